@@ -1,0 +1,43 @@
+"""Losses: arrays in, scalars or one value per example out; computed in float32."""
+import jax
+import jax.numpy as jnp
+
+
+def cross_entropy(logits, labels):
+  """-log softmax(logits)[label].  [batch, classes], int [batch] -> [batch]."""
+  log_probs = jax.nn.log_softmax(logits.astype('float32'))
+  return -jnp.take_along_axis(log_probs, labels[:, None], 1)[:, 0]
+
+
+def soft_cross_entropy(logits, targets):
+  """-Σ_c targets_c log softmax(logits)_c.  [batch, classes] twice -> [batch]."""
+  return -(targets * jax.nn.log_softmax(logits.astype('float32'))).sum(-1)
+
+
+def squared_error(probs, targets):
+  """Mean over classes of (probs - targets)².  [batch, classes] twice -> [batch]."""
+  return jnp.square(probs.astype('float32') - targets.astype('float32')).mean(-1)
+
+
+def normalize(x, epsilon=1e-12):
+  """Rows of unit length; ‖x‖² is floored at `epsilon`, so the gradient at 0 is finite."""
+  x = x.astype('float32')
+  return x * jax.lax.rsqrt(jnp.maximum(jnp.square(x).sum(-1, keepdims=True), epsilon))
+
+
+def cosine_distance(a, b):
+  """2 - 2 cos(a, b) = ‖a/‖a‖ - b/‖b‖‖².  [batch, d] twice -> [batch], in [0, 4]."""
+  return 2 - 2 * (normalize(a) * normalize(b)).sum(-1)
+
+
+def nt_xent(a, b, temperature):
+  """NT-Xent (Chen et al., 2020, eq. 1), the mean over all 2N anchors.
+
+  Row i of `a` and row i of `b` (projections [N, d]) are each other's positive; the other 2N - 2
+  rows of the batch are negatives.
+  """
+  z = normalize(jnp.concatenate([a, b]))
+  n = len(a)
+  similarity = jnp.matmul(z, z.T, precision='highest') / temperature
+  logits = jnp.where(jnp.eye(2 * n, dtype=bool), -1e9, similarity)
+  return cross_entropy(logits, jnp.roll(jnp.arange(2 * n), n)).mean()

@@ -1,0 +1,191 @@
+"""The one abstraction: a method is a NamedTuple of pure functions over one State."""
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+INIT = 2**31 - 1  # folded into the root key for `init`
+REFRESH = INIT - 1  # … and for `refresh`; no step ever reaches either
+
+
+class State(NamedTuple):
+  """Everything a run is.  A pytree: checkpoint it, shard it, vmap it."""
+
+  key: jax.Array  # root key; never split, only folded with `step`
+  step: jax.Array  # int32 [], optimizer steps taken
+  params: Any  # what the optimizer moves; its first level names the optimizer's groups
+  stats: Any  # what the network observes (BatchNorm)
+  memory: Any  # what the method remembers (teacher, queue, marginals)
+  opt_state: Any
+
+
+class View(NamedTuple):
+  """One way of looking at a stream; `copies` > 1 puts an axis after the batch's."""
+
+  stream: str  # 'labeled' or 'unlabeled'
+  augment: str  # the name of a policy: 'weak' or 'strong'
+  copies: int = 1
+
+
+class PseudoLabels(NamedTuple):
+  """What a method believed of its unlabeled batch: for the log, which knows the hidden labels."""
+
+  index: jax.Array  # int32 [batch], positions in the unlabeled set
+  label: jax.Array  # int32 [batch]
+  confidence: jax.Array  # float32 [batch], in [0, 1]
+  mask: jax.Array  # float32 or bool [batch], which of them the loss used
+
+
+class Aux(NamedTuple):
+  """What a loss leaves behind besides its value: the rest of the next state, and the log."""
+
+  stats: Any
+  memory: Any
+  metrics: Mapping[str, jax.Array]  # scalars; the terms of the loss are named `loss/…` and sum to it
+  pseudo: PseudoLabels | None = None
+
+
+class Log(NamedTuple):
+  """What one step reports."""
+
+  metrics: Mapping[str, jax.Array]
+  pseudo: PseudoLabels | None
+
+
+class Method(NamedTuple):
+  """A semi-supervised or self-supervised method."""
+
+  views: Mapping[str, View]
+  init: Callable  # (key, views) -> (params, stats, memory)
+  loss: Callable  # (state, views, key) -> (scalar, Aux); differentiated in state.params
+  encode: Callable  # (state, images) -> features [batch, d]
+  predict: Callable | None = None  # (state, images) -> logits [batch, classes]
+  update: Callable = lambda state: state  # after the optimizer: teachers, constraints on params
+  refresh: Callable | None = None  # (state, data, key, tx) -> state, between epochs
+
+
+def look(views: Mapping[str, View], batch, augment, key) -> dict[str, dict[str, jax.Array]]:
+  """Augments each requested stream on device.
+
+  Args:
+    views: what the method wants to see, by name.
+    batch: stream name -> {'image': uint8 [batch, H, W, C], …}; what else a stream holds is passed on.
+    augment: policy name -> function (key, image) -> image, of one image.
+    key: a view's own key depends on its name only, so adding a view does not change another.
+  """
+
+  def one(name: str, view: View):
+    stream = batch[view.stream]
+    shape = (len(stream['image']),) + (view.copies,) * (view.copies > 1)
+    keys = jax.random.split(jax.random.fold_in(key, hash_name(name)), shape)
+    policy = augment[view.augment]
+    many = jax.vmap(policy, (0, None)) if view.copies > 1 else policy
+    return {**stream, 'image': jax.vmap(many)(keys, stream['image'])}
+
+  return {name: one(name, view) for name, view in views.items()}
+
+
+def hash_name(name: str) -> int:
+  """A number below 2^31 - 1 that is the same in every process (`hash` is not)."""
+  return int.from_bytes(name.encode(), 'big') % (2**31 - 1)
+
+
+def init_state(method: Method, tx: optax.GradientTransformation, augment, key, batch) -> State:
+  """The state before the first step; real views are looked at, so no shape is inferred."""
+  look_key, init_key = jax.random.split(jax.random.fold_in(key, INIT))
+  params, stats, memory = method.init(init_key, look(method.views, batch, augment, look_key))
+  return State(key, jnp.zeros((), 'int32'), params, stats, memory, tx.init(params))
+
+
+def make_step(method: Method, tx: optax.GradientTransformation, augment, estimate=jax.value_and_grad):
+  """The training step that every method shares: (state, batch) -> (state, Log).
+
+  `estimate` stands where `jax.value_and_grad` stands: a gradient estimator (accumulation, SAM,
+  DP-SGD) plugs in here.
+  """
+
+  def objective(params, state, views, key):
+    return method.loss(state._replace(params=params), views, key)
+
+  def step(state: State, batch) -> tuple[State, Log]:
+    look_key, loss_key = jax.random.split(jax.random.fold_in(state.key, state.step))
+    views = look(method.views, batch, augment, look_key)
+    (loss, aux), grads = estimate(objective, has_aux=True)(state.params, state, views, loss_key)
+    updates, opt_state = tx.update(grads, state.opt_state, state.params)
+    state = State(
+      state.key,
+      state.step + 1,
+      optax.apply_updates(state.params, updates),
+      aux.stats,
+      aux.memory,
+      opt_state,
+    )
+    metrics = {'loss': loss, 'grad_norm': optax.global_norm(grads), **aux.metrics}
+    return method.update(state), Log(metrics, aux.pseudo)
+
+  return step
+
+
+def make_refresh(method: Method, tx: optax.GradientTransformation):
+  """What happens between epochs, as pure as a step: (state, data) -> state."""
+
+  def refresh(state: State, data) -> State:
+    key = jax.random.fold_in(jax.random.fold_in(state.key, REFRESH), state.step)
+    return method.refresh(state, data, key, tx) if method.refresh else state
+
+  return refresh
+
+
+def moving_average(old, new, decay):
+  """`decay · old + (1 - decay) · new`, leaf by leaf, in the dtype of `old`."""
+  return jax.tree.map(lambda o, n: (decay * o + (1 - decay) * n).astype(o.dtype), old, new)
+
+
+def with_ema(method: Method, *, decay) -> Method:
+  """The same method, evaluated with the exponential moving average of its parameters.
+
+  The decay at step t is min(decay, (1 + t) / (10 + t)), so that a short run is not mostly its
+  initialization (the rule of TensorFlow's ExponentialMovingAverage).  Parameters are averaged;
+  BatchNorm's moments are the raw model's, as in FixMatch's code.
+  """
+
+  def inner(s: State) -> State:
+    return s._replace(memory=s.memory['inner'])
+
+  def averaged(s: State) -> State:
+    return inner(s)._replace(params=s.memory['ema'])
+
+  def wrap(s: State, ema) -> State:
+    return s._replace(memory={'inner': s.memory, 'ema': ema})
+
+  def init(key, views):
+    params, stats, memory = method.init(key, views)
+    return params, stats, {'inner': memory, 'ema': params}
+
+  def loss(s, views, key):
+    value, aux = method.loss(inner(s), views, key)
+    return value, aux._replace(memory={**s.memory, 'inner': aux.memory})
+
+  def update(s):
+    new = method.update(inner(s))
+    t = new.step.astype('float32')
+    return wrap(new, moving_average(s.memory['ema'], new.params, jnp.minimum(decay, (1 + t) / (10 + t))))
+
+  def refresh(s, data, key, tx):
+    return wrap(method.refresh(inner(s), data, key, tx), s.memory['ema'])
+
+  return method._replace(
+    init=init,
+    loss=loss,
+    update=update,
+    refresh=method.refresh and refresh,
+    encode=lambda s, x: method.encode(averaged(s), x),
+    predict=method.predict and (lambda s, x: method.predict(averaged(s), x)),
+  )
+
+
+def without_average(state: State) -> State:
+  """A state of `with_ema` as if its average were the raw parameters: evaluate this to see those."""
+  return state._replace(memory={**state.memory, 'ema': state.params})
