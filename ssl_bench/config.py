@@ -1,0 +1,216 @@
+"""One trial is one config: typed, validated, frozen, and known by its digest."""
+import copy
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
+
+from ssl_bench.signature import BadSetting, suggest
+
+Protocol = Literal['smoke', 'budget', 'paper']
+NAMED = ('method', 'net', 'optimizer')  # sections {name: …, setting: …} checked against a signature
+
+
+class Section(BaseModel):
+  model_config = ConfigDict(frozen=True, extra='forbid')
+
+
+class Batch(Section):
+  """Images per step; the unlabeled batch holds labeled · unlabeled_ratio."""
+
+  labeled: StrictInt = Field(64, ge=1)
+  unlabeled_ratio: StrictInt = Field(7, ge=1)
+
+  @property
+  def unlabeled(self) -> int:
+    return self.labeled * self.unlabeled_ratio
+
+
+class Ema(Section):
+  """The average of the parameters that is evaluated."""
+
+  decay: float = Field(0.999, ge=0, le=1)
+
+
+class Evaluate(Section):
+  """When to look at validation and test, and which probes to fit at the end."""
+
+  every: StrictInt = Field(100, ge=1)  # steps between two evaluations
+  last: StrictInt = Field(20, ge=1)  # evaluations whose median is recorded
+  probes: tuple[Literal['linear', 'knn'], ...] = ('linear', 'knn')
+  bootstrap: StrictInt = Field(1000, ge=100)  # resamples of an interval
+
+
+class Checkpoint(Section):
+  """When to save; `every` steps, and always at the end."""
+
+  every: StrictInt = Field(1000, ge=1)
+
+
+class Config(Section):
+  """Everything that decides a trial."""
+
+  dataset: str
+  labels: StrictInt | float = Field(gt=0)  # a count, or a fraction of the training part
+  split_seed: StrictInt = Field(0, ge=0)
+  seed: StrictInt = Field(0, ge=0, lt=2**32)
+  protocol: Protocol = 'budget'
+  method: dict[str, Any]
+  net: dict[str, Any]
+  batch: Batch = Batch()
+  steps: StrictInt = Field(ge=1)
+  optimizer: dict[str, Any]
+  ema: Ema | None = Ema()
+  augment: dict[str, str]
+  evaluate: Evaluate = Evaluate()
+  checkpoint: Checkpoint = Checkpoint()
+  log_every: StrictInt = Field(50, ge=1)
+  donate: StrictBool = True
+
+
+# What a config says about how to run, not about what comes out.
+MANNER = ('checkpoint', 'donate')
+
+
+def load(path: str | Path, overrides: Iterable[str] = ()) -> Config:
+  """The config of a file: its folder's `_protocol.yaml`, then the file, then `key=value` overrides."""
+  path = Path(path)
+  if not path.is_file():
+    near = sorted(str(p) for p in path.parent.glob('*.yaml') if not p.name.startswith('_'))
+    raise BadSetting(f'There is no config {str(path)!r}; {suggest(path, near)}')
+  tree = merge(read_protocol(path.parent), read_yaml(path))
+  for override in overrides:
+    tree = merge(tree, parse_override(override))
+  return validate(tree)
+
+
+def read_protocol(folder: Path) -> dict[str, Any]:
+  """What every method shares on a dataset, or nothing."""
+  path = folder / '_protocol.yaml'
+  return read_yaml(path) if path.is_file() else {}
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+  try:
+    tree = yaml.safe_load(path.read_text())
+  except yaml.YAMLError as error:
+    mark = getattr(error, 'problem_mark', None)
+    at = f' line {mark.line + 1}' if mark else ''
+    raise BadSetting(f'{path}{at} is not YAML: {getattr(error, "problem", error)}.') from None
+  if not isinstance(tree or {}, dict):
+    raise BadSetting(f'{path} should hold settings of the form name: value.')
+  return tree or {}
+
+
+def parse_override(text: str) -> dict[str, Any]:
+  """`'method.threshold=0.9'` as a tree."""
+  name, eq, value = text.partition('=')
+  if not eq or not name.strip():
+    raise BadSetting(f'{text!r} is not of the form key=value.')
+  try:
+    tree: Any = yaml.safe_load(value)
+  except yaml.YAMLError:
+    tree = value
+  return nest(name.strip(), tree)
+
+
+def nest(name: str, value: Any) -> dict[str, Any]:
+  """`('method.threshold', 0.9)` as {'method': {'threshold': 0.9}}; `method=byol` names the method."""
+  if name in NAMED and isinstance(value, str):
+    value = {'name': value}
+  for part in reversed(name.split('.')):
+    value = {part: value}
+  return value
+
+
+def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+  """`top` over `base`; a section whose name changes starts anew, since its settings are others."""
+  out = dict(copy.deepcopy(base))
+  for key, value in top.items():
+    old = out.get(key)
+    if isinstance(old, dict) and isinstance(value, dict) and value.get('name', old.get('name')) == old.get('name'):
+      out[key] = merge(old, value)
+    else:
+      out[key] = copy.deepcopy(value)
+  return out
+
+
+def validate(tree: Mapping[str, Any]) -> Config:
+  """The config of a tree, every setting written out; raises `BadSetting` with one sentence."""
+  tree = {k: {'name': v} if k in NAMED and isinstance(v, str) else v for k, v in tree.items()}
+  try:
+    config = Config.model_validate(tree)
+  except ValidationError as error:
+    raise BadSetting(_sentence(error.errors()[0])) from None
+  return resolve(config)
+
+
+def resolve(config: Config) -> Config:
+  """Checks names and settings against the signatures they belong to, and writes out the defaults."""
+  from ssl_bench import augment, data, methods, nets
+  from ssl_bench.train import optim
+
+  if config.dataset not in data.names():
+    raise BadSetting(f'There is no dataset {config.dataset!r}; {suggest(config.dataset, data.names())}')
+  for need in ('weak', 'strong'):
+    if need not in config.augment:
+      raise BadSetting(f'augment needs a policy named {need!r}, such as augment.{need}=none.')
+  for text in config.augment.values():
+    augment.parse(text)
+  if isinstance(config.labels, float) and config.labels > 1:
+    raise BadSetting(f'labels is a count or a fraction up to 1, not {config.labels}.')
+  return config.model_copy(
+    update={
+      'method': _named('method', config.method, methods.get),
+      'net': _named('net', config.net, nets.get),
+      'optimizer': optim.check_optimizer(config.optimizer),
+    }
+  )
+
+
+def _named(section: str, tree: Mapping[str, Any], get) -> dict[str, Any]:
+  from ssl_bench.signature import check
+
+  if 'name' not in tree:
+    raise BadSetting(f'{section} needs a name, such as {section}={{name: …}}.')
+  given = {k: v for k, v in tree.items() if k != 'name'}
+  return {'name': tree['name'], **check(get(tree['name']), given, f'{section} {tree["name"]}')}
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+  """pydantic's first complaint as a sentence."""
+  where = '.'.join(str(p) for p in error['loc'] if p not in ('int', 'float', 'constrained-int'))
+  if error['type'] == 'extra_forbidden':
+    return f'There is no setting {where!r}; {suggest(error["loc"][-1], _fields(error["loc"][:-1]))}'
+  if error['type'] == 'missing':
+    return f'The config needs a value for {where!r}.'
+  message = error['msg'][0].lower() + error['msg'][1:]
+  return f'{where}={error["input"]!r}: {message}.'
+
+
+def _fields(path: Iterable[Any]) -> list[str]:
+  model: Any = Config
+  for part in path:
+    annotation = model.model_fields[part].annotation
+    model = annotation if isinstance(annotation, type) else annotation.__args__[0]
+  return list(model.model_fields)
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+  """Plain data: what a record holds and a digest covers."""
+  return json.loads(config.model_dump_json())
+
+
+def digest(*parts: Any) -> str:
+  """16 hex digits of the SHA-256 of the parts, written as canonical JSON."""
+  text = json.dumps(parts, sort_keys=True, separators=(',', ':'))
+  return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def outcome(config: Config) -> dict[str, Any]:
+  """The part of a config that decides what comes out of a trial."""
+  return {k: v for k, v in to_dict(config).items() if k not in MANNER}

@@ -1,0 +1,49 @@
+"""A tiny synthetic set of any shape, for tests only: one random pattern a class, plus noise."""
+
+import re
+
+import numpy as np
+
+from ssl_bench.data.arrays import Dataset, fingerprint
+from ssl_bench.signature import BadSetting
+
+
+def parse_shape(name: str) -> tuple[int, int, int]:
+  """The image shape in `fake` (8×8×1) or `fake_16x16x3`."""
+  match = re.fullmatch(r'fake(?:_(\d+)x(\d+)x(\d+))?', name)
+  if not match:
+    raise BadSetting(f'{name!r} is no synthetic set; write fake or, for another shape, fake_16x16x3.')
+  height, width, channels = (int(size or default) for size, default in zip(match.groups(), (8, 8, 1)))
+  return height, width, channels
+
+
+def fake(
+  shape: tuple[int, int, int] = (8, 8, 1),
+  classes: int = 10,
+  sizes: tuple[int, int, int] = (240, 40, 80),
+  unlabeled: int = 0,
+) -> Dataset:
+  """`sizes` = (train, validation, test) images of `shape`, always the same ones; `unlabeled` extra images."""
+  rng = np.random.Generator(np.random.PCG64(0))
+  patterns = rng.integers(0, 256, (classes, *shape))
+  arrays = {}
+  for part, size in zip(('train', 'validation', 'test'), sizes):
+    labels = np.arange(size, dtype=np.int32) % classes
+    arrays[f'{part}_images'] = _noisy(rng, patterns[labels])
+    arrays[f'{part}_labels'] = labels
+    arrays[f'{part}_index'] = np.arange(size, dtype=np.int32)
+  if unlabeled:
+    arrays['unlabeled_images'] = _noisy(rng, patterns[np.arange(unlabeled) % classes])
+  return Dataset(
+    name='fake_' + 'x'.join(map(str, shape)),
+    version='1.0.0',
+    classes=classes,
+    label_names=tuple(f'fake {label}' for label in range(classes)),
+    fingerprint=fingerprint(arrays.items()),
+    license='synthetic, for tests only',
+    **arrays,
+  )
+
+
+def _noisy(rng: np.random.Generator, images: np.ndarray) -> np.ndarray:
+  return np.clip(images + rng.integers(-96, 97, images.shape), 0, 255).astype(np.uint8)

@@ -1,0 +1,24 @@
+"""Encoders: one module each, whose factory has the module's name and whose keywords are its settings.
+
+A factory returns a `Net` from images, float32 [B, H, W, C], to features, float32 [B, D].  Adding a net is
+adding a file; a module whose name begins with an underscore is a part of nets, not a net.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from typing import Any
+
+from ssl_bench.signature import BadSetting, suggest
+
+
+def names() -> tuple[str, ...]:
+  """The names of all nets, sorted; nothing is imported."""
+  return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith('_')))
+
+
+def get(name: str) -> Callable[..., Any]:
+  """The factory of that name; raises `BadSetting` if there is none."""
+  if name not in names():
+    raise BadSetting(f'There is no net {name!r}; {suggest(name, names())}')
+  return getattr(importlib.import_module(f'{__name__}.{name}'), name)

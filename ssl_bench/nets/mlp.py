@@ -1,0 +1,47 @@
+"""A multilayer perceptron on flattened images."""
+
+from typing import Annotated, Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from ssl_bench.net import Dtype, Net, from_linen
+from ssl_bench.nets._norm import Kind, Momentum, normalize
+from ssl_bench.signature import Range, Static
+
+
+def mlp(
+  *,
+  widths: Annotated[tuple[int, ...], Range(1)] = (256, 256),
+  norm: Kind = 'batch',
+  momentum: Momentum = 0.9,
+  dropout: Annotated[Static, Range(0, 1, below=True)] = 0.0,
+  dtype: Dtype = 'float32',
+) -> Net:
+  """Images [B, H, W, C] -> features [B, widths[-1]]: linear, normalization, ReLU, dropout, for each width.
+
+  Args:
+    widths: size of each layer; with none the features are the pixels.
+    norm: normalization of each layer; a layer that has it has no bias.
+    momentum: share of the old value in BatchNorm's running moments.
+    dropout: probability that a unit is zeroed while training.
+    dtype: of the computation; parameters, statistics and features are float32.
+  """
+  return from_linen(_MLP(widths, norm, momentum, dropout, jnp.dtype(dtype)))
+
+
+class _MLP(nn.Module):
+  widths: tuple[int, ...]
+  norm: Kind
+  momentum: float
+  dropout: float
+  dtype: Any
+
+  @nn.compact
+  def __call__(self, x, *, train):
+    x = x.reshape(len(x), -1)
+    for width in self.widths:
+      x = nn.Dense(width, use_bias=self.norm == 'none', dtype=self.dtype)(x)
+      x = normalize(x, self.norm, train=train, momentum=self.momentum, dtype=self.dtype)
+      x = nn.Dropout(self.dropout, deterministic=not train)(nn.relu(x))
+    return x.astype(jnp.float32)
