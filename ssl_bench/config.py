@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 
 from ssl_bench.signature import BadSetting, suggest
 
@@ -69,11 +69,10 @@ class Config(Section):
   evaluate: Evaluate = Evaluate()
   checkpoint: Checkpoint = Checkpoint()
   log_every: StrictInt = Field(50, ge=1)
-  donate: StrictBool = True
 
 
 # What a config says about how to run, not about what comes out.
-MANNER = ('checkpoint', 'donate')
+MANNER = ('checkpoint',)
 
 
 def load(path: str | Path, overrides: Iterable[str] = ()) -> Config:

@@ -1,0 +1,1 @@
+"""The training room: a config's program, the loop that runs it, and what it saves."""

@@ -1,0 +1,138 @@
+"""The loop: advance, and at intervals log, look at held-out images, save.
+
+Nothing is fetched to the host between two logs, so the device never waits for Python.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from ssl_bench.config import Config
+from ssl_bench.data.arrays import Dataset
+from ssl_bench.train import parallel
+from ssl_bench.train.checkpoint import Checkpoints
+from ssl_bench.train.program import Program, arrays_of, compile_program, numbers_of, structure_of
+
+
+class Interrupted(Exception):
+  """Training was asked to stop; its state is saved."""
+
+  def __init__(self, step: int):
+    super().__init__(f'Stopped at step {step}, which is saved; the same command goes on from there.')
+    self.step = step
+
+
+class Diverged(Exception):
+  """The loss was not finite."""
+
+  def __init__(self, step: int, saved: int | None, history: dict[str, Any]):
+    kept = f'the last good checkpoint, of step {saved}, is kept' if saved else 'no checkpoint came before it'
+    super().__init__(f'The loss was not finite at step {step}; {kept}.')
+    self.step, self.saved, self.history = step, saved, history
+
+
+class Fitted(NamedTuple):
+  """A trained state and how it came about."""
+
+  program: Program
+  numbers: Any
+  state: Any
+  history: dict[str, Any]  # curve, evaluations, segments
+
+
+def fit(
+  config: Config,
+  dataset: Dataset,
+  order: np.ndarray,
+  n_labels: int,
+  folder: Path,
+  *,
+  watch: Callable[[Program, Any, Any], dict[str, float]] | None = None,
+  report: Callable[[int, dict[str, float]], None] = lambda step, metrics: None,
+  should_stop: Callable[[], bool] = lambda: False,
+) -> Fitted:
+  """Trains to `config.steps`, from the newest checkpoint in `folder` if there is one.
+
+  Args:
+    config: the trial.
+    dataset: its data.
+    order: the training part's positions in the order in which they are labeled.
+    n_labels: how many of them are.
+    folder: where checkpoints go.
+    watch: (program, state, numbers) -> what to note every `config.evaluate.every` steps.
+    report: told the step and the means of the metrics at every log.
+    should_stop: asked after each advance; true saves and raises `Interrupted`.
+
+  Raises:
+    Interrupted: asked to stop.
+    Diverged: a loss was not finite.
+  """
+  program = compile_program(structure_of(config, dataset))
+  spread = parallel.everywhere(parallel.make_mesh())
+  data = jax.device_put(arrays_of(dataset, order), spread)
+  numbers = jax.device_put(numbers_of(config, n_labels), spread)
+  state, totals = program.init(np.uint32(config.seed), data, numbers)
+  history: dict[str, Any] = {'curve': [], 'evaluations': [], 'segments': []}
+  checkpoints = Checkpoints(folder)
+  try:
+    if checkpoints.latest() is not None:
+      (state, totals), history = checkpoints.restore((state, totals))
+    step, mark = int(state.step), time.perf_counter()
+    since = step
+    while step < config.steps:
+      state, totals = program.advance(state, totals, data, numbers)
+      step += program.stride
+      at = lambda every, step=step: step % every == 0 or step == config.steps
+      if at(config.log_every):
+        entry, totals = _log(totals, step)
+        if entry['bad_step'] >= 0:
+          raise Diverged(entry['bad_step'], checkpoints.latest(), history)
+        history['segments'].append([step - since, time.perf_counter() - mark])
+        history['curve'].append(entry['metrics'])
+        report(step, entry['metrics'])
+        since, mark = step, time.perf_counter()
+      if program.refresh and step % program.steps_per_epoch == 0:
+        state = program.refresh(state, data, numbers)
+      pause = time.perf_counter()
+      if watch and at(config.evaluate.every):
+        history['evaluations'].append({'step': step, **watch(program, state, numbers)})
+      if at(config.checkpoint.every) and int(totals['bad_step']) < 0:
+        checkpoints.save(step, (state, totals), history)
+      elif should_stop():
+        checkpoints.save(step, (state, totals), history)
+        raise Interrupted(step)
+      mark += time.perf_counter() - pause
+    return Fitted(program, numbers, state, history)
+  finally:
+    checkpoints.close()
+
+
+def _log(totals, step: int) -> tuple[dict[str, Any], Any]:
+  """The means since the last log, as plain numbers, and emptied totals."""
+  seen = jax.device_get(totals)
+  count = max(1, int(seen['count']))
+  metrics: dict[str, Any] = {'step': step}
+  metrics |= {name: float(total) / count for name, total in seen['metrics'].items()}
+  if 'pseudo' in seen:
+    metrics |= _pseudo(seen['pseudo'])
+  empty = jax.tree.map(lambda x: x * 0, totals)
+  return {'metrics': metrics, 'bad_step': int(seen['bad_step'])}, {**empty, 'bad_step': totals['bad_step']}
+
+
+def _pseudo(counts: dict[str, np.ndarray]) -> dict[str, Any]:
+  """Precision and coverage of pseudo-labels, over all classes and by class; None where there were none."""
+
+  def ratio(a, b):
+    return float(a) / float(b) if b > 0 else None
+
+  seen, kept, claimed, correct = (counts[k] for k in ('seen', 'kept', 'claimed', 'correct'))
+  return {
+    'pseudo/precision': ratio(correct.sum(), claimed.sum()),
+    'pseudo/coverage': ratio(kept.sum(), seen.sum()),
+    'pseudo/precision_by_class': [ratio(a, b) for a, b in zip(correct, claimed)],
+    'pseudo/coverage_by_class': [ratio(a, b) for a, b in zip(kept, seen)],
+  }

@@ -1,0 +1,207 @@
+"""Optimizers and schedules; every number in them may be traced, so schedules are functions of the step."""
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Annotated, Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from ssl_bench.signature import POSITIVE, UNIT, BadSetting, Range, check, parse_call, settings_of, suggest
+
+Rate = Annotated[float, Range(0)]
+NO_CLIP = float('inf')
+
+
+def sgd(
+  *,
+  lr: Rate = 0.03,
+  momentum: Annotated[float, UNIT] = 0.9,
+  nesterov: bool = True,
+  weight_decay: Rate = 5e-4,
+  schedule: str = 'cosine(7/16)',
+) -> Callable:
+  """SGD with momentum; weight decay is added to the gradient, on kernels only (FixMatch's code).
+
+  Args:
+    lr: the rate at the top of the schedule.
+    momentum: share of the old direction that is kept.
+    nesterov: look ahead along the direction.
+    weight_decay: of parameters with more than one axis: no bias, no normalization.
+    schedule: constant, cosine(7/16) or warmup_cosine(0.1), over the steps of the run.
+  """
+  return lambda rate: optax.chain(
+    optax.add_decayed_weights(weight_decay, mask=kernels),
+    optax.sgd(rate, momentum, nesterov=nesterov),
+  )
+
+
+def adamw(
+  *,
+  lr: Rate = 1e-3,
+  b1: Annotated[float, UNIT] = 0.9,
+  b2: Annotated[float, UNIT] = 0.999,
+  eps: Annotated[float, POSITIVE] = 1e-8,
+  weight_decay: Rate = 0.05,
+  schedule: str = 'warmup_cosine(0.1)',
+) -> Callable:
+  """AdamW (Loshchilov and Hutter, 2019); decoupled weight decay on kernels only.
+
+  Args:
+    lr: the rate at the top of the schedule.
+    b1: decay of the mean of gradients.
+    b2: decay of the mean of squared gradients.
+    eps: added to the root.
+    weight_decay: of parameters with more than one axis; multiplied by the rate.
+    schedule: constant, cosine(7/16) or warmup_cosine(0.1), over the steps of the run.
+  """
+  return lambda rate: optax.adamw(rate, b1, b2, eps, weight_decay=weight_decay, mask=kernels)
+
+
+def lars(
+  *,
+  lr: Rate = 0.3,
+  momentum: Annotated[float, UNIT] = 0.9,
+  nesterov: bool = False,
+  weight_decay: Rate = 1e-6,
+  trust: Annotated[float, POSITIVE] = 1e-3,
+  schedule: str = 'warmup_cosine(0.1)',
+) -> Callable:
+  """LARS (You et al., 2017) as SimCLR and BYOL use it: biases and normalization have neither decay nor trust.
+
+  Args:
+    lr: the rate at the top of the schedule.
+    momentum: share of the old direction that is kept, applied after the trust ratio.
+    nesterov: look ahead along the direction.
+    weight_decay: added to the gradient of parameters with more than one axis.
+    trust: η of the ratio η‖w‖ / ‖g‖.
+    schedule: constant, cosine(7/16) or warmup_cosine(0.1), over the steps of the run.
+  """
+  return lambda rate: optax.lars(
+    rate,
+    weight_decay,
+    weight_decay_mask=kernels,
+    trust_coefficient=trust,
+    trust_ratio_mask=kernels,
+    momentum=momentum,
+    nesterov=nesterov,
+  )
+
+
+OPTIMIZERS = {f.__name__: f for f in (sgd, adamw, lars)}
+
+
+def kernels(params):
+  """True where a parameter has more than one axis."""
+  return jax.tree.map(lambda p: p.ndim > 1, params)
+
+
+def constant(step, steps):
+  """1 at every step."""
+  del steps
+  return jnp.ones_like(step, 'float32')
+
+
+def cosine(part: Fraction) -> Callable:
+  """cos(π · part · step / steps): with 7/16 the schedule of FixMatch, which ends at 0.195."""
+  return lambda step, steps: jnp.cos(jnp.pi * float(part) * jnp.minimum(step / steps, 1))
+
+
+def warmup_cosine(warmup: Fraction) -> Callable:
+  """Linear from 0 over the first `warmup` of the run, then half a cosine down to 0."""
+
+  def schedule(step, steps):
+    t, w = jnp.minimum(step / steps, 1), float(warmup)
+    return jnp.where(t < w, t / max(w, 1e-9), (1 + jnp.cos(jnp.pi * (t - w) / (1 - w))) / 2)
+
+  return schedule
+
+
+def parse_schedule(text: str) -> Callable:
+  """(step, steps) -> factor of the rate, from `'cosine(7/16)'`; raises `BadSetting`."""
+  name, values, named = parse_call(text)
+  shaped = {'cosine': (cosine, '7/16'), 'warmup_cosine': (warmup_cosine, '0.1')}
+  if name == 'constant' and not (values or named):
+    return constant
+  if name not in shaped:
+    raise BadSetting(f'There is no schedule {text!r}; {suggest(name, ["constant", *shaped])}')
+  make, default = shaped[name]
+  try:
+    (value,) = values or [default]
+    part = Fraction(str(value))
+  except (ValueError, ZeroDivisionError):
+    raise BadSetting(f'schedule {text!r}: write one number or fraction, such as {name}({default}).') from None
+  if named or not 0 <= part < 1:
+    raise BadSetting(f'schedule {text!r}: write one number in [0, 1), such as {name}({default}).')
+  return make(part)
+
+
+def check_optimizer(tree: Mapping[str, Any]) -> dict[str, Any]:
+  """An optimizer's section with every default written out; `clip` and `groups` belong to all of them."""
+  name = tree.get('name')
+  if name not in OPTIMIZERS:
+    raise BadSetting(f'There is no optimizer {name!r}; {suggest(name, OPTIMIZERS)}')
+  factory, where = OPTIMIZERS[name], f'optimizer {name}'
+  given = {k: v for k, v in tree.items() if k not in ('name', 'clip', 'groups')}
+  known = [*settings_of(factory), 'clip', 'groups']
+  for key in given:
+    if key not in known:
+      raise BadSetting(f'{where} has no setting {key!r}; {suggest(key, known)}')
+  base = check(factory, given, where)
+  parse_schedule(base['schedule'])
+  clip = tree.get('clip')
+  if clip is not None and not (isinstance(clip, (int, float)) and not isinstance(clip, bool) and clip > 0):
+    raise BadSetting(f'{where}: clip must be a number above 0 or null, not {clip!r}.')
+  groups = {}
+  for group, changes in (tree.get('groups') or {}).items():
+    groups[group] = check(factory, base | changes, f'{where} group {group}')
+    parse_schedule(groups[group]['schedule'])
+  return {'name': name, **base, 'clip': None if clip is None else float(clip), 'groups': groups}
+
+
+def split_numbers(tree: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+  """A checked section as (numbers, structure): what is traced and what is compiled."""
+  settings = settings_of(OPTIMIZERS[tree['name']])
+
+  def part(section, traced):
+    return {k: v for k, v in section.items() if k in settings and settings[k].is_number == traced}
+
+  numbers = {'': part(tree, True), **{g: part(s, True) for g, s in tree['groups'].items()}}
+  structure = {'': part(tree, False), **{g: part(s, False) for g, s in tree['groups'].items()}}
+  clip = NO_CLIP if tree['clip'] is None else tree['clip']
+  return {'groups': numbers, 'clip': clip}, {'name': tree['name'], 'groups': structure}
+
+
+def make_optimizer(structure: Mapping[str, Any], numbers: Mapping[str, Any], steps) -> optax.GradientTransformation:
+  """The optimizer of a checked section; the entries of `numbers` and `steps` may be traced.
+
+  Gradients are clipped by their global norm first; then each group of parameters (the first level of
+  `params`) moves by its own settings, those not named by the settings of the group ''.
+  """
+  factory = OPTIMIZERS[structure['name']]
+
+  def moved(group: str) -> optax.GradientTransformation:
+    settings = {**structure['groups'][group], **numbers['groups'][group]}
+    factor = parse_schedule(settings['schedule'])
+    return factory(**settings)(lambda step: settings['lr'] * factor(step, steps))
+
+  def labels(params):
+    return {k: jax.tree.map(lambda _, k=k: k if k in structure['groups'] else '', p) for k, p in params.items()}
+
+  groups = {group: moved(group) for group in structure['groups']}
+  whole = optax.partition(groups, labels) if len(groups) > 1 else groups['']
+  return optax.chain(clip_by_global_norm(numbers['clip']), whole)
+
+
+def clip_by_global_norm(limit) -> optax.GradientTransformation:
+  """Scales gradients down to a global norm of at most `limit`, which may be traced or infinite."""
+
+  def update(updates, state, params=None):
+    del params
+    norm = optax.global_norm(updates)
+    factor = jnp.where(norm > limit, limit / jnp.maximum(norm, 1e-30), 1.0)
+    return jax.tree.map(lambda g: (g * factor).astype(g.dtype), updates), state
+
+  return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
+

@@ -1,0 +1,29 @@
+"""Data parallelism: one mesh over the process's devices, the batch split over it, everything else everywhere.
+
+The step is written for the whole batch and compiled once by `jit`; BatchNorm, negatives and marginals are
+global because the batch is one array.
+"""
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+
+def make_mesh() -> Mesh:
+  """All devices in one row, with Auto axes."""
+  return Mesh(np.array(jax.devices()), ('data',))
+
+
+def everywhere(mesh: Mesh) -> NamedSharding:
+  """The same values on every device."""
+  return NamedSharding(mesh, PartitionSpec())
+
+
+def split_batch(batch, mesh: Mesh):
+  """Splits the first axis of each array over the mesh, where it divides evenly."""
+
+  def split(x):
+    spec = PartitionSpec('data') if len(x) % mesh.size == 0 else PartitionSpec()
+    return jax.lax.with_sharding_constraint(x, NamedSharding(mesh, spec))
+
+  return batch if mesh.size == 1 else jax.tree.map(split, batch)
