@@ -57,6 +57,7 @@ class Config(Section):
   dataset: str
   labels: StrictInt | float = Field(gt=0)  # a count, or a fraction of the training part
   split_seed: StrictInt = Field(0, ge=0)
+  fold: StrictInt | None = Field(None, ge=0)  # an official labeled fold, where the set has them (STL-10)
   seed: StrictInt = Field(0, ge=0, lt=2**32)
   protocol: Protocol = 'budget'
   method: dict[str, Any]
@@ -153,8 +154,7 @@ def resolve(config: Config) -> Config:
   from ssl_bench import augment, data, methods, nets
   from ssl_bench.train import optim
 
-  if config.dataset not in data.names():
-    raise BadSetting(f'There is no dataset {config.dataset!r}; {suggest(config.dataset, data.names())}')
+  data.check_name(config.dataset)
   for need in ('weak', 'strong'):
     if need not in config.augment:
       raise BadSetting(f'augment needs a policy named {need!r}, such as augment.{need}=none.')

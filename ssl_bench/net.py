@@ -17,7 +17,7 @@ from ssl_bench.nets._norm import Kind, normalize
 from ssl_bench.signature import BadSetting
 
 Dtype = Literal['float32', 'bfloat16']  # of the computation; parameters, statistics and outputs are float32
-LastNorm = Literal['none', 'affine', 'no_bias', 'no_affine']
+LastNorm = Literal['none', 'affine', 'scale', 'plain']
 
 
 class Net(NamedTuple):
@@ -138,12 +138,12 @@ def projector(
   The published heads:
 
   =====================================  ====================================================
-  SimCLR v1, projector (official code)   `projector(2048, 128, last_norm='no_bias')`
+  SimCLR v1, projector (official code)   `projector(2048, 128, last_norm='scale')`
   BYOL, both (official code)             `projector(4096, 256, last_bias=False)`
   MoCo v2, projector                     `projector(2048, 128, norm='none')`
-  SimSiam, projector                     `projector(2048, 2048, 2048, last_norm='no_affine')`
+  SimSiam, projector                     `projector(2048, 2048, 2048, last_norm='plain')`
   SimSiam, predictor                     `projector(512, 2048)`
-  MoCo v3 (ResNet), projector            `projector(4096, 256, last_norm='no_affine')`
+  MoCo v3 (ResNet), projector            `projector(4096, 256, last_norm='plain')`
   Barlow Twins, projector                `projector(8192, 8192, 8192, last_bias=False)`
   =====================================  ====================================================
 
@@ -151,7 +151,7 @@ def projector(
     widths: output size of each layer, at least one.
     norm: normalization of the hidden layers.
     last_norm: normalization of the last layer, of the kind `norm` (batch where that is none): with scale
-      and bias (`affine`), scale only (`no_bias`), neither (`no_affine`), or no normalization (`none`).
+      and bias (`affine`), scale only (`scale`), neither (`plain`), or no normalization (`none`).
     last_bias: whether the last linear layer has a bias where it is not normalized.
     activation: of the hidden layers; gelu is the exact one.
     momentum: share of the old value in BatchNorm's running moments, [0, 1).
@@ -186,6 +186,22 @@ class _Projector(nn.Module):
     x = nn.Dense(self.widths[-1], use_bias=bias, dtype=self.dtype)(x)
     if self.last_norm != 'none':
       kind = 'batch' if self.norm == 'none' else self.norm
-      affine = {'scale': self.last_norm != 'no_affine', 'bias': self.last_norm == 'affine'}
+      affine = {'scale': self.last_norm != 'plain', 'bias': self.last_norm == 'affine'}
       x = normalize(x, kind, **settings, **affine)
     return x.astype(jnp.float32)
+
+
+def read(model: Net, weights: Callable | None = None, *, head: str | None = 'head') -> dict[str, Callable]:
+  """How a method with an `encoder` in a chain is evaluated: its `encode` and, with a head, its `predict`.
+
+  Args:
+    model: a chain with parts named 'encoder' and, unless `head` is None, `head`.
+    weights: state -> (params, stats) to evaluate; the state's own by default.
+    head: the name of the classifier among the parts, or None where there is none.
+  """
+  weights = weights or (lambda state: (state.params, state.stats))
+
+  def part(name):
+    return lambda state, images: model.apply(*weights(state), images, train=False)[0][name]
+
+  return {'encode': part('encoder')} | ({'predict': part(head)} if head else {})

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ssl_bench.config import Config
@@ -47,8 +48,7 @@ class Fitted(NamedTuple):
 def fit(
   config: Config,
   dataset: Dataset,
-  order: np.ndarray,
-  n_labels: int,
+  labeled: np.ndarray,
   folder: Path,
   *,
   watch: Callable[[Program, Any, Any], dict[str, float]] | None = None,
@@ -60,8 +60,7 @@ def fit(
   Args:
     config: the trial.
     dataset: its data.
-    order: the training part's positions in the order in which they are labeled.
-    n_labels: how many of them are.
+    labeled: positions of the labeled images in the training part.
     folder: where checkpoints go.
     watch: (program, state, numbers) -> what to note every `config.evaluate.every` steps.
     report: told the step and the means of the metrics at every log.
@@ -73,9 +72,10 @@ def fit(
   """
   program = compile_program(structure_of(config, dataset))
   spread = parallel.everywhere(parallel.make_mesh())
-  data = jax.device_put(arrays_of(dataset, order), spread)
-  numbers = jax.device_put(numbers_of(config, n_labels), spread)
+  data = jax.device_put(arrays_of(dataset, labeled), spread)
+  numbers = jax.device_put(numbers_of(config, len(labeled)), spread)
   state, totals = program.init(np.uint32(config.seed), data, numbers)
+  empty = jax.device_put(jax.device_get(totals), spread)
   history: dict[str, Any] = {'curve': [], 'evaluations': [], 'segments': []}
   checkpoints = Checkpoints(folder)
   try:
@@ -88,39 +88,40 @@ def fit(
       step += program.stride
       at = lambda every, step=step: step % every == 0 or step == config.steps
       if at(config.log_every):
-        entry, totals = _log(totals, step)
-        if entry['bad_step'] >= 0:
-          raise Diverged(entry['bad_step'], checkpoints.latest(), history)
+        metrics, bad_step = _means(jax.device_get(totals), step)
+        totals = jax.tree.map(jnp.copy, empty)
+        if bad_step >= 0:
+          raise Diverged(bad_step, checkpoints.latest(), history)
         history['segments'].append([step - since, time.perf_counter() - mark])
-        history['curve'].append(entry['metrics'])
-        report(step, entry['metrics'])
+        history['curve'].append(metrics)
+        report(step, metrics)
         since, mark = step, time.perf_counter()
       if program.refresh and step % program.steps_per_epoch == 0:
         state = program.refresh(state, data, numbers)
-      pause = time.perf_counter()
-      if watch and at(config.evaluate.every):
-        history['evaluations'].append({'step': step, **watch(program, state, numbers)})
-      if at(config.checkpoint.every) and int(totals['bad_step']) < 0:
-        checkpoints.save(step, (state, totals), history)
-      elif should_stop():
-        checkpoints.save(step, (state, totals), history)
-        raise Interrupted(step)
-      mark += time.perf_counter() - pause
+      look, save, stop = watch and at(config.evaluate.every), at(config.checkpoint.every), should_stop()
+      if look or save or stop:
+        jax.block_until_ready(state)
+        pause = time.perf_counter()
+        if look:
+          history['evaluations'].append({'step': step, **watch(program, state, numbers)})
+        if (save or stop) and int(totals['bad_step']) < 0:
+          checkpoints.save(step, (state, totals), history)
+        if stop and step < config.steps:
+          raise Interrupted(step)
+        mark += time.perf_counter() - pause
     return Fitted(program, numbers, state, history)
   finally:
     checkpoints.close()
 
 
-def _log(totals, step: int) -> tuple[dict[str, Any], Any]:
-  """The means since the last log, as plain numbers, and emptied totals."""
-  seen = jax.device_get(totals)
+def _means(seen, step: int) -> tuple[dict[str, Any], int]:
+  """The means since the last log, as plain numbers, and the first step that was not finite (-1: none)."""
   count = max(1, int(seen['count']))
   metrics: dict[str, Any] = {'step': step}
   metrics |= {name: float(total) / count for name, total in seen['metrics'].items()}
   if 'pseudo' in seen:
     metrics |= _pseudo(seen['pseudo'])
-  empty = jax.tree.map(lambda x: x * 0, totals)
-  return {'metrics': metrics, 'bad_step': int(seen['bad_step'])}, {**empty, 'bad_step': totals['bad_step']}
+  return metrics, int(seen['bad_step'])
 
 
 def _pseudo(counts: dict[str, np.ndarray]) -> dict[str, Any]:

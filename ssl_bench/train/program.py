@@ -23,6 +23,7 @@ from ssl_bench.data.arrays import Dataset
 from ssl_bench.signature import BadSetting, facts_of, settings_of
 from ssl_bench.train import optim, parallel
 
+NO_NUMBERS = {'method': {}, 'optimizer': None, 'decay': 0.0, 'steps': 1.0}  # a method's views need none
 STREAM = m.INIT - 2  # folded into the root key for the streams
 
 
@@ -63,6 +64,12 @@ def structure_of(config: Config, dataset: Dataset) -> str:
   return json.dumps(parts, sort_keys=True)
 
 
+def uses_labels(config: Config, dataset: Dataset) -> bool:
+  """Whether the method's loss sees labeled images: if not, one training serves all label budgets."""
+  method, _ = _builder(json.loads(structure_of(config, dataset)))(NO_NUMBERS)
+  return any(view.stream == 'labeled' for view in method.views.values())
+
+
 def stride_of(config: Config) -> int:
   """Steps per dispatch: 1 on the CPU, where a loop inside the program is slow; else what all intervals share."""
   if jax.default_backend() == 'cpu':
@@ -83,13 +90,13 @@ def numbers_of(config: Config, n_labels: int) -> dict[str, Any]:
   return {**jax.tree.map(np.float32, numbers), 'n_labels': np.int32(n_labels)}
 
 
-def arrays_of(dataset: Dataset, order: np.ndarray) -> dict[str, np.ndarray]:
-  """What stays on the device: images, hidden labels (-1: none) and the labeled pool in its order."""
+def arrays_of(dataset: Dataset, labeled: np.ndarray) -> dict[str, np.ndarray]:
+  """What stays on the device: images, hidden labels (-1: none) and the labeled positions, padded."""
   extra = np.full(dataset.n_unlabeled - dataset.n_train, -1, 'int32')
   return {
     'image': dataset.stream_images(),
     'label': np.concatenate([dataset.train_labels.astype('int32'), extra]),
-    'pool': order.astype('int32'),
+    'pool': np.pad(labeled.astype('int32'), (0, dataset.n_train - len(labeled))),
   }
 
 
@@ -101,7 +108,7 @@ def compile_program(structure: str) -> Program:
   mesh = parallel.make_mesh()
   spread = parallel.everywhere(mesh)
   build = _builder(parts)
-  method, _ = build({'method': {}, 'optimizer': None, 'decay': 0.0, 'steps': 1.0})
+  method, _ = build(NO_NUMBERS)
   streams = {v.stream for v in method.views.values()}
   policies = _policies(parts)
   draw = _drawer(parts, streams, mesh)

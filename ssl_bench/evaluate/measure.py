@@ -1,0 +1,128 @@
+"""Every number of a trial's protocol, from what its networks see in the three parts of a dataset."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ssl_bench.data.arrays import Dataset
+from ssl_bench.evaluate import calibration, health, scores
+from ssl_bench.evaluate.linear import linear_probe
+from ssl_bench.evaluate.neighbors import knn
+from ssl_bench.evaluate.predict import Seen
+
+HEALTH_IMAGES = 256
+
+
+def classifier(
+  validation_logits: np.ndarray,
+  validation_labels: np.ndarray,
+  test_logits: np.ndarray,
+  test_labels: np.ndarray,
+  resamples: int,
+) -> dict[str, Any]:
+  """Accuracy and calibration on the test part; scaling is fitted on the validation part."""
+  temperature = calibration.fit_temperature(validation_logits, validation_labels)
+  isotonic = calibration.fit_isotonic(scores.softmax(validation_logits), validation_labels)
+  probs = scores.softmax(test_logits)
+  scaled = scores.softmax(test_logits / temperature)
+  rest = isotonic(probs)
+  return {
+    'accuracy': scores.accuracy(test_logits, test_labels),
+    'accuracy_by_class': scores.per_class_accuracy(test_logits, test_labels).tolist(),
+    'temperature': temperature,
+    **calibrated(probs, test_labels, resamples),
+    'scaled': calibrated(scaled, test_labels, resamples),
+    'isotonic': {'accuracy': scores.accuracy(rest, test_labels), **calibrated(rest, test_labels, resamples)},
+    'reliability': bins(probs, test_labels),
+    'reliability_scaled': bins(scaled, test_labels),
+  }
+
+
+def calibrated(probs: np.ndarray, labels: np.ndarray, resamples: int) -> dict[str, Any]:
+  """NLL, Brier and the calibration errors of probabilities [n, classes]."""
+  with np.errstate(divide='ignore'):
+    logs = np.log(probs)
+  return {
+    'nll': scores.nll(logs, labels),
+    'brier': scores.brier(probs, labels),
+    'ece': calibration.ece(probs, labels),
+    'ece_interval': list(calibration.ece_interval(probs, labels, resamples=resamples)),
+    'ece_adaptive': calibration.adaptive_ece(probs, labels),
+    'ece_classwise': calibration.classwise_ece(probs, labels),
+    'mce': calibration.mce(probs, labels),
+  }
+
+
+def bins(probs: np.ndarray, labels: np.ndarray) -> dict[str, list[float]]:
+  """A reliability diagram's bins as plain lists."""
+  seen = calibration.reliability_bins(probs, labels)
+  return {
+    'count': seen.counts.tolist(),
+    'confidence': seen.confidence.tolist(),
+    'accuracy': seen.accuracy.tolist(),
+  }
+
+
+def probes(
+  which: Sequence[str], dataset: Dataset, labeled: np.ndarray, seen: dict[str, Seen]
+) -> tuple[dict[str, Any], tuple[np.ndarray, np.ndarray] | None]:
+  """Probes on frozen features: (measures, (validation, test) logits of the probe with the trial's labels).
+
+  Args:
+    which: 'linear', 'knn'.
+    dataset: its labels.
+    labeled: positions of the trial's labeled images in the training part.
+    seen: 'train', 'validation' and 'test', as the evaluated encoder sees them.
+  """
+  train, validation, test = (seen[part].features for part in ('train', 'validation', 'test'))
+  held = (validation, dataset.validation_labels, dataset.classes)
+  measures: dict[str, Any] = {}
+  budget = None
+  if 'linear' in which:
+    full = linear_probe(train, dataset.train_labels, *held)
+    measures['linear'] = {'accuracy': scores.accuracy(full.logits(test), dataset.test_labels), 'l2': full.l2}
+    few = linear_probe(train[labeled], dataset.train_labels[labeled], *held, standardize_on=train)
+    budget = few.logits(validation), few.logits(test)
+    accuracy = scores.accuracy(budget[1], dataset.test_labels)
+    measures['linear_budget'] = {'accuracy': accuracy, 'l2': few.l2}
+  if 'knn' in which:
+    votes = knn(train, dataset.train_labels, test, dataset.classes)
+    measures['knn'] = {str(k): scores.accuracy(v.scores, dataset.test_labels) for k, v in votes.items()}
+  return measures, budget
+
+
+def condition(test: np.ndarray, one: np.ndarray, other: np.ndarray) -> dict[str, Any]:
+  """Label-free health of test features [n, d], and of two views of some images [m, d]."""
+  verdict = health.collapse(test)
+  return {
+    'health': {
+      'feature_std': health.feature_std(test),
+      'rankme': health.rankme(test),
+      'rankme_centered': health.rankme(test, centered=True),
+      'embedding_entropy': health.embedding_entropy(test),
+      'alignment': health.alignment(one, other),
+      'uniformity': health.uniformity(test),
+    },
+    'collapsed': bool(verdict.collapsed),
+    'collapse_reason': verdict.reason,
+  }
+
+
+def selected(evaluations: Sequence[dict[str, Any]], last: int) -> dict[str, Any]:
+  """What other protocols would report of a curve: by validation, the median of the last, the best on test.
+
+  The last one selects on the test part: it stands here for comparison with tables that did so, and is
+  never ranked.
+  """
+  if not evaluations or 'test_accuracy' not in evaluations[0]:
+    return {}
+  by_validation = max(evaluations, key=lambda e: (e['validation_accuracy'], e['step']))
+  tail = [e['test_accuracy'] for e in evaluations[-last:]]
+  return {
+    'accuracy_validation_selected': by_validation['test_accuracy'],
+    'step_validation_selected': by_validation['step'],
+    'accuracy_median_last': float(np.median(tail)),
+    'median_over': len(tail),
+    'accuracy_best_on_test': max(e['test_accuracy'] for e in evaluations),
+  }

@@ -1,0 +1,1 @@
+"""Trials: one from config to record, and many from a file of axes."""

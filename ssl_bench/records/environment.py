@@ -1,0 +1,60 @@
+"""What a trial ran on: packages, commit, device."""
+
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy', 'scipy', 'scikit-learn', 'ssl_bench')
+
+
+def describe() -> dict[str, Any]:
+  """Packages' versions, the git commit and whether files differ from it, Python's version, the device."""
+  return {
+    'packages': {name: version for name in PACKAGES if (version := _version(name))},
+    'git': _git(),
+    'python': sys.version.split()[0],
+    'device': _device(),
+  }
+
+
+def _version(name: str) -> str | None:
+  try:
+    return metadata.version(name)
+  except metadata.PackageNotFoundError:
+    return None
+
+
+def _git() -> dict[str, Any] | None:
+  """The commit of the checkout that the package lies in, or None."""
+
+  def git(*words: str) -> str:
+    command = ['git', '-C', str(Path(__file__).parent), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+
+  try:
+    root = Path(git('rev-parse', '--show-toplevel'))
+    if not (root / 'pyproject.toml').is_file() or root / 'ssl_bench' not in Path(__file__).parents:
+      return None
+    return {'commit': git('rev-parse', 'HEAD'), 'dirty': bool(git('status', '--porcelain', '--', 'ssl_bench'))}
+  except (OSError, subprocess.SubprocessError):
+    return None
+
+
+def _device() -> dict[str, Any]:
+  import jax
+
+  first = jax.devices()[0]
+  kind = _processor() if first.platform == 'cpu' else first.device_kind
+  return {'platform': first.platform, 'kind': kind, 'count': jax.device_count()}
+
+
+def _processor() -> str:
+  """The CPU's model name."""
+  try:
+    lines = Path('/proc/cpuinfo').read_text().splitlines()
+    return next(line.split(':', 1)[1].strip() for line in lines if line.startswith('model name'))
+  except (OSError, StopIteration):
+    return platform.processor() or platform.machine()

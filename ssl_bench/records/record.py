@@ -1,0 +1,147 @@
+"""The record of a trial: its identity, its form, and how it is written and read."""
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ssl_bench import methods
+from ssl_bench.config import Config, digest, outcome, validate
+from ssl_bench.signature import BadSetting
+
+SCHEMA = 1
+PROTOCOL_VERSION = 1  # bumped when the protocol changes what a number means
+
+Tree = dict[str, Any]
+
+
+class Record(BaseModel):
+  """The form of a record; `metrics` and `cost` are empty where a trial did not end well."""
+
+  model_config = ConfigDict(extra='forbid')
+
+  schema_: Literal[1] = Field(alias='schema')
+  id: str = Field(pattern='^[0-9a-f]{16}$')
+  grid: str | None
+  protocol: Literal['smoke', 'budget', 'paper']
+  status: Literal['done', 'failed', 'diverged']
+  error: str | None
+  config: Tree
+  augment_resolved: Tree
+  family: Literal['semi-supervised', 'self-supervised']
+  versions: Tree
+  labels: int
+  labels_seen: Literal['trial', 'all']
+  split: Tree
+  metrics: Tree
+  curve: list[Tree]
+  evaluations: list[Tree]
+  cost: Tree
+  environment: Tree
+  time: Tree
+
+
+def versions_of(config: Config, fingerprint: str) -> Tree:
+  """What besides the config decides a number."""
+  return {
+    'protocol': PROTOCOL_VERSION,
+    'method': methods.version(config.method['name']),
+    'fingerprint': fingerprint,
+  }
+
+
+def identify(config: Config, fingerprint: str) -> str:
+  """The id of a trial: config, protocol's version, method's version, dataset's fingerprint."""
+  return digest(outcome(config), versions_of(config, fingerprint))
+
+
+def identify_training(config: Config, fingerprint: str, uses_labels: bool) -> str:
+  """The id of a trial's training, which trials share that differ only in what training does not see."""
+  tree = outcome(config)
+  del tree['evaluate']['probes'], tree['evaluate']['bootstrap'], tree['evaluate']['last'], tree['protocol']
+  if not uses_labels:
+    del tree['labels'], tree['split_seed'], tree['fold']
+  return digest(tree, versions_of(config, fingerprint))
+
+
+def write(record: Mapping[str, Any], folder: Path) -> Path:
+  """Writes `<id>.json` whole or not at all, and returns after it is on disk.
+
+  A number that is not finite becomes null.
+  """
+  folder.mkdir(parents=True, exist_ok=True)
+  path = folder / f'{record["id"]}.json'
+  text = json.dumps(_finite(record), indent=1, sort_keys=True, allow_nan=False) + '\n'
+  handle, temporary = tempfile.mkstemp(dir=folder, prefix='.', suffix='.tmp')
+  try:
+    with os.fdopen(handle, 'w') as file:
+      file.write(text)
+      file.flush()
+      os.fsync(file.fileno())
+    os.chmod(temporary, 0o644)
+    os.replace(temporary, path)
+  except BaseException:
+    Path(temporary).unlink(missing_ok=True)
+    raise
+  _sync(folder)
+  return path
+
+
+def _sync(folder: Path) -> None:
+  handle = os.open(folder, os.O_RDONLY)
+  try:
+    os.fsync(handle)
+  finally:
+    os.close(handle)
+
+
+def _finite(value: Any) -> Any:
+  if isinstance(value, float):
+    return value if math.isfinite(value) else None
+  if isinstance(value, Mapping):
+    return {str(k): _finite(v) for k, v in value.items()}
+  if isinstance(value, (list, tuple)):
+    return [_finite(v) for v in value]
+  return value
+
+
+def read(path: Path) -> Tree:
+  """One record; raises `BadSetting` naming the file where it is not one."""
+  try:
+    tree = json.loads(path.read_text())
+    Record.model_validate(tree)
+  except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    raise BadSetting(f'{path} is not a readable record: {error}.') from None
+  except ValidationError as error:
+    first = error.errors()[0]
+    where = '.'.join(map(str, first['loc']))
+    raise BadSetting(f'{path} is not a record of schema {SCHEMA}: {where}: {first["msg"]}.') from None
+  return tree
+
+
+def read_all(folders: Iterable[Path]) -> list[Tree]:
+  """The records under some folders, by id; the same id twice counts once."""
+  paths = sorted(p for folder in folders for p in folder.rglob('*.json'))
+  records = {record['id']: record for record in map(read, paths)}
+  return [records[k] for k in sorted(records)]
+
+
+def check_submittable(record: Mapping[str, Any]) -> None:
+  """Raises `BadSetting` unless a record is whole, its identity its own, and its data real."""
+  if record['status'] == 'failed':
+    raise BadSetting(f'record {record["id"]} is of a failed trial: {record["error"]}')
+  config = validate(record['config'])
+  if config.dataset.startswith('fake'):
+    raise BadSetting(f'record {record["id"]} is of a synthetic set, which is for tests only.')
+  versions = record['versions']
+  expected = digest(outcome(config), {k: versions.get(k) for k in ('protocol', 'method', 'fingerprint')})
+  if expected != record['id']:
+    raise BadSetting(f'record {record["id"]} does not match its own config: it should be {expected}; run it anew.')
+  for name in ('accuracy', 'nll', 'ece') if record['status'] == 'done' else ():
+    if not isinstance(record['metrics'].get(name), float):
+      raise BadSetting(f'record {record["id"]} lacks the measure {name!r}; run it anew.')
