@@ -12,9 +12,9 @@ from typing import Any
 from ssl_bench.signature import BadSetting, suggest
 
 
-def names() -> tuple[str, ...]:
-  """The names of all nets, sorted; nothing is imported."""
-  return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith('_')))
+def names() -> list[str]:
+  """All nets, sorted, found without importing any."""
+  return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith('_'))
 
 
 def get(name: str) -> Callable[..., Any]:

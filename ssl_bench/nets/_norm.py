@@ -31,19 +31,15 @@ def normalize(
     m <- momentum m + (1 - momentum) batch moment, where the variance is the biased one.
   * group: over the positions and channels of a group of one example (Wu & He 2018); 32 groups, or fewer in
     narrow layers, so that a group has at least two channels.
-  * layer: over all positions and channels of one example (Ba et al. 2016; for images as Wu & He 2018, figure 2).
+  * layer: over all positions and channels of one example (Ba et al. 2016; for images as in
+    Wu & He 2018, figure 2).
   * none: `x` itself.
 
   Moments are float32 whatever `dtype` is, and the variance is E[x^2] - E[x]^2, clipped at zero: one pass, but
   inexact for channels whose mean is thousands of times their deviation.
   """
-  common: dict[str, Any] = {
-    'epsilon': epsilon,
-    'use_scale': scale,
-    'use_bias': bias,
-    'scale_init': scale_init,
-  }
-  common |= {'dtype': dtype}
+  affine: dict[str, Any] = {'use_scale': scale, 'use_bias': bias, 'scale_init': scale_init}
+  common = affine | {'epsilon': epsilon, 'dtype': dtype}
   if kind == 'batch':
     return nn.BatchNorm(use_running_average=not train, momentum=momentum, **common)(x)
   if kind == 'group':

@@ -1,7 +1,7 @@
 """Residual network (He et al. 2016, arXiv:1512.03385), with the stem for small images or for large ones.
 
 As torchvision builds it: post-activation blocks; in a bottleneck the 3x3 convolution has the stride; padding
-on both sides; kernels normal with variance 2 / (k k channels out); no biases.  The CIFAR stem (a 3x3 convolution
+on both sides; kernels normal with variance 2 / (k k channels out); no biases.  The CIFAR stem (a 3x3 kernel
 of stride 1, no pooling) is that of SimCLR's and SimSiam's CIFAR experiments.
 """
 
@@ -96,6 +96,7 @@ class _ResNet(nn.Module):
     for stage, blocks in enumerate(BLOCKS[self.depth]):
       for i in range(blocks):
         features, stride = self.width * 2**stage, 2 if stage > 0 and i == 0 else 1
+        layers: tuple[tuple[int, int, int], ...]
         if self.depth == 50:
           layers = ((features, 1, 1), (features, 3, stride), (4 * features, 1, 1))
         else:

@@ -34,8 +34,9 @@ def vit(
 ) -> Net:
   """Images [B, H, W, C] -> features [B, dim]; `patch` divides H and W.
 
-  Two options of `apply` serve masked methods: `keep`, integers [B, K], are the patches (row by row) that enter
-  the transformer, after positions are added; `tokens=True` returns [B, 1 + patches, dim], the class token first.
+  Two options of `apply` serve masked methods: `keep`, integers [B, K], are the patches (row by row) that
+  enter the transformer, with the positions they had; `tokens=True` returns all tokens [B, 1 + patches, dim],
+  the class token first.
   Images of another size than those of `init` are accepted: learned positions are interpolated (bicubic).
   ViT-Tiny on 224x224 images with patch 16 has 5,717,416 parameters with a classifier of 1,000 classes.
 
@@ -46,7 +47,7 @@ def vit(
     heads: number of attention heads, instead of the size's.
     patch: side of a square patch, in pixels.
     pool: features are the class token, or the mean of the other tokens, after the last normalization.
-    position: learned, or fixed sines and cosines in two dimensions (Chen et al. 2021, MoCo v3; He et al. 2022, MAE).
+    position: learned, or fixed sines and cosines in two dimensions (MoCo v3, MAE).
     dropout: probability that a unit is zeroed while training, after positions, attention and both MLP layers.
     drop_path: probability that the last block's branches are skipped for an example while training; grows
       linearly from zero at the first block (Huang et al. 2016).
@@ -76,7 +77,8 @@ def patchify(images: jax.Array, patch: int) -> jax.Array:
 def sincos(rows: int, columns: int, dim: int) -> np.ndarray:
   """Fixed positions [rows, columns, dim]: sines, then cosines, of the column, then of the row.
 
-  The wavelengths are 2 pi 10000^(4 i / dim) for i < dim / 4, as in MoCo v3 and MAE.
+  The wavelengths are 2 pi 10000^(4 i / dim) for i < dim / 4, as in MoCo v3 (Chen et al. 2021,
+  arXiv:2104.02057) and MAE (He et al. 2022, arXiv:2111.06377).
   """
   rates = 10000.0 ** (-np.arange(dim // 4) / (dim // 4))
   y, x = (place[..., None] * rates for place in np.mgrid[:rows, :columns])
@@ -126,7 +128,7 @@ class _ViT(nn.Module):
   def __call__(self, images, *, train, keep=None, tokens=False):
     x = _dense(self.dim, self.dtype)(patchify(images, self.patch))
     grid, cls = self._positions(images.shape[1] // self.patch, images.shape[2] // self.patch)
-    x = x + grid.reshape(-1, self.dim).astype(self.dtype)
+    x = x + grid.reshape(1, -1, self.dim).astype(self.dtype)
     if keep is not None:
       x = jnp.take_along_axis(x, keep[..., None], 1)
     cls = cls + self.param('cls', nn.initializers.normal(0.02), (self.dim,))
