@@ -1,0 +1,195 @@
+"""Records in, typed rows out: groups, means, paired differences and ranks; no formatting."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ssl_bench.evaluate.intervals import FEWEST, paired_interval
+from ssl_bench.leaderboard.measures import PATHS, device_of, mean, pool, values
+from ssl_bench.leaderboard.published import Published, fits
+from ssl_bench.leaderboard.rows import Board, Budget, Difference, Mean, Row, Section
+from ssl_bench.leaderboard.trials import Record, Settings, Trial, number, read_trials, why_stale
+
+BASELINE = 'supervised'
+PROTOCOLS = ('paper', 'budget', 'smoke')  # the order of their sections
+
+
+def aggregate(
+  records: Iterable[Record],
+  published: Sequence[Published] = (),
+  *,
+  timing: bool = True,
+  today: Mapping[str, Any] | None = None,
+) -> Board:
+  """The board of `records`, whatever their order; `today` as in `trials.why_stale`."""
+  groups: dict[tuple[str, str], list[Trial]] = {}
+  for trial in read_trials(records, timing=timing):
+    groups.setdefault((trial.dataset, trial.protocol), []).append(trial)
+  sections = tuple(
+    _section(*key, groups[key], published, today) for key in sorted(groups, key=_section_order)
+  )
+  beside = {p for section in sections for row in section.rows for p in row.published}
+  return Board(sections, tuple(p for p in published if p not in beside), timing)
+
+
+def _section_order(key: tuple[str, str]) -> tuple[str, int, str]:
+  dataset, protocol = key
+  return dataset, PROTOCOLS.index(protocol) if protocol in PROTOCOLS else len(PROTOCOLS), protocol
+
+
+def _section(
+  dataset: str,
+  protocol: str,
+  trials: Sequence[Trial],
+  published: Sequence[Published],
+  today: Mapping[str, Any] | None,
+) -> Section:
+  reasons = {t.id: why_stale(t.record, today) for t in trials}
+  fresh = [t for t in trials if not reasons[t.id]]
+  methods, budgets = (
+    sorted({t.method for t in fresh}),
+    sorted({t.labels for t in fresh if t.status == 'done'}),
+  )
+  usual = {m: usual_settings([t for t in fresh if t.method == m], fresh) for m in methods}
+  return Section(
+    dataset,
+    protocol,
+    tuple(_budget([t for t in fresh if t.labels == n], usual, published) for n in budgets),
+    tuple(sorted((t for t in fresh if t.status != 'done'), key=lambda t: (t.method, t.labels, t.pair, t.id))),
+    tuple((t, reason) for t in trials if (reason := reasons[t.id])),
+    usual,
+  )
+
+
+def usual_settings(trials: Sequence[Trial], section: Sequence[Trial]) -> Settings:
+  """A method's settings at most budgets; of equals, those in most trials, then most like the section's."""
+  common = Counter(item for t in section for item in t.settings.items())
+  groups: dict[str, list[Trial]] = {}
+  for t in trials:
+    groups.setdefault(_canonical(t.settings), []).append(t)
+
+  def weight(key: str) -> tuple:
+    group = groups[key]
+    return len({t.labels for t in group}), len(group), sum(common[i] for i in group[0].settings.items()), key
+
+  return groups[max(groups, key=weight)][0].settings
+
+
+def _canonical(settings: Settings) -> str:
+  return json.dumps(settings, sort_keys=True)
+
+
+def differing(settings: Settings, usual: Settings) -> Settings:
+  """The settings that are not the usual ones; a setting that is gone reads 'none'."""
+  new = {k: v for k, v in settings.items() if usual.get(k) != v}
+  gone = {k: 'none' for k in usual if k not in settings and not any(k.startswith(f'{n}.') for n in new)}
+  return dict(sorted((new | gone).items()))
+
+
+def _budget(trials: Sequence[Trial], usual: Mapping[str, Settings], published: Sequence[Published]) -> Budget:
+  groups: dict[tuple[str, str], list[Trial]] = {}
+  for t in trials:
+    groups.setdefault((t.method, _canonical(t.settings)), []).append(t)
+  rows = [_row(groups[key], usual[key[0]], published) for key in sorted(groups)]
+  plain = {row.method: row for row in rows if not row.variant}
+  baseline = plain.get(BASELINE)
+  rows = [
+    row._replace(
+      difference=None if row is baseline or row.sees_all_labels else compare(row, baseline),
+      to_usual=compare(row, plain.get(row.method)) if row.variant else None,
+    )
+    for row in rows
+    if row.trials
+  ]
+  swept, ranked = [row for row in rows if _is_swept(row)], [row for row in rows if not _is_swept(row)]
+  return Budget(trials[0].labels, rank(ranked), _sweep(swept, rows))
+
+
+def _is_swept(row: Row) -> bool:
+  return bool(row.variant) and all(name.startswith('augment.') for name in row.variant)
+
+
+def _sweep(swept: Sequence[Row], rows: Sequence[Row]) -> tuple[Row, ...]:
+  """The swept augmentations, each method's usual ones with them, the best first."""
+  methods = {row.method for row in swept}
+  group = [*swept, *(row for row in rows if row.method in methods and not row.variant)]
+
+  def order(row: Row) -> tuple:
+    return row.method, -(row.accuracy.value if row.accuracy else -1), say_variant(row.variant)
+
+  return tuple(sorted(group, key=order))
+
+
+def rank(rows: Sequence[Row]) -> tuple[Row, ...]:
+  """The rows by mean accuracy; those without one, and those that saw all labels, unranked at the end."""
+  named = sorted(rows, key=lambda r: (r.method, say_variant(r.variant)))
+  inside = [row for row in named if row.accuracy and not row.sees_all_labels]
+  inside.sort(key=lambda r: -r.measures['accuracy'].value)
+  outside = [row for row in named if not row.accuracy or row.sees_all_labels]
+  ranked = []
+  for row in inside:
+    place = 1 + sum(r.measures['accuracy'].value > row.measures['accuracy'].value for r in inside)
+    to_best = compare(row, inside[0])
+    tied = row is inside[0] or bool(to_best and to_best.verdict == 'not separable')
+    ranked.append(row._replace(rank=place, tied=tied))
+  return (*ranked, *outside)
+
+
+def say_variant(variant: Settings) -> str:
+  return '; '.join(f'{name}: {value}' for name, value in variant.items())
+
+
+def compare(row: Row, other: Row | None) -> Difference | None:
+  """The difference in accuracy of two rows over the pairs that both have; None without any."""
+  if other is None:
+    return None
+  a, b = values(row.trials, 'accuracy'), values(other.trials, 'accuracy')
+  pairs = sorted(a.keys() & b.keys())
+  if not pairs:
+    return None
+  middle, half = paired_interval([a[p] for p in pairs], [b[p] for p in pairs])
+  if half is None:
+    verdict = f'fewer than {FEWEST} pairs'
+  else:
+    verdict = 'better' if middle > half else 'worse' if -middle > half else 'not separable'
+  return Difference(Mean(middle, half, len(pairs)), verdict)
+
+
+def _row(trials: Sequence[Trial], usual: Settings, published: Sequence[Published]) -> Row:
+  done = tuple(sorted((t for t in trials if t.status == 'done'), key=lambda t: (t.pair, t.id)))
+  first = trials[0]
+  split: Mapping[str, Any] = next((t.record['split'] for t in done if t.record.get('split')), {})
+  means = {name: values(done, name) for name in PATHS}
+  variant = differing(first.settings, usual)
+  devices = sorted({device_of(t.record) for t in done} - {''})
+  reports = [t.record.get('metrics') or {} for t in done]
+  costs = [t.record.get('cost') or {} for t in done]
+  steps = [number(c, 'gflops_per_step') for c in costs]
+  total = [s * float(first.settings['steps']) for s in steps if s is not None and 'steps' in first.settings]
+  sizes = tuple(split.get(part) for part in ('train', 'validation', 'test'))
+  return Row(
+    method=first.method,
+    variant=variant,
+    settings=first.settings,
+    family=first.record.get('family') or '',
+    labels=first.labels,
+    sizes=sizes,  # type: ignore[arg-type]
+    trials=done,
+    failed=len(trials) - len(done),
+    measures={name: mean(list(found.values())) for name, found in means.items() if found},
+    rank=None,
+    tied=False,
+    difference=None,
+    to_usual=None,
+    sees_all_labels=any(t.record.get('labels_seen') == 'all' for t in trials),
+    collapsed=tuple(r.get('collapse_reason') or 'no reason recorded' for r in reports if r.get('collapsed')),
+    devices=tuple(devices),
+    shared=any(c.get('shared') for c in costs),
+    training_gflops=sum(total) / len(total) if total else None,
+    reliability=pool([r['reliability'] for r in reports if r.get('reliability')]),
+    reliability_scaled=pool([r['reliability_scaled'] for r in reports if r.get('reliability_scaled')]),
+    published=()
+    if variant
+    else tuple(p for p in published if done and fits(p, first.method, first.dataset, first.labels, sizes[0])),
+  )

@@ -1,0 +1,235 @@
+"""What a column of the ranking says about a row; a new measure is one line here."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from ssl_bench.leaderboard.aggregate import say_variant
+from ssl_bench.leaderboard.cells import (
+  DASH,
+  NOTHING,
+  Cell,
+  arrow,
+  digits_of,
+  percent,
+  plain,
+  signed,
+  words,
+)
+from ssl_bench.leaderboard.rows import Row
+
+FOR_CALIBRATION = 5000  # test images below which calibration is not ranked
+
+
+class Column(NamedTuple):
+  """A title, its explanation, and the cell of a row; `optional` ones are left out where all are empty."""
+
+  title: str
+  hint: str
+  cell: Callable[[Row], Cell]
+  numeric: bool = True
+  prose: bool = False
+  optional: bool = False
+  lowest: str = ''  # the measure whose lowest value is marked, where it may be ranked
+
+
+def _rank(row: Row) -> Cell:
+  if row.rank is None:
+    return NOTHING
+  tie = row.tied and row.rank > 1
+  return Cell(f'{row.rank}{" ≈" if tie else ""}', row.rank, note='not separable from the best' if tie else '')
+
+
+def _accuracy(row: Row) -> Cell:
+  return percent(row.accuracy, digits_of(row), interval=True)._replace(strong=row.rank == 1)
+
+
+def _seeds(row: Row) -> Cell:
+  n = row.accuracy.n if row.accuracy else 0
+  return Cell(f'{n} of {n + row.failed}' if row.failed else str(n), n)
+
+
+def _family(row: Row) -> Cell:
+  return words({'semi-supervised': 'semi', 'self-supervised': 'self'}.get(row.family, row.family))
+
+
+def _pseudo_labels(row: Row) -> Cell:
+  precision, coverage = (percent(row.measures.get(n), 1) for n in ('precision', 'coverage'))
+  if precision is coverage is NOTHING:
+    return NOTHING
+  return Cell(f'{precision.text} / {coverage.text}', precision.value)
+
+
+def _neighbors(row: Row) -> Cell:
+  return percent(row.measures.get('knn20'), digits_of(row))
+
+
+def _seconds(row: Row) -> Cell:
+  if len(row.devices) != 1:
+    return NOTHING
+  cell = plain(row.measures.get('seconds_per_epoch'), 2)
+  busy = row.shared and cell is not NOTHING
+  return (
+    cell._replace(text=f'{cell.text} *', note='the device was shared while it was timed') if busy else cell
+  )
+
+
+def _sizes(row: Row) -> Cell:
+  sizes = ' / '.join(DASH if n is None else f'{n:,}' for n in row.sizes)
+  return Cell(sizes, row.sizes[0])
+
+
+def _remarks(row: Row) -> Cell:
+  said = []
+  if row.sees_all_labels:
+    said.append('sees all labels, not ranked')
+  if row.collapsed:
+    reasons = '; '.join(sorted(set(row.collapsed)))
+    said.append(f'collapsed {len(row.collapsed)} of {len(row.trials)}: {reasons}')
+  if row.failed:
+    said.append(f'{row.failed} failed')
+  return words('; '.join(said))
+
+
+METHOD = Column('method', '', lambda r: words(r.method), numeric=False)
+VARIANT = Column(
+  'variant',
+  "what differs from the method's usual settings",
+  lambda r: words(say_variant(r.variant)),
+  numeric=False,
+  prose=True,
+  optional=True,
+)
+RANK = Column('rank', 'by mean accuracy; ≈: not separable from the best', _rank)
+FAMILY = Column(
+  'family',
+  "self: accuracy is that of a linear probe on frozen features, fitted with the row's labels",
+  _family,
+  numeric=False,
+)
+TO_USUAL = Column(
+  'to usual, points',
+  "paired difference to the method's usual augmentation",
+  lambda r: signed(r.to_usual, digits_of(r)),
+)
+
+MEASURES = (
+  Column('seeds', '(split_seed, seed) pairs in the mean', _seeds),
+  Column('accuracy, %', 'mean ± half width of the 95 % Student-t interval', _accuracy),
+  Column(
+    'to supervised, points',
+    'paired difference on the same pairs',
+    lambda r: signed(r.difference, digits_of(r)),
+  ),
+  Column(
+    'linear, all, %',
+    'linear probe on frozen features, fitted with the labels of the whole training part',
+    lambda r: percent(r.measures.get('linear'), digits_of(r)),
+  ),
+  Column(
+    'linear, row, %',
+    "the same probe, fitted with the row's labels",
+    lambda r: percent(r.measures.get('linear_budget'), digits_of(r)),
+  ),
+  Column('kNN, %', 'cosine, k = 20, bank of the whole training part', _neighbors),
+  Column(
+    'NLL',
+    'negative log-likelihood; before → after temperature scaling, fitted on validation',
+    lambda r: arrow(r.measures.get('nll'), r.measures.get('nll_scaled')),
+    lowest='nll',
+  ),
+  Column(
+    'ECE',
+    'expected calibration error, 15 bins; before → after temperature scaling',
+    lambda r: arrow(r.measures.get('ece'), r.measures.get('ece_scaled')),
+    lowest='ece',
+  ),
+  Column('Brier', 'Brier score, before scaling', lambda r: plain(r.measures.get('brier')), lowest='brier'),
+  Column('pseudo-labels, %', 'precision / coverage of the pseudo-labels', _pseudo_labels, optional=True),
+  Column('s per epoch', 'in the steady state', _seconds, optional=True, lowest='seconds_per_epoch'),
+  Column(
+    'GFLOPs per epoch',
+    'counted on the lowered step: the same on every device',
+    lambda r: plain(r.measures.get('gflops_per_epoch'), 1),
+  ),
+  Column(
+    'device',
+    'kind of device that it ran on',
+    lambda r: words(', '.join(r.devices)),
+    numeric=False,
+    optional=True,
+  ),
+  Column('train / val. / test', 'images in each part; the unlabeled images are the training part', _sizes),
+  Column('remarks', '', _remarks, numeric=False, prose=True, optional=True),
+)
+RANKING = (RANK, METHOD, VARIANT, FAMILY, *MEASURES)
+
+
+def _measure(title: str, name: str, hint: str = '', digits: int = 3, scale: float = 1) -> Column:
+  return Column(title, hint, lambda r: plain(r.measures.get(name), digits, scale), optional=True)
+
+
+def _percent(title: str, name: str, hint: str = '') -> Column:
+  return Column(title, hint, lambda r: percent(r.measures.get(name), digits_of(r)), optional=True)
+
+
+FURTHER = (
+  METHOD,
+  VARIANT,
+  _percent('final, %', 'accuracy', 'the evaluated weights after the last step: the number that is ranked'),
+  _percent('raw weights, %', 'raw', 'without the average of the parameters'),
+  _percent('selected on validation, %', 'validation_selected'),
+  _percent('median of last, %', 'median_last', 'median of the last evaluations'),
+  _percent('best on test ‡, %', 'best_on_test', 'selected on test: only to be set beside tables that did so'),
+  _percent('kNN 200, %', 'knn200', 'cosine, k = 200'),
+  _measure('temperature', 'temperature', digits=2),
+  _measure('NLL isotonic', 'nll_isotonic'),
+  _measure('ECE isotonic', 'ece_isotonic'),
+  _measure('ECE adaptive', 'ece_adaptive'),
+  _measure('ECE class-wise', 'ece_classwise'),
+  _measure('MCE', 'mce'),
+  _percent('agreement, %', 'agreement', 'teacher and student'),
+  _measure('std × √d', 'feature_std', 'features of the encoder; collapsed below 0.1', 2),
+  _measure('RankMe', 'rankme', 'effective rank of the features', 1),
+  _measure('alignment', 'alignment'),
+  _measure('uniformity', 'uniformity', digits=2),
+  _measure('images/s', 'images_per_second', digits=0),
+  _measure('peak memory, MiB', 'peak_memory_bytes', digits=0, scale=2**-20),
+  Column('training GFLOPs', 'over the whole run', lambda r: _total(r), optional=True),
+)
+
+
+def _total(row: Row) -> Cell:
+  total = row.training_gflops
+  return NOTHING if total is None else Cell(f'{total:,.0f}', total)
+
+
+def swept(names: Sequence[str]) -> Column:
+  """The column that spells the swept settings out, for the usual row as well."""
+
+  def cell(row: Row) -> Cell:
+    values = [row.settings.get(name, 'none') for name in names]
+    said = values[0] if len(names) == 1 else '; '.join(f'{n}: {v}' for n, v in zip(names, values))
+    return words(said if row.variant else f'{said} (usual)')
+
+  return Column(names[0] if len(names) == 1 else 'augmentation', '', cell, numeric=False, prose=True)
+
+
+def calibration_is_ranked(rows: Sequence[Row]) -> bool:
+  """Whether every test set is large enough for a difference in calibration to mean something."""
+  return all((row.sizes[2] or 0) >= FOR_CALIBRATION for row in rows)
+
+
+def cost_is_ranked(rows: Sequence[Row]) -> bool:
+  """Whether all were timed on one kind of device that they had for themselves."""
+  timed = [row for row in rows if 'seconds_per_epoch' in row.measures]
+  kinds = {kind for row in timed for kind in row.devices}
+  return len(kinds) == 1 and not any(row.shared for row in timed)
+
+
+def lowest(column: Column, rows: Sequence[Row]) -> float | None:
+  """The value to mark in a column, or None where it is not ranked."""
+  may = cost_is_ranked(rows) if column.lowest == 'seconds_per_epoch' else calibration_is_ranked(rows)
+  found = [
+    r.measures[column.lowest].value for r in rows if column.lowest in r.measures and r.rank is not None
+  ]
+  return min(found) if may and len(found) > 1 else None

@@ -1,0 +1,85 @@
+"""Numbers of records: where each stands, its value for every pair of seeds, its mean and interval."""
+
+from collections.abc import Mapping, Sequence
+
+from ssl_bench.evaluate.intervals import mean_interval
+from ssl_bench.leaderboard.rows import Bins, Mean
+from ssl_bench.leaderboard.trials import Pair, Record, Trial, number
+
+PATHS = {  # measure -> where it stands in a record
+  'accuracy': ('metrics', 'accuracy'),
+  'linear': ('metrics', 'linear', 'accuracy'),
+  'linear_budget': ('metrics', 'linear_budget', 'accuracy'),
+  'knn20': ('metrics', 'knn', '20'),
+  'knn200': ('metrics', 'knn', '200'),
+  'nll': ('metrics', 'nll'),
+  'nll_scaled': ('metrics', 'scaled', 'nll'),
+  'nll_isotonic': ('metrics', 'isotonic', 'nll'),
+  'ece': ('metrics', 'ece'),
+  'ece_scaled': ('metrics', 'scaled', 'ece'),
+  'ece_isotonic': ('metrics', 'isotonic', 'ece'),
+  'ece_adaptive': ('metrics', 'ece_adaptive'),
+  'ece_classwise': ('metrics', 'ece_classwise'),
+  'mce': ('metrics', 'mce'),
+  'brier': ('metrics', 'brier'),
+  'temperature': ('metrics', 'temperature'),
+  'precision': ('metrics', 'pseudo_labels', 'precision'),
+  'coverage': ('metrics', 'pseudo_labels', 'coverage'),
+  'agreement': ('metrics', 'pseudo_labels', 'agreement'),
+  'raw': ('metrics', 'raw', 'accuracy'),
+  'validation_selected': ('metrics', 'accuracy_validation_selected'),
+  'median_last': ('metrics', 'accuracy_median_last'),
+  'best_on_test': ('metrics', 'accuracy_best_on_test'),
+  'feature_std': ('metrics', 'health', 'feature_std'),
+  'rankme': ('metrics', 'health', 'rankme'),
+  'alignment': ('metrics', 'health', 'alignment'),
+  'uniformity': ('metrics', 'health', 'uniformity'),
+  'gflops_per_epoch': ('cost', 'gflops_per_epoch'),
+  'seconds_per_epoch': ('cost', 'seconds_per_epoch'),
+  'images_per_second': ('cost', 'images_per_second'),
+  'peak_memory_bytes': ('cost', 'peak_memory_bytes'),
+}
+
+
+def values(trials: Sequence[Trial], measure: str) -> dict[Pair, float]:
+  """The measure of each (split_seed, seed) pair that has it; repeated pairs count once, by their mean."""
+  found: dict[Pair, list[float]] = {}
+  for t in trials:
+    if (value := measure_of(t.record, measure)) is not None:
+      found.setdefault(t.pair, []).append(value)
+  return {pair: sum(found[pair]) / len(found[pair]) for pair in sorted(found)}
+
+
+def measure_of(record: Record, measure: str) -> float | None:
+  """One number of a record; the accuracy of a method without a classifier is that of its probe."""
+  value = number(record, *PATHS[measure])
+  if value is None and measure == 'accuracy' and record.get('family') == 'self-supervised':
+    return number(record, *PATHS['linear_budget'])
+  return value
+
+
+def mean(found: Sequence[float]) -> Mean:
+  """The mean of [N] values, N ≥ 1, with its interval."""
+  middle, half = mean_interval(found)
+  return Mean(middle, half, len(found))
+
+
+def pool(diagrams: Sequence[Mapping[str, Sequence[float | None]]]) -> Bins | None:
+  """Reliability diagrams of several trials as one, each image counting once."""
+  if not diagrams:
+    return None
+  columns = range(min(len(d['count']) for d in diagrams))
+  count = [sum(d['count'][i] or 0 for d in diagrams) for i in columns]
+
+  def weighted(name: str) -> tuple[float, ...]:
+    sums = [sum((d['count'][i] or 0) * (d[name][i] or 0) for d in diagrams if d['count'][i]) for i in columns]
+    return tuple(s / n if n else 0.0 for s, n in zip(sums, count))
+
+  return Bins(tuple(float(n) for n in count), weighted('confidence'), weighted('accuracy'))
+
+
+def device_of(record: Record) -> str:
+  """The kind of device that a record was made on, and how many where more than one."""
+  device = (record.get('environment') or {}).get('device') or {}
+  count = device.get('count') or 1
+  return f'{device.get("kind") or device.get("platform") or ""}{f" × {count}" if count > 1 else ""}'

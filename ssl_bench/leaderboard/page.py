@@ -1,0 +1,50 @@
+"""The board as one page that opens from disk: tables, figures, sorting and filtering, no outside address."""
+
+from typing import Any
+
+from ssl_bench.leaderboard import facts, tables
+from ssl_bench.leaderboard.cells import Cell
+from ssl_bench.leaderboard.figures import figures
+from ssl_bench.leaderboard.rows import Board, Section
+
+
+def page(board: Board) -> str:
+  """The whole page as HTML."""
+  from jinja2 import Environment, PackageLoader, StrictUndefined
+
+  environment = Environment(
+    loader=PackageLoader('ssl_bench', 'leaderboard'),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+  )
+  environment.globals.update(sort_key=sort_key)
+  template = environment.get_template('page.html.j2')
+  sections = [_section(section, board.timing) for section in board.sections]
+  elsewhere = tables.elsewhere(board.elsewhere) if board.elsewhere else None
+  said = {'counts': facts.counts(board), 'reading': facts.READING, 'columns': facts.columns()}
+  return template.render(sections=sections, elsewhere=elsewhere, **said).rstrip() + '\n'
+
+
+def _section(section: Section, timing: bool) -> dict[str, Any]:
+  return {
+    'id': f'{section.dataset}-{section.protocol}',
+    'title': facts.title(section),
+    'reading': facts.reading(section, timing),
+    'budgets': [tables.ranking(b) for b in section.budgets],
+    'sweeps': [t for b in section.budgets if (t := tables.sweep(b)) is not None],
+    'figures': figures(section),
+    'beside': tables.beside(section),
+    'further': [tables.further(b) for b in section.budgets],
+    'trouble': [t for t in (tables.failures(section), tables.stale(section)) if t.rows],
+    'settings': facts.settings(section),
+    'trials': tables.trials(section),
+  }
+
+
+def sort_key(cell: Cell) -> str:
+  """What the page's script sorts a cell by; empty sorts last."""
+  if cell.value is None:
+    return ''
+  return f'{cell.value:.10g}' if isinstance(cell.value, float) else str(cell.value)

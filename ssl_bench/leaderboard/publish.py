@@ -1,0 +1,32 @@
+"""From folders of records to a board on disk, set beside what is published and what is current."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ssl_bench import leaderboard
+from ssl_bench.leaderboard.rows import Board
+
+PUBLISHED = Path(__file__).parents[2] / 'leaderboard' / 'published.csv'
+
+
+def publish(folders: Iterable[Path], out: Path, *, timing: bool = True) -> Board:
+  """Reads every record in the folders and writes README.md and index.html to `out`."""
+  from ssl_bench.records.record import read_all
+
+  records = read_all(folders)
+  published = leaderboard.read_published(PUBLISHED) if PUBLISHED.is_file() else ()
+  return leaderboard.build(records, published, out=out, timing=timing, today=today(records))
+
+
+def today(records: Iterable[dict[str, Any]]) -> dict[str, Any]:
+  """The versions of the protocol, of the methods that records name, and the fingerprints of data at hand."""
+  from ssl_bench import data, methods
+  from ssl_bench.records.record import PROTOCOL_VERSION
+
+  named = {record['config']['method']['name'] for record in records}
+  return {
+    'protocol': PROTOCOL_VERSION,
+    'methods': {name: methods.version(name) for name in named if name in methods.names()},
+    'datasets': {row.name: row.fingerprint for row in data.available() if row.fingerprint},
+  }

@@ -1,0 +1,91 @@
+"""What the leaderboard is made of: sections, budgets and rows, as plain tuples of numbers."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ssl_bench.leaderboard.published import Published
+from ssl_bench.leaderboard.trials import Settings, Trial
+
+
+class Mean(NamedTuple):
+  """A mean over `n` pairs, and the half width of its 95 % interval (None below 3 pairs)."""
+
+  value: float
+  half: float | None
+  n: int
+
+
+class Difference(NamedTuple):
+  """A mean of paired differences, and what its interval allows to say."""
+
+  mean: Mean
+  verdict: str  # 'better', 'worse', 'not separable' or 'fewer than 3 pairs'
+
+
+class Bins(NamedTuple):
+  """A reliability diagram pooled over trials: [bins] each; confidence and accuracy are means in the bin."""
+
+  counts: tuple[float, ...]
+  confidence: tuple[float, ...]
+  accuracy: tuple[float, ...]
+
+
+class Row(NamedTuple):
+  """One method in one variant at one label budget."""
+
+  method: str
+  variant: Settings  # what differs from the method's usual settings in the section; {} for those
+  settings: Settings
+  family: str
+  labels: int
+  sizes: tuple[int | None, int | None, int | None]  # train, validation, test
+  trials: tuple[Trial, ...]  # done
+  failed: int
+  measures: Mapping[str, Mean]
+  rank: int | None
+  tied: bool  # not separable from the best of its table, or the best itself
+  difference: Difference | None  # in accuracy, to `supervised` on the same pairs
+  to_usual: Difference | None  # in accuracy, to the method's usual settings on the same pairs
+  sees_all_labels: bool
+  collapsed: tuple[str, ...]  # the reason of each collapsed trial
+  devices: tuple[str, ...]  # kinds, sorted
+  shared: bool  # other work ran on the device while it was timed
+  training_gflops: float | None
+  reliability: Bins | None
+  reliability_scaled: Bins | None
+  published: tuple[Published, ...]
+
+  @property
+  def accuracy(self) -> Mean | None:
+    return self.measures.get('accuracy')
+
+
+class Budget(NamedTuple):
+  """The rows at one number of labels: the ranking, and the augmentations swept beside it."""
+
+  labels: int
+  rows: tuple[Row, ...]
+  sweep: tuple[Row, ...]
+
+
+class Section(NamedTuple):
+  """What may be ranked together: one dataset under one protocol."""
+
+  dataset: str
+  protocol: str
+  budgets: tuple[Budget, ...]
+  failed: tuple[Trial, ...]
+  stale: tuple[tuple[Trial, str], ...]
+  usual: Mapping[str, Settings]  # method -> its usual settings here
+
+  @property
+  def rows(self) -> tuple[Row, ...]:
+    return tuple(row for budget in self.budgets for row in (*budget.rows, *budget.sweep))
+
+
+class Board(NamedTuple):
+  """The whole leaderboard."""
+
+  sections: tuple[Section, ...]
+  elsewhere: tuple[Published, ...]  # published, not run here
+  timing: bool

@@ -1,0 +1,226 @@
+"""Rows as tables of cells, and tables as Markdown that GitHub shows."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from ssl_bench.leaderboard.cells import DASH, Cell, digits_of, percent, points, whole, words
+from ssl_bench.leaderboard.columns import FURTHER, METHOD, RANKING, TO_USUAL, Column, lowest, swept
+from ssl_bench.leaderboard.measures import device_of, measure_of
+from ssl_bench.leaderboard.published import NAMES, Published
+from ssl_bench.leaderboard.rows import Budget, Row, Section
+from ssl_bench.leaderboard.trials import Trial, say
+
+
+class Head(NamedTuple):
+  """A column's title, its explanation, and whether it holds numbers or prose that may break into lines."""
+
+  title: str
+  hint: str = ''
+  numeric: bool = False
+  prose: bool = False
+
+
+class Table(NamedTuple):
+  """A heading, the columns' heads, and as many cells in every row."""
+
+  title: str
+  heads: tuple[Head, ...]
+  rows: tuple[tuple[Cell, ...], ...]
+
+
+def ranking(budget: Budget) -> Table:
+  """The ranking at one label budget."""
+  return _of_rows(f'{budget.labels:,} labels', RANKING, budget.rows)
+
+
+def sweep(budget: Budget) -> Table | None:
+  """The augmentations swept at one label budget, the usual ones with them; None where none were."""
+  if not budget.sweep:
+    return None
+  names = sorted({name for row in budget.sweep for name in row.variant})
+  measures = [c for c in RANKING[4:] if c.title != 'remarks']
+  columns = (METHOD, swept(names), *measures[:2], TO_USUAL, *measures[2:], RANKING[-1])
+  return _of_rows(f'Augmentation sweep, {budget.labels:,} labels', columns, budget.sweep)
+
+
+def further(budget: Budget) -> Table:
+  """What else was measured at one label budget."""
+  return _of_rows(f'{budget.labels:,} labels', FURTHER, budget.rows)
+
+
+def _of_rows(title: str, columns: Sequence[Column], rows: Sequence[Row]) -> Table:
+  marks = {c.title: lowest(c, rows) for c in columns if c.lowest}
+  cells = [[_marked(c, row, marks.get(c.title)) for c in columns] for row in rows]
+  kept = [i for i, c in enumerate(columns) if not c.optional or any(line[i].text != DASH for line in cells)]
+  heads = tuple(Head(columns[i].title, columns[i].hint, columns[i].numeric, columns[i].prose) for i in kept)
+  return Table(title, heads, tuple(tuple(line[i] for i in kept) for line in cells))
+
+
+def _marked(column: Column, row: Row, mark: float | None) -> Cell:
+  cell = column.cell(row)
+  mine = row.measures.get(column.lowest)
+  best = mark is not None and mine is not None and mine.value == mark and row.rank is not None
+  return cell._replace(strong=True) if best else cell
+
+
+def beside(section: Section) -> Table | None:
+  """Published values beside those measured here; one with all labels stands at the largest budget only."""
+  lines, seen = [], set()
+  for budget in reversed(section.budgets):
+    for row in budget.rows:
+      for p in row.published:
+        if p not in seen and p.measure in row.measures:
+          seen.add(p)
+          lines.append((row, p))
+  lines.sort(key=lambda line: (line[0].labels, line[0].method, line[1].measure, line[1].source, line[1]))
+  return _table('Beside published values', _BESIDE, [_beside(row, p) for row, p in lines]) if lines else None
+
+
+_BESIDE = (
+  Head('method'),
+  Head('labels', '', True),
+  Head('measure'),
+  Head('here, %', '', True),
+  Head('published, %', 'mean ± std over runs', True),
+  Head('difference, points', 'here minus published', True),
+  Head('runs', '', True),
+  Head('protocol of the published value', prose=True),
+  Head('source'),
+  Head('citation', prose=True),
+)
+
+
+def _beside(row: Row, p: Published) -> tuple[Cell, ...]:
+  here = row.measures[p.measure]
+  difference = Cell(points(here.value - p.accuracy, digits_of(row)), here.value - p.accuracy)
+  name = words(NAMES[p.measure])
+  return (
+    words(p.method),
+    Cell('all', 1e9) if p.labels == 'all' else whole(row.labels),
+    name,
+    percent(here, digits_of(row), interval=True),
+    _published(p),
+    difference,
+    *_origin(p),
+  )
+
+
+def _published(p: Published) -> Cell:
+  spread = '' if p.std is None else f' ± {p.std:.2f}'
+  return Cell(f'{100 * p.accuracy:.2f}{spread}', p.accuracy)
+
+
+def _origin(p: Published) -> tuple[Cell, ...]:
+  return whole(p.runs), words(p.protocol_note), words(p.source), words(p.url_or_citation)
+
+
+def elsewhere(published: Sequence[Published]) -> Table:
+  """Published values without a run here; never ranked."""
+  heads = (Head('dataset'), _BESIDE[1], *_BESIDE[:1], Head('measure'), _BESIDE[4], *_BESIDE[6:])
+  lines = [
+    (
+      words(p.dataset),
+      Cell('all', 1e9) if p.labels == 'all' else whole(int(p.labels)),
+      words(p.method),
+      words(NAMES[p.measure]),
+      _published(p),
+      *_origin(p),
+    )
+    for p in published
+  ]
+  return _table('Published, not run here', heads, lines)
+
+
+def failures(section: Section) -> Table:
+  """Trials that ended without a result, each with its sentence."""
+  heads = (*_WHICH, Head('status'), Head('what happened', prose=True))
+  lines = [
+    (*_which(t), words(t.status), words(t.record.get('error') or 'no reason recorded'))
+    for t in section.failed
+  ]
+  return _table('Failed or diverged', heads, lines)
+
+
+def stale(section: Section) -> Table:
+  """Trials of versions that are not today's."""
+  return _table(
+    'Stale', (*_WHICH, Head('why', prose=True)), [(*_which(t), words(why)) for t, why in section.stale]
+  )
+
+
+def trials(section: Section) -> Table:
+  """Every record behind the section's rows."""
+  heads = (
+    *_WHICH,
+    Head('accuracy, %', '', True),
+    Head('commit'),
+    Head('jax'),
+    Head('device'),
+    Head('finished'),
+  )
+  lines = [(*_which(t), *_trial(t)) for row in unique(section.rows) for t in row.trials]
+  table = _table('Trials', heads, lines)
+  if any(line[-1].text != DASH for line in lines):
+    return table
+  return Table(table.title, table.heads[:-1], tuple(line[:-1] for line in table.rows))
+
+
+_WHICH = (
+  Head('record'),
+  Head('method'),
+  Head('labels', '', True),
+  Head('split_seed', '', True),
+  Head('seed', '', True),
+)
+
+
+def _which(t: Trial) -> tuple[Cell, ...]:
+  labels = whole(t.labels) if t.labels else words(say(t.record['config']['labels']))  # a fraction
+  return words(t.id), words(t.method), labels, whole(t.pair.split_seed), whole(t.pair.seed)
+
+
+def _trial(t: Trial) -> tuple[Cell, ...]:
+  environment = t.record.get('environment') or {}
+  git, accuracy = environment.get('git') or {}, measure_of(t.record, 'accuracy')
+  commit = f'{(git.get("commit") or "")[:10]}{" + changes" if git.get("dirty") else ""}'
+  return (
+    Cell(DASH) if accuracy is None else Cell(f'{100 * accuracy:.2f}', accuracy),
+    words(commit),
+    words((environment.get('packages') or {}).get('jax') or ''),
+    words(device_of(t.record)),
+    words(((t.record.get('time') or {}).get('finished') or '')[:19].replace('T', ' ')),
+  )
+
+
+def unique(rows: Iterable[Row]) -> list[Row]:
+  """Rows without the repetition of usual ones in a sweep."""
+  return list({(row.labels, row.method, tuple(row.variant.items())): row for row in rows}.values())
+
+
+def _table(title: str, heads: Sequence[Head], lines: Iterable[tuple[Cell, ...]]) -> Table:
+  return Table(title, tuple(heads), tuple(lines))
+
+
+def markdown(table: Table) -> str:
+  """The table in GitHub's Markdown."""
+  lines = [
+    _line(_escape(head.title) for head in table.heads),
+    _line('---:' if head.numeric else ':---' for head in table.heads),
+    *(_line(_say(cell) for cell in row) for row in table.rows),
+  ]
+  return '\n'.join(lines) + '\n'
+
+
+def _line(cells: Iterable[str]) -> str:
+  return f'| {" | ".join(cells)} |'
+
+
+def _say(cell: Cell) -> str:
+  return f'**{_escape(cell.text)}**' if cell.strong else _escape(cell.text)
+
+
+def _escape(text: str) -> str:
+  """Text that Markdown leaves as it is, on one line."""
+  for mark in '\\|*_<>`[]':
+    text = text.replace(mark, f'\\{mark}' if mark not in '<>' else {'<': '&lt;', '>': '&gt;'}[mark])
+  return ' '.join(text.split())

@@ -1,0 +1,122 @@
+"""One record as the leaderboard reads it: typed, with its settings flat, and without the clock if asked."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+Record = Mapping[str, Any]
+Settings = Mapping[str, str]
+
+WHICH = ('dataset', 'labels', 'split_seed', 'fold', 'seed')  # they say which trial of a row, not which row
+MANNER = ('protocol', 'checkpoint', 'log_every')  # they name the section, or change nothing that comes out
+# What of a cost no clock wrote.
+# What of a cost no clock wrote.
+COUNTED = ('gflops_per_step', 'gflops_per_epoch', 'gflops_per_1000_images', 'steps_per_epoch')
+
+
+class Pair(NamedTuple):
+  """What two trials must share to be subtracted: the seeds, and the very split that they made."""
+
+  split_seed: int
+  seed: int
+  split: str
+
+
+class Trial(NamedTuple):
+  """One record; `record` has lost what a clock wrote unless timing was asked for."""
+
+  id: str
+  dataset: str
+  protocol: str
+  method: str
+  labels: int
+  pair: Pair
+  settings: Settings
+  status: str
+  record: Record
+
+
+def read_trials(records: Iterable[Record], *, timing: bool = True) -> tuple[Trial, ...]:
+  """The records as trials, ordered by id; of several with one id, the one that is done, then the last."""
+  found: dict[str, Record] = {}
+  for record in sorted(records, key=_preference):
+    found[record['id']] = record
+  return tuple(_read(found[i], timing) for i in sorted(found))
+
+
+def _preference(record: Record) -> tuple[str, bool, str, str]:
+  finished = (record.get('time') or {}).get('finished') or ''
+  return record['id'], record.get('status') == 'done', finished, json.dumps(record, sort_keys=True)
+
+
+def _read(record: Record, timing: bool) -> Trial:
+  config = record['config']
+  settings = {k: v for k, v in config.items() if k not in WHICH + MANNER}
+  settings['versions'] = record.get('versions') or {}
+  return Trial(
+    id=record['id'],
+    dataset=config['dataset'],
+    protocol=record.get('protocol') or 'unknown',
+    method=config['method']['name'],
+    labels=int(number(record, 'labels') or config['labels']),
+    pair=Pair(
+      config.get('split_seed', 0), config.get('seed', 0), (record.get('split') or {}).get('hash') or ''
+    ),
+    settings=flatten(settings),
+    status=record.get('status') or 'failed',
+    record=record if timing else without_clock(record),
+  )
+
+
+def without_clock(record: Record) -> Record:
+  """The record without times, speeds and memory, so that nothing downstream can show them."""
+  cost = {k: v for k, v in (record.get('cost') or {}).items() if k in COUNTED}
+  return {k: v for k, v in record.items() if k != 'time'} | {'cost': cost}
+
+
+def flatten(tree: Any, prefix: str = '') -> dict[str, str]:
+  """A nested mapping as {'dotted.name': 'value as text'}."""
+  if not isinstance(tree, Mapping):
+    return {prefix: say(tree)}
+  return {
+    k: v for name in sorted(tree) for k, v in flatten(tree[name], f'{prefix}.{name}'.strip('.')).items()
+  }
+
+
+def say(value: Any) -> str:
+  """A setting as a user would write it."""
+  if isinstance(value, float) and value.is_integer():
+    return str(int(value))
+  return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def number(record: Record, *path: str) -> float | None:
+  """The finite number at `path`, or None where it is absent, null or not a number."""
+  value: Any = record
+  for part in path:
+    value = value.get(part) if isinstance(value, Mapping) else None
+  if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    return None
+  return float(value)
+
+
+def why_stale(record: Record, today: Mapping[str, Any] | None) -> str | None:
+  """The sentence that says which version has moved on since, or None.
+
+  `today` is {'protocol': 1, 'methods': {'fixmatch': 1}, 'datasets': {'digits': 'fingerprint'}}; what it does
+  not name is not judged.
+  """
+  if not today:
+    return None
+  versions, config = record.get('versions') or {}, record['config']
+  method, dataset = config['method']['name'], config['dataset']
+  now = {
+    'protocol': ('the protocol', today.get('protocol')),
+    'method': (method, (today.get('methods') or {}).get(method)),
+    'fingerprint': (f'the data of {dataset}', (today.get('datasets') or {}).get(dataset)),
+  }
+  for name, (what, version) in now.items():
+    if version is not None and versions.get(name) != version:
+      return f'{what} is at version {version} now; this was run at {versions.get(name, "none")}'
+  return None

@@ -1,0 +1,272 @@
+"""The board's numbers: intervals against SciPy, pairs, ranks, variants, what is never mixed."""
+
+import copy
+import math
+import random
+
+import numpy as np
+import pytest
+from leaderboard_records import CLOCK, STRONG, TODAY, WEAK, failed, quickstart, record
+from scipy import stats
+
+from ssl_bench.leaderboard.aggregate import aggregate, differing
+from ssl_bench.leaderboard.measures import pool
+from ssl_bench.leaderboard.trials import flatten
+
+
+def board_of(records, **more):
+  return aggregate(records, **more)
+
+
+def rows_of(board, labels=40, dataset='digits', protocol='smoke'):
+  section = next(s for s in board.sections if (s.dataset, s.protocol) == (dataset, protocol))
+  return next(b for b in section.budgets if b.labels == labels)
+
+
+def row_of(board, method, labels=40, **variant):
+  rows = rows_of(board, labels).rows
+  return next(r for r in rows if r.method == method and bool(r.variant) == bool(variant))
+
+
+def series(method, accuracies, **more):
+  return [record(method, 40, s, accuracy=a, **more) for s, a in enumerate(accuracies)]
+
+
+def test_accuracy_has_scipys_student_interval():
+  accuracies = [0.81, 0.84, 0.80, 0.86, 0.83]
+  mean = row_of(board_of(series('fixmatch', accuracies)), 'fixmatch').accuracy
+  low, high = stats.t.interval(0.95, 4, loc=np.mean(accuracies), scale=stats.sem(accuracies))
+  assert math.isclose(mean.value, np.mean(accuracies))
+  np.testing.assert_allclose([mean.value - mean.half, mean.value + mean.half], [low, high])
+  assert mean.n == 5
+
+
+@pytest.mark.parametrize('n', [1, 2])
+def test_below_three_pairs_there_is_no_interval(n):
+  board = board_of(series('fixmatch', [0.9, 0.91][:n]) + series('supervised', [0.7, 0.72][:n]))
+  row = row_of(board, 'fixmatch')
+  assert row.accuracy.half is None
+  assert row.difference.mean.half is None
+  assert row.difference.verdict == 'fewer than 3 pairs'
+
+
+def test_difference_is_scipys_paired_test_on_common_pairs():
+  ours = {0: 0.80, 1: 0.84, 2: 0.83, 4: 0.86, 6: 0.90}
+  base = {0: 0.70, 1: 0.71, 3: 0.99, 4: 0.75, 5: 0.10, 6: 0.79}
+  records = [record('fixmatch', 40, s, accuracy=a) for s, a in ours.items()]
+  records += [record('supervised', 40, s, accuracy=a) for s, a in base.items()]
+  difference = row_of(board_of(records), 'fixmatch').difference
+  a, b = ([d[s] for s in (0, 1, 4, 6)] for d in (ours, base))
+  interval = stats.ttest_rel(a, b).confidence_interval(0.95)
+  mean = difference.mean
+  np.testing.assert_allclose([mean.value - mean.half, mean.value + mean.half], interval)
+  assert mean.n == 4
+  assert difference.verdict == 'better'
+
+
+def test_pairs_need_the_same_split():
+  records = series('fixmatch', [0.9, 0.91, 0.92]) + series('supervised', [0.7, 0.72, 0.71])
+  for r in records[3:]:
+    r['split']['hash'] = 'another'
+  assert row_of(board_of(records), 'fixmatch').difference is None
+
+
+@pytest.mark.parametrize(
+  ('accuracies', 'verdict'),
+  [
+    ([0.80, 0.81, 0.82], 'better'),
+    ([0.60, 0.61, 0.62], 'worse'),
+    ([0.69, 0.74, 0.70], 'not separable'),
+    ([0.70, 0.71, 0.72], 'not separable'),
+  ],
+)
+def test_verdict_follows_the_interval(accuracies, verdict):
+  board = board_of(series('mean_teacher', accuracies) + series('supervised', [0.70, 0.71, 0.72]))
+  assert row_of(board, 'mean_teacher').difference.verdict == verdict
+
+
+def test_rank_is_by_mean_and_marks_what_is_not_separable_from_the_best():
+  board = board_of(
+    series('fixmatch', [0.90, 0.92, 0.91])
+    + series('mean_teacher', [0.92, 0.88, 0.90])
+    + series('supervised', [0.70, 0.71, 0.72])
+  )
+  rows = rows_of(board).rows
+  assert [(r.method, r.rank, r.tied) for r in rows] == [
+    ('fixmatch', 1, True),
+    ('mean_teacher', 2, True),
+    ('supervised', 3, False),
+  ]
+
+
+def test_equal_means_share_a_rank():
+  board = board_of([record(m, 40, 0, accuracy=0.5) for m in ('byol', 'fixmatch')])
+  assert [r.rank for r in rows_of(board).rows] == [1, 1]
+
+
+def test_protocols_and_datasets_have_sections_of_their_own():
+  records = [record(dataset=d, protocol=p) for d in ('digits', 'mnist') for p in ('smoke', 'paper', 'budget')]
+  sections = board_of(records).sections
+  assert [(s.dataset, s.protocol) for s in sections] == [
+    (d, p) for d in ('digits', 'mnist') for p in ('paper', 'budget', 'smoke')
+  ]
+  assert all(len(s.rows) == 1 for s in sections)
+
+
+def test_order_of_records_does_not_matter():
+  records = quickstart()
+  board = board_of(records, today=TODAY)
+  for seed in range(3):
+    shuffled = copy.deepcopy(records)
+    random.Random(seed).shuffle(shuffled)
+    assert board_of(shuffled, today=TODAY) == board
+
+
+def test_sweep_stands_beside_the_ranking_with_the_usual_policy():
+  budget = rows_of(board_of(quickstart(), today=TODAY))
+  assert {tuple(r.variant) for r in budget.rows} == {(), ('method.strong',)}
+  assert [r.method for r in budget.sweep] == ['fixmatch'] * 4 + ['simclr'] * 4
+  usual = [r for r in budget.sweep if not r.variant]
+  assert {r.settings['augment.strong'] for r in usual} == {STRONG}
+  swept = next(r for r in budget.sweep if r.variant)
+  assert swept.to_usual.mean.n == 3
+
+
+def test_baseline_is_the_usual_supervised_row():
+  budget = rows_of(board_of(quickstart(), today=TODAY))
+  plain, strong = sorted((r for r in budget.rows if r.method == 'supervised'), key=lambda r: len(r.variant))
+  assert plain.difference is None
+  assert strong.variant == {'method.strong': 'true'}
+  assert strong.difference.mean.n == strong.to_usual.mean.n == 3
+
+
+def test_usual_settings_of_a_sweep_alone_are_those_of_the_section():
+  others = [record('supervised', 40, s) for s in range(3)]
+  swept = [record('fixmatch', 40, s, augment__strong=p) for p in (WEAK, STRONG) for s in range(3)]
+  section = board_of(others + swept).sections[0]
+  assert section.usual['fixmatch']['augment.strong'] == STRONG
+
+
+def test_versions_make_rows_of_their_own():
+  records = series('fixmatch', [0.9, 0.9, 0.9])
+  records[0]['versions']['fingerprint'] = 'beef'
+  rows = rows_of(board_of(records)).rows
+  assert [dict(r.variant) for r in rows if r.variant] == [{'versions.fingerprint': 'beef'}]
+
+
+@pytest.mark.parametrize(
+  ('today', 'says'),
+  [
+    ({'protocol': 2}, 'the protocol is at version 2 now; this was run at 1'),
+    ({'methods': {'fixmatch': 3}}, 'fixmatch is at version 3 now'),
+    ({'datasets': {'digits': 'cafe'}}, 'the data of digits is at version cafe now'),
+  ],
+)
+def test_other_versions_are_stale_and_not_ranked(today, says):
+  section = board_of([record('fixmatch'), record('byol', protocol='paper')], today=today).sections[-1]
+  ((trial, why),) = section.stale
+  assert trial.method == 'fixmatch'
+  assert says in why
+  assert not section.rows
+
+
+def test_versions_that_today_does_not_name_are_not_judged():
+  assert not board_of(quickstart(), today={'methods': {'other': 9}}).sections[0].stale
+
+
+def test_rows_that_saw_all_labels_are_not_ranked():
+  records = series('fixmatch', [0.9, 0.9, 0.9]) + series('supervised', [0.7, 0.7, 0.7])
+  seeing = series('vat', [0.99, 0.99, 0.99])
+  for r in seeing:
+    r['labels_seen'] = 'all'
+  rows = rows_of(board_of(records + seeing)).rows
+  assert [(r.method, r.rank) for r in rows] == [('fixmatch', 1), ('supervised', 2), ('vat', None)]
+  assert rows[-1].difference is None
+
+
+def test_failed_trials_are_counted_and_listed_but_not_averaged():
+  records = series('fixmatch', [0.9, 0.9, 0.9])
+  bad = failed('fixmatch', 40, 9, status='diverged')
+  section = board_of([*records, bad]).sections[0]
+  assert section.failed[0].record['error'] == 'The loss was nan at step 120.'
+  row = section.budgets[0].rows[0]
+  assert (row.accuracy.n, row.failed) == (3, 1)
+
+
+def test_only_failures_make_a_section_without_rows():
+  section = board_of([failed('vat', 20, 0)]).sections[0]
+  assert section.budgets == ()
+  assert len(section.failed) == 1
+
+
+def test_a_finished_record_wins_over_a_failed_one_of_the_same_id():
+  good = record()
+  bad = {**failed(), 'id': good['id']}
+  for records in ([good, bad], [bad, good]):
+    section = board_of(records).sections[0]
+    assert not section.failed
+    assert section.rows[0].accuracy.n == 1
+
+
+@pytest.mark.parametrize('gone', ['metrics', 'cost', 'split', 'environment', 'time', 'augment_resolved'])
+@pytest.mark.parametrize('value', [None, {}])
+def test_anything_may_be_missing(gone, value):
+  r = record()
+  r[gone] = value
+  board_of([r, record('supervised')])
+
+
+def test_numbers_that_are_none_or_not_finite_are_absent():
+  r = record()
+  r['metrics'] |= {'accuracy': None, 'nll': math.nan, 'ece': math.inf, 'knn': None}
+  measures = board_of([r]).sections[0].rows[0].measures
+  assert not {'accuracy', 'nll', 'ece', 'knn20'} & measures.keys()
+
+
+def test_accuracy_of_a_self_supervised_row_is_its_probes():
+  r = record('simclr')
+  del r['metrics']['accuracy']
+  assert row_of(board_of([r]), 'simclr').accuracy.value == r['metrics']['linear_budget']['accuracy']
+
+
+def test_without_timing_nothing_of_the_clock_is_read():
+  board = board_of([record()], timing=False)
+  row = board.sections[0].rows[0]
+  assert not row.measures.keys() & CLOCK.keys()
+  assert 'time' not in row.trials[0].record
+  assert row.measures['gflops_per_epoch'].value == pytest.approx(9.3 * 1.9)
+
+
+def test_training_gflops_are_those_of_a_step_times_steps():
+  assert board_of([record()]).sections[0].rows[0].training_gflops == pytest.approx(1.03 * 1.9 * 300)
+
+
+def test_pooled_reliability_counts_every_image_once():
+  rng = np.random.default_rng(0)
+  confidence, right, of = rng.random(900), rng.integers(0, 2, 900), np.repeat([0, 1, 2], [100, 300, 500])
+  place = np.minimum((confidence * 15).astype(int), 14)
+
+  def diagram(keep):
+    count = np.bincount(place[keep], minlength=15)
+    with np.errstate(invalid='ignore'):
+      sums = (np.bincount(place[keep], v[keep], 15) / count for v in (confidence, right))
+      return dict(zip(('count', 'confidence', 'accuracy'), (x.tolist() for x in (count, *sums))))
+
+  pooled, whole = pool([diagram(of == i) for i in range(3)]), diagram(of >= 0)
+  assert pooled.counts == tuple(whole['count'])
+  np.testing.assert_allclose(pooled.confidence, whole['confidence'])
+  np.testing.assert_allclose(pooled.accuracy, whole['accuracy'])
+
+
+def test_empty_bins_may_hold_nothing():
+  pooled = pool([{'count': [0, 2], 'confidence': [math.nan, 0.7], 'accuracy': [None, 0.5]}])
+  assert pooled.accuracy == (0.0, 0.5)
+
+
+def test_settings_that_differ_are_named_once():
+  usual = flatten({'ema': {'decay': 0.999}, 'steps': 10, 'net': {'width': 32.0}})
+  assert differing(flatten({'ema': None, 'steps': 10, 'net': {'width': 32}}), usual) == {'ema': 'null'}
+  assert differing(flatten({'steps': 20, 'net': {'width': 32}}), usual) == {
+    'ema.decay': 'none',
+    'steps': '20',
+  }
