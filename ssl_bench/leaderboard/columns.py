@@ -112,6 +112,8 @@ TO_USUAL = Column(
   lambda r: signed(r.to_usual, digits_of(r)),
 )
 
+REMARKS = Column('remarks', '', _remarks, numeric=False, prose=True, optional=True)
+
 MEASURES = (
   Column('seeds', '(split_seed, seed) pairs in the mean', _seeds),
   Column('accuracy, %', 'mean ± half width of the 95 % Student-t interval', _accuracy),
@@ -120,6 +122,7 @@ MEASURES = (
     'paired difference on the same pairs',
     lambda r: signed(r.difference, digits_of(r)),
   ),
+  REMARKS,
   Column(
     'linear, all, %',
     'linear probe on frozen features, fitted with the labels of the whole training part',
@@ -159,7 +162,6 @@ MEASURES = (
     optional=True,
   ),
   Column('train / val. / test', 'images in each part; the unlabeled images are the training part', _sizes),
-  Column('remarks', '', _remarks, numeric=False, prose=True, optional=True),
 )
 RANKING = (RANK, METHOD, VARIANT, FAMILY, *MEASURES)
 

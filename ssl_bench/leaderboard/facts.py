@@ -18,6 +18,7 @@ PROTOCOLS = {
   'paper': 'Paper protocol: the settings and length of the publications.',
 }
 
+AS_RUN = 'augmentation, as run'  # where that is not as it was written
 READING = (
   'Every row is a mean over (split_seed, seed) pairs of the final model; nothing is selected on the test set.'
   ' ± is the half width of the 95 % Student-t interval; below 3 pairs there is none.',
@@ -66,13 +67,14 @@ def settings(section: Section) -> tuple[tuple[str, str], ...]:
   """(name, value) of what the section's methods share, and then of what is each one's own."""
   named = {method: _grouped(usual) for method, usual in section.usual.items()}
   for method, resolved in _resolved(section).items():
-    named[method] |= {f'{name} augmentation, as run': text for name, text in resolved.items()}
+    named[method] |= {f'{name} {AS_RUN}': text for name, text in resolved.items()}
   shared = []
   for name in sorted({n for groups in named.values() for n in groups if n not in ('method', 'versions')}):
     methods: dict[str, list[str]] = {}
     for method, groups in named.items():
-      methods.setdefault(groups.get(name, 'none'), []).append(method)
-    if len(methods) == 1:
+      if name in groups or not name.endswith(AS_RUN):
+        methods.setdefault(groups.get(name, 'none'), []).append(method)
+    if len(next(iter(methods.values()))) == len(named):
       shared.append((name, next(iter(methods))))
     else:
       shared += [(f'{name} ({", ".join(who)})', text) for text, who in sorted(methods.items())]

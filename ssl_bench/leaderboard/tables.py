@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ssl_bench.leaderboard.cells import DASH, Cell, digits_of, percent, points, whole, words
-from ssl_bench.leaderboard.columns import FURTHER, METHOD, RANKING, TO_USUAL, Column, lowest, swept
+from ssl_bench.leaderboard.columns import FURTHER, MEASURES, METHOD, RANKING, TO_USUAL, Column, lowest, swept
 from ssl_bench.leaderboard.measures import device_of, measure_of
 from ssl_bench.leaderboard.published import NAMES, Published
 from ssl_bench.leaderboard.rows import Budget, Row, Section
@@ -38,8 +38,8 @@ def sweep(budget: Budget) -> Table | None:
   if not budget.sweep:
     return None
   names = sorted({name for row in budget.sweep for name in row.variant})
-  measures = [c for c in RANKING[4:] if c.title != 'remarks']
-  columns = (METHOD, swept(names), *measures[:2], TO_USUAL, *measures[2:], RANKING[-1])
+  seeds, accuracy, *others = MEASURES
+  columns = (METHOD, swept(names), seeds, accuracy, TO_USUAL, *others)
   return _of_rows(f'Augmentation sweep, {budget.labels:,} labels', columns, budget.sweep)
 
 
