@@ -1,0 +1,136 @@
+"""What features [N, D] look like without any label: how far they spread, and over how many dimensions.
+
+Compare these numbers between runs of one method only: they tell a broken run from a sound one, and do not
+rank methods.  Features that are not finite give NaN, and the verdict `collapsed`.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import digamma, gammaln
+
+from ssl_bench.evaluate.neighbors import unit
+
+Array = NDArray[np.float64]
+
+SMALL_STD, SMALL_RANK = 0.1, 0.05
+_ROWS = 2048  # measures over pairs look at no more rows than this
+_CHUNK = 512
+
+
+class Collapse(NamedTuple):
+  """The verdict, and the sentence that says why."""
+
+  collapsed: bool
+  reason: str
+
+
+def feature_std(features: ArrayLike) -> float:
+  """Mean over dimensions of the std of l2-normalized features, times sqrt(D) (Chen & He 2021, fig. 2).
+
+  1 is healthy (a uniform distribution on the sphere), 0 is complete collapse.
+  """
+  points = unit(_finite(features))
+  return float(points.std(0).mean() * math.sqrt(points.shape[1]))
+
+
+def rankme(features: ArrayLike, centered: bool = False) -> float:
+  """Effective number of dimensions, in [1, min(N, D)] (Garrido et al. 2023, arXiv 2210.02885, eq. 1).
+
+  exp(-sum_k p_k log p_k) with p_k = sigma_k / sum sigma + 1e-7 over the singular values sigma of features.
+  The paper does not center; `centered` subtracts the mean first, without which one large mean hides all else.
+  0 where all singular values are 0.
+  """
+  points = _finite(features)
+  if np.isnan(points).any():
+    return math.nan
+  if centered:
+    points = points - points.mean(0)
+  gram = points.T @ points if len(points) >= points.shape[1] else points @ points.T
+  eigenvalues = np.linalg.eigvalsh(gram)
+  sigma = np.sqrt(np.maximum(eigenvalues, 0))
+  if sigma.sum() == 0:
+    return 0.0
+  p = sigma / sigma.sum() + 1e-7
+  return float(np.exp(-(p * np.log(p)).sum()))
+
+
+def embedding_entropy(features: ArrayLike) -> float:
+  """Differential entropy of l2-normalized features on the unit sphere, in nats (Kozachenko & Leonenko 1987).
+
+      H = (D - 1) mean_i log rho_i + log V_{D-1} + psi(N) - psi(1),   V_m = pi^{m/2} / Gamma(m/2 + 1)
+
+  rho_i is the distance to the nearest other row, D - 1 the dimension of the sphere, V_m the volume of the
+  unit ball in m dimensions.  At most the log of the sphere's area, log(2 pi^{D/2} / Gamma(D/2)), up to the
+  estimator's error.  rho_i is at least 1e-8 (the rounding of the distance), so duplicates give a low number
+  and not minus infinity.  Over at most 2,048 rows, drawn by a fixed seed.  N >= 2.
+  """
+  points = unit(_sample(_finite(features)))
+  n, m = len(points), points.shape[1] - 1
+  nearest = np.concatenate([np.max(block, -1) for block in _similarities(points)])
+  rho = np.maximum(np.sqrt(np.maximum(2 - 2 * nearest, 0)), 1e-8)
+  log_volume = m / 2 * math.log(math.pi) - gammaln(m / 2 + 1)
+  return float(m * np.log(rho).mean() + log_volume + digamma(n) - digamma(1))
+
+
+def alignment(a: ArrayLike, b: ArrayLike) -> float:
+  """Mean squared distance of two views' l2-normalized features [N, D] (Wang & Isola 2020, eq. 4, alpha 2).
+
+  In [0, 4]; 0 where both views have the same features, 2 where they are orthogonal.
+  """
+  return float(((unit(_finite(a)) - unit(_finite(b))) ** 2).sum(-1).mean())
+
+
+def uniformity(features: ArrayLike, t: float = 2.0) -> float:
+  """log mean_{i != j} exp(-t ||z_i - z_j||^2) of l2-normalized features (Wang & Isola 2020, eq. 5).
+
+  In [-4 t, 0]; 0 is collapse, lower is more uniform, -2 t where all pairs are orthogonal.  Over at most 2,048
+  rows, drawn by a fixed seed.  N >= 2.
+  """
+  points = unit(_sample(_finite(features)))
+  n = len(points)
+  total = sum(np.exp(-t * (2 - 2 * block)).sum() for block in _similarities(points))
+  return float(np.log(total / (n * (n - 1))))
+
+
+def collapse(features: ArrayLike) -> Collapse:
+  """Whether features [N, D] have collapsed: std x sqrt(D) < 0.1, or RankMe < 0.05 min(N, D), or not finite.
+
+  RankMe is the centered one: a common mean is no collapse as long as features vary around it, and where they
+  do not, the first test says so.
+  """
+  features = np.asarray(features, np.float64)
+  wrong = features.size - int(np.isfinite(features).sum())
+  if wrong:
+    return Collapse(True, f'{wrong:,} of {features.size:,} feature values are not finite.')
+  std, rank, full = feature_std(features), rankme(features, centered=True), min(features.shape)
+  seen = f'std × √d is {std:.3g} (1 is healthy), centered RankMe {rank:.3g} of {full}'
+  if std < SMALL_STD:
+    return Collapse(True, f'Features hardly differ between images: {seen}.')
+  if rank < SMALL_RANK * full:
+    return Collapse(True, f'Features vary along a few directions only: {seen}.')
+  return Collapse(False, f'Features are spread out: {seen}.')
+
+
+def _finite(features: ArrayLike) -> Array:
+  """float64, all NaN if any value is not finite."""
+  features = np.asarray(features, np.float64)
+  return features if np.isfinite(features).all() else np.full_like(features, np.nan)
+
+
+def _sample(points: Array) -> Array:
+  if len(points) <= _ROWS:
+    return points
+  return points[np.sort(np.random.default_rng(0).choice(len(points), _ROWS, replace=False))]
+
+
+def _similarities(points: Array) -> Iterator[Array]:
+  """Blocks [rows, N] of cosine similarities of every pair; -inf where a row meets itself."""
+  for start in range(0, len(points), _CHUNK):
+    block = points[start : start + _CHUNK] @ points.T
+    rows = np.arange(len(block))
+    block[rows, start + rows] = -np.inf
+    yield block

@@ -1,0 +1,75 @@
+"""How sure a number is: Student-t over repetitions, paired differences, bootstrap over images."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+Array = NDArray[np.float64]
+
+FEWEST = 3  # repetitions below which no interval is shown
+_CHUNK = 2**22  # resampled weights held at once
+
+
+class Interval(NamedTuple):
+  """`mean` ± `half_width`; the latter is None where there are too few values to say."""
+
+  mean: float
+  half_width: float | None
+
+
+def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval:
+  """The mean of [N] values and the half width of its Student-t interval at `level` in (0, 1).
+
+  Half width = t_{(1 + level) / 2, N - 1} s / sqrt(N) with the unbiased s; None below 3 values.
+  Raises ValueError if there are no values.
+  """
+  values = np.asarray(values, np.float64)
+  if values.ndim != 1 or not len(values):
+    raise ValueError(f'an interval needs a list of values, not an array of shape {values.shape}.')
+  mean, n = float(values.mean()), len(values)
+  if n < FEWEST:
+    return Interval(mean, None)
+  return Interval(mean, float(stats.t.ppf((1 + level) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n)))
+
+
+def paired_interval(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interval:
+  """The mean of a - b and its half width, where a[i] and b[i] share split and seed; None below 3 pairs."""
+  a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+  if a.shape != b.shape:
+    raise ValueError(f'pairs need as many values on both sides, not {a.shape} and {b.shape}.')
+  return mean_interval(a - b, level)
+
+
+def weighted_mean(weights: Array, values: Array) -> Array:
+  """The mean of [N] values under each row of [R, N] weights: the bootstrap's simplest statistic."""
+  return weights @ values / weights.sum(-1)
+
+
+def bootstrap_interval(
+  statistic: Callable[..., Array],
+  *arrays: ArrayLike,
+  level: float = 0.95,
+  resamples: int = 1000,
+  seed: int = 0,
+) -> tuple[float, float]:
+  """Percentile bootstrap interval (low, high) over the first axis of `arrays` (Efron 1979).
+
+  `statistic(weights, *arrays)` gets the arrays as they are and weights [R, N], the number of times that each
+  example was drawn (rows sum to N), and returns [R] values.  Nothing is recomputed per resample: accuracy is
+  `bootstrap_interval(weighted_mean, correct(logits, labels))`.
+  """
+  values = [np.asarray(a) for a in arrays]
+  n, rng = len(values[0]), np.random.default_rng(seed)
+  rows = max(1, _CHUNK // n)
+  chunks = [min(rows, resamples - start) for start in range(0, resamples, rows)]
+  draws = np.concatenate([statistic(_draw(rng, r, n), *values) for r in chunks])
+  low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+  return float(low), float(high)
+
+
+def _draw(rng: np.random.Generator, rows: int, n: int) -> Array:
+  drawn = rng.integers(n, size=(rows, n)) + n * np.arange(rows)[:, None]
+  return np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
