@@ -1,4 +1,5 @@
 """One trial is one config: typed, validated, frozen, and known by its digest."""
+
 import copy
 import hashlib
 import json
@@ -132,7 +133,11 @@ def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
   out = dict(copy.deepcopy(base))
   for key, value in top.items():
     old = out.get(key)
-    if isinstance(old, dict) and isinstance(value, dict) and value.get('name', old.get('name')) == old.get('name'):
+    if (
+      isinstance(old, dict)
+      and isinstance(value, dict)
+      and value.get('name', old.get('name')) == old.get('name')
+    ):
       out[key] = merge(old, value)
     else:
       out[key] = copy.deepcopy(value)

@@ -1,4 +1,5 @@
 """Losses: arrays in, scalars or one value per example out; computed in float32."""
+
 import jax
 import jax.numpy as jnp
 

@@ -1,4 +1,5 @@
 """The one abstraction: a method is a NamedTuple of pure functions over one State."""
+
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -143,12 +144,20 @@ def moving_average(old, new, decay):
   return jax.tree.map(lambda o, n: (decay * o + (1 - decay) * n).astype(o.dtype), old, new)
 
 
+def warm(decay, step):
+  """The decay of a moving average after `step` updates: min(decay, (1 + step) / (10 + step)).
+
+  So a short run's average is not mostly its initialization (TensorFlow's ExponentialMovingAverage).
+  """
+  t = step.astype('float32')
+  return jnp.minimum(decay, (1 + t) / (10 + t))
+
+
 def with_ema(method: Method, *, decay) -> Method:
   """The same method, evaluated with the exponential moving average of its parameters.
 
-  The decay at step t is min(decay, (1 + t) / (10 + t)), so that a short run is not mostly its
-  initialization (the rule of TensorFlow's ExponentialMovingAverage).  Parameters are averaged;
-  BatchNorm's moments are the raw model's, as in FixMatch's code.
+  The decay starts low (`warm`).  Parameters are averaged; BatchNorm's moments are the raw model's, as in
+  FixMatch's code.
   """
 
   def inner(s: State) -> State:
@@ -170,8 +179,7 @@ def with_ema(method: Method, *, decay) -> Method:
 
   def update(s):
     new = method.update(inner(s))
-    t = new.step.astype('float32')
-    return wrap(new, moving_average(s.memory['ema'], new.params, jnp.minimum(decay, (1 + t) / (10 + t))))
+    return wrap(new, moving_average(s.memory['ema'], new.params, warm(decay, new.step)))
 
   def refresh(s, data, key, tx):
     return wrap(method.refresh(inner(s), data, key, tx), s.memory['ema'])

@@ -3,6 +3,7 @@
 Methods, nets, optimizers and augmentations are plain functions.  Their keyword-only parameters are
 what a user may set; their positional parameters are facts that the bench fills in by name.
 """
+
 import difflib
 import inspect
 import math

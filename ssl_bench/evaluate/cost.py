@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 
-def cost(program, segments: Sequence[Sequence[float]], *, memory: float | None, shared: bool) -> dict[str, Any]:
+def cost(
+  program, segments: Sequence[Sequence[float]], *, memory: float | None, shared: bool
+) -> dict[str, Any]:
   """The cost of a trained program, per epoch and per 1,000 images.
 
   Args:

@@ -1,9 +1,12 @@
 """What a trained state sees in held-out images: features and logits, in chunks of one shape."""
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+
+from ssl_bench import augment
 
 
 class Seen(NamedTuple):
@@ -26,6 +29,12 @@ def observe(program, state, numbers, images: np.ndarray) -> Seen:
   return Seen(whole['features'], whole.get('logits'))
 
 
-def views(program, key: int, images: np.ndarray) -> np.ndarray:
-  """One strongly augmented view of each uint8 image, at most one chunk of them."""
-  return np.asarray(program.jitter(jax.random.key(key), images))
+def views(policy: str, key: int, images: np.ndarray) -> np.ndarray:
+  """One view of each uint8 image [n, H, W, C] under a resolved policy."""
+  return np.asarray(_viewer(policy, images.shape[-1])(jax.random.key(key), images))
+
+
+@lru_cache
+def _viewer(policy: str, channels: int):
+  operation = augment.compile_policy(policy, channels)
+  return jax.jit(lambda key, images: jax.vmap(operation)(jax.random.split(key, len(images)), images))

@@ -68,9 +68,7 @@ def run_trial(
       'status': 'done',
       'curve': fitted.history['curve'],
       'evaluations': fitted.history['evaluations'],
-      'cost': cost.cost(
-        fitted.program, fitted.history['segments'], memory=cost.peak_memory(), shared=shared
-      ),
+      'cost': cost.cost(fitted.program, fitted.history['segments'], memory=cost.peak_memory(), shared=shared),
     }
   except Interrupted:
     raise
@@ -160,10 +158,14 @@ def evaluate(config: Config, dataset: Dataset, labeled: np.ndarray, fitted: Fitt
   """The `metrics` of a trained state."""
   program, numbers, state, history = fitted
   look = lambda state, images: predict.observe(program, state, numbers, images)
-  parts = {'train': dataset.train_images, 'validation': dataset.validation_images, 'test': dataset.test_images}
+  parts = {
+    'train': dataset.train_images,
+    'validation': dataset.validation_images,
+    'test': dataset.test_images,
+  }
   seen = {name: look(state, images) for name, images in parts.items()}
   few = dataset.test_images[: measure.HEALTH_IMAGES]
-  pair = [look(state, predict.views(program, key, few)).features for key in (0, 1)]
+  pair = [look(state, predict.views(config.augment['strong'], key, few)).features for key in (0, 1)]
   measures, budget = measure.probes(config.evaluate.probes, dataset, labeled, seen)
   measures |= measure.condition(seen['test'].features, *pair)
   own = (seen['validation'].logits, seen['test'].logits) if program.has_classifier else budget

@@ -1,4 +1,5 @@
 """One file per method; its name is the method's name.  Nothing is registered: the folder is the list."""
+
 import importlib
 import pkgutil
 from collections.abc import Callable

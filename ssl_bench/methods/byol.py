@@ -1,4 +1,5 @@
 """BYOL: predict what a slower copy of yourself sees in another view; no negatives."""
+
 from typing import Annotated
 
 import jax
@@ -32,13 +33,14 @@ def byol(
     out: width of the projection (256 in the paper).
 
   Evaluated: the online encoder's features, not the target's (section 3.2).
+  Heads: linear, BatchNorm, ReLU, linear without bias, as in the authors' code.
   BatchNorm: every view has its own pass and its own moments, as in the authors' code; the target
   keeps running moments of its own.
   Deviations: the target starts as a copy of the online network (the authors' code draws it anew and
   notes that it makes no difference); the default widths are for small nets.
   """
-  branch = net.chain(encoder=encoder, projector=net.projector(hidden, out))
-  predictor = net.projector(hidden, out)
+  branch = net.chain(encoder=encoder, projector=net.projector(hidden, out, last_bias=False))
+  predictor = net.projector(hidden, out, last_bias=False)
 
   def init(key, views):
     params, stats = branch.init(jax.random.fold_in(key, 0), views['a']['image'])

@@ -1,4 +1,5 @@
 """FixMatch: trust the confident, on hard views of the same image."""
+
 from typing import Annotated
 
 import jax

@@ -1,4 +1,5 @@
 """Mean Teacher: agree with the average of your own past."""
+
 from typing import Annotated
 
 import jax
@@ -6,7 +7,7 @@ import jax.numpy as jnp
 
 from ssl_bench import net
 from ssl_bench.losses import cross_entropy, squared_error
-from ssl_bench.method import Aux, Method, PseudoLabels, View, moving_average
+from ssl_bench.method import Aux, Method, PseudoLabels, View, moving_average, warm
 from ssl_bench.signature import POSITIVE, UNIT, Range
 
 VERSION = 1
@@ -30,14 +31,16 @@ def mean_teacher(
 
   Args:
     weight: of the consistency at the end of the ramp (FixMatch's code and TorchSSL: 50).
-    ema_decay: of the teacher, min(1 − 1 / (t + 1), ema_decay) at step t (the paper's code: 0.999).
+    ema_decay: of the teacher (the paper's code: 0.999); lower at the start, see `method.warm`.
     ramp: the part of training over which α grows linearly from 0 (TorchSSL's configs: 0.4).
 
   Evaluated: the teacher, with the student's running BatchNorm moments (the average is over
   parameters only, FixMatch's code).
   BatchNorm: the student's and the teacher's unlabeled passes use their batch's moments; the running
   ones come from the labeled pass only.
-  Deviations: a linear ramp instead of exp(−5 (1 − t)²); no Gaussian input noise.
+  Deviations: a linear ramp instead of exp(−5 (1 − t)²); no Gaussian input noise; the decay starts as
+  (1 + t) / (10 + t) where the paper's code has 1 − 1 / (t + 1), the plain mean of all weights so far, from
+  which a short run does not recover.
   """
   model = net.chain(encoder=encoder, head=net.linear(classes))
 
@@ -65,9 +68,8 @@ def mean_teacher(
     return labeled + consistency, Aux(stats, state.memory, metrics, pseudo)
 
   def update(state):
-    t = state.step.astype('float32')
-    decay = jnp.minimum(1 - 1 / (t + 1), ema_decay)
-    return state._replace(memory={'teacher': moving_average(state.memory['teacher'], state.params, decay)})
+    teacher = moving_average(state.memory['teacher'], state.params, warm(ema_decay, state.step))
+    return state._replace(memory={'teacher': teacher})
 
   views = {
     'labeled': View('labeled', 'weak'),

@@ -1,4 +1,5 @@
 """Pseudo-Label: what the network is sure of becomes a label."""
+
 from typing import Annotated
 
 import jax

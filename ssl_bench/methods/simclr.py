@@ -1,4 +1,5 @@
 """SimCLR: two views of an image should find each other among all others of the batch."""
+
 from typing import Annotated
 
 import jax.numpy as jnp

@@ -1,4 +1,5 @@
 """Supervised learning: the labeled images and nothing else, the row that every other is set beside."""
+
 import jax.numpy as jnp
 
 from ssl_bench import net

@@ -173,7 +173,9 @@ def split_numbers(tree: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
   return {'groups': numbers, 'clip': clip}, {'name': tree['name'], 'groups': structure}
 
 
-def make_optimizer(structure: Mapping[str, Any], numbers: Mapping[str, Any], steps) -> optax.GradientTransformation:
+def make_optimizer(
+  structure: Mapping[str, Any], numbers: Mapping[str, Any], steps
+) -> optax.GradientTransformation:
   """The optimizer of a checked section; the entries of `numbers` and `steps` may be traced.
 
   Gradients are clipped by their global norm first; then each group of parameters (the first level of
@@ -187,7 +189,9 @@ def make_optimizer(structure: Mapping[str, Any], numbers: Mapping[str, Any], ste
     return factory(**settings)(lambda step: settings['lr'] * factor(step, steps))
 
   def labels(params):
-    return {k: jax.tree.map(lambda _, k=k: k if k in structure['groups'] else '', p) for k, p in params.items()}
+    return {
+      k: jax.tree.map(lambda _, k=k: k if k in structure['groups'] else '', p) for k, p in params.items()
+    }
 
   groups = {group: moved(group) for group in structure['groups']}
   whole = optax.partition(groups, labels) if len(groups) > 1 else groups['']
@@ -204,4 +208,3 @@ def clip_by_global_norm(limit) -> optax.GradientTransformation:
     return jax.tree.map(lambda g: (g * factor).astype(g.dtype), updates), state
 
   return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
-

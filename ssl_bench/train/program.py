@@ -34,7 +34,6 @@ class Program(NamedTuple):
   advance: Callable  # (state, totals, data, numbers) -> (state, totals), `stride` steps further
   refresh: Callable | None  # (state, data, numbers) -> state
   observe: Callable  # (state, numbers, uint8 images) -> {'features', 'logits' where there are any}
-  jitter: Callable  # (key, uint8 images) -> uint8 images under the strong policy
   stride: int
   steps_per_epoch: int
   epoch_images: int  # images of the training part that one epoch passes over
@@ -45,10 +44,15 @@ class Program(NamedTuple):
 
 def structure_of(config: Config, dataset: Dataset) -> str:
   """Everything that is compiled rather than traced, as canonical JSON."""
+  return json.dumps({**parts_of(config, dataset), 'stride': stride_of(config)}, sort_keys=True)
+
+
+def parts_of(config: Config, dataset: Dataset) -> dict[str, Any]:
+  """The structure of a trial but for how many steps go into one dispatch."""
   factory = settings_of(methods.get(config.method['name']))
   fixed = {k: v for k, v in config.method.items() if k == 'name' or not factory[k].is_number}
   _, optimizer = optim.split_numbers(config.optimizer)
-  parts = {
+  return {
     'method': fixed,
     'net': config.net,
     'optimizer': optimizer,
@@ -59,15 +63,22 @@ def structure_of(config: Config, dataset: Dataset) -> str:
     'classes': dataset.classes,
     'train': dataset.n_train,
     'unlabeled': dataset.n_unlabeled,
-    'stride': stride_of(config),
   }
-  return json.dumps(parts, sort_keys=True)
 
 
 def uses_labels(config: Config, dataset: Dataset) -> bool:
   """Whether the method's loss sees labeled images: if not, one training serves all label budgets."""
-  method, _ = _builder(json.loads(structure_of(config, dataset)))(NO_NUMBERS)
-  return any(view.stream == 'labeled' for view in method.views.values())
+  return any(view.stream == 'labeled' for view in views_of(config, dataset).values())
+
+
+def views_of(config: Config, dataset: Dataset) -> Mapping[str, m.View]:
+  """What the method wants to see."""
+  return builder(parts_of(config, dataset))(NO_NUMBERS)[0].views
+
+
+def streams_of(parts: Mapping[str, Any]) -> set[str]:
+  """The streams that a structure's method draws from."""
+  return {view.stream for view in builder(parts)(NO_NUMBERS)[0].views.values()}
 
 
 def stride_of(config: Config) -> int:
@@ -107,11 +118,11 @@ def compile_program(structure: str) -> Program:
   started = time.perf_counter()
   mesh = parallel.make_mesh()
   spread = parallel.everywhere(mesh)
-  build = _builder(parts)
+  build = builder(parts)
   method, _ = build(NO_NUMBERS)
-  streams = {v.stream for v in method.views.values()}
-  policies = _policies(parts)
-  draw = _drawer(parts, streams, mesh)
+  streams = streams_of(parts)
+  policies = policies_of(parts)
+  draw = drawer(parts, streams, mesh)
 
   def start(seed, data, numbers):
     method, tx = build(numbers)
@@ -159,11 +170,6 @@ def compile_program(structure: str) -> Program:
     seen = {'features': method.encode(state, images)}
     return seen | ({'logits': method.predict(state, images)} if method.predict else {})
 
-  def jitter(key, images):
-    return jax.vmap(augment.compile_policy(parts['augment']['strong'], parts['shape'][-1]))(
-      jax.random.split(key, len(images)), images
-    )
-
   init = jax.jit(init, out_shardings=spread)
   arguments = _abstract(parts, spread)
   carry = jax.eval_shape(init, jax.ShapeDtypeStruct((), 'uint32'), *arguments)
@@ -175,7 +181,6 @@ def compile_program(structure: str) -> Program:
     advance=compiled,
     refresh=jax.jit(refresh, donate_argnums=0, out_shardings=spread) if method.refresh else None,
     observe=jax.jit(observe),
-    jitter=jax.jit(jitter),
     stride=parts['stride'],
     steps_per_epoch=_steps_per_epoch(parts, streams),
     epoch_images=parts['unlabeled'] if 'unlabeled' in streams else parts['train'],
@@ -194,7 +199,7 @@ def scale(images):
   return images.astype('float32') / 127.5 - 1
 
 
-def _builder(parts: Mapping[str, Any]) -> Callable:
+def builder(parts: Mapping[str, Any]) -> Callable:
   """numbers -> (method, optimizer)."""
   net = {k: tuple(v) if isinstance(v, list) else v for k, v in parts['net'].items() if k != 'name'}
   fixed = {k: tuple(v) if isinstance(v, list) else v for k, v in parts['method'].items() if k != 'name'}
@@ -218,7 +223,7 @@ def _builder(parts: Mapping[str, Any]) -> Callable:
   return build
 
 
-def _policies(parts: Mapping[str, Any]) -> dict[str, Callable]:
+def policies_of(parts: Mapping[str, Any]) -> dict[str, Callable]:
   def policy(text):
     change = augment.compile_policy(text, parts['shape'][-1])
     return lambda key, image: scale(change(key, image))
@@ -226,7 +231,7 @@ def _policies(parts: Mapping[str, Any]) -> dict[str, Callable]:
   return {name: policy(text) for name, text in parts['augment'].items()}
 
 
-def _drawer(parts: Mapping[str, Any], streams: set[str], mesh) -> Callable:
+def drawer(parts: Mapping[str, Any], streams: set[str], mesh) -> Callable:
   """(data, key, step, n_labels) -> the batch of a step.  The unlabeled stream has no label to leak."""
   labeled, unlabeled = parts['batch']
   if 'unlabeled' in streams and unlabeled > parts['unlabeled']:

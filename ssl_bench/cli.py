@@ -1,0 +1,170 @@
+"""The command line: `ssl-bench train | evaluate | grid | leaderboard | submit | data | list | speed`.
+
+Every command imports what it needs when it runs, so that help comes at once.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ssl_bench.signature import BadSetting, suggest
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+data_app = typer.Typer(no_args_is_help=True, help='Data sets: what is there, and how to get the rest.')
+app.add_typer(data_app, name='data')
+
+Overrides = Annotated[list[str] | None, typer.Argument(help='Settings as key=value; they win over the file.')]
+Runs = Annotated[Path, typer.Option(help='Where everything that a run writes goes.')]
+NoTiming = Annotated[bool, typer.Option('--no-timing', help='Leave out what a clock wrote.')]
+
+
+def main() -> None:
+  """The entry point: what a user got wrong is one sentence and exit code 2."""
+  try:
+    app()
+  except BadSetting as error:
+    text = str(error)
+    sys.exit(_complain(text[:1].upper() + text[1:]))
+
+
+def _complain(text: str) -> int:
+  print(f'ssl-bench: {text}', file=sys.stderr)
+  return 2
+
+
+@app.command()
+def train(config: Path, overrides: Overrides = None, runs: Runs = Path('runs')) -> None:
+  """Train, evaluate and record one trial: ssl-bench train configs/digits/fixmatch.yaml labels=20 seed=3."""
+  _one(config, overrides, runs)
+
+
+@app.command()
+def evaluate(config: Path, overrides: Overrides = None, runs: Runs = Path('runs')) -> None:
+  """Evaluate a trained trial again, with other evaluate.… settings or label budgets; trains nothing."""
+  _one(config, overrides, runs, only_evaluate=True)
+
+
+def _one(path: Path, overrides: list[str] | None, runs: Path, only_evaluate: bool = False) -> None:
+  _keep_compiled(runs)
+  from ssl_bench import config as configs
+  from ssl_bench.grid.single import run_single
+
+  config = configs.load(path, overrides or ())
+  sys.exit(run_single(config, runs / 'train', only_evaluate=only_evaluate))
+
+
+@app.command()
+def grid(
+  file: Path,
+  overrides: Overrides = None,
+  runs: Runs = Path('runs'),
+  workers: Annotated[
+    int, typer.Option(min=0, help='Processes; 0: one per core, or one for an accelerator.')
+  ] = 0,
+  wandb: Annotated[
+    str, typer.Option(help='Mirror to Weights & Biases: offline, online or disabled.')
+  ] = 'offline',
+  no_timing: NoTiming = False,
+) -> None:
+  """Run the trials of a grid that are not recorded yet, and show its leaderboard."""
+  modes = ('offline', 'online', 'disabled')
+  if wandb not in modes:
+    raise BadSetting(f'--wandb={wandb}: {suggest(wandb, modes)}')
+  _keep_compiled(runs)
+  from ssl_bench.grid.expand import expand
+  from ssl_bench.grid.whole import run_whole
+
+  sys.exit(run_whole(expand(file, overrides or ()), runs, workers or None, wandb, timing=not no_timing))
+
+
+@app.command()
+def leaderboard(
+  records: Annotated[Path, typer.Option(help='The folder of records.')] = Path('leaderboard/records'),
+  out: Annotated[Path, typer.Option(help='Where README.md and index.html go.')] = Path('leaderboard'),
+  no_timing: NoTiming = False,
+) -> None:
+  """Regenerate the leaderboard's README and page from records."""
+  from ssl_bench.leaderboard.publish import publish
+
+  if not records.is_dir():
+    raise BadSetting(
+      f'There is no folder {str(records)!r}; name one with --records, such as runs/quickstart/records.'
+    )
+  publish([records], out, timing=not no_timing)
+  print(f'{out / "README.md"}\n{out / "index.html"}')
+
+
+@app.command()
+def submit(
+  source: Annotated[Path, typer.Argument(help='A record, or a folder of them, such as runs/digits.')],
+  to: Annotated[Path, typer.Option(help='The folder of contributed records.')] = Path('leaderboard/records'),
+) -> None:
+  """Check records and copy them into the leaderboard's folder; what is there already stays as it is."""
+  from ssl_bench.records.submit import submit as copy
+
+  copied, kept = copy(source, to)
+  print(f'{copied} records copied to {to}, {kept} were there. Now run: ssl-bench leaderboard')
+
+
+@app.command(name='list')
+def list_(
+  what: Annotated[str, typer.Argument(help='methods, nets, datasets, augmentations or optimizers')] = '',
+) -> None:
+  """What there is, with settings, defaults and ranges."""
+  from ssl_bench.inventory import KINDS, show
+
+  if what and what not in KINDS:
+    raise BadSetting(f'There is no list of {what!r}; {suggest(what, KINDS)}')
+  show([what] if what else list(KINDS))
+
+
+@app.command()
+def speed(
+  config: Path,
+  overrides: Overrides = None,
+  steps: Annotated[int, typer.Option(min=20, help='Steps of each measurement.')] = 200,
+) -> None:
+  """Measure training: the loop against its bare step, the step's parts, images/s, GFLOP/s, compile time."""
+  from ssl_bench import config as configs
+  from ssl_bench.grid.speed import measure, show
+
+  show(measure(configs.load(config, overrides or ()), steps))
+
+
+@data_app.command(name='list')
+def data_list() -> None:
+  """All data sets: whether they are there, sizes, fingerprints, and how to get them."""
+  from ssl_bench.inventory import show
+
+  show(['datasets'])
+
+
+@data_app.command()
+def prepare(
+  name: str,
+  source: Annotated[
+    Path | None,
+    typer.Option('--from', help='A folder with the official files; without it they are downloaded.'),
+  ] = None,
+) -> None:
+  """Prepare a data set under its TFDS name, without TensorFlow."""
+  from ssl_bench import data
+
+  data.check_name(name)
+  data.prepare(name, source=source, progress=lambda text: print(text, file=sys.stderr))
+  row = next(r for r in data.available() if r.name == name)
+  print(f'{name} {row.version}: {row.train:,} + {row.validation:,} + {row.test:,} images, {row.fingerprint}')
+
+
+def _keep_compiled(runs: Path) -> None:
+  """XLA's programs are kept on disk and found by later processes, worker processes included."""
+  os.environ.setdefault('JAX_COMPILATION_CACHE_DIR', str((runs / 'compiled').absolute()))
+  os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0')
+  os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES', '-1')
+
+
+if __name__ == '__main__':
+  main()

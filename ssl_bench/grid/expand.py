@@ -1,0 +1,103 @@
+"""A grid is a file of axes; expanding it gives configs, in order, each once."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ssl_bench.config import Config, merge, nest, read_protocol, read_yaml, to_dict, validate
+from ssl_bench.signature import BadSetting, suggest
+
+KEYS = ('name', 'base', 'set', 'blocks')
+
+
+class Grid(NamedTuple):
+  """What a grid file says."""
+
+  name: str
+  configs: tuple[Config, ...]
+
+
+def expand(path: str | Path, overrides: Sequence[str] = ()) -> Grid:
+  """The grid of a file.
+
+  A config is the base folder's `_protocol.yaml`, then the method's own file there, then `set`, then one
+  cell of a block, then `overrides`.  In a block every list is an axis; `split_seed, seed: [[0, 0], [1, 1]]`
+  is one axis of two settings that move together.  Raises `BadSetting` with the block that is wrong.
+  """
+  path = Path(path)
+  if not path.is_file():
+    raise BadSetting(f'There is no grid {str(path)!r}; {suggest(path, map(str, path.parent.glob("*.yaml")))}')
+  tree = read_yaml(path)
+  for key in tree:
+    if key not in KEYS:
+      raise BadSetting(f'{path}: there is no {key!r} in a grid; {suggest(key, KEYS)}')
+  if not isinstance(tree.get('blocks'), list) or not tree['blocks']:
+    raise BadSetting(f'{path} needs blocks, a list of axes.')
+  base = _find(path, str(tree.get('base', '')))
+  changes = _tree(tree.get('set') or {})
+  configs: dict[str, Config] = {}
+  for number, block in enumerate(tree['blocks'], 1):
+    if not isinstance(block, Mapping) or 'method' not in block:
+      raise BadSetting(f'{path}: block {number} needs settings of the form name: values, with a method.')
+    for cell in cells(block):
+      try:
+        config = assemble(base, changes, cell, overrides)
+      except BadSetting as error:
+        raise BadSetting(f'{path}, block {number}: {error}') from None
+      configs.setdefault(str(to_dict(config)), config)
+  return Grid(str(tree.get('name', path.stem)), tuple(configs.values()))
+
+
+def assemble(
+  base: Path, changes: Mapping[str, Any], cell: Mapping[str, Any], overrides: Sequence[str]
+) -> Config:
+  """One config of a grid."""
+  from ssl_bench.config import parse_override
+
+  tree = read_protocol(base)
+  method = cell['method'] if isinstance(cell['method'], str) else cell['method'].get('name', '')
+  own = base / f'{method}.yaml'
+  if own.is_file():
+    tree = merge(tree, read_yaml(own))
+  tree = merge(merge(tree, changes), _tree(cell))
+  for override in overrides:
+    tree = merge(tree, parse_override(override))
+  return validate(tree)
+
+
+def cells(block: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+  """Every combination of a block's axes, the last one moving fastest."""
+  axes = []
+  for key, values in block.items():
+    names = [name.strip() for name in str(key).split(',')]
+    values = values if isinstance(values, list) else [values]
+    if len(names) == 1:
+      axes.append([{names[0]: value} for value in values])
+    else:
+      for value in values:
+        if not isinstance(value, list) or len(value) != len(names):
+          raise BadSetting(
+            f'{key!r} moves {len(names)} settings together: each value is a list of {len(names)}.'
+          )
+      axes.append([dict(zip(names, value)) for value in values])
+  for combination in itertools.product(*axes):
+    yield {name: value for part in combination for name, value in part.items()}
+
+
+def _tree(flat: Mapping[str, Any]) -> dict[str, Any]:
+  """Dotted names as a tree."""
+  tree: dict[str, Any] = {}
+  for name, value in flat.items():
+    tree = merge(tree, nest(str(name), value))
+  return tree
+
+
+def _find(path: Path, base: str) -> Path:
+  """The base folder, looked for from the working folder and from the grid file's folders upward."""
+  for folder in (Path.cwd(), *path.absolute().parents):
+    if base and (folder / base).is_dir():
+      return folder / base
+  raise BadSetting(
+    f'{path}: base must name a folder of configs, such as configs/digits; there is no {base!r}.'
+  )

@@ -1,0 +1,67 @@
+"""One display of how far a grid is: a bar with the time left, a line for every trial that ends."""
+
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bars
+
+
+class Progress:
+  """Use as a context; told what the workers say."""
+
+  def __init__(self, name: str, trials: int, before: int, steps: int):
+    self.trials, self.done, self.steps = trials, before, steps
+    self.trained = 0
+    self.started = time.monotonic()
+    self.console = Console(highlight=False, soft_wrap=True)
+    columns = (TextColumn('{task.description}'), BarColumn(None), TextColumn('{task.fields[tail]}'))
+    self.bars = Bars(*columns, console=self.console, transient=True)
+    self.total = self.bars.add_task(name, total=max(1, steps), tail='')
+    self.rows: dict[int, Any] = {}
+
+  def __enter__(self) -> 'Progress':
+    if self.console.is_terminal:
+      self.bars.start()
+    return self
+
+  def __exit__(self, *error: Any) -> None:
+    if self.console.is_terminal:
+      self.bars.stop()
+
+  def begin(self, worker: int, label: str) -> None:
+    self.rows[worker] = label
+    self._show()
+
+  def advance(self, worker: int, steps: int) -> None:
+    self.trained += steps
+    self._show()
+
+  def end(self, worker: int, label: str, record: dict[str, Any]) -> None:
+    self.done += 1
+    good = record['status'] == 'done' and record['accuracy'] is not None
+    told = f'accuracy {record["accuracy"]:.3f}' if good else f'{record["status"]}: {record["error"]}'
+    self.console.print(
+      f'[{self.done:>{len(str(self.trials))}}/{self.trials}] {label}: {told}{self._left()}', markup=False
+    )
+    self.rows.pop(worker, None)
+    self._show()
+
+  def lose(self, worker: int, label: str, code: int) -> None:
+    self.console.print(
+      f'{label}: its process ended with code {code}; the same command runs it again.', markup=False
+    )
+    self.rows.pop(worker, None)
+    self._show()
+
+  def _left(self) -> str:
+    """The time left, from the steps done so far."""
+    if not self.trained or self.trained >= self.steps:
+      return ''
+    seconds = (time.monotonic() - self.started) * (self.steps - self.trained) / self.trained
+    return f' (about {seconds / 60:.0f} min left)' if seconds >= 90 else f' (about {seconds:.0f} s left)'
+
+  def _show(self) -> None:
+    tail = f'{self.done}/{self.trials} trials{self._left()}  {" · ".join(self.rows.values())}'
+    self.bars.update(self.total, completed=self.trained, tail=tail)

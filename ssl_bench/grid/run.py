@@ -1,0 +1,214 @@
+"""Runs the trials of a grid that are not recorded yet, in a pool of processes."""
+
+import fcntl
+import multiprocessing
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from multiprocessing.connection import wait
+from typing import Any, NamedTuple
+
+from ssl_bench import data
+from ssl_bench.config import Config, digest, to_dict
+from ssl_bench.grid.expand import Grid
+from ssl_bench.grid.progress import Progress
+from ssl_bench.grid.trial import Room
+from ssl_bench.grid.worker import work
+from ssl_bench.records import record
+from ssl_bench.signature import BadSetting
+from ssl_bench.train.program import uses_labels
+
+GRACE = 60  # seconds that a worker has to save its state
+
+
+class Task(NamedTuple):
+  """Trials that share one training, and what is compiled for them."""
+
+  configs: tuple[Config, ...]
+  program: str
+  steps: int
+
+
+class Summary(NamedTuple):
+  """How a run of a grid ended."""
+
+  total: int
+  before: int  # recorded before this run
+  ended: Counter  # status -> trials of this run
+  interrupted: bool
+
+
+def run_grid(grid: Grid, room: Room, workers: int | None = None) -> Summary:
+  """Trains what is missing; every finished trial is on disk before the next begins.
+
+  Raises `BadSetting` where another process runs the same grid.
+  """
+  with _alone(room):
+    tasks, before = plan(grid, room)
+    count = min(workers or default_workers(), len(tasks))
+    progress = Progress(grid.name, len(grid.configs), before, sum(task.steps for task in tasks))
+    if not tasks:
+      return Summary(len(grid.configs), before, Counter(), False)
+    with progress, _threads(count):
+      ended, interrupted = Pool(room, grid.name, count, progress).run(tasks)
+    return Summary(len(grid.configs), before, ended, interrupted)
+
+
+def plan(grid: Grid, room: Room) -> tuple[list[Task], int]:
+  """The trainings to do, and how many trials are recorded already."""
+  datasets = {name: data.load(name) for name in {c.dataset for c in grid.configs}}
+  shared: dict[str, list[Config]] = {}
+  before = 0
+  for config in grid.configs:
+    dataset = datasets[config.dataset]
+    if room.recorded(record.identify(config, dataset.fingerprint)):
+      before += 1
+      continue
+    training = record.identify_training(config, dataset.fingerprint, uses_labels(config, dataset))
+    shared.setdefault(training, []).append(config)
+  tasks = [Task(tuple(group), program_of(group[0]), group[0].steps) for group in shared.values()]
+  return tasks, before
+
+
+def program_of(config: Config) -> str:
+  """A word for what a trial compiles, to keep alike trials in one process."""
+  tree = to_dict(config)
+  return digest(tree['dataset'], tree['method']['name'], tree['net'], tree['batch'], tree['augment'])
+
+
+def default_workers() -> int:
+  """One process for an accelerator, one per core otherwise."""
+  accelerated = any(find_spec(name) for name in ('jax_cuda12_plugin', 'jax_cuda13_plugin', 'libtpu'))
+  if accelerated and os.environ.get('JAX_PLATFORMS', '') != 'cpu':
+    return 1
+  return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+
+
+class Worker(NamedTuple):
+  """A process, the pipe to it, and the program that it has compiled last."""
+
+  process: Any
+  pipe: Any
+  state: dict[str, Any]
+
+
+class Pool:
+  """Worker processes and what they are at."""
+
+  def __init__(self, room: Room, grid: str, count: int, progress: Progress):
+    self.arguments = (str(room.path), grid, count > 1)
+    self.count, self.progress = count, progress
+    self.workers: dict[Any, Worker] = {}
+    self.ended: Counter = Counter()
+    self.asked: list[int] = []
+
+  def run(self, tasks: Sequence[Task]) -> tuple[Counter, bool]:
+    """All tasks, then (status -> trials, whether it was asked to stop)."""
+    waiting = list(tasks)
+    with self._signals():
+      for _ in range(self.count):
+        self._start()
+      while self.workers and not self.asked:
+        for pipe in wait(list(self.workers), timeout=0.5):
+          self._hear(self.workers[pipe], waiting)
+      self._stop()
+    return self.ended, bool(self.asked)
+
+  def _start(self) -> None:
+    context = multiprocessing.get_context('spawn')
+    ours, theirs = context.Pipe()
+    process = context.Process(target=work, args=(theirs, *self.arguments), daemon=True)
+    process.start()
+    theirs.close()
+    self.workers[ours] = Worker(process, ours, {'program': None, 'doing': None, 'left': 0})
+
+  def _hear(self, worker: Worker, waiting: list[Task]) -> None:
+    """One message of a worker, or its death."""
+    try:
+      kind, *words = worker.pipe.recv()
+    except (EOFError, OSError):
+      self._bury(worker, waiting)
+      return
+    if kind == 'begin':
+      worker.state['doing'] = words[0]
+      self.progress.begin(worker.process.pid, words[0])
+    elif kind == 'step':
+      self.progress.advance(worker.process.pid, words[0])
+    elif kind == 'end':
+      self.ended[words[0]['status']] += 1
+      worker.state['left'] -= 1
+      self.progress.end(worker.process.pid, worker.state['doing'], words[0])
+    elif task := self._choose(worker, waiting):
+      waiting.remove(task)
+      worker.state.update(program=task.program, left=len(task.configs))
+      worker.pipe.send([to_dict(config) for config in task.configs])
+    else:
+      worker.pipe.send(None)
+      del self.workers[worker.pipe]
+
+  def _choose(self, worker: Worker, waiting: list[Task]) -> Task | None:
+    """A task of the program that the worker has; else of one that nobody has; else any."""
+    others = {w.state['program'] for w in self.workers.values() if w is not worker}
+    mine = [t for t in waiting if t.program == worker.state['program']]
+    free = [t for t in waiting if t.program not in others]
+    return next(iter(mine or free or waiting), None)
+
+  def _bury(self, worker: Worker, waiting: list[Task]) -> None:
+    """A worker died: its trial is reported, and another takes its place if there is work."""
+    worker.process.join()
+    del self.workers[worker.pipe]
+    if worker.state['left']:
+      self.ended['lost'] += worker.state['left']
+      self.progress.lose(worker.process.pid, worker.state['doing'], worker.process.exitcode)
+    if waiting:
+      self._start()
+
+  def _stop(self) -> None:
+    """Asks what still runs to save and end, and ends what does not in time."""
+    for worker in self.workers.values():
+      worker.process.terminate()
+    deadline = time.monotonic() + GRACE
+    for worker in self.workers.values():
+      worker.process.join(max(0.0, deadline - time.monotonic()))
+      if worker.process.is_alive():
+        worker.process.kill()
+
+  @contextmanager
+  def _signals(self) -> Iterator[None]:
+    """Ctrl-C and SIGTERM are noted, not raised."""
+    note = lambda number, frame: self.asked.append(number)
+    old = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+      yield
+    finally:
+      for number, handler in old.items():
+        signal.signal(number, handler)
+
+
+@contextmanager
+def _alone(room: Room) -> Iterator[None]:
+  """Holds the folder's lock."""
+  room.path.mkdir(parents=True, exist_ok=True)
+  with open(room.path / '.lock', 'w') as lock:
+    try:
+      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      raise BadSetting(f'Another process works in {room.path}; wait for it, or stop it first.') from None
+    yield
+
+
+@contextmanager
+def _threads(workers: int) -> Iterator[None]:
+  """Several workers get one thread each: XLA and BLAS would else all take every core."""
+  names = {'NPROC': '1', 'OMP_NUM_THREADS': '1', 'OPENBLAS_NUM_THREADS': '1'} if workers > 1 else {}
+  old = {name: os.environ.get(name) for name in names}
+  os.environ.update(names)
+  try:
+    yield
+  finally:
+    for name, value in old.items():
+      os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)

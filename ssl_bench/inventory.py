@@ -1,0 +1,74 @@
+"""What there is, read from signatures: methods, nets, data sets, augmentations, optimizers."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ssl_bench.signature import describe_type, settings_of
+
+KINDS = ('methods', 'nets', 'datasets', 'augmentations', 'optimizers')
+
+
+def show(kinds: Sequence[str]) -> None:
+  """Prints the lists."""
+  console = Console(highlight=False, width=max(120, Console().width))
+  for kind in kinds:
+    _datasets(console) if kind == 'datasets' else _factories(console, kind)
+
+
+def factories(kind: str) -> dict[str, Callable]:
+  """The factories of a kind by name."""
+  from ssl_bench import augment, methods, nets
+  from ssl_bench.train import optim
+
+  found: dict[str, dict[str, Callable]] = {
+    'methods': {name: methods.get(name) for name in methods.names()},
+    'nets': {name: nets.get(name) for name in nets.names()},
+    'augmentations': dict(augment.operations()),
+    'optimizers': dict(optim.OPTIMIZERS),
+  }
+  return found[kind]
+
+
+def _factories(console: Console, kind: str) -> None:
+  console.print(f'[bold]{kind}[/bold]')
+  for name, factory in factories(kind).items():
+    about = inspect.getmodule(factory) if kind == 'methods' else factory
+    console.print(Text.assemble('\n', (name, 'bold'), f'  {(inspect.getdoc(about) or "").splitlines()[0]}'))
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for setting in settings_of(factory).values():
+      kept = '' if setting.is_number or kind == 'augmentations' else ', compiled'
+      bounds = '' if setting.range is None else f' in {setting.range}'
+      about = f'{describe_type(setting.type)}{bounds}{kept}'
+      table.add_row(' ', setting.name, _say(setting.default), Text(about))
+    if settings_of(factory):
+      console.print(table)
+  console.print()
+
+
+def _datasets(console: Console) -> None:
+  from ssl_bench import data
+
+  table = Table(title='datasets', title_justify='left', title_style='bold', box=None, padding=(0, 2, 0, 0))
+  for head in ('name/version', 'train + validation + test', 'image', 'classes', 'here'):
+    table.add_column(head, no_wrap=True)
+  rows = data.available()
+  for row in rows:
+    sizes = ' + '.join(f'{n:,}' for n in (row.train, row.validation, row.test))
+    extra = f', {row.unlabeled:,} unlabeled' if row.unlabeled else ''
+    here = f'{row.bytes / 1e6:.1f} MB, {(row.fingerprint or "")[:8]}' if row.ready else 'no'
+    image = '×'.join(map(str, row.shape))
+    table.add_row(f'{row.name}/{row.version}', sizes + extra, image, str(row.classes), here)
+  console.print(table)
+  console.print('\nTo get what is not here:')
+  for row in rows:
+    if not row.ready:
+      console.print(f'  {row.how}', markup=False, soft_wrap=True)
+
+
+def _say(value: Any) -> str:
+  return 'null' if value is None else str(value).lower() if isinstance(value, bool) else str(value)
