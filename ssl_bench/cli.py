@@ -6,7 +6,7 @@ Every command imports what it needs when it runs, so that help comes at once.
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,6 +18,10 @@ app.add_typer(data_app, name='data')
 
 Overrides = Annotated[list[str] | None, typer.Argument(help='Settings as key=value; they win over the file.')]
 Runs = Annotated[Path, typer.Option(help='Where everything that a run writes goes.')]
+Workers = Annotated[int, typer.Option(min=0, help='Processes; 0: one a core, or one for an accelerator.')]
+Mirror = Annotated[
+  Literal['offline', 'online', 'disabled'], typer.Option(help='How to mirror to Weights & Biases.')
+]
 NoTiming = Annotated[bool, typer.Option('--no-timing', help='Leave out what a clock wrote.')]
 
 
@@ -61,18 +65,11 @@ def grid(
   file: Path,
   overrides: Overrides = None,
   runs: Runs = Path('runs'),
-  workers: Annotated[
-    int, typer.Option(min=0, help='Processes; 0: one per core, or one for an accelerator.')
-  ] = 0,
-  wandb: Annotated[
-    str, typer.Option(help='Mirror to Weights & Biases: offline, online or disabled.')
-  ] = 'offline',
+  workers: Workers = 0,
+  wandb: Mirror = 'offline',
   no_timing: NoTiming = False,
 ) -> None:
   """Run the trials of a grid that are not recorded yet, and show its leaderboard."""
-  modes = ('offline', 'online', 'disabled')
-  if wandb not in modes:
-    raise BadSetting(f'--wandb={wandb}: {suggest(wandb, modes)}')
   _keep_compiled(runs)
   from ssl_bench.grid.expand import expand
   from ssl_bench.grid.whole import run_whole
@@ -150,7 +147,7 @@ def prepare(
     typer.Option('--from', help='A folder with the official files; without it they are downloaded.'),
   ] = None,
 ) -> None:
-  """Prepare a data set under its TFDS name, without TensorFlow."""
+  """Prepare a data set under its TFDS name, from --from or by download, without TensorFlow."""
   from ssl_bench import data
 
   data.check_name(name)

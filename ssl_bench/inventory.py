@@ -37,14 +37,14 @@ def factories(kind: str) -> dict[str, Callable]:
 def _factories(console: Console, kind: str) -> None:
   console.print(f'[bold]{kind}[/bold]')
   for name, factory in factories(kind).items():
-    about = inspect.getmodule(factory) if kind == 'methods' else factory
+    about: Any = inspect.getmodule(factory) if kind == 'methods' else factory
     console.print(Text.assemble('\n', (name, 'bold'), f'  {(inspect.getdoc(about) or "").splitlines()[0]}'))
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for setting in settings_of(factory).values():
       kept = '' if setting.is_number or kind == 'augmentations' else ', compiled'
       bounds = '' if setting.range is None else f' in {setting.range}'
-      about = f'{describe_type(setting.type)}{bounds}{kept}'
-      table.add_row(' ', setting.name, _say(setting.default), Text(about))
+      told = f'{describe_type(setting.type)}{bounds}{kept}'
+      table.add_row(' ', setting.name, _say(setting.default), Text(told))
     if settings_of(factory):
       console.print(table)
   console.print()

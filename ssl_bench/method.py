@@ -33,7 +33,7 @@ class View(NamedTuple):
 class PseudoLabels(NamedTuple):
   """What a method believed of its unlabeled batch: for the log, which knows the hidden labels."""
 
-  index: jax.Array  # int32 [batch], positions in the unlabeled set
+  index: jax.Array  # type: ignore[assignment]  # int32 [batch], positions in the unlabeled set
   label: jax.Array  # int32 [batch]
   confidence: jax.Array  # float32 [batch], in [0, 1]
   mask: jax.Array  # float32 or bool [batch], which of them the loss used
@@ -181,16 +181,19 @@ def with_ema(method: Method, *, decay) -> Method:
     new = method.update(inner(s))
     return wrap(new, moving_average(s.memory['ema'], new.params, warm(decay, new.step)))
 
-  def refresh(s, data, key, tx):
-    return wrap(method.refresh(inner(s), data, key, tx), s.memory['ema'])
+  def relabel(refresh):
+    return lambda s, data, key, tx: wrap(refresh(inner(s), data, key, tx), s.memory['ema'])
+
+  def read(look):
+    return lambda s, images: look(averaged(s), images)
 
   return method._replace(
     init=init,
     loss=loss,
     update=update,
-    refresh=method.refresh and refresh,
-    encode=lambda s, x: method.encode(averaged(s), x),
-    predict=method.predict and (lambda s, x: method.predict(averaged(s), x)),
+    refresh=method.refresh and relabel(method.refresh),
+    encode=read(method.encode),
+    predict=method.predict and read(method.predict),
   )
 
 

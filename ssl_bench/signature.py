@@ -101,7 +101,7 @@ def check(factory: Callable, given: Mapping[str, Any], where: str | None = None)
 
   Raises `BadSetting` for an unknown name, a wrong type, a value out of range or a missing one.
   """
-  where = where or getattr(factory, '__name__', str(factory))
+  where = where or str(getattr(factory, '__name__', factory))
   settings = settings_of(factory)
   for name in given:
     if name not in settings:

@@ -31,20 +31,21 @@ def classifier(
     'accuracy': scores.accuracy(test_logits, test_labels),
     'accuracy_by_class': scores.per_class_accuracy(test_logits, test_labels).tolist(),
     'temperature': temperature,
-    **calibrated(probs, test_labels, resamples),
-    'scaled': calibrated(scaled, test_labels, resamples),
-    'isotonic': {'accuracy': scores.accuracy(rest, test_labels), **calibrated(rest, test_labels, resamples)},
+    **calibrated(probs, test_logits, test_labels, resamples),
+    'scaled': calibrated(scaled, test_logits / temperature, test_labels, resamples),
+    'isotonic': {
+      'accuracy': scores.accuracy(rest, test_labels),
+      **calibrated(rest, np.log(rest), test_labels, resamples),
+    },
     'reliability': bins(probs, test_labels),
     'reliability_scaled': bins(scaled, test_labels),
   }
 
 
-def calibrated(probs: np.ndarray, labels: np.ndarray, resamples: int) -> dict[str, Any]:
-  """NLL, Brier and the calibration errors of probabilities [n, classes]."""
-  with np.errstate(divide='ignore'):
-    logs = np.log(probs)
+def calibrated(probs: np.ndarray, logits: np.ndarray, labels: np.ndarray, resamples: int) -> dict[str, Any]:
+  """NLL, Brier and the calibration errors of probabilities [n, classes] and the logits that they are of."""
   return {
-    'nll': scores.nll(logs, labels),
+    'nll': scores.nll(logits, labels),
     'brier': scores.brier(probs, labels),
     'ece': calibration.ece(probs, labels),
     'ece_interval': list(calibration.ece_interval(probs, labels, resamples=resamples)),

@@ -23,9 +23,9 @@ def run_single(config: Config, folder: Path, *, only_evaluate: bool = False) -> 
   room = Room(folder)
   dataset = data.load(config.dataset)
   identity = record.identify(config, dataset.fingerprint)
-  if room.recorded(identity):
+  if found := room.recorded(identity):
     console.print(f'Already recorded: {room.record_of(identity)}', markup=False)
-    return show(room.recorded(identity), console)
+    return show(found, console)
   if only_evaluate:
     check_trained(config, room, dataset)
   console.print(yaml.safe_dump(to_dict(config), sort_keys=False), markup=False)

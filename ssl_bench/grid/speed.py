@@ -64,12 +64,13 @@ def measure(config: Config, steps: int) -> Speed:
 
   trained()  # compiles what only evaluation needs
   rounds = [(bare(), *trained()) for _ in range(ROUNDS)]
-  medians = [float(np.median(column)) for column in zip(*rounds)]
+  bare_step, loop, whole = (float(np.median(column)) for column in zip(*rounds))
   timed = {name: _time(run, steps) for name, run in parts(config, dataset, arrays, numbers).items()}
   views = _images(config, dataset)
   device = f'{jax.device_count()} × {jax.devices()[0].device_kind}'
   cost = program.cost
-  return Speed(device, *medians, timed, views, cost['gflops_per_step'], cost['compile_seconds'])
+  flops, seconds = cost['gflops_per_step'], cost['compile_seconds']
+  return Speed(device, bare_step, loop, whole, timed, views, flops, seconds)
 
 
 def show(speed: Speed) -> None:

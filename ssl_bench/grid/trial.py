@@ -138,6 +138,7 @@ def train(
 
   def watch(program, state, numbers):
     logits = predict.observe(program, state, numbers, held).logits
+    assert logits is not None
     return {
       'validation_accuracy': scores.accuracy(logits[:cut], dataset.validation_labels),
       'test_accuracy': scores.accuracy(logits[cut:], dataset.test_labels),

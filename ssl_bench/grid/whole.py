@@ -1,6 +1,7 @@
 """A grid from the command line: run what is missing, mirror it, build its board and show it."""
 
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 
@@ -12,8 +13,10 @@ from ssl_bench.leaderboard.publish import publish
 from ssl_bench.records import record
 from ssl_bench.records.track import mirror
 
+Wandb = Literal['offline', 'online', 'disabled']
 
-def run_whole(grid: Grid, runs: Path, workers: int | None, wandb: str, *, timing: bool) -> int:
+
+def run_whole(grid: Grid, runs: Path, workers: int | None, wandb: Wandb, *, timing: bool) -> int:
   """Returns the exit code: 0 all trials have ended, 1 some failed, 130 stopped."""
   console = Console(highlight=False, soft_wrap=True)
   room = Room(runs / grid.name)

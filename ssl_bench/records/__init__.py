@@ -1,1 +1,1 @@
-"""One trial, one JSON file: written whole before anything else is told, and the only source of every table."""
+"""One trial, one JSON file: written whole before anything else is told, and the source of every table."""

@@ -7,7 +7,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy', 'scipy', 'scikit-learn', 'ssl_bench')
+PACKAGES = (
+  'jax',
+  'jaxlib',
+  'flax',
+  'optax',
+  'orbax-checkpoint',
+  'numpy',
+  'scipy',
+  'scikit-learn',
+  'ssl_bench',
+)
 
 
 def describe() -> dict[str, Any]:
@@ -38,7 +48,10 @@ def _git() -> dict[str, Any] | None:
     root = Path(git('rev-parse', '--show-toplevel'))
     if not (root / 'pyproject.toml').is_file() or root / 'ssl_bench' not in Path(__file__).parents:
       return None
-    return {'commit': git('rev-parse', 'HEAD'), 'dirty': bool(git('status', '--porcelain', '--', 'ssl_bench'))}
+    return {
+      'commit': git('rev-parse', 'HEAD'),
+      'dirty': bool(git('status', '--porcelain', '--', 'ssl_bench')),
+    }
   except (OSError, subprocess.SubprocessError):
     return None
 

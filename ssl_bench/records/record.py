@@ -141,7 +141,9 @@ def check_submittable(record: Mapping[str, Any]) -> None:
   versions = record['versions']
   expected = digest(outcome(config), {k: versions.get(k) for k in ('protocol', 'method', 'fingerprint')})
   if expected != record['id']:
-    raise BadSetting(f'record {record["id"]} does not match its own config: it should be {expected}; run it anew.')
+    raise BadSetting(
+      f'record {record["id"]} does not match its own config: it should be {expected}; run it anew.'
+    )
   for name in ('accuracy', 'nll', 'ece') if record['status'] == 'done' else ():
     if not isinstance(record['metrics'].get(name), float):
       raise BadSetting(f'record {record["id"]} lacks the measure {name!r}; run it anew.')

@@ -98,11 +98,12 @@ def fit(
         since, mark = step, time.perf_counter()
       if program.refresh and step % program.steps_per_epoch == 0:
         state = program.refresh(state, data, numbers)
-      look, save, stop = watch and at(config.evaluate.every), at(config.checkpoint.every), should_stop()
+      look = watch is not None and at(config.evaluate.every)
+      save, stop = at(config.checkpoint.every), should_stop()
       if look or save or stop:
         jax.block_until_ready(state)
         pause = time.perf_counter()
-        if look:
+        if look and watch:
           history['evaluations'].append({'step': step, **watch(program, state, numbers)})
         if (save or stop) and int(totals['bad_step']) < 0:
           checkpoints.save(step, (state, totals), history)

@@ -23,7 +23,12 @@ from ssl_bench.data.arrays import Dataset
 from ssl_bench.signature import BadSetting, facts_of, settings_of
 from ssl_bench.train import optim, parallel
 
-NO_NUMBERS = {'method': {}, 'optimizer': None, 'decay': 0.0, 'steps': 1.0}  # a method's views need none
+NO_NUMBERS: dict[str, Any] = {
+  'method': {},
+  'optimizer': None,
+  'decay': 0.0,
+  'steps': 1.0,
+}  # a method's views need none
 STREAM = m.INIT - 2  # folded into the root key for the streams
 
 
@@ -82,7 +87,7 @@ def streams_of(parts: Mapping[str, Any]) -> set[str]:
 
 
 def stride_of(config: Config) -> int:
-  """Steps per dispatch: 1 on the CPU, where a loop inside the program is slow; else what all intervals share."""
+  """Steps per dispatch: 1 on the CPU, where a loop in the program is slow; else what all intervals share."""
   if jax.default_backend() == 'cpu':
     return 1
   return math.gcd(config.log_every, config.evaluate.every, config.checkpoint.every, config.steps)
@@ -139,7 +144,7 @@ def compile_program(structure: str) -> Program:
   def advance(state, totals, data, numbers):
     if parts['stride'] == 1:
       return one(state, totals, data, numbers)
-    body = lambda carry, _: (one(*carry, data, numbers), None)
+    body = lambda carry, _: (one(carry[0], carry[1], data, numbers), None)
     return jax.lax.scan(body, (state, totals), None, parts['stride'])[0]
 
   def empty(state, data, numbers):
@@ -187,7 +192,7 @@ def compile_program(structure: str) -> Program:
     has_classifier=method.predict is not None,
     uses_labels='labeled' in streams,
     cost={
-      'gflops_per_step': float(lowered.cost_analysis()['flops']) / 1e9,
+      'gflops_per_step': float((lowered.cost_analysis() or {})['flops']) / 1e9,
       'compile_seconds': time.perf_counter() - started,
       'memory_bytes': _memory(compiled),
     },
