@@ -1,0 +1,21 @@
+"""Real images in fixed parts, which of their labels are seen, and the stream of batches.
+
+`ssl_bench.data.stream` is imported by itself, since it alone needs jax.
+"""
+
+from ssl_bench.data.arrays import Dataset
+from ssl_bench.data.catalog import Row, available, check_name, load
+from ssl_bench.data.preparation import prepare
+from ssl_bench.data.split import labeled_indices, labeled_order, split_hash
+
+__all__ = [
+  'Dataset',
+  'Row',
+  'available',
+  'check_name',
+  'labeled_indices',
+  'labeled_order',
+  'load',
+  'prepare',
+  'split_hash',
+]

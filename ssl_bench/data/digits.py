@@ -1,5 +1,7 @@
 """The bundled default: scikit-learn's 1,797 real 8×8 digits, no download."""
 
+from typing import Any
+
 import numpy as np
 
 from ssl_bench.data.arrays import Dataset, fingerprint
@@ -25,7 +27,7 @@ def digits() -> Dataset:
   test, validation, train = cut(
     labels, [SIZES['test'], SIZES['validation']], salt=f'digits {VERSION}', classes=10
   )
-  arrays = {}
+  arrays: dict[str, Any] = {}
   for part, index in [('train', train), ('validation', validation), ('test', test)]:
     arrays |= {f'{part}_images': images[index], f'{part}_labels': labels[index], f'{part}_index': index}
   return Dataset(

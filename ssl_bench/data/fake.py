@@ -1,6 +1,7 @@
 """A tiny synthetic set of any shape, for tests only: one random pattern a class, plus noise."""
 
 import re
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ def fake(
   """`sizes` = (train, validation, test) images of `shape`, always the same ones; `unlabeled` extra images."""
   rng = np.random.Generator(np.random.PCG64(0))
   patterns = rng.integers(0, 256, (classes, *shape))
-  arrays = {}
+  arrays: dict[str, Any] = {}
   for part, size in zip(('train', 'validation', 'test'), sizes):
     labels = np.arange(size, dtype=np.int32) % classes
     arrays[f'{part}_images'] = _noisy(rng, patterns[labels])

@@ -60,10 +60,10 @@ def _count(budget: int | float, available: int, classes: int, where: str) -> int
   count = int(budget)
   if isinstance(budget, (float, np.floating)):
     if not 0 < budget <= 1:
-      raise BadSetting(f'labels as a fraction must be in (0, 1], not {budget:g}; write a count without a point.')
+      raise BadSetting(f'labels as a fraction must be in (0, 1], not {budget:g}; a count has no point.')
     count = round(float(budget) * available)
   if count < classes:
-    raise BadSetting(f'labels={budget} gives {count} labels for {classes} classes; at least one each is needed.')
+    raise BadSetting(f'labels={budget} gives {count} labels for {classes} classes; give each at least one.')
   if count > available:
     raise BadSetting(f'labels={budget} is more than {where} has; use at most {available}.')
   return count

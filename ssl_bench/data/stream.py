@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from ssl_bench.signature import BadSetting
 
-ROUNDS = 64
+ROUNDS = 48
 
 
 def steps_per_epoch(batch: int, n: int) -> int:
@@ -42,8 +42,8 @@ def labeled_batch_indices(
 
   The stream is one permutation of [0, n_labels) after the other, cut into batches wherever they end: over
   any stretch the labeled images are used equally often to within two, and over whole passes exactly.  A
-  batch that spans two passes, or is larger than the pool, may hold an image twice.  `step` and `n_labels` (at least 1)
-  may be traced; step * batch must stay below 2**32.
+  batch that spans two passes, or is larger than the pool, may hold an image twice.  `step` and `n_labels`
+  (at least 1) may be traced; step * batch must stay below 2**32.
   """
   n_labels = jnp.asarray(n_labels, jnp.uint32)
   places = jnp.asarray(step, jnp.uint32) * jnp.uint32(batch) + jnp.arange(batch, dtype=jnp.uint32)

@@ -1,0 +1,108 @@
+"""Every dataset by its name: load one, or list what is here."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from ssl_bench.data import digits as bundled
+from ssl_bench.data.arrays import Dataset
+from ssl_bench.data.decode import PARTS, read_decoded, read_meta
+from ssl_bench.data.fake import fake, parse_shape
+from ssl_bench.data.preparation import ensure_decoded
+from ssl_bench.data.sources import (
+  SOURCES,
+  Source,
+  data_folder,
+  decoded_folder,
+  how_to_get,
+  prepared_folder,
+  source_of,
+)
+
+
+def load(name: str, *, data_dir: str | os.PathLike | None = None) -> Dataset:
+  """The dataset `name`: `digits`, a prepared TFDS set, or `fake` (`fake_16x16x3`) in tests.
+
+  `data_dir` defaults to `SSL_BENCH_DATA`, else TFDS' own default.  Raises `BadSetting` for an unknown
+  name, and at once with the command that gets it for a set that is not there.
+  """
+  if name == 'digits':
+    return bundled.digits()
+  if name.startswith('fake'):
+    return fake(parse_shape(name))
+  source_of(name)
+  root = data_folder(data_dir)
+  ensure_decoded(name, root)
+  return read_decoded(name, root)
+
+
+def check_name(name: str) -> None:
+  """Raises `BadSetting`, with the nearest right name, where there is no dataset `name`."""
+  if name.startswith('fake'):
+    parse_shape(name)
+  elif name != 'digits':
+    source_of(name)
+
+
+class Row(NamedTuple):
+  """One line of the list of datasets.  `bytes` is what lies on disk, `how` the command that gets the set."""
+
+  name: str
+  version: str
+  ready: bool
+  train: int
+  validation: int
+  test: int
+  unlabeled: int
+  shape: tuple[int, ...]
+  classes: int
+  bytes: int
+  fingerprint: str | None
+  license: str
+  how: str
+
+
+def available(data_dir: str | os.PathLike | None = None) -> list[Row]:
+  """All datasets, the bundled one first; reads no image of those on disk."""
+  root = data_folder(data_dir)
+  return [_bundled_row(), *(_row(name, source, root) for name, source in SOURCES.items())]
+
+
+def _bundled_row() -> Row:
+  data = bundled.digits()
+  return Row(
+    name=data.name,
+    version=data.version,
+    ready=True,
+    train=len(data.train_labels),
+    validation=len(data.validation_labels),
+    test=len(data.test_labels),
+    unlabeled=0,
+    shape=data.shape,
+    classes=data.classes,
+    bytes=0,
+    fingerprint=data.fingerprint,
+    license=data.license,
+    how='comes with the installation',
+  )
+
+
+def _row(name: str, source: Source, root: Path) -> Row:
+  meta = read_meta(name, root)
+  sizes = meta.sizes if meta else {part: getattr(source, part) for part in (*PARTS, 'unlabeled')}
+  return Row(
+    name=name,
+    version=source.version,
+    ready=meta is not None,
+    shape=source.shape,
+    classes=source.classes,
+    bytes=_bytes(prepared_folder(name, root)) + _bytes(decoded_folder(name, root)),
+    fingerprint=meta.fingerprint if meta else None,
+    license=source.license,
+    how=how_to_get(name),
+    **sizes,
+  )
+
+
+def _bytes(folder: Path) -> int:
+  return sum(file.stat().st_size for file in folder.rglob('*') if file.is_file()) if folder.is_dir() else 0

@@ -1,0 +1,167 @@
+"""TFDS' records decoded once into memory-mapped uint8 arrays, cut into the protocol's parts."""
+
+import io
+import json
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ssl_bench.data.arrays import Dataset, fingerprint
+from ssl_bench.data.builders import FOLDS_FILE, image_digest
+from ssl_bench.data.sources import check_prepared, decoded_folder, prepared_folder, source_of
+from ssl_bench.data.split import cut
+
+META = 'meta.json'
+CHUNK = 1000
+PARTS = ('train', 'validation', 'test')
+Progress = Callable[[str], None]
+
+
+class Meta(NamedTuple):
+  """What is written beside the arrays, so that listing reads no image."""
+
+  version: str
+  classes: int
+  label_names: tuple[str, ...]
+  sizes: dict[str, int]
+  shape: tuple[int, ...]
+  fingerprint: str
+  folds: int
+
+
+def read_meta(name: str, root: Path) -> Meta | None:
+  """None where the set has not been decoded."""
+  file = decoded_folder(name, root) / META
+  if not file.is_file():
+    return None
+  raw = json.loads(file.read_text())
+  return Meta(**raw | {'label_names': tuple(raw['label_names']), 'shape': tuple(raw['shape'])})
+
+
+def read_decoded(name: str, root: Path) -> Dataset:
+  """The decoded set; images are memory-mapped, read-only."""
+  folder, meta = decoded_folder(name, root), read_meta(name, root)
+  if meta is None:
+    raise FileNotFoundError(folder / META)
+
+  def array(file: str) -> np.ndarray:
+    return np.load(folder / f'{file}.npy', mmap_mode='r' if file.endswith('images') else None)
+
+  kinds = ('images', 'labels', 'index')
+  return Dataset(
+    name=name,
+    version=meta.version,
+    classes=meta.classes,
+    label_names=meta.label_names,
+    fingerprint=meta.fingerprint,
+    license=source_of(name).license,
+    unlabeled_images=array('unlabeled_images') if meta.sizes['unlabeled'] else None,
+    folds=tuple(array(f'fold_{i}') for i in range(meta.folds)) or None,
+    **{f'{part}_{kind}': array(f'{part}_{kind}') for part in PARTS for kind in kinds},
+  )
+
+
+def decode(name: str, root: Path, folder: Path, progress: Progress = lambda text: None) -> None:
+  """Writes the parts of `name`, prepared below `root`, into the empty `folder`."""
+  import tensorflow_datasets as tfds
+
+  check_prepared(name, root)
+  source = source_of(name)
+  versioned, raw = f'{name}:{source.version}', {'image': tfds.decode.SkipDecoding()}
+  splits = tfds.data_source(versioned, data_dir=str(root), download=False, decoders=raw)
+  images, labels = _in_memory(splits['train'], source.shape, progress)
+  validation, train = cut(
+    labels, [source.validation], salt=f'{name} {source.version} validation', classes=source.classes
+  )
+  arrays = {
+    'train_images': images[train],
+    'train_labels': labels[train],
+    'train_index': train,
+    'validation_images': images[validation],
+    'validation_labels': labels[validation],
+    'validation_index': validation,
+  }
+  arrays['test_images'], arrays['test_labels'] = _in_memory(splits['test'], source.shape, progress)
+  arrays['test_index'] = np.arange(len(arrays['test_labels']), dtype=np.int32)
+  folds = _read_folds(prepared_folder(name, root) / FOLDS_FILE, images, train)
+  arrays |= {f'fold_{i}': fold for i, fold in enumerate(folds)}
+  for key, array in arrays.items():
+    _save(folder / f'{key}.npy', array)
+  if source.unlabeled:
+    arrays['unlabeled_images'] = _on_disk(splits['unlabelled'], source.shape, folder, progress)
+  sizes = {part: len(arrays[f'{part}_index']) for part in PARTS}
+  meta = Meta(
+    version=source.version,
+    classes=source.classes,
+    label_names=tuple(tfds.builder(versioned, data_dir=str(root)).info.features['label'].names),
+    sizes=sizes | {'unlabeled': len(arrays.get('unlabeled_images', ()))},
+    shape=source.shape,
+    fingerprint=fingerprint(arrays.items()),
+    folds=len(folds),
+  )
+  _write(folder / META, json.dumps(meta._asdict(), indent=1).encode())
+
+
+def _in_memory(source: Sequence, shape: tuple[int, ...], progress: Progress) -> tuple[np.ndarray, np.ndarray]:
+  images = np.empty((len(source), *shape), np.uint8)
+  labels = np.empty(len(source), np.int32)
+  _fill(source, images, labels, progress)
+  return images, labels
+
+
+def _on_disk(source: Sequence, shape: tuple[int, ...], folder: Path, progress: Progress) -> np.ndarray:
+  path = folder / 'unlabeled_images.npy'
+  images = np.lib.format.open_memmap(path, mode='w+', dtype=np.uint8, shape=(len(source), *shape))
+  _fill(source, images, None, progress)
+  images.flush()
+  return images
+
+
+def _fill(source: Any, images: np.ndarray, labels: np.ndarray | None, progress: Progress) -> None:
+  """Decodes in threads; the order is that of the records."""
+  from PIL import Image
+
+  def one(start: int) -> int:
+    stop = min(start + CHUNK, len(source))
+    for at, example in zip(range(start, stop), source.__getitems__(list(range(start, stop)))):
+      images[at] = np.asarray(Image.open(io.BytesIO(example['image']))).reshape(images.shape[1:])
+      if labels is not None:
+        labels[at] = example['label']
+    return stop
+
+  with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    for done in pool.map(one, range(0, len(source), CHUNK)):
+      progress(f'decoded {done:,} of {len(source):,} images')
+
+
+def _read_folds(file: Path, images: np.ndarray, train: np.ndarray) -> list[np.ndarray]:
+  """The official folds as ascending positions in the training part, validation images left out."""
+  if not file.is_file():
+    return []
+  saved = json.loads(file.read_text())
+  places: dict[str, list[int]] = {}
+  for place, image in enumerate(images):
+    places.setdefault(image_digest(image), []).append(place)
+  official = [places[digest].pop(0) for digest in saved['sha256']]  # official position -> TFDS position
+  in_part = np.full(len(images), -1, np.int32)
+  in_part[train] = np.arange(len(train), dtype=np.int32)
+  folds = [in_part[[official[i] for i in fold]] for fold in saved['folds']]
+  return [np.sort(fold[fold >= 0]) for fold in folds]
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+  with path.open('wb') as file:
+    np.save(file, array)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _write(path: Path, content: bytes) -> None:
+  with path.open('wb') as file:
+    file.write(content)
+    file.flush()
+    os.fsync(file.fileno())

@@ -1,0 +1,89 @@
+"""Official files in a folder, each checked by size and sha256 before anything is built from them."""
+
+import hashlib
+import lzma
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from ssl_bench.data.formats import open_any
+from ssl_bench.signature import BadSetting
+
+
+class Official(NamedTuple):
+  """One official download: its address, size in bytes and sha256, as registered in TFDS."""
+
+  url: str
+  size: int
+  sha256: str
+
+
+# md5 of the decompressed idx files, so that any compression of the right content will do.
+CONTENT_MD5 = {
+  'mnist': {
+    'train-images-idx3-ubyte': '6bbc9ace898e44ae57da46a324031adb',
+    'train-labels-idx1-ubyte': 'a25bea736e30d166cdddb491f175f624',
+    't10k-images-idx3-ubyte': '2646ac647ad5339dbf082846283269ea',
+    't10k-labels-idx1-ubyte': '27ae3e4e09519cfbb04c329615203637',
+  },
+  'fashion_mnist': {
+    'train-images-idx3-ubyte': 'f4a8712d7a061bf5bd6d2ca38dc4d50a',
+    'train-labels-idx1-ubyte': '9018921c3c673c538a1fc5bad174d6f9',
+    't10k-images-idx3-ubyte': '8181f5470baa50b63fa0f6fddb340f0a',
+    't10k-labels-idx1-ubyte': '15d484375f8d13e6eb1aabb0c3f46965',
+  },
+}
+
+
+def official_files(name: str) -> dict[str, Official]:
+  """File name -> what TFDS registers of it."""
+  import tensorflow_datasets as tfds
+
+  infos = tfds.builder_cls(name).url_infos
+  return {info.filename: Official(url, int(info.size), info.checksum) for url, info in infos.items()}
+
+
+def locate(name: str, folder: Path, expected: Mapping[str, Official]) -> dict[str, Path]:
+  """File name -> verified path in `folder`; raises `BadSetting` naming the first file that will not do."""
+  if not folder.is_dir():
+    raise BadSetting(f'there is no folder {folder}; give --from a folder with {", ".join(expected)}.')
+  return {file: _locate(name, folder, file, official) for file, official in expected.items()}
+
+
+def _locate(name: str, folder: Path, file: str, official: Official) -> Path:
+  content_md5 = CONTENT_MD5.get(name, {}).get(file.removesuffix('.gz'))
+  stem = file.removesuffix('.gz')
+  accepted = [file] + ([stem, f'{stem}.xz'] if content_md5 else [])
+  present = [folder / candidate for candidate in accepted if (folder / candidate).is_file()]
+  for path in present:
+    if path.name == file and is_official(path, official):
+      return path
+    if content_md5 and _content_md5(path) == content_md5:
+      return path
+  if not present:
+    raise BadSetting(f'{folder} has no {" or ".join(accepted)}; fetch it from {official.url}.')
+  shared = ' (mnist, fashion_mnist and kmnist use the same file names: one folder each)'
+  raise BadSetting(
+    f'{present[0]} is not the official file of {name}: its checksum is wrong; download it again from '
+    f'{official.url}{shared if "idx" in file else ""}.'
+  )
+
+
+def is_official(path: Path, official: Official) -> bool:
+  """Whether size and sha256 are those that TFDS registers."""
+  if path.stat().st_size != official.size:
+    return False
+  with path.open('rb') as file:
+    return hashlib.file_digest(file, 'sha256').hexdigest() == official.sha256
+
+
+def _content_md5(path: Path) -> str | None:
+  digest = hashlib.md5(usedforsecurity=False)
+  try:
+    with open_any(path) as file:
+      while block := file.read(1 << 20):
+        digest.update(block)
+  except (OSError, EOFError, lzma.LZMAError, zlib.error):  # not what its name says, or cut short
+    return None
+  return digest.hexdigest()

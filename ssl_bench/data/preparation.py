@@ -1,0 +1,164 @@
+"""Makes a set ready: official files in, TFDS' records and decoded arrays out, whole or not at all."""
+
+import fcntl
+import io
+import os
+import shutil
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+
+from ssl_bench.data import files
+from ssl_bench.data.builders import make_builder
+from ssl_bench.data.decode import Progress, decode
+from ssl_bench.data.sources import (
+  BUNDLED,
+  check_prepared,
+  data_folder,
+  decoded_folder,
+  how_to_get,
+  prepared_folder,
+  source_of,
+)
+from ssl_bench.signature import BadSetting
+
+REACH_SECONDS = 5.0
+
+
+def prepare(
+  name: str,
+  *,
+  source: str | os.PathLike | None = None,
+  data_dir: str | os.PathLike | None = None,
+  progress: Progress | None = None,
+) -> Path | None:
+  """Makes `name` ready below the data folder and returns the folder of its decoded arrays.
+
+  `source` is a folder of the official files; without it TFDS downloads them.  `progress` is called with
+  one line of text at a time.  What is already prepared is left alone; an interrupted preparation leaves
+  nothing half-made.  A bundled set needs nothing (returns None).  Raises `BadSetting` for an unknown
+  name, a file that is missing or is not the official one, or a host that cannot be reached.
+  """
+  if name in BUNDLED:
+    return None
+  source_of(name)
+  say = progress or (lambda text: None)
+  root = data_folder(data_dir)
+  if not _is_prepared(name, root):
+    expected = files.official_files(name)
+    local = None
+    if source is None:
+      check_reachable(name, (official.url for official in expected.values()))
+    else:
+      say(f'checking the files in {source}')
+      local = files.locate(name, Path(source).expanduser(), expected)
+    with _alone(name, root) as stage:
+      if not _is_prepared(name, root):
+        _build(name, root, stage, expected, local, say)
+  return ensure_decoded(name, root, say)
+
+
+def _is_prepared(name: str, root: Path) -> bool:
+  folder = prepared_folder(name, root)
+  if folder.is_dir() and not (folder / 'dataset_info.json').is_file():
+    raise BadSetting(f'{folder} is there but holds no dataset_info.json; move it away and prepare again.')
+  return folder.is_dir()
+
+
+def ensure_decoded(name: str, root: Path, progress: Progress = lambda text: None) -> Path:
+  """The folder of the decoded arrays, made now if only TFDS' records are there."""
+  folder = decoded_folder(name, root)
+  if folder.is_dir():
+    return folder
+  check_prepared(name, root)
+  with _alone(name, root) as stage:
+    if not folder.is_dir():
+      progress(f'decoding {name}')
+      decode(name, root, stage, progress)
+      folder.parent.mkdir(parents=True, exist_ok=True)
+      stage.rename(folder)
+  return folder
+
+
+def _build(
+  name: str,
+  root: Path,
+  stage: Path,
+  expected: Mapping[str, files.Official],
+  local: Mapping[str, Path] | None,
+  say: Progress,
+) -> None:
+  """TFDS' records of `name`: written below `stage`, then renamed into place."""
+  import tensorflow_datasets as tfds
+
+  how = how_to_get(name)
+  downloads = (root if local is None else stage) / 'downloads'
+  config = tfds.download.DownloadConfig(try_download_gcs=False, force_checksums_validation=True)
+  builder = make_builder(name, stage, expected, local)
+  tfds.disable_progress_bar()
+  say(f'{"downloading and building" if local is None else "building"} {name} {builder.version}')
+  try:
+    with redirect_stdout(io.StringIO()):  # TFDS announces itself
+      builder.download_and_prepare(
+        download_dir=str(downloads), download_config=config, file_format='array_record'
+      )
+  except tfds.download.download_manager.NonMatchingChecksumError as error:
+    raise BadSetting(f'a download of {name} has a wrong checksum; try again, or {how}.') from error
+  except (OSError, tfds.download.DownloadError) as error:
+    raise BadSetting(f'{name} could not be built in {root} ({error}); mend that and try again.') from error
+  finally:
+    for half in (downloads / name).glob('*.tmp.*'):
+      shutil.rmtree(half, ignore_errors=True)
+  final = prepared_folder(name, root)
+  final.parent.mkdir(parents=True, exist_ok=True)
+  prepared_folder(name, stage).rename(final)
+
+
+def check_reachable(name: str, urls: Iterable[str], seconds: float = REACH_SECONDS) -> None:
+  """Asks each host for the head of a file; TFDS itself would try for minutes."""
+  failures: list[str] = []
+
+  def ask(url: str) -> None:
+    try:
+      urllib.request.urlopen(urllib.request.Request(url, method='HEAD'), timeout=seconds).close()
+    except (OSError, ValueError) as error:
+      failures.append(f'{url} ({getattr(error, "reason", error)})')
+
+  def in_time(url: str) -> None:
+    thread = threading.Thread(target=ask, args=(url,), daemon=True)  # a look-up of names ignores time-outs
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+      failures.append(f'{url} (no answer in {seconds:g} s)')
+
+  for url in urls:
+    in_time(url)
+    if failures:
+      raise BadSetting(
+        f'cannot download {failures[0]}; fetch the files elsewhere and run {how_to_get(name)}.'
+      )
+
+
+@contextmanager
+def _alone(name: str, root: Path) -> Iterator[Path]:
+  """An empty folder to work in, while no other process works on `name`; gone afterwards."""
+  work = root / 'ssl_bench'
+  try:
+    work.mkdir(parents=True, exist_ok=True)
+    lock = (work / f'.{name}.lock').open('w')
+  except OSError as error:
+    raise BadSetting(
+      f'cannot write to {work} ({error.strerror}); set SSL_BENCH_DATA to another folder.'
+    ) from error
+  stage = work / f'.{name}.partial'
+  with lock:
+    fcntl.flock(lock, fcntl.LOCK_EX)  # the system lets go of it when the process dies
+    shutil.rmtree(stage, ignore_errors=True)
+    stage.mkdir()
+    try:
+      yield stage
+    finally:
+      shutil.rmtree(stage, ignore_errors=True)

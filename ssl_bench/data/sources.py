@@ -1,0 +1,98 @@
+"""What is known of each downloadable set before it is there: version, sizes, files, and where it lies."""
+
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from ssl_bench.signature import BadSetting, suggest
+
+PARTS_VERSION = 1  # how official splits are cut into parts; a new number decodes anew
+BUNDLED = ('digits',)
+
+
+class Source(NamedTuple):
+  """One set of TensorFlow Datasets (TFDS), under its official name and version.
+
+  `train` images are the official training split less the `validation` images, which are class-balanced
+  and fixed; `test` is the official test split.  `files` are the official downloads.
+  """
+
+  version: str
+  shape: tuple[int, int, int]
+  classes: int
+  train: int
+  validation: int
+  test: int
+  files: tuple[str, ...]
+  license: str
+  unlabeled: int = 0
+
+
+IDX_FILES = tuple(f'{part}-ubyte.gz' for part in (
+  'train-images-idx3', 'train-labels-idx1', 't10k-images-idx3', 't10k-labels-idx1'
+))  # fmt: skip
+SVHN_FILES = ('train_32x32.mat', 'test_32x32.mat', 'extra_32x32.mat')
+GRAY, COLOR = (28, 28, 1), (32, 32, 3)
+CIFAR_LICENSE = 'none stated by the authors'
+STL10_LICENSE = 'none stated; the images are from ImageNet (non-commercial research)'
+
+SOURCES = {
+  'mnist': Source('3.0.1', GRAY, 10, 55_000, 5_000, 10_000, IDX_FILES, 'CC BY-SA 3.0'),
+  'fashion_mnist': Source('3.0.1', GRAY, 10, 55_000, 5_000, 10_000, IDX_FILES, 'MIT'),
+  'kmnist': Source('3.0.1', GRAY, 10, 55_000, 5_000, 10_000, IDX_FILES, 'CC BY-SA 4.0'),
+  'cifar10': Source('3.0.2', COLOR, 10, 45_000, 5_000, 10_000, ('cifar-10-binary.tar.gz',), CIFAR_LICENSE),
+  'cifar100': Source('3.0.2', COLOR, 100, 45_000, 5_000, 10_000, ('cifar-100-binary.tar.gz',), CIFAR_LICENSE),
+  # The test part of SVHN is imbalanced, as published; its `extra` split is prepared but not loaded.
+  'svhn_cropped': Source('3.1.0', COLOR, 10, 68_257, 5_000, 26_032, SVHN_FILES, 'non-commercial use only'),
+  # 100 of each class's 500 labeled images validate.  The official folds are cut to the other 4,000.
+  'stl10': Source(
+    '1.0.0', (96, 96, 3), 10, 4_000, 1_000, 8_000, ('stl10_binary.tar.gz',), STL10_LICENSE, unlabeled=100_000
+  ),
+}
+
+
+def source_of(name: str) -> Source:
+  """Raises `BadSetting` with the nearest right name."""
+  if name not in SOURCES:
+    raise BadSetting(f'there is no dataset {name!r}; {suggest(name, [*BUNDLED, *SOURCES])}')
+  return SOURCES[name]
+
+
+def data_folder(data_dir: str | os.PathLike | None = None) -> Path:
+  """The argument, else `SSL_BENCH_DATA`, else TFDS' own default."""
+  home = os.environ.get('TFDS_DATA_DIR') or '~/tensorflow_datasets'
+  return Path(data_dir or os.environ.get('SSL_BENCH_DATA') or home).expanduser()
+
+
+def prepared_folder(name: str, root: Path) -> Path:
+  """Where TFDS keeps the set's records."""
+  return root / name / source_of(name).version
+
+
+def decoded_folder(name: str, root: Path) -> Path:
+  """Where the decoded parts lie as .npy files."""
+  return root / 'ssl_bench' / name / source_of(name).version / f'parts-{PARTS_VERSION}'
+
+
+def check_prepared(name: str, root: Path) -> None:
+  """Raises `BadSetting` where TFDS' records are missing or only TensorFlow could read them."""
+  info = prepared_folder(name, root) / 'dataset_info.json'
+  if not info.is_file():
+    raise BadSetting(missing(name, root))
+  file_format = json.loads(info.read_text()).get('fileFormat', 'tfrecord')
+  if file_format != 'array_record':
+    raise BadSetting(
+      f'{info.parent} holds {name} as {file_format}, which only TensorFlow reads; '
+      f'set SSL_BENCH_DATA to another folder and prepare it there: {how_to_get(name)}.'
+    )
+
+
+def how_to_get(name: str) -> str:
+  """The command that prepares the set, with the names of the files that it expects."""
+  files = ', '.join(source_of(name).files)
+  return f'ssl-bench data prepare {name} --from FOLDER (FOLDER holds {files}; without --from it downloads)'
+
+
+def missing(name: str, root: Path) -> str:
+  return f'{name} is not in {root}; get it with: {how_to_get(name)}.'
