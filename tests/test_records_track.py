@@ -1,0 +1,359 @@
+"""The W&B mirror, read back with W&B's own reader, and what happens where W&B cannot."""
+
+import copy
+import gzip
+import json
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import matplotlib
+import pytest
+from PIL import Image
+
+from ssl_bench.config import Config
+from ssl_bench.records import record as records
+from ssl_bench.records import track, wandb_run
+from ssl_bench.signature import BadSetting
+
+ID = '0123456789abcdef'
+CLASSES, BINS = 10, 15
+
+
+def a_record(**changes):
+  """A trial as the bench writes it."""
+  by_class = [0.5 + 0.05 * c for c in range(CLASSES)]
+  bins = {
+    'count': [0] * 5 + [10] * 10,
+    'confidence': [0.0] * 5 + [(b + 0.5) / BINS for b in range(5, BINS)],
+    'accuracy': [0.0] * 5 + [b / BINS for b in range(5, BINS)],
+  }
+  scaled = {**bins, 'count': [0] * 4 + [10] * 11}
+  calibrated = {'nll': 0.8, 'brier': 0.3, 'ece': 0.06, 'ece_interval': [0.04, 0.09]}
+  pseudo = {'precision': 0.9, 'coverage': 0.5, 'precision_by_class': [None, *by_class[1:]]}
+  made = {
+    'schema': 1,
+    'id': ID,
+    'grid': 'quickstart',
+    'protocol': 'smoke',
+    'status': 'done',
+    'error': None,
+    'config': {
+      'dataset': 'digits',
+      'labels': 40,
+      'split_seed': 1,
+      'seed': 2,
+      'protocol': 'smoke',
+      'method': {'name': 'fixmatch', 'threshold': 0.95, 'weight': 1.0},
+      'net': {'name': 'mlp', 'widths': [256, 256]},
+      'optimizer': {'name': 'sgd', 'lr': 0.03},
+      'augment': {'weak': 'crop(1)', 'strong': 'crop(1) | cutout(3)'},
+      'fold': None,
+    },
+    'augment_resolved': {'weak': 'crop(padding=1)', 'strong': 'crop(padding=1) | cutout(size=3)'},
+    'family': 'semi-supervised',
+    'versions': {'protocol': 1, 'method': 1, 'fingerprint': 'beef', 'dataset': 'digits/1.0.0'},
+    'labels': 40,
+    'labels_seen': 'trial',
+    'split': {'hash': 'cafe', 'labeled': 40, 'train': 1197, 'validation': 200, 'test': 400},
+    'metrics': {
+      'accuracy': 0.725,
+      'accuracy_by_class': by_class,
+      **calibrated,
+      'scaled': calibrated,
+      'reliability': bins,
+      'reliability_scaled': scaled,
+      'knn': {'20': 0.9},
+      'collapsed': False,
+      'classifier': 'own',
+      'pseudo_labels': pseudo,
+    },
+    'curve': [
+      {
+        'step': s,
+        'loss': 2 / s,
+        'loss/supervised': 1 / s,
+        'pseudo/precision': None,
+        'pseudo/by_class': by_class,
+      }
+      for s in (50, 100, 150)
+    ],
+    'evaluations': [{'step': s, 'test_accuracy': s / 200, 'validation_accuracy': 0.6} for s in (100, 150)],
+    'cost': {'seconds_per_epoch': 0.5, 'gflops_per_epoch': 0.3, 'peak_memory_bytes': None, 'shared': False},
+    'environment': {'python': '3.11.7', 'packages': {'jax': '0.10.2'}},
+    'time': {'started': '2026-01-01T00:00:00+00:00', 'finished': '2026-01-01T00:01:00+00:00'},
+  }
+  made = copy.deepcopy(made) | changes
+  records.Record.model_validate(made)
+  return made
+
+
+def run_folders(folder, record_id='*'):
+  return sorted((folder / 'wandb').glob(f'offline-run-*-{record_id}'))
+
+
+def inspect(run_folder):
+  """The transaction log of an offline run, kind -> entries, by `wandb leet inspect`."""
+  command = [sys.executable, '-m', 'wandb', 'leet', 'inspect', '--json', str(run_folder)]
+  out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+  found = {}
+  for entry in map(json.loads, out.splitlines()):
+    found.setdefault(entry['type'], []).append(entry.get(entry['type']))
+  return found
+
+
+@pytest.fixture(scope='module')
+def mirrored(tmp_path_factory):
+  """A good and a diverged trial, mirrored by one call: (folder, how many)."""
+  folder = tmp_path_factory.mktemp('room')
+  error = 'The loss was not finite at step 120.'
+  diverged = a_record(id='f' * 16, status='diverged', error=error, metrics={}, cost={})
+  diverged |= {'curve': diverged['curve'][:2], 'evaluations': [], 'grid': None}
+  before = dict(os.environ), 'wandb' in sys.modules
+  count = track.mirror([a_record(), diverged], folder)
+  assert (dict(os.environ), 'wandb' in sys.modules) == before
+  return folder, count
+
+
+def test_a_run_says_all_of_a_record(mirrored):
+  folder, count = mirrored
+  assert count == 2
+  (path,) = run_folders(folder, ID)
+  seen, made = inspect(path), a_record()
+  run = seen['run'][0]
+  assert (run['run_id'], run['project'], run['run_group']) == (ID, 'ssl_bench', 'quickstart/fixmatch')
+  assert run['display_name'] == 'fixmatch digits 40 labels, seed 1/2'
+  assert set(run['tags']) == {'smoke', 'digits', 'fixmatch'}
+  told = {k: v for k, v in run['config']['update'].items() if k != '_wandb'}
+  assert told == made['config'] | {k: made[k] for k in wandb_run.FACTS}
+  assert seen['exit'][-1].get('exit_code', 0) == 0
+
+  summary = {k: v for part in seen['summary'] for k, v in part['update'].items()}
+  expected = {
+    'accuracy': 0.725,
+    'scaled/nll': 0.8,
+    'ece_interval/low': 0.04,
+    'ece_interval/high': 0.09,
+    'knn/20': 0.9,
+    'pseudo_labels/coverage': 0.5,
+    'collapsed': False,
+    'classifier': 'own',
+    'cost/seconds_per_epoch': 0.5,
+    'status': 'done',
+  }
+  assert expected.items() <= summary.items()
+  assert not {'cost/peak_memory_bytes', 'accuracy_by_class', 'error'} & summary.keys()
+
+  rows = {entry['item']['_step']: entry['item'] for entry in seen['history']}
+  assert {s: row['train/loss'] for s, row in rows.items()} == {50: 2 / 50, 100: 2 / 100, 150: 2 / 150}
+  assert {s: row.get('evaluate/test_accuracy') for s, row in rows.items()} == {50: None, 100: 0.5, 150: 0.75}
+  assert rows[50]['train/loss/supervised'] == 1 / 50 and 'train/pseudo/precision' not in rows[50]
+
+
+def test_tables_and_picture_are_files_of_the_run(mirrored):
+  (path,) = run_folders(mirrored[0], ID)
+  (last,) = [e['item'] for e in inspect(path)['history'] if e['item']['_step'] == 150]
+  read = lambda key: json.loads((path / 'files' / last[f'{key}.path']).read_text())
+  table, made = read('tables/reliability'), a_record()['metrics']
+  assert table['columns'] == ['scaling', 'bin', 'count', 'confidence', 'accuracy']
+  assert len(table['data']) == 2 * BINS
+  assert [row[2] for row in table['data']] == made['reliability']['count'] + made['reliability_scaled'][
+    'count'
+  ]
+  assert [row[4] for row in table['data'][:BINS]] == made['reliability']['accuracy']
+  table = read('tables/classes')
+  assert table['columns'] == ['class', 'accuracy', 'pseudo_label_precision']
+  assert table['data'][0] == [0, 0.5, None] and table['data'][9] == [9, 0.95, 0.95]
+  with Image.open(path / 'files' / last['plots/reliability.path']) as picture:
+    assert picture.format == 'PNG' and picture.size == (400, 400)
+    assert len(picture.convert('RGB').getcolors(2**16)) > 10  # two curves, axes and text
+
+
+def test_a_diverged_trial_is_a_failed_run_with_its_curve(mirrored):
+  (path,) = run_folders(mirrored[0], 'f' * 16)
+  seen = inspect(path)
+  run = seen['run'][0]
+  assert run['notes'] == 'diverged: The loss was not finite at step 120.'
+  assert 'diverged' in run['tags'] and run['run_group'] == 'train/fixmatch'
+  assert seen['exit'][-1]['exit_code'] == 1
+  assert [entry['item']['_step'] for entry in seen['history']] == [50, 100]
+
+
+def test_all_files_are_under_the_folder_and_nothing_temporary_stays(mirrored):
+  folder, _ = mirrored
+  assert [p.name for p in folder.iterdir()] == ['wandb']
+  assert not [p for p in (folder / 'wandb').iterdir() if p.name.startswith('.tmp-')]
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+  """A home of its own, in which nothing may be when the test ends."""
+  path = tmp_path / 'home'
+  path.mkdir()
+  monkeypatch.setenv('MPLCONFIGDIR', matplotlib.get_cachedir())  # matplotlib's own list of fonts
+  monkeypatch.setenv('HOME', str(path))
+  yield path
+  assert list(path.iterdir()) == []
+
+
+def test_home_and_environment_are_left_alone(home, tmp_path, monkeypatch):
+  for name, value in {'MODE': 'online', 'RUN_ID': 'other', 'DIR': str(home), 'DISABLED': 'true'}.items():
+    monkeypatch.setenv(f'WANDB_{name}', value)
+  before = dict(os.environ)
+  assert track.mirror([a_record()], tmp_path / 'room') == 1
+  assert dict(os.environ) == before
+  assert len(run_folders(tmp_path / 'room', ID)) == 1
+
+
+def test_mirroring_again_writes_only_what_is_new(tmp_path, capfd):
+  first, changed = a_record(metrics={}, status='failed', error='OSError: no space'), a_record(metrics={})
+  assert track.mirror([first], tmp_path) == 1
+  old = run_folders(tmp_path)
+  assert track.mirror([first], tmp_path) == 0
+  assert run_folders(tmp_path) == old and len(old) == 1
+  # a failed trial was run again; another call was killed in the middle of the second record
+  half = tmp_path / 'wandb' / f'offline-run-20260101_000000-{"a" * 16}'
+  half.mkdir()
+  assert track.mirror([changed, a_record(id='a' * 16, metrics={})], tmp_path) == 2
+  assert len(run_folders(tmp_path)) == 2 and not half.exists()
+  (path,) = run_folders(tmp_path, ID)
+  assert inspect(path)['exit'][-1].get('exit_code', 0) == 0
+  assert capfd.readouterr() == ('', '')
+
+
+def test_a_record_that_cannot_be_shown_does_not_stop_the_others(tmp_path):
+  broken = a_record(id='b' * 16) | {'metrics': None}
+  with pytest.warns(track.NotMirrored, match='mirrored 1 of 2 new records') as caught:
+    assert track.mirror([broken, a_record(metrics={})], tmp_path) == 1
+  assert len(caught) == 1
+  assert len(run_folders(tmp_path)) == 1
+
+
+def test_without_wandb_there_is_one_sentence(tmp_path, monkeypatch):
+  (tmp_path / 'blocked').mkdir()
+  (tmp_path / 'blocked' / 'wandb.py').write_text("raise ModuleNotFoundError('gone', name='wandb')")
+  monkeypatch.syspath_prepend(str(tmp_path / 'blocked'))
+  with pytest.warns(track.NotMirrored, match=r'0 of 1 new records \(the package wandb is not installed'):
+    assert track.mirror([a_record()], tmp_path / 'room') == 0
+
+
+def test_a_folder_that_cannot_be_is_one_sentence(tmp_path):
+  (tmp_path / 'file').write_text('')
+  with pytest.warns(track.NotMirrored, match='NotADirectoryError|FileExistsError'):
+    assert track.mirror([a_record()], tmp_path / 'file') == 0
+
+
+def test_a_child_that_hangs_is_ended(tmp_path, monkeypatch):
+  (tmp_path / 'slow').mkdir()
+  (tmp_path / 'slow' / 'wandb.py').write_text('import time\ntime.sleep(600)')
+  monkeypatch.syspath_prepend(str(tmp_path / 'slow'))
+  monkeypatch.setattr(track, 'limit', lambda count: 2)
+  with pytest.warns(track.NotMirrored, match='no end after 2 s'):
+    assert track.mirror([a_record()], tmp_path / 'room') == 0
+
+
+def test_disabled_and_unknown_modes(tmp_path):
+  assert track.mirror([a_record()], tmp_path, mode='disabled') == 0
+  assert list(tmp_path.iterdir()) == []
+  with pytest.raises(BadSetting, match="did you mean 'offline'"):
+    track.mirror([a_record()], tmp_path, mode='ofline')
+
+
+def test_facts_of_a_record_do_not_hide_settings():
+  assert not set(wandb_run.FACTS) & set(Config.model_fields)
+  assert set(wandb_run.FACTS) <= set(records.Record.model_fields)
+
+
+class Server(ThreadingHTTPServer):
+  """As much of a W&B server as a run needs, on loopback; keeps what it is told."""
+
+  def __init__(self):
+    super().__init__(('127.0.0.1', 0), Handler)
+    self.address = f'http://127.0.0.1:{self.server_port}'
+    self.buckets, self.files, self.streams = [], {}, []
+    threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class Handler(BaseHTTPRequestHandler):
+  server: Server
+
+  def do_POST(self):
+    body = self.rfile.read(int(self.headers.get('Content-Length') or 0))
+    if self.headers.get('Content-Encoding') == 'gzip':
+      body = gzip.decompress(body)
+    answer = {}
+    if self.path == '/graphql':
+      answer = {'data': self.query(**json.loads(body))}
+    elif self.path.endswith('/file_stream'):
+      self.server.streams.append(json.loads(body))
+    else:
+      self.server.files[self.path] = body
+    text = json.dumps(answer).encode()
+    self.send_response(200)
+    self.send_header('Content-Type', 'application/json')
+    self.send_header('Content-Length', str(len(text)))
+    self.end_headers()
+    self.wfile.write(text)
+
+  do_GET = do_PUT = do_POST
+
+  def query(self, query, variables=None, **_):
+    given, me = variables or {}, {'id': 'e', 'name': 'me'}
+    if 'upsertBucket(' in query:
+      self.server.buckets.append(given)
+      project = {'id': 'p', 'name': given['project'], 'entity': me}
+      bucket = {'id': 'b', 'name': given['name'], 'displayName': given['displayName'], 'project': project}
+      return {'upsertBucket': {'bucket': {**bucket, 'config': '{}', 'historyLineCount': 0}, 'inserted': True}}
+    if 'createRunFiles(' in query:
+      files = [{'name': name, 'uploadUrl': f'{self.server.address}/up/{name}'} for name in given['files']]
+      return {'createRunFiles': {'runID': 'b', 'uploadHeaders': [], 'files': files}}
+    if 'createArtifact(' in query:
+      return {'createArtifact': {'artifact': {'id': 'a', 'state': 'COMMITTED', 'artifactSequence': {}}}}
+    viewer = {'id': 'v', 'entity': 'me', 'username': 'me', 'email': '', 'flags': '{}', 'teams': {'edges': []}}
+    return {'viewer': viewer, 'serverInfo': {'features': []}, 'project': {'artifact': None}}
+
+  def log_message(self, *_):
+    pass
+
+
+@pytest.fixture
+def online(home, monkeypatch):
+  """A server, and the environment of a user who is set up for it but for the key."""
+  for name in ('WANDB_API_KEY', 'HTTP_PROXY', 'HTTPS_PROXY', 'http_proxy', 'https_proxy'):
+    monkeypatch.delenv(name, raising=False)
+  server = Server()
+  monkeypatch.setenv('WANDB_BASE_URL', server.address)
+  yield server
+  server.shutdown()
+  server.server_close()
+
+
+@pytest.mark.slow
+def test_online_the_server_gets_run_curve_tables_and_picture(online, tmp_path, monkeypatch):
+  monkeypatch.setenv('WANDB_API_KEY', 'a' * 40)
+  assert track.mirror([a_record()], tmp_path / 'room', mode='online', project='digits') == 1
+  (bucket, *_) = online.buckets
+  assert (bucket['name'], bucket['project']) == (ID, 'digits')
+  assert json.loads(bucket['config'])['method']['value']['threshold'] == 0.95
+  lines = [
+    json.loads(line)
+    for stream in online.streams
+    for line in stream.get('files', {}).get('wandb-history.jsonl', {}).get('content', [])
+  ]
+  assert [line['train/loss'] for line in lines] == [2 / 50, 2 / 100, 2 / 150]
+  names = {Path(path).suffix for path in online.files}
+  assert {'.png', '.json'} <= names
+  assert track.mirror([a_record()], tmp_path / 'room', mode='online', project='digits') == 0
+
+
+@pytest.mark.slow
+def test_online_without_a_key_or_a_server_is_one_sentence_and_soon(online, tmp_path, monkeypatch):
+  with pytest.warns(track.NotMirrored, match='0 of 1 new records'):
+    assert track.mirror([a_record()], tmp_path / 'room', mode='online') == 0
+  monkeypatch.setenv('WANDB_API_KEY', 'a' * 40)
+  monkeypatch.setenv('WANDB_BASE_URL', 'http://127.0.0.1:9')
+  with pytest.warns(track.NotMirrored, match='0 of 2 new records'):
+    assert track.mirror([a_record(), a_record(id='c' * 16)], tmp_path / 'room', mode='online') == 0
