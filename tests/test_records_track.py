@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -95,6 +96,7 @@ def run_folders(folder, record_id='*'):
   return sorted((folder / 'wandb').glob(f'offline-run-*-{record_id}'))
 
 
+@cache
 def inspect(run_folder):
   """The transaction log of an offline run, kind -> entries, by `wandb leet inspect`."""
   command = [sys.executable, '-m', 'wandb', 'leet', 'inspect', '--json', str(run_folder)]

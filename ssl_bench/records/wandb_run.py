@@ -132,7 +132,7 @@ def draw_reliability(columns: Sequence[str | int], rows: Sequence[Sequence[Any]]
     seen = [dict(zip(columns, row)) for row in rows]
     points = [(r['confidence'], r['accuracy']) for r in seen if r['scaling'] == scaling and r['count']]
     axes.plot(*zip(*points), marker='o', label=label) if points else None
-  axes.legend(loc='upper left', frameon=False)
+  axes.legend(loc='lower right', frameon=False)
   figure.savefig(path)
   return path
 
@@ -179,6 +179,8 @@ def _settings(wandb: Any) -> Any:
 
 
 def _say(error: Exception) -> str:
+  if isinstance(error, ModuleNotFoundError):
+    return f'the package {error.name} is not installed'
   return f'{type(error).__name__}: {error}'.rstrip(': ')
 
 
@@ -209,8 +211,7 @@ def main() -> None:
       Path(marker).write_text(seal)
       answer(mirrored=record['id'])
   except Exception as error:
-    missing = isinstance(error, ModuleNotFoundError)
-    answer(stopped=f'the package {error.name} is not installed' if missing else _say(error))
+    answer(stopped=_say(error))
     os._exit(1)  # an open run would keep the exit waiting for a server that does not answer
 
 
