@@ -1,0 +1,101 @@
+"""A policy is one line of text, `flip | crop(4) | cutout(16)`, so a sweep replaces a string."""
+
+import importlib
+import inspect
+import pkgutil
+import typing
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import jax
+import yaml
+
+from ..signature import BadSetting, bind, facts_of, parse_call, suggest
+from .ops import COLOR, Operation
+
+Policy = tuple[tuple[str, dict[str, Any]], ...]
+
+
+def parse(text: str) -> Policy:
+  """((name, settings), …) with every setting filled in, checked and typed; raises `BadSetting`."""
+  return tuple(_parse_operation(part) for part in text.split('|'))
+
+
+def resolve(text: str, channels: int) -> str:
+  """The policy for images of 1 or 3 channels, every setting written out; resolving it again changes nothing.
+
+  For one channel, settings that act on colors alone are written as off (`saturation=0.0`,
+  `color=false`), and an operation that is nothing but color is left out.
+  """
+  if channels not in (1, 3):
+    raise BadSetting(f'images must have 1 or 3 channels, not {channels}.')
+  policy = parse(text) if channels == 3 else _without_color(parse(text))
+  return ' | '.join(_write(name, settings) for name, settings in policy if name != 'none') or 'none'
+
+
+def compile_policy(text: str, channels: int) -> Operation:
+  """The policy as one function (key, uint8 image) -> uint8 image; operation i gets the key folded with i."""
+  steps = [operations()[name](**settings) for name, settings in parse(resolve(text, channels))]
+
+  def operation(key: jax.Array, image: jax.Array) -> jax.Array:
+    for i, step in enumerate(steps):
+      image = step(jax.random.fold_in(key, i), image)
+    return image
+
+  return operation
+
+
+@cache
+def operations() -> Mapping[str, Callable[..., Operation]]:
+  """What a policy can name: every public function of this package from settings alone to an `Operation`."""
+  names = sorted(m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)]))
+  found = [f for name in names for f in _factories(importlib.import_module(f'{__package__}.{name}'))]
+  return {f.__name__: f for f in sorted(found, key=lambda f: f.__name__)}
+
+
+def _factories(module: ModuleType) -> list[Callable[..., Operation]]:
+  def is_factory(f: Any) -> bool:
+    return (
+      inspect.isfunction(f)
+      and f.__module__ == module.__name__
+      and not f.__name__.startswith('_')
+      and inspect.signature(f).return_annotation == Operation
+      and not facts_of(f)
+    )
+
+  return [f for _, f in inspect.getmembers(module, is_factory)]
+
+
+def _parse_operation(text: str) -> tuple[str, dict[str, Any]]:
+  name, positional, named = parse_call(text)
+  if name not in operations():
+    raise BadSetting(f'there is no augmentation {name!r}; {suggest(name, operations())}')
+  factory = operations()[name]
+  settings = bind(factory, positional, named)
+  factory(**settings)  # says what single settings cannot, such as an interval whose ends are swapped
+  return name, settings
+
+
+def _without_color(policy: Policy) -> Policy:
+  kept = []
+  for name, settings in policy:
+    colors = _color_settings(operations()[name])
+    if 'probability' not in colors:
+      kept.append((name, settings | {s: type(settings[s])(0) for s in colors}))
+  return tuple(kept)
+
+
+def _color_settings(factory: Callable) -> list[str]:
+  hints = typing.get_type_hints(factory, include_extras=True)
+  return [name for name, hint in hints.items() if COLOR in getattr(hint, '__metadata__', ())]
+
+
+def _write(name: str, settings: Mapping[str, Any]) -> str:
+  return f'{name}({", ".join(f"{k}={_as_yaml(v)}" for k, v in settings.items())})'
+
+
+def _as_yaml(value: Any) -> str:
+  return yaml.safe_dump([value], default_flow_style=True, width=10**6).strip()[1:-1]
