@@ -28,10 +28,18 @@ NoTiming = Annotated[bool, typer.Option('--no-timing', help='Leave out what a cl
 def main() -> None:
   """The entry point: what a user got wrong is one sentence and exit code 2."""
   try:
-    app()
+    sys.exit(app(standalone_mode=False))
   except BadSetting as error:
-    text = str(error)
-    sys.exit(_complain(text[:1].upper() + text[1:]))
+    sys.exit(_complain(str(error)))
+  except OSError as error:
+    if not error.filename:
+      raise
+    sys.exit(_complain(f'{error.filename}: {error.strerror}.'))
+  except Exception as error:  # a command line that does not parse is an exception of typer's or of click's
+    if not hasattr(error, 'format_message'):
+      raise
+    text = error.format_message().replace('Value error, ', '')
+    sys.exit(print(text) if 'Usage:' in text else _complain(text))  # a command alone asks for its help
 
 
 def _complain(text: str) -> int:
@@ -52,7 +60,7 @@ def evaluate(config: Path, overrides: Overrides = None, runs: Runs = Path('runs'
 
 
 def _one(path: Path, overrides: list[str] | None, runs: Path, only_evaluate: bool = False) -> None:
-  _keep_compiled(runs)
+  _prepare(runs)
   from ssl_bench import config as configs
   from ssl_bench.grid.single import run_single
 
@@ -70,7 +78,7 @@ def grid(
   no_timing: NoTiming = False,
 ) -> None:
   """Run the trials of a grid that are not recorded yet, and show its leaderboard."""
-  _keep_compiled(runs)
+  _prepare(runs)
   from ssl_bench.grid.expand import expand
   from ssl_bench.grid.whole import run_whole
 
@@ -156,8 +164,11 @@ def prepare(
   print(f'{name} {row.version}: {row.train:,} + {row.validation:,} + {row.test:,} images, {row.fingerprint}')
 
 
-def _keep_compiled(runs: Path) -> None:
+def _prepare(runs: Path) -> None:
   """XLA's programs are kept on disk and found by later processes, worker processes included."""
+  place = next(p for p in (runs.absolute(), *runs.absolute().parents) if p.exists())
+  if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+    raise BadSetting(f'Nothing can be written to {runs}; name another folder with --runs.')
   os.environ.setdefault('JAX_COMPILATION_CACHE_DIR', str((runs / 'compiled').absolute()))
   os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0')
   os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES', '-1')

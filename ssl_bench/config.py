@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, ValidationError
 
-from ssl_bench.signature import BadSetting, suggest
+from ssl_bench.signature import BadSetting, parse_yaml, suggest
 
 Protocol = Literal['smoke', 'budget', 'paper']
 NAMED = ('method', 'net', 'optimizer')  # sections {name: …, setting: …} checked against a signature
+POLICIES = ('weak', 'strong')  # what a view can name
 
 
 class Section(BaseModel):
@@ -34,7 +35,7 @@ class Batch(Section):
 class Ema(Section):
   """The average of the parameters that is evaluated."""
 
-  decay: float = Field(0.999, ge=0, le=1)
+  decay: StrictFloat = Field(0.999, ge=0, le=1)
 
 
 class Evaluate(Section):
@@ -56,7 +57,7 @@ class Config(Section):
   """Everything that decides a trial."""
 
   dataset: str
-  labels: StrictInt | float = Field(gt=0)  # a count, or a fraction of the training part
+  labels: StrictInt | StrictFloat = Field(gt=0)  # a count, or a fraction of the training part
   split_seed: StrictInt = Field(0, ge=0)
   fold: StrictInt | None = Field(None, ge=0)  # an official labeled fold, where the set has them (STL-10)
   seed: StrictInt = Field(0, ge=0, lt=2**32)
@@ -64,7 +65,7 @@ class Config(Section):
   method: dict[str, Any]
   net: dict[str, Any]
   batch: Batch = Batch()
-  steps: StrictInt = Field(ge=1)
+  steps: StrictInt = Field(ge=1, lt=2**31)
   optimizer: dict[str, Any]
   ema: Ema | None = Ema()
   augment: dict[str, str]
@@ -80,10 +81,8 @@ MANNER = ('checkpoint',)
 def load(path: str | Path, overrides: Iterable[str] = ()) -> Config:
   """The config of a file: its folder's `_protocol.yaml`, then the file, then `key=value` overrides."""
   path = Path(path)
-  if not path.is_file():
-    near = sorted(str(p) for p in path.parent.glob('*.yaml') if not p.name.startswith('_'))
-    raise BadSetting(f'There is no config {str(path)!r}; {suggest(path, near)}')
-  tree = merge(read_protocol(path.parent), read_yaml(path))
+  check_file(path, 'config')
+  tree = merge(read_protocol(path.parent), read_sections(path))
   for override in overrides:
     tree = merge(tree, parse_override(override))
   return validate(tree)
@@ -92,12 +91,34 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Config:
 def read_protocol(folder: Path) -> dict[str, Any]:
   """What every method shares on a dataset, or nothing."""
   path = folder / '_protocol.yaml'
-  return read_yaml(path) if path.is_file() else {}
+  return read_sections(path) if path.is_file() else {}
+
+
+def read_sections(path: Path) -> dict[str, Any]:
+  """A file's settings, a section that is only a name written as one."""
+  return spell_out(read_yaml(path))
+
+
+def spell_out(tree: Mapping[str, Any]) -> dict[str, Any]:
+  """`{'method': 'byol'}` as `{'method': {'name': 'byol'}}`."""
+  return {k: {'name': v} if k in NAMED and isinstance(v, str) else v for k, v in tree.items()}
+
+
+def check_file(path: Path, kind: str) -> None:
+  """Raises `BadSetting` with the nearest right name where `path` is no file."""
+  if path.is_file():
+    return
+  folder = path if path.is_dir() else path.parent
+  near = sorted(str(p) for p in folder.glob('*.yaml') if not p.name.startswith('_'))
+  what = f'{str(path)!r} is a folder, not a {kind}' if path.is_dir() else f'There is no {kind} {str(path)!r}'
+  raise BadSetting(f'{what}; {suggest(path, near)}' if near else f'{what}.')
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
   try:
-    tree = yaml.safe_load(path.read_text())
+    tree = parse_yaml(path.read_text())
+  except UnicodeDecodeError:
+    raise BadSetting(f'{path} is not a text file in UTF-8.') from None
   except yaml.YAMLError as error:
     mark = getattr(error, 'problem_mark', None)
     at = f' line {mark.line + 1}' if mark else ''
@@ -113,7 +134,7 @@ def parse_override(text: str) -> dict[str, Any]:
   if not eq or not name.strip():
     raise BadSetting(f'{text!r} is not of the form key=value.')
   try:
-    tree: Any = yaml.safe_load(value)
+    tree: Any = parse_yaml(value)
   except yaml.YAMLError:
     tree = value
   return nest(name.strip(), tree)
@@ -121,11 +142,9 @@ def parse_override(text: str) -> dict[str, Any]:
 
 def nest(name: str, value: Any) -> dict[str, Any]:
   """`('method.threshold', 0.9)` as {'method': {'threshold': 0.9}}; `method=byol` names the method."""
-  if name in NAMED and isinstance(value, str):
-    value = {'name': value}
   for part in reversed(name.split('.')):
     value = {part: value}
-  return value
+  return spell_out(value)
 
 
 def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,11 +165,14 @@ def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
 
 def validate(tree: Mapping[str, Any]) -> Config:
   """The config of a tree, every setting written out; raises `BadSetting` with one sentence."""
-  tree = {k: {'name': v} if k in NAMED and isinstance(v, str) else v for k, v in tree.items()}
+  tree = spell_out(tree)
+  for section in NAMED:
+    if not isinstance(tree.get(section, {}), Mapping):
+      raise BadSetting(f'{section} must be a name, or {{name: …}} with settings, not {_say(tree[section])}.')
   try:
     config = Config.model_validate(tree)
   except ValidationError as error:
-    raise BadSetting(_sentence(error.errors()[0])) from None
+    raise BadSetting(_sentence(error.errors()[0], tree)) from None
   return resolve(config)
 
 
@@ -160,9 +182,12 @@ def resolve(config: Config) -> Config:
   from ssl_bench.train import optim
 
   data.check_name(config.dataset)
-  for need in ('weak', 'strong'):
+  for need in POLICIES:
     if need not in config.augment:
       raise BadSetting(f'augment needs a policy named {need!r}, such as augment.{need}=none.')
+  for name in config.augment:
+    if name not in POLICIES:
+      raise BadSetting(f'There is no policy {name!r} in augment; {suggest(name, POLICIES)}')
   for text in config.augment.values():
     augment.parse(text)
   if isinstance(config.labels, float) and config.labels > 1:
@@ -185,15 +210,35 @@ def _named(section: str, tree: Mapping[str, Any], get) -> dict[str, Any]:
   return {'name': tree['name'], **check(get(tree['name']), given, f'{section} {tree["name"]}')}
 
 
-def _sentence(error: Mapping[str, Any]) -> str:
+_PLAIN = {
+  'a valid integer': 'a whole number',
+  'a valid number': 'a number',
+  'a valid string': 'text',
+  'a valid tuple': 'a list',
+}
+
+
+def _sentence(error: Mapping[str, Any], tree: Mapping[str, Any]) -> str:
   """pydantic's first complaint as a sentence."""
   where = '.'.join(str(p) for p in error['loc'] if p not in ('int', 'float', 'constrained-int'))
+  if error['loc'][-1] == '[key]' or error['type'] == 'invalid_key':
+    return f'A name of a setting must be text, not {_say(error["input"])}.'
   if error['type'] == 'extra_forbidden':
-    return f'There is no setting {where!r}; {suggest(error["loc"][-1], _fields(error["loc"][:-1]))}'
+    *path, name = error['loc']
+    within = [f'{k}.{name}' for k, v in tree.items() if isinstance(v, Mapping) and name in v and not path]
+    near = f'did you mean {within[0]!r}?' if within else suggest(name, _fields(path))
+    return f'There is no setting {where!r}; {near}'
   if error['type'] == 'missing':
     return f'The config needs a value for {where!r}.'
-  message = error['msg'][0].lower() + error['msg'][1:]
-  return f'{where}={error["input"]!r}: {message}.'
+  if error['type'] in ('dict_type', 'model_type'):
+    return f'{where} must be settings of the form {{name: value}}, not {_say(error["input"])}.'
+  must = error['msg'].removeprefix('Input should be ')
+  return f'{where} must be {_PLAIN.get(must, must)}, not {_say(error["input"])}.'
+
+
+def _say(value: Any) -> str:
+  """A value as YAML writes it."""
+  return 'null' if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def _fields(path: Iterable[Any]) -> list[str]:

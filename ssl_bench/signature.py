@@ -155,7 +155,7 @@ def _fit(hint: Any, value: Any) -> Any:
     return value if isinstance(value, int) and not isinstance(value, bool) else _MISFIT
   if hint is float:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if number and not math.isnan(value) else _MISFIT
+    return float(value) if number and math.isfinite(value) else _MISFIT
   return value if isinstance(value, hint) else _MISFIT
 
 
@@ -188,12 +188,33 @@ def parse_call(text: str) -> tuple[str, list[Any], dict[str, Any]]:
   for part in _split(match[2] or ''):
     name, eq, value = part.partition('=')
     if eq and name.strip().isidentifier():
-      named[name.strip()] = yaml.safe_load(value)
+      named[name.strip()] = _read_part(value, text)
     elif named:
       raise BadSetting(f'{text.strip()!r}: {part.strip()!r} stands after a named value; name it too.')
     else:
-      positional.append(yaml.safe_load(part))
+      positional.append(_read_part(part, text))
   return match[1], positional, named
+
+
+def _read_part(part: str, text: str) -> Any:
+  try:
+    return parse_yaml(part)
+  except yaml.YAMLError:
+    raise BadSetting(f'{text.strip()!r}: {part.strip()!r} cannot be read as a value.') from None
+
+
+class _Loader(yaml.SafeLoader):
+  """YAML in which 1e-3 is a number, as version 1.2 has it."""
+
+
+_Loader.add_implicit_resolver(
+  'tag:yaml.org,2002:float', re.compile(r'[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$'), list('-+.0123456789')
+)
+
+
+def parse_yaml(text: str) -> Any:
+  """Plain data; raises `yaml.YAMLError`."""
+  return yaml.load(text, _Loader)
 
 
 def _split(text: str, at: str = ',') -> list[str]:

@@ -1,11 +1,23 @@
 """A grid is a file of axes; expanding it gives configs, in order, each once."""
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ssl_bench.config import Config, merge, nest, read_protocol, read_yaml, to_dict, validate
+from ssl_bench.config import (
+  Config,
+  check_file,
+  merge,
+  nest,
+  parse_override,
+  read_protocol,
+  read_sections,
+  read_yaml,
+  to_dict,
+  validate,
+)
 from ssl_bench.signature import BadSetting, suggest
 
 KEYS = ('name', 'base', 'set', 'blocks')
@@ -26,8 +38,7 @@ def expand(path: str | Path, overrides: Sequence[str] = ()) -> Grid:
   is one axis of two settings that move together.  Raises `BadSetting` with the block that is wrong.
   """
   path = Path(path)
-  if not path.is_file():
-    raise BadSetting(f'There is no grid {str(path)!r}; {suggest(path, map(str, path.parent.glob("*.yaml")))}')
+  check_file(path, 'grid')
   tree = read_yaml(path)
   for key in tree:
     if key not in KEYS:
@@ -35,31 +46,31 @@ def expand(path: str | Path, overrides: Sequence[str] = ()) -> Grid:
   if not isinstance(tree.get('blocks'), list) or not tree['blocks']:
     raise BadSetting(f'{path} needs blocks, a list of axes.')
   base = _find(path, str(tree.get('base', '')))
-  changes = _tree(tree.get('set') or {})
+  name, changes = str(tree.get('name', path.stem)), tree.get('set') or {}
+  if not re.fullmatch(r'\w[\w.-]*', name):
+    raise BadSetting(f'{path}: name is that of a folder: letters, digits, dots and dashes, not {name!r}.')
+  if not isinstance(changes, Mapping):
+    raise BadSetting(f'{path}: set must hold settings of the form name: value, not {changes!r}.')
   configs: dict[str, Config] = {}
   for number, block in enumerate(tree['blocks'], 1):
-    if not isinstance(block, Mapping) or 'method' not in block:
-      raise BadSetting(f'{path}: block {number} needs settings of the form name: values, with a method.')
-    for cell in cells(block):
-      try:
-        config = assemble(base, changes, cell, overrides)
-      except BadSetting as error:
-        raise BadSetting(f'{path}, block {number}: {error}') from None
-      configs.setdefault(str(to_dict(config)), config)
-  return Grid(str(tree.get('name', path.stem)), tuple(configs.values()))
+    try:
+      for cell in cells(block):
+        config = assemble(base, _tree(changes), cell, overrides)
+        configs.setdefault(str(to_dict(config)), config)
+    except BadSetting as error:
+      raise BadSetting(f'{path}, block {number}: {error}') from None
+  return Grid(name, tuple(configs.values()))
 
 
 def assemble(
   base: Path, changes: Mapping[str, Any], cell: Mapping[str, Any], overrides: Sequence[str]
 ) -> Config:
   """One config of a grid."""
-  from ssl_bench.config import parse_override
-
   tree = read_protocol(base)
-  method = cell['method'] if isinstance(cell['method'], str) else cell['method'].get('name', '')
+  method = cell['method'].get('name') if isinstance(cell['method'], Mapping) else cell['method']
   own = base / f'{method}.yaml'
   if own.is_file():
-    tree = merge(tree, read_yaml(own))
+    tree = merge(tree, read_sections(own))
   tree = merge(merge(tree, changes), _tree(cell))
   for override in overrides:
     tree = merge(tree, parse_override(override))
@@ -68,10 +79,14 @@ def assemble(
 
 def cells(block: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
   """Every combination of a block's axes, the last one moving fastest."""
+  if not isinstance(block, Mapping):
+    raise BadSetting(f'a block holds settings of the form name: values, not {block!r}.')
   axes = []
   for key, values in block.items():
     names = [name.strip() for name in str(key).split(',')]
     values = values if isinstance(values, list) else [values]
+    if not values:
+      raise BadSetting(f'{key!r} has no value; write one or leave it out.')
     if len(names) == 1:
       axes.append([{names[0]: value} for value in values])
     else:
@@ -81,6 +96,8 @@ def cells(block: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             f'{key!r} moves {len(names)} settings together: each value is a list of {len(names)}.'
           )
       axes.append([dict(zip(names, value)) for value in values])
+  if 'method' not in {name for axis in axes for name in axis[0]}:
+    raise BadSetting('a block needs a method, such as method: [supervised, fixmatch].')
   for combination in itertools.product(*axes):
     yield {name: value for part in combination for name, value in part.items()}
 

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from multiprocessing.connection import wait
@@ -14,15 +14,17 @@ from typing import Any, NamedTuple
 
 from ssl_bench import data
 from ssl_bench.config import Config, digest, to_dict
+from ssl_bench.data.arrays import Dataset
 from ssl_bench.grid.expand import Grid
 from ssl_bench.grid.progress import Progress
-from ssl_bench.grid.trial import Room
+from ssl_bench.grid.trial import Room, check
 from ssl_bench.grid.worker import work
 from ssl_bench.records import record
 from ssl_bench.signature import BadSetting
 from ssl_bench.train.program import uses_labels
 
 GRACE = 60  # seconds that a worker has to save its state
+UNSEEDED = {'seed': 0, 'split_seed': 0}
 
 
 class Task(NamedTuple):
@@ -47,20 +49,23 @@ def run_grid(grid: Grid, room: Room, workers: int | None = None) -> Summary:
 
   Raises `BadSetting` where another process runs the same grid.
   """
+  datasets = {name: data.load(name) for name in {c.dataset for c in grid.configs}}
+  for config in {str(to_dict(c.model_copy(update=UNSEEDED))): c for c in grid.configs}.values():
+    check(config, datasets[config.dataset])
+  wanted = workers or default_workers()
   with _alone(room):
-    tasks, before = plan(grid, room)
-    count = min(workers or default_workers(), len(tasks))
+    tasks, before = plan(grid, room, datasets)
+    count = min(wanted, len(tasks))
     progress = Progress(grid.name, len(grid.configs), before, sum(task.steps for task in tasks))
     if not tasks:
       return Summary(len(grid.configs), before, Counter(), False)
-    with progress, _threads(count):
+    with progress, _threads(wanted):  # not of `count`: how much is left must not change a trial's numbers
       ended, interrupted = Pool(room, grid.name, count, progress).run(tasks)
     return Summary(len(grid.configs), before, ended, interrupted)
 
 
-def plan(grid: Grid, room: Room) -> tuple[list[Task], int]:
+def plan(grid: Grid, room: Room, datasets: Mapping[str, Dataset]) -> tuple[list[Task], int]:
   """The trainings to do, and how many trials are recorded already."""
-  datasets = {name: data.load(name) for name in {c.dataset for c in grid.configs}}
   shared: dict[str, list[Config]] = {}
   before = 0
   for config in grid.configs:

@@ -9,12 +9,12 @@ from rich.progress import Progress
 
 from ssl_bench import data
 from ssl_bench.config import Config, to_dict
-from ssl_bench.grid.trial import Room, run_trial
+from ssl_bench.grid.trial import Room, check, run_trial
 from ssl_bench.records import record
 from ssl_bench.signature import BadSetting
 from ssl_bench.train.checkpoint import Checkpoints
 from ssl_bench.train.fit import Interrupted
-from ssl_bench.train.program import uses_labels
+from ssl_bench.train.program import compile_program, structure_of, uses_labels
 
 
 def run_single(config: Config, folder: Path, *, only_evaluate: bool = False) -> int:
@@ -26,8 +26,10 @@ def run_single(config: Config, folder: Path, *, only_evaluate: bool = False) -> 
   if found := room.recorded(identity):
     console.print(f'Already recorded: {room.record_of(identity)}', markup=False)
     return show(found, console)
+  check(config, dataset)
   if only_evaluate:
     check_trained(config, room, dataset)
+  compile_program(structure_of(config, dataset))  # what cannot be traced is told before anything is written
   console.print(yaml.safe_dump(to_dict(config), sort_keys=False), markup=False)
   asked: list[int] = []
   for number in (signal.SIGTERM, signal.SIGINT):

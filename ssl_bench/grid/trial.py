@@ -16,7 +16,7 @@ from ssl_bench.method import without_average
 from ssl_bench.records import environment, record
 from ssl_bench.signature import BadSetting
 from ssl_bench.train.fit import Diverged, Fitted, Interrupted, fit
-from ssl_bench.train.program import uses_labels
+from ssl_bench.train.program import check_batch, method_of, parts_of, streams_of, uses_labels
 
 Report = Callable[[int, dict[str, Any]], None]
 
@@ -77,11 +77,24 @@ def run_trial(
     written |= {'status': 'diverged', 'error': str(error)}
     written |= {'curve': history['curve'], 'evaluations': history['evaluations']}
   except Exception as error:
-    written |= {'status': 'failed', 'error': f'{type(error).__name__}: {error}'}
+    kind = '' if isinstance(error, BadSetting) else f'{type(error).__name__}: '
+    written |= {'status': 'failed', 'error': f'{kind}{error}'}
     _note(room, identity, traceback.format_exc())
   written['time'] = {'started': started, 'finished': _now()}
   record.write(written, room.records)
   return record.read(room.record_of(identity))
+
+
+def check(config: Config, dataset: Dataset) -> None:
+  """Raises `BadSetting` for settings that only the data tells wrong: labels, fold, batch, probes."""
+  labeled_of(config, dataset)
+  parts = parts_of(config, dataset)
+  check_batch(parts, streams_of(parts))
+  if method_of(parts).predict is None and 'linear' not in config.evaluate.probes:
+    raise BadSetting(
+      f'{config.method["name"]} has no classifier of its own; add linear to evaluate.probes, which are '
+      f'{list(config.evaluate.probes)}.'
+    )
 
 
 def describe(config: Config, dataset: Dataset) -> dict[str, Any]:

@@ -140,7 +140,7 @@ def parse_schedule(text: str) -> Callable:
 def check_optimizer(tree: Mapping[str, Any]) -> dict[str, Any]:
   """An optimizer's section with every default written out; `clip` and `groups` belong to all of them."""
   name = tree.get('name')
-  if name not in OPTIMIZERS:
+  if name not in list(OPTIMIZERS):
     raise BadSetting(f'There is no optimizer {name!r}; {suggest(name, OPTIMIZERS)}')
   factory, where = OPTIMIZERS[name], f'optimizer {name}'
   given = {k: v for k, v in tree.items() if k not in ('name', 'clip', 'groups')}
@@ -151,12 +151,16 @@ def check_optimizer(tree: Mapping[str, Any]) -> dict[str, Any]:
   base = check(factory, given, where)
   parse_schedule(base['schedule'])
   clip = tree.get('clip')
-  if clip is not None and not (isinstance(clip, (int, float)) and not isinstance(clip, bool) and clip > 0):
+  number = isinstance(clip, (int, float)) and not isinstance(clip, bool)
+  if clip is not None and not (number and 0 < clip < NO_CLIP):
     raise BadSetting(f'{where}: clip must be a number above 0 or null, not {clip!r}.')
   groups = {}
-  for group, changes in (tree.get('groups') or {}).items():
-    groups[group] = check(factory, base | changes, f'{where} group {group}')
-    parse_schedule(groups[group]['schedule'])
+  own = tree.get('groups') or {}
+  if not isinstance(own, Mapping) or not all(isinstance(changes, Mapping) for changes in own.values()):
+    raise BadSetting(f'{where}: groups must be of the form {{head: {{lr: 0.1}}}}, not {own!r}.')
+  for group, changes in own.items():
+    groups[str(group)] = check(factory, base | changes, f'{where} group {group}')
+    parse_schedule(groups[str(group)]['schedule'])
   return {'name': name, **base, 'clip': None if clip is None else float(clip), 'groups': groups}
 
 
@@ -189,6 +193,9 @@ def make_optimizer(
     return factory(**settings)(lambda step: settings['lr'] * factor(step, steps))
 
   def labels(params):
+    for group in structure['groups']:
+      if group and group not in params:
+        raise BadSetting(f'There is no group {group!r} of parameters; {suggest(group, params)}')
     return {
       k: jax.tree.map(lambda _, k=k: k if k in structure['groups'] else '', p) for k, p in params.items()
     }

@@ -78,12 +78,27 @@ def uses_labels(config: Config, dataset: Dataset) -> bool:
 
 def views_of(config: Config, dataset: Dataset) -> Mapping[str, m.View]:
   """What the method wants to see."""
-  return builder(parts_of(config, dataset))(NO_NUMBERS)[0].views
+  return method_of(parts_of(config, dataset)).views
+
+
+def method_of(parts: Mapping[str, Any]) -> m.Method:
+  """A structure's method, without its numbers: good for its views and for whether it has a classifier."""
+  return builder(parts)(NO_NUMBERS)[0]
 
 
 def streams_of(parts: Mapping[str, Any]) -> set[str]:
   """The streams that a structure's method draws from."""
-  return {view.stream for view in builder(parts)(NO_NUMBERS)[0].views.values()}
+  return {view.stream for view in method_of(parts).views.values()}
+
+
+def check_batch(parts: Mapping[str, Any], streams: set[str]) -> None:
+  """Raises `BadSetting` where a batch is larger than the unlabeled set."""
+  _, unlabeled = parts['batch']
+  if 'unlabeled' in streams and unlabeled > parts['unlabeled']:
+    raise BadSetting(
+      f'A step would see {unlabeled} of {parts["unlabeled"]} unlabeled images; '
+      'make batch.labeled or batch.unlabeled_ratio smaller.'
+    )
 
 
 def stride_of(config: Config) -> int:
@@ -124,7 +139,7 @@ def compile_program(structure: str) -> Program:
   mesh = parallel.make_mesh()
   spread = parallel.everywhere(mesh)
   build = builder(parts)
-  method, _ = build(NO_NUMBERS)
+  method = method_of(parts)
   streams = streams_of(parts)
   policies = policies_of(parts)
   draw = drawer(parts, streams, mesh)
@@ -239,11 +254,7 @@ def policies_of(parts: Mapping[str, Any]) -> dict[str, Callable]:
 def drawer(parts: Mapping[str, Any], streams: set[str], mesh) -> Callable:
   """(data, key, step, n_labels) -> the batch of a step.  The unlabeled stream has no label to leak."""
   labeled, unlabeled = parts['batch']
-  if 'unlabeled' in streams and unlabeled > parts['unlabeled']:
-    raise BadSetting(
-      f'A step would see {unlabeled} of {parts["unlabeled"]} unlabeled images; '
-      'make batch.labeled or batch.unlabeled_ratio smaller.'
-    )
+  check_batch(parts, streams)
 
   def draw(data, key, step, n_labels):
     key, batch = jax.random.fold_in(key, STREAM), {}
