@@ -1,0 +1,277 @@
+"""What the tests of all methods share: one tiny program per method, and the stub network of the goldens.
+
+Run as a script, it trains every method for a few steps on all devices of the process and writes the end.
+"""
+
+import contextlib
+import importlib
+import itertools
+import sys
+import zlib
+from collections.abc import Iterator
+from functools import cache
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import jax
+import jax.monitoring
+import jax.numpy as jnp
+import numpy as np
+
+from ssl_bench import config as configs
+from ssl_bench import data, methods, nets
+from ssl_bench.config import Config
+from ssl_bench.data.arrays import Dataset
+from ssl_bench.method import Method, State, look
+from ssl_bench.net import Net
+from ssl_bench.signature import facts_of, settings_of
+from ssl_bench.train import parallel
+from ssl_bench.train.program import Program, arrays_of, compile_program, numbers_of, scale, structure_of
+
+NET = {'name': 'mlp', 'widths': [16, 8]}  # with BatchNorm, so that statistics matter
+LABELS, CLASSES, STEPS = 20, 10, 100
+KEY = jax.random.key(7)
+
+
+def golden_of(name: str) -> ModuleType:
+  """The golden file of a method."""
+  return importlib.import_module(f'golden.{name}')
+
+
+# One program per method, on the synthetic set.
+
+
+class Lab(NamedTuple):
+  """A method, ready to run."""
+
+  name: str
+  golden: ModuleType
+  config: Config
+  dataset: Dataset
+  program: Program
+  data: Any
+  numbers: Any
+
+
+def make_config(method: dict[str, Any], **changes: Any) -> Config:
+  """A config on the synthetic set; `changes` as on the command line, with dots written as `__`."""
+  tree: dict[str, Any] = {
+    'dataset': 'fake',
+    'labels': LABELS,
+    'method': method,
+    'net': NET,
+    'batch': {'labeled': 8, 'unlabeled_ratio': 2},
+    'steps': STEPS,
+    'optimizer': {'name': 'sgd', 'lr': 0.1},
+    'augment': {'weak': 'none', 'strong': 'none'},
+  }
+  for key, value in changes.items():
+    tree = configs.merge(tree, configs.nest(key.replace('__', '.'), value))
+  return configs.validate(tree)
+
+
+def numbers_on_device(config: Config) -> Any:
+  return jax.device_put(numbers_of(config, int(config.labels)), parallel.everywhere(parallel.make_mesh()))
+
+
+def arrays_on_device(dataset: Dataset, labels: int = LABELS) -> Any:
+  pool = data.labeled_indices(dataset.train_labels, labels, split_seed=0, classes=dataset.classes)
+  return jax.device_put(arrays_of(dataset, pool), parallel.everywhere(parallel.make_mesh()))
+
+
+@cache
+def lab(name: str) -> Lab:
+  """The method with its golden file's settings; the compiled program is shared by all tests."""
+  golden = golden_of(name)
+  config = make_config({'name': name, **golden.SETTINGS}, **getattr(golden, 'CHANGES', {}))
+  dataset = data.load('fake')
+  program = compile_program(structure_of(config, dataset))
+  return Lab(name, golden, config, dataset, program, arrays_on_device(dataset), numbers_on_device(config))
+
+
+class Run(NamedTuple):
+  """The end of a few steps; `totals` are sums over all of them."""
+
+  state: Any
+  totals: Any
+
+
+def run(lab: Lab, steps: int = 5, *, seed: int = 0, start: Run | None = None, **changed: Any) -> Run:
+  """Trains from `start` (which is used up) or from the beginning; `changed`: other `data` or `numbers`."""
+  lab = lab._replace(**changed)
+  carry = start or lab.program.init(np.uint32(seed), lab.data, lab.numbers)
+  for _ in range(steps):
+    carry = lab.program.advance(*carry, lab.data, lab.numbers)
+  return Run(*carry)
+
+
+# The method itself, on views that stay the same.
+
+
+def make_method(name: str, encoder: Net, classes: int, steps: Any, **settings: Any) -> Method:
+  """The method from facts and settings; numbers among them may be traced."""
+  factory = methods.get(name)
+  known = {'encoder': encoder, 'classes': classes, 'steps': steps, 'examples': 240, 'shape': (8, 8, 1)}
+  return factory(*(known[fact] for fact in facts_of(factory)), **settings)
+
+
+def tiny_method(lab: Lab) -> Method:
+  settings = {k: v for k, v in lab.config.net.items() if k != 'name'}
+  own = {k: v for k, v in lab.config.method.items() if k != 'name'}
+  encoder = nets.get(lab.config.net['name'])(**settings)
+  return make_method(lab.name, encoder, CLASSES, float(STEPS), **own)
+
+
+def batch_of(dataset: Dataset, labeled: int = 8, unlabeled: int = 16) -> dict[str, dict[str, Any]]:
+  """One batch of the synthetic set; its unlabeled stream has no labels."""
+  at = np.arange(100, 100 + unlabeled, dtype='int32')
+  return {
+    'labeled': {'image': dataset.train_images[:labeled], 'label': dataset.train_labels[:labeled]},
+    'unlabeled': {'image': dataset.train_images[at], 'index': at},
+  }
+
+
+def noisy(key, image):
+  """A cheap augmentation, so that no two views are equal."""
+  return scale(image) + 0.3 * jax.random.normal(key, image.shape)
+
+
+def views_of(method: Method, batch: Any, key=KEY) -> dict[str, Any]:
+  return look(method.views, batch, {'weak': noisy, 'strong': noisy}, key)
+
+
+def terms_and_gradients(method: Method, state: State, views: Any) -> tuple[dict, dict, Any]:
+  """The terms of the loss, the gradient of each in the parameters, and what the loss left behind."""
+
+  def terms(params):
+    value, aux = method.loss(state._replace(params=params), views, KEY)
+    named = {k: v for k, v in aux.metrics.items() if k.startswith('loss/')}
+    return named | {'loss': value}, aux
+
+  values, pull, aux = jax.vjp(terms, state.params, has_aux=True)
+  one = lambda name: {k: jnp.asarray(k == name, v.dtype) for k, v in values.items()}
+  return values, {name: pull(one(name))[0] for name in values}, aux
+
+
+def split_numbers(name: str, settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+  """All settings of a method as (numbers as float32, structure)."""
+  schema = settings_of(methods.get(name))
+  full = {k: settings.get(k, s.default) for k, s in schema.items()}
+  numbers = {k: np.float32(v) for k, v in full.items() if schema[k].is_number}
+  return numbers, {k: v for k, v in full.items() if k not in numbers}
+
+
+# The stub of the goldens.
+
+
+def table(rows: np.ndarray, *, norm: bool) -> Net:
+  """An encoder of unit vectors: row i of its kernel is the embedding of image i.
+
+  With `norm`, embeddings are normalized over the batch (no scale, no bias), with running moments.
+  """
+  size = rows.shape[1]
+
+  def init(key, images):
+    del key, images
+    moments = {'batch_stats': {'mean': jnp.zeros(size), 'var': jnp.ones(size)}}
+    return {'kernel': jnp.asarray(rows, 'float32')}, moments if norm else {}
+
+  def apply(params, stats, images, *, train, key=None):
+    del key
+    x = jnp.matmul(images, params['kernel'], precision='highest')
+    if not norm:
+      return x, stats
+    old = stats['batch_stats']
+    mean, var = (x.mean(0), x.var(0)) if train else (old['mean'], old['var'])
+    new = {'mean': 0.9 * old['mean'] + 0.1 * mean, 'var': 0.9 * old['var'] + 0.1 * var}
+    return (x - mean) / jnp.sqrt(var + 1e-5), {'batch_stats': new} if train else stats
+
+  return Net(init, apply)
+
+
+def fixed(shape: tuple[int, ...], salt: str) -> np.ndarray:
+  """Numbers of about unit size that are the same everywhere and for ever; float64."""
+  start = zlib.crc32(salt.encode()) % 1000
+  return 1.5 * np.sin(12.9898 * np.arange(1 + start, 1 + start + np.prod(shape, dtype=int)).reshape(shape))
+
+
+# Looking at trees.
+
+
+def leaves(tree: Any) -> dict[str, Any]:
+  """Leaves by path."""
+  return {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def plain(x: Any) -> Any:
+  """The words of a key; any other array as it is."""
+  is_key = isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+  return jax.random.key_data(x) if is_key else x
+
+
+def host(tree: Any) -> dict[str, np.ndarray]:
+  """Leaves by path, as NumPy arrays; keys as their words."""
+  return {path: np.asarray(plain(leaf)) for path, leaf in leaves(tree).items()}
+
+
+def kinds(tree: Any) -> dict[str, tuple]:
+  """Shape, dtype, weak type and sharding of each leaf."""
+  weak = lambda x: getattr(x, 'weak_type', False)  # a key has none
+  return {k: (x.shape, x.dtype, weak(x), str(x.sharding)) for k, x in leaves(tree).items()}
+
+
+def assert_same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
+  """Equal bit for bit."""
+  assert one.keys() == other.keys()
+  for path in one:
+    np.testing.assert_array_equal(one[path], other[path], err_msg=path)
+
+
+def assert_near(one, other, rtol: float = 1e-4, atol: float = 1e-5) -> None:
+  assert one.keys() == other.keys()
+  for path in one:
+    np.testing.assert_allclose(one[path], other[path], rtol=rtol, atol=atol, err_msg=path)
+
+
+def differs(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
+  return any(not np.array_equal(one[path], other[path]) for path in one)
+
+
+# Counting compilations.
+
+_compiled = itertools.count()
+_seen = [0]
+
+
+def _listen(event: str, duration_secs: float, **kwargs: Any) -> None:
+  if event == '/jax/core/compile/backend_compile_duration':  # also where the compile cache has the result
+    _seen[0] += 1
+
+
+jax.monitoring.register_event_duration_secs_listener(_listen)
+
+
+@contextlib.contextmanager
+def compilations() -> Iterator[list[int]]:
+  """A list whose one entry, after the block, is how many programs were compiled in it."""
+  before, count = _seen[0], [0]
+  yield count
+  count[0] = _seen[0] - before
+
+
+def end_of_all(steps: int = 5) -> dict[str, np.ndarray]:
+  """Where every method is after a few steps on all devices of the process."""
+  ends: dict[str, np.ndarray] = {}
+  for name in methods.names():
+    begun = run(lab(name), 0)
+    before = kinds(begun)
+    ended = run(lab(name), steps, start=begun)
+    assert before == kinds(ended), name
+    assert all(len(x.sharding.device_set) == len(jax.devices()) for x in jax.tree.leaves(ended)), name
+    ends |= {f'{name}{path}': leaf for path, leaf in host(ended).items()}
+  return ends
+
+
+if __name__ == '__main__':
+  ends: dict[str, Any] = end_of_all()
+  np.savez(sys.argv[1], devices=len(jax.devices()), **ends)

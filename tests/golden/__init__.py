@@ -1,0 +1,50 @@
+"""Golden files: each method's objective once more, from the paper's equations, in float64 NumPy.
+
+A file is named after its method and imports neither jax nor ssl_bench.  Images are unit vectors and the
+encoder is one matrix, its rows the embeddings of the images, so that the gradient in the encoder is, row
+by row, the gradient in the embeddings.  With `stats` given, the embeddings are normalized over the batch.
+
+A golden file holds:
+
+* `VERSION`: that of the method whose objective it writes down;
+* `objective(params, held, stats, memory, views, *, step, steps, …settings) -> Golden`, where `held` are the
+  same parameters where the paper holds them constant: differences in `params` alone are the gradient;
+* `update(params, stats, memory, *, step, …settings) -> (params, memory)`, after the optimizer, where the
+  method has one; `step` counts the steps that are done;
+* `CASES`: name -> `Case`;
+* `FLOWS`: term of the loss -> `Flow`, where its gradient goes; everywhere else it is zero;
+* `OBSERVED`: the views whose images move BatchNorm's running moments;
+* `MEMORY`: the names in the method's memory;
+* `SETTINGS`: settings under which a fresh small network uses every term of the loss;
+* `NUMBERS`: another value of each number among the settings, which changes the run.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+
+class Golden(NamedTuple):
+  """What an objective comes to."""
+
+  terms: Mapping[str, float]  # loss/… -> value
+  grads: Mapping[str, Any]  # loss/… -> gradients in `params`; a leaf left out is zero
+  stats: Any
+  memory: Any
+  pseudo: tuple[Any, Any, Any] | None = None  # label, confidence, mask
+
+
+class Case(NamedTuple):
+  """Inputs of an objective that are not the usual ones, and the value that it has there."""
+
+  loss: float  # the sum of all terms, to six digits: where it moves, so does VERSION
+  settings: Mapping[str, Any] = {}
+  step: int = 3
+  rows: Mapping[str, Any] = {}  # view -> embeddings
+  bias: float = 1.0  # factor of all biases
+
+
+class Flow(NamedTuple):
+  """Where the gradient of a term goes."""
+
+  params: Collection[str]  # first level of `params`
+  views: Collection[str]  # through the embeddings of which views

@@ -1,0 +1,52 @@
+"""Tarvainen and Valpola (2017), section 2: squared error to the average of past students.
+
+The decay of the average after step t = 1, 2, … is min(α, (1 + t) / (10 + t)).
+"""
+
+import numpy as np
+
+from golden import Case, Flow, Golden, _layers
+
+VERSION = 1
+RAMP = {'weight': 5.0, 'ramp': 0.5}  # of 20 steps: the ramp ends at step 10
+CASES = {
+  'before the ramp': Case(loss=1.84394, settings=RAMP, step=0),
+  'on the ramp': Case(loss=1.88747, settings=RAMP, step=7),
+  'at its end': Case(loss=1.90613, settings=RAMP, step=10),
+  'after it': Case(loss=1.90613, settings=RAMP, step=15),
+  'the average is as slow as it gets': Case(loss=1.85326, settings={'ema_decay': 0.4, 'weight': 2.0}),
+}
+FLOWS = {
+  'loss/supervised': Flow({'encoder', 'head'}, {'labeled'}),
+  'loss/consistency': Flow({'encoder', 'head'}, {'student'}),
+}
+OBSERVED = {'labeled'}
+MEMORY = {'teacher'}
+SETTINGS = {'weight': 5.0}
+NUMBERS = {'weight': 1.0, 'ema_decay': 0.3, 'ramp': 0.2}
+
+
+def objective(params, held, stats, memory, views, *, step, steps, weight=50.0, ema_decay=0.999, ramp=0.4):
+  del held, ema_decay
+  on_x, pull_x, after = _layers.classify(params, stats, views['labeled']['image'])
+  on_u, pull_u, _ = _layers.classify(params, stats, views['student']['image'])
+  p = _layers.softmax(on_u)
+  q = _layers.softmax(_layers.classify(memory['teacher'], stats, views['teacher']['image'])[0])
+  alpha = weight * min(step / (ramp * steps), 1)
+  value_x, d_x = _layers.cross_entropy(on_x, views['labeled']['label'])
+  d_p = 2 * (p - q) / p.size
+  d_u = p * (d_p - (d_p * p).sum(-1, keepdims=True))
+  return Golden(
+    {'loss/supervised': value_x, 'loss/consistency': alpha * ((p - q) ** 2).mean()},
+    {'loss/supervised': pull_x(d_x), 'loss/consistency': pull_u(alpha * d_u)},
+    after,
+    memory,
+    (q.argmax(-1), q.max(-1), np.ones(len(q))),
+  )
+
+
+def update(params, stats, memory, *, step, steps, ema_decay=0.999, **settings):
+  del stats, steps, settings
+  decay = min(ema_decay, (1 + step) / (10 + step))
+  teacher = _layers.add(_layers.scale(decay, memory['teacher']), _layers.scale(1 - decay, params))
+  return params, {'teacher': teacher}

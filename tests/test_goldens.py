@@ -1,0 +1,249 @@
+"""Loss, gradients and memory of every method against its golden file, in float64 NumPy."""
+
+import pkgutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import golden
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from conformance import (
+  fixed,
+  golden_of,
+  host,
+  leaves,
+  make_method,
+  split_numbers,
+  table,
+  terms_and_gradients,
+)
+from golden import Case, Golden, _layers
+
+from ssl_bench import methods
+from ssl_bench.method import State
+
+CLASSES, WIDTH, STEPS = 4, 3, 20
+IMAGES = {'labeled': 5, 'unlabeled': 6}
+FILES = sorted(m.name for m in pkgutil.iter_modules(golden.__path__) if not m.name.startswith('_'))
+CASES = [(name, case) for name in FILES for case in golden_of(name).CASES]
+
+
+class Bench:
+  """A method on the stub network, and what its golden file is given: the same numbers in float64."""
+
+  def __init__(self, name: str, case: Case, *, norm: bool):
+    self.name, self.case, self.norm, self.file = name, case, norm, golden_of(name)
+    self.numbers, structure = split_numbers(name, dict(case.settings))
+    self.structure = tuple(structure.items())
+    build, advance = program(name, self.structure, norm)
+    method = make_method(name, table(np.zeros((1, WIDTH)), norm=norm), CLASSES, STEPS, **case.settings)
+    sizes = {view: IMAGES[spec.stream] for view, spec in method.views.items()}
+    starts = dict(zip(sizes, np.cumsum([0, *sizes.values()])))
+    total = sum(sizes.values())
+    labels = (np.arange(IMAGES['labeled']) * 3 % CLASSES).astype('int32')
+    self.rows = {view: np.arange(starts[view], starts[view] + n) for view, n in sizes.items()}
+    extra = {
+      'labeled': {'label': labels},
+      'unlabeled': {'index': np.arange(40, 40 + IMAGES['unlabeled'], dtype='int32')},
+    }
+    self.views = {
+      view: {'image': np.eye(total)[self.rows[view]], **extra[spec.stream]}
+      for view, spec in method.views.items()
+    }
+    embeddings = np.concatenate(
+      [np.asarray(case.rows.get(view, fixed((n, WIDTH), view)), float) for view, n in sizes.items()]
+    )
+    self.state = self._fill(build(np.zeros_like(embeddings), self.views), embeddings)
+    self.advance = advance
+
+  def _fill(self, state, embeddings):
+    """Every parameter and every moment is moved off its initial value, and the memory off the parameters."""
+
+    def value(path, leaf):
+      name = jax.tree_util.keystr(path)
+      if name == "['encoder']['kernel']":
+        return embeddings
+      if leaf.ndim > 1:
+        return 0.8 * fixed(leaf.shape, name)
+      if name.endswith("['scale']"):
+        return 1 + 0.3 * fixed(leaf.shape, name)
+      return 0.3 * self.case.bias * fixed(leaf.shape, name)
+
+    def nudge(path, leaf):
+      if not np.issubdtype(leaf.dtype, np.floating):
+        return leaf
+      return leaf + 0.1 * fixed(leaf.shape, 'memory' + jax.tree_util.keystr(path))
+
+    single = lambda tree: jax.tree.map(lambda x: np.asarray(x, 'float32'), tree)
+    params = single(jax.tree_util.tree_map_with_path(value, state.params))
+    memory = single(jax.tree_util.tree_map_with_path(nudge, state.memory))
+    return state._replace(params=params, memory=memory, step=np.int32(self.case.step))
+
+  def golden(self, params=None, held=None, state=None) -> Golden:
+    """The golden objective at these parameters; the state's own by default."""
+    state = state or self.state
+    wide = lambda tree: jax.tree.map(lambda x: np.asarray(x, 'float64'), tree)
+    own = wide(state.params)
+    return self.file.objective(
+      own if params is None else params,
+      own if held is None else held,
+      wide(state.stats),
+      wide(state.memory),
+      self.views,
+      step=int(state.step),
+      steps=STEPS,
+      **self.case.settings,
+    )
+
+  def ours(self, state=None):
+    return self.advance(state or self.state, self.views, self.numbers)
+
+
+@cache
+def program(name: str, structure: tuple, norm: bool):
+  """(init, one step of plain descent) of a method; settings that are numbers are traced."""
+
+  def build(embeddings, views):
+    method = make_method(name, table(embeddings, norm=norm), CLASSES, STEPS, **dict(structure))
+    params, stats, memory = method.init(jax.random.key(0), views)
+    return State(jax.random.key(0), jnp.int32(0), params, stats, memory, ())
+
+  @jax.jit
+  def advance(state, views, numbers):
+    encoder = table(np.zeros((1, WIDTH)), norm=norm)
+    method = make_method(name, encoder, CLASSES, np.float32(STEPS), **dict(structure), **numbers)
+    values, grads, aux = terms_and_gradients(method, state, views)
+    params = jax.tree.map(lambda p, g: p - RATE * g, state.params, grads['loss'])
+    new = state._replace(params=params, stats=aux.stats, memory=aux.memory, step=state.step + 1)
+    return method.update(new), values, grads, aux
+
+  return build, advance
+
+
+RATE = np.float32(0.25)
+
+
+@cache
+def bench(name: str, case: str, norm: bool = False) -> Bench:
+  return Bench(name, golden_of(name).CASES[case], norm=norm)
+
+
+def near(actual, expected, where='', tolerance=2e-5):
+  scale = max(1.0, np.abs(expected).max(initial=0))
+  np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance * scale, err_msg=where)
+
+
+def full(grads, params):
+  """A golden gradient with its zeros, by path."""
+  zeros = jax.tree.map(lambda p: np.zeros(p.shape), params)
+  return leaves(_layers.add(zeros, grads))
+
+
+def test_every_method_has_a_golden_file_of_its_version():
+  assert methods.names() == FILES
+  for name in FILES:
+    assert methods.version(name) == golden_of(name).VERSION, f'{name}: write the golden file of this version'
+
+
+def test_goldens_are_independent():
+  code = f'import sys; import {", ".join("golden." + name for name in FILES)}; print(*sys.modules)'
+  tests = Path(__file__).parent
+  loaded = subprocess.run([sys.executable, '-c', code], cwd=tests, capture_output=True, text=True, check=True)
+  assert not {'jax', 'ssl_bench', 'flax', 'optax', 'torch'} & set(loaded.stdout.split())
+
+
+@pytest.mark.parametrize(('name', 'case'), CASES)
+def test_loss_has_the_pinned_value(name, case):
+  """Where this moves, the golden file's and the method's VERSION are due for a bump."""
+  value = sum(bench(name, case).golden().terms.values())
+  assert float(f'{value:.6g}') == golden_of(name).CASES[case].loss, f'{value:.6g}'
+
+
+@pytest.mark.parametrize('norm', [False, True])
+@pytest.mark.parametrize(('name', 'case'), CASES)
+def test_golden_gradients_are_differences_of_golden_losses(name, case, norm):
+  """Central differences in every direction of the parameters, with what the paper stops held still."""
+  it = bench(name, case, norm)
+  held = jax.tree.map(lambda x: np.asarray(x, 'float64'), it.state.params)
+  analytic = {term: full(grads, held) for term, grads in it.golden().grads.items()}
+  h = 1e-6
+  for path, leaf in leaves(held).items():
+    for direction in range(3):
+      change = fixed(leaf.shape, f'{path}{direction}')
+      at = lambda sign, path=path, change=change: (
+        it.golden(
+          jax.tree_util.tree_map_with_path(
+            lambda p, x: x + sign * h * change if jax.tree_util.keystr(p) == path else x, held
+          ),
+          held,
+        ).terms
+      )
+      up, down = at(1), at(-1)
+      for term, grads in analytic.items():
+        numeric = (up[term] - down[term]) / (2 * h)
+        near((grads[path] * change).sum(), numeric, f'{term} {path}', 1e-6)
+
+
+@pytest.mark.parametrize('norm', [False, True])
+@pytest.mark.parametrize(('name', 'case'), CASES)
+def test_loss_gradients_and_beliefs_are_golden(name, case, norm):
+  it = bench(name, case, norm)
+  expected = it.golden()
+  _, values, grads, aux = it.ours()
+  assert values.keys() == {*expected.terms, 'loss'}
+  near(values['loss'], sum(expected.terms.values()))
+  for term, value in expected.terms.items():
+    near(values[term], value, term)
+    for path, gradient in full(expected.grads[term], it.state.params).items():
+      near(leaves(grads[term])[path], gradient, f'{term} {path}')
+  assert (aux.pseudo is None) == (expected.pseudo is None)
+  if expected.pseudo:
+    label, confidence, mask = expected.pseudo
+    np.testing.assert_array_equal(aux.pseudo.label, label)
+    near(aux.pseudo.confidence, confidence)
+    np.testing.assert_array_equal(np.asarray(aux.pseudo.mask, bool), np.asarray(mask, bool))
+    np.testing.assert_array_equal(aux.pseudo.index, np.arange(40, 40 + IMAGES['unlabeled']))
+
+
+@pytest.mark.parametrize(('name', 'case'), CASES)
+def test_gradients_flow_through_the_declared_views_only(name, case):
+  """Row by row: the gradient in the embeddings of every other view is exactly zero."""
+  it = bench(name, case)
+  _, values, grads, _ = it.ours()
+  for term, flow in it.file.FLOWS.items():
+    rows = np.asarray(grads[term]['encoder']['kernel'])
+    for view, at in it.rows.items():
+      if view not in flow.views:
+        assert not rows[at].any(), f'{term} reaches {view}'
+      elif values[term] > 0:
+        assert rows[at].any(), f'{term} does not reach {view}'
+
+
+@pytest.mark.parametrize(('name', 'case'), CASES)
+def test_everything_is_golden_after_several_steps(name, case):
+  """Parameters, running moments and memory after five steps of plain descent."""
+  it = bench(name, case, norm=True)
+  ours = it.state
+  params, stats, memory = jax.tree.map(
+    lambda x: np.asarray(x, 'float64'), (ours.params, ours.stats, ours.memory)
+  )
+  for k in range(it.case.step, it.case.step + 5):
+    ours = it.ours(ours)[0]
+    now = it.file.objective(params, params, stats, memory, it.views, step=k, steps=STEPS, **it.case.settings)
+    gradient = full(_layers.add(*now.grads.values()), params)
+    params = jax.tree_util.tree_map_with_path(
+      lambda path, p, g=gradient: p - float(RATE) * g[jax.tree_util.keystr(path)], params
+    )
+    stats, memory = now.stats, now.memory
+    if hasattr(it.file, 'update'):
+      params, memory = it.file.update(params, stats, memory, step=k + 1, steps=STEPS, **it.case.settings)
+  assert int(ours.step) == it.case.step + 5
+  for mine, theirs in ((ours.params, params), (ours.stats, stats), (ours.memory, memory)):
+    mine, theirs = host(mine), leaves(theirs)
+    assert mine.keys() == theirs.keys()
+    for path in mine:
+      near(mine[path], theirs[path], path, 2e-4)
