@@ -7,7 +7,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from multiprocessing.connection import wait
 from typing import Any, NamedTuple
@@ -41,7 +41,7 @@ class Summary(NamedTuple):
   total: int
   before: int  # recorded before this run
   ended: Counter  # status -> trials of this run
-  interrupted: bool
+  signal: int  # that asked it to stop, or 0
 
 
 def run_grid(grid: Grid, room: Room, workers: int | None = None) -> Summary:
@@ -58,10 +58,10 @@ def run_grid(grid: Grid, room: Room, workers: int | None = None) -> Summary:
     count = min(wanted, len(tasks))
     progress = Progress(grid.name, len(grid.configs), before, sum(task.steps for task in tasks))
     if not tasks:
-      return Summary(len(grid.configs), before, Counter(), False)
+      return Summary(len(grid.configs), before, Counter(), 0)
     with progress, _threads(wanted):  # not of `count`: how much is left must not change a trial's numbers
-      ended, interrupted = Pool(room, grid.name, count, progress).run(tasks)
-    return Summary(len(grid.configs), before, ended, interrupted)
+      ended, asked = Pool(room, grid.name, count, progress).run(tasks)
+    return Summary(len(grid.configs), before, ended, asked)
 
 
 def plan(grid: Grid, room: Room, datasets: Mapping[str, Dataset]) -> tuple[list[Task], int]:
@@ -111,8 +111,8 @@ class Pool:
     self.ended: Counter = Counter()
     self.asked: list[int] = []
 
-  def run(self, tasks: Sequence[Task]) -> tuple[Counter, bool]:
-    """All tasks, then (status -> trials, whether it was asked to stop)."""
+  def run(self, tasks: Sequence[Task]) -> tuple[Counter, int]:
+    """All tasks, then (status -> trials, the signal that asked it to stop or 0)."""
     waiting = list(tasks)
     with self._signals():
       for _ in range(self.count):
@@ -121,7 +121,9 @@ class Pool:
         for pipe in wait(list(self.workers), timeout=0.5):
           self._hear(self.workers[pipe], waiting)
       self._stop()
-    return self.ended, bool(self.asked)
+    if waiting and not self.asked:  # no process lives to run them
+      self.ended['lost'] += sum(len(task.configs) for task in waiting)
+    return self.ended, self.asked[0] if self.asked else 0
 
   def _start(self) -> None:
     context = multiprocessing.get_context('spawn')
@@ -129,7 +131,7 @@ class Pool:
     process = context.Process(target=work, args=(theirs, *self.arguments), daemon=True)
     process.start()
     theirs.close()
-    self.workers[ours] = Worker(process, ours, {'program': None, 'doing': None, 'left': 0})
+    self.workers[ours] = Worker(process, ours, {'program': None, 'doing': 'a worker', 'left': 0})
 
   def _hear(self, worker: Worker, waiting: list[Task]) -> None:
     """One message of a worker, or its death."""
@@ -150,9 +152,11 @@ class Pool:
     elif task := self._choose(worker, waiting):
       waiting.remove(task)
       worker.state.update(program=task.program, left=len(task.configs))
-      worker.pipe.send([to_dict(config) for config in task.configs])
+      with suppress(OSError):  # of a worker that has just died; it is buried next
+        worker.pipe.send([to_dict(config) for config in task.configs])
     else:
-      worker.pipe.send(None)
+      with suppress(OSError):
+        worker.pipe.send(None)
       del self.workers[worker.pipe]
 
   def _choose(self, worker: Worker, waiting: list[Task]) -> Task | None:
@@ -163,13 +167,13 @@ class Pool:
     return next(iter(mine or free or waiting), None)
 
   def _bury(self, worker: Worker, waiting: list[Task]) -> None:
-    """A worker died: its trial is reported, and another takes its place if there is work."""
+    """A worker died: its trial is reported, and another takes its place, unless it died before any work."""
     worker.process.join()
     del self.workers[worker.pipe]
     if worker.state['left']:
       self.ended['lost'] += worker.state['left']
-      self.progress.lose(worker.process.pid, worker.state['doing'], worker.process.exitcode)
-    if waiting:
+    self.progress.lose(worker.process.pid, worker.state['doing'], worker.process.exitcode)
+    if waiting and worker.state['program']:
       self._start()
 
   def _stop(self) -> None:

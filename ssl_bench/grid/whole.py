@@ -17,13 +17,13 @@ Wandb = Literal['offline', 'online', 'disabled']
 
 
 def run_whole(grid: Grid, runs: Path, workers: int | None, wandb: Wandb, *, timing: bool) -> int:
-  """Returns the exit code: 0 all trials have ended, 1 some failed, 130 stopped."""
+  """Returns the exit code: 0 all trials have ended, 1 some failed, 128 + a signal's number if it stopped it."""
   console = Console(highlight=False, soft_wrap=True)
   room = Room(runs / grid.name)
   summary = run_grid(grid, room, workers)
-  if summary.interrupted:
+  if summary.signal:
     console.print('Stopped; what was trained is saved. The same command goes on from there.')
-    return 130
+    return 128 + summary.signal
   if room.records.is_dir():
     if wandb != 'disabled':
       mirror(record.read_all([room.records]), room.path, mode=wandb)

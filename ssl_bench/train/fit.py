@@ -28,11 +28,11 @@ class Interrupted(Exception):
 
 
 class Diverged(Exception):
-  """The loss was not finite."""
+  """The loss or its gradient was not finite."""
 
   def __init__(self, step: int, saved: int | None, history: dict[str, Any]):
     kept = f'the last good checkpoint, of step {saved}, is kept' if saved else 'no checkpoint came before it'
-    super().__init__(f'The loss was not finite at step {step}; {kept}.')
+    super().__init__(f'The loss or its gradient was not finite at step {step}; {kept}.')
     self.step, self.saved, self.history = step, saved, history
 
 
@@ -79,8 +79,8 @@ def fit(
   history: dict[str, Any] = {'curve': [], 'evaluations': [], 'segments': []}
   checkpoints = Checkpoints(folder)
   try:
-    if checkpoints.latest() is not None:
-      (state, totals), history = checkpoints.restore((state, totals))
+    if saved := checkpoints.restore((state, totals)):
+      (state, totals), history = saved
     step, mark = int(state.step), time.perf_counter()
     since = step
     while step < config.steps:

@@ -304,7 +304,8 @@ def _abstract(parts: Mapping[str, Any], sharding) -> tuple[Any, Any]:
 def _measure(log: m.Log, hidden, classes: int, step) -> dict[str, Any]:
   """What one step adds to the log; here, and only here, pseudo-labels meet the hidden labels."""
   metrics = {k: jnp.asarray(v, 'float32') for k, v in log.metrics.items()}
-  bad = jnp.where(jnp.isfinite(metrics['loss']), -1, step).astype('int32')
+  good = jnp.isfinite(metrics['loss']) & jnp.isfinite(metrics['grad_norm'])
+  bad = jnp.where(good, -1, step).astype('int32')
   measured = {'metrics': metrics, 'count': jnp.ones((), 'int32'), 'bad_step': bad}
   if log.pseudo is None:
     return measured
@@ -324,7 +325,7 @@ def _measure(log: m.Log, hidden, classes: int, step) -> dict[str, Any]:
 
 
 def _add(totals, measured):
-  """Sums, and the first step whose loss was not finite."""
+  """Sums, and the first step whose loss or gradient was not finite."""
   added = jax.tree.map(jnp.add, totals, measured)
   first = jnp.where(totals['bad_step'] >= 0, totals['bad_step'], measured['bad_step'])
   return {**added, 'bad_step': first}
