@@ -89,6 +89,8 @@ def _shifts(methods: Sequence[str], budgets: Sequence[int]) -> dict[str, float]:
 
 def against_cost(section: Section, looks: Mapping[str, Look]) -> str:
   """Accuracy against training GFLOPs, one panel a budget."""
+  from matplotlib.ticker import LogLocator, NullLocator
+
   budgets = [b for b in section.budgets if any(r.training_gflops for r in main_rows([b]))]
   if not budgets:
     return ''
@@ -100,7 +102,7 @@ def against_cost(section: Section, looks: Mapping[str, Look]) -> str:
     ends = []
     for row in rows:
       color, marker = looks[row.method]
-      x, y = (row.training_gflops or 0) / 1000, 100 * row.measures['accuracy'].value
+      x, y = row.training_gflops or 0, 100 * row.measures['accuracy'].value
       bar = 100 * (row.measures['accuracy'].half or 0)
       ax.errorbar([x], [y], [bar], color=color, marker=marker, ms=6, lw=0, elinewidth=1, capsize=2)
       ends.append((row.method, color, x, y))
@@ -108,9 +110,12 @@ def against_cost(section: Section, looks: Mapping[str, Look]) -> str:
     if max(costs) > 8 * min(costs):
       ax.set_xscale('log')
       ax.set_xlim(min(costs) / 1.5, max(costs) * 1.5)
+      ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+      ax.xaxis.set_minor_locator(NullLocator())
+      ax.xaxis.set_major_formatter(lambda value, position: f'{value:,.0f}')
     else:
       ax.set_xlim(0, max(costs) * 1.08)
-    ax.set(xlabel='training TFLOPs', ylabel='accuracy, %')
+    ax.set(xlabel='training GFLOPs', ylabel='accuracy, %')
     ax.set_title(f'{budget.labels:,} labels', fontsize=10, loc='left')
     _name_at_right(ax, ends)
   return to_svg(figure, f'cost/{section.dataset}/{section.protocol}')

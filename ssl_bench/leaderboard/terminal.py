@@ -50,15 +50,19 @@ def _table(budget: Budget, timing: bool) -> 'Table':
   table.add_column(TITLES[columns[0].title], justify='right')
   table.add_column('method')
   for column in columns[1:]:
-    table.add_column(TITLES[column.title], justify='right')
+    table.add_column(TITLES[column.title], justify='right', no_wrap=column.title.startswith('to '))
   swept = [row for row in budget.sweep if row.variant]
   for i, row in enumerate((*budget.rows, *swept)):
     if i == len(budget.rows):
       table.add_section()
     cells = [column.cell(row) for column in columns]
-    texts = [Text(cell.text, style='bold' if cell.strong else '') for cell in cells]
+    texts = [Text(_short(cell.text), style='bold' if cell.strong else '') for cell in cells]
     table.add_row(texts[0], Text(_name(row)), *texts[1:])
   return table
+
+
+def _short(text: str) -> str:
+  return text.removesuffix(' not separable')
 
 
 def _name(row: Row) -> str:

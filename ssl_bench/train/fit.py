@@ -96,7 +96,7 @@ def fit(
         history['curve'].append(metrics)
         report(step, metrics)
         since, mark = step, time.perf_counter()
-      if program.refresh and step % program.steps_per_epoch == 0:
+      if program.refresh and step % program.steps_per_epoch < program.stride:
         state = program.refresh(state, data, numbers)
       look = watch is not None and at(config.evaluate.every)
       save, stop = at(config.checkpoint.every), should_stop()
