@@ -10,6 +10,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, ValidationError
 
+from ssl_bench import methods
 from ssl_bench.signature import BadSetting, parse_yaml, suggest
 
 Protocol = Literal['smoke', 'budget', 'paper']
@@ -79,10 +80,18 @@ MANNER = ('checkpoint',)
 
 
 def load(path: str | Path, overrides: Iterable[str] = ()) -> Config:
-  """The config of a file: its folder's `_protocol.yaml`, then the file, then `key=value` overrides."""
+  """The config of a file: its folder's `_protocol.yaml`, then the file, then `key=value` overrides.
+
+  A method needs no file of its own: `configs/digits/<method>.yaml` that is not there is the method on its
+  signature's defaults.
+  """
   path = Path(path)
-  check_file(path, 'config')
-  tree = merge(read_protocol(path.parent), read_sections(path))
+  tree = read_protocol(path.parent)
+  if tree and not path.exists() and path.suffix == '.yaml' and path.stem in methods.names():
+    tree = merge(tree, {'method': {'name': path.stem}})
+  else:
+    check_file(path, 'config')
+    tree = merge(tree, read_sections(path))
   for override in overrides:
     tree = merge(tree, parse_override(override))
   return validate(tree)
@@ -111,7 +120,8 @@ def check_file(path: Path, kind: str) -> None:
   folder = path if path.is_dir() else path.parent
   near = sorted(str(p) for p in folder.glob('*.yaml') if not p.name.startswith('_'))
   what = f'{str(path)!r} is a folder, not a {kind}' if path.is_dir() else f'There is no {kind} {str(path)!r}'
-  raise BadSetting(f'{what}; {suggest(path, near)}' if near else f'{what}.')
+  told = f'choose from {", ".join(near)}.' if path.is_dir() else suggest(path, near)
+  raise BadSetting(f'{what}; {told}' if near else f'{what}.')
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
