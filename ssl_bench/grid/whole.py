@@ -17,7 +17,7 @@ Wandb = Literal['offline', 'online', 'disabled']
 
 
 def run_whole(grid: Grid, runs: Path, workers: int | None, wandb: Wandb, *, timing: bool) -> int:
-  """Returns the exit code: 0 all trials have ended, 1 some failed, 128 + a signal's number if it stopped it."""
+  """Returns the exit code: 0 all trials ended, 1 some failed, 128 + the signal that stopped it."""
   console = Console(highlight=False, soft_wrap=True)
   room = Room(runs / grid.name)
   summary = run_grid(grid, room, workers)
