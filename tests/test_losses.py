@@ -1,0 +1,112 @@
+"""Losses against float64 NumPy and SciPy: values, gradients, and what happens at the extremes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.special import log_softmax
+
+from ssl_bench import losses
+
+RNG = np.random.default_rng(0)
+LOGITS = RNG.normal(0, 3, (6, 5))
+TARGETS = RNG.dirichlet(np.ones(5), 6)
+LABELS = np.array([0, 4, 2, 2, 1, 3], 'int32')
+A, B = RNG.normal(0, 2, (2, 4, 3))
+
+
+def reference(name, x):
+  """Each loss in the words of its formula, in float64; its mean, as a function of the first argument."""
+  if name == 'cross_entropy':
+    return -np.mean([log_softmax(row)[label] for row, label in zip(x, LABELS)])
+  if name == 'soft_cross_entropy':
+    return -np.mean([(t * log_softmax(row)).sum() for row, t in zip(x, TARGETS)])
+  if name == 'squared_error':
+    return ((x - TARGETS) ** 2).mean()
+  if name == 'cosine_distance':
+    return np.mean([np.sum((a / np.linalg.norm(a) - b / np.linalg.norm(b)) ** 2) for a, b in zip(x, B)])
+  if name == 'normalize':
+    return np.mean([(a / np.linalg.norm(a) * b).sum() for a, b in zip(x, B)])
+  z = np.array([v / np.linalg.norm(v) for v in [*x, *B]])
+  terms = []
+  for i in range(8):
+    p = (i + 4) % 8
+    negatives = sum(np.exp(z[i] @ z[k] / 0.3) for k in range(8) if k != i)
+    terms.append(-np.log(np.exp(z[i] @ z[p] / 0.3) / negatives))
+  return np.mean(terms)
+
+
+OURS = {
+  'cross_entropy': (lambda x: losses.cross_entropy(x, LABELS).mean(), LOGITS),
+  'soft_cross_entropy': (lambda x: losses.soft_cross_entropy(x, TARGETS).mean(), LOGITS),
+  'squared_error': (lambda x: losses.squared_error(x, TARGETS).mean(), LOGITS),
+  'cosine_distance': (lambda x: losses.cosine_distance(x, B).mean(), A),
+  'normalize': (lambda x: (losses.normalize(x) * B).sum(-1).mean(), A),
+  'nt_xent': (lambda x: losses.nt_xent(x, B, 0.3), A),
+}
+
+
+@pytest.mark.parametrize('name', OURS)
+def test_value_and_gradient(name):
+  ours, x = OURS[name]
+  value, gradient = jax.jit(jax.value_and_grad(ours))(x.astype('float32'))
+  np.testing.assert_allclose(value, reference(name, x), rtol=1e-5)
+  h = 1e-6
+  numeric = np.zeros_like(x)
+  for at in np.ndindex(x.shape):
+    e = np.zeros_like(x)
+    e[at] = h
+    numeric[at] = (reference(name, x + e) - reference(name, x - e)) / (2 * h)
+  np.testing.assert_allclose(gradient, numeric, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize('name', OURS)
+def test_half_precision_inputs_are_computed_in_float32(name):
+  ours, x = OURS[name]
+  half = jnp.asarray(x, 'bfloat16')
+  assert ours(half).dtype == jnp.float32
+  np.testing.assert_allclose(ours(half), reference(name, np.asarray(half, 'float64')), rtol=1e-5)
+
+
+def test_shapes_are_one_value_per_example():
+  assert losses.cross_entropy(LOGITS, LABELS).shape == (6,)
+  assert losses.soft_cross_entropy(LOGITS, TARGETS).shape == (6,)
+  assert losses.squared_error(LOGITS, TARGETS).shape == (6,)
+  assert losses.cosine_distance(A, B).shape == (4,)
+  assert losses.nt_xent(A, B, 0.5).shape == ()
+
+
+def test_cross_entropy_of_extreme_logits_is_finite():
+  logits = jnp.array([[1e4, -1e4, 0.0], [1e4, -1e4, 0.0]])
+  value, gradient = jax.value_and_grad(lambda x: losses.cross_entropy(x, jnp.array([0, 1])).sum())(logits)
+  np.testing.assert_allclose(value, 2e4)
+  np.testing.assert_allclose(gradient, [[0, 0, 0], [1, -1, 0]])
+
+
+def test_soft_cross_entropy_of_one_hot_targets_is_cross_entropy():
+  soft = losses.soft_cross_entropy(LOGITS, np.eye(5)[LABELS])
+  np.testing.assert_allclose(soft, losses.cross_entropy(LOGITS, LABELS), rtol=1e-6)
+
+
+def test_normalize_is_safe_at_zero():
+  value, gradient = jax.value_and_grad(lambda x: losses.normalize(x).sum())(jnp.zeros((2, 3)))
+  assert value == 0 and np.isfinite(gradient).all()
+
+
+def test_cosine_distance_runs_from_0_to_4_and_forgets_lengths():
+  a = jnp.array([[1.0, 0], [1, 0], [3, 0]])
+  b = jnp.array([[5.0, 0], [-0.1, 0], [0, 2]])
+  np.testing.assert_allclose(losses.cosine_distance(a, b), [0, 4, 2], atol=1e-6)
+
+
+def test_nt_xent_treats_both_views_alike_and_survives_low_temperature():
+  np.testing.assert_allclose(losses.nt_xent(A, B, 0.3), losses.nt_xent(B, A, 0.3), rtol=1e-6)
+  order = np.array([2, 0, 3, 1])
+  np.testing.assert_allclose(losses.nt_xent(A[order], B[order], 0.3), losses.nt_xent(A, B, 0.3), rtol=1e-6)
+  value, gradient = jax.value_and_grad(losses.nt_xent)(jnp.asarray(A, 'float32'), B, 0.005)
+  assert np.isfinite(value) and np.isfinite(gradient).all()
+
+
+def test_nt_xent_of_collapsed_projections_is_the_log_of_the_others():
+  one = jnp.ones((4, 3))
+  np.testing.assert_allclose(losses.nt_xent(one, one, 0.5), np.log(7), rtol=1e-6)
