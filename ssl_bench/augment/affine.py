@@ -33,17 +33,17 @@ def matrix(
   return tuple(jnp.floor(value * 65536 + 0.5).astype(jnp.int32) for value in (a, b, c, d, e, f))
 
 
-def sources(matrix: Matrix, height: int, width: int) -> tuple[jax.Array, jax.Array]:
-  """Where each pixel comes from, int32 [height, width] (row-major), and whether that is inside, bool."""
+def sources(matrix: Matrix, height: int, width: int) -> jax.Array:
+  """int32 [height, width]: which pixel (row-major) each one comes from, -1 for one from outside."""
   a, b, c, d, e, f = matrix
   x, y = jnp.arange(width)[None], jnp.arange(height)[:, None]
   column, row = (a * x + b * y + c) >> 16, (d * x + e * y + f) >> 16
   inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-  return jnp.where(inside, row * width + column, 0), inside
+  return jnp.where(inside, row * width + column, -1)
 
 
-def take(planes: jax.Array, at: jax.Array, inside: jax.Array) -> jax.Array:
-  """[..., height, width]: the pixels `at`, zero where they are not inside."""
+def take(planes: jax.Array, source: jax.Array) -> jax.Array:
+  """[..., height, width]: the pixels at `source`, zero for those from outside."""
   flat = planes.reshape(*planes.shape[:-2], -1)
-  moved = flat.at[..., at].get(mode='promise_in_bounds', wrap_negative_indices=False)
-  return jnp.where(inside, moved, jnp.zeros_like(moved))
+  moved = flat.at[..., jnp.maximum(source, 0)].get(mode='promise_in_bounds', wrap_negative_indices=False)
+  return jnp.where(source >= 0, moved, jnp.zeros_like(moved))

@@ -74,7 +74,7 @@ def equalize(counts: jax.Array) -> jax.Array:
   """
   before = jnp.cumsum(counts, 1) - counts
   brightest = jnp.max(jnp.where(counts > 0, LEVELS, 0), 1, keepdims=True)
-  step = jax.lax.div(jnp.sum(jnp.where(brightest > LEVELS, counts, 0), 1, keepdims=True), 255)
+  step = jax.lax.div(jnp.take_along_axis(before, brightest, 1, mode='promise_in_bounds'), 255)
   level = jnp.floor((before + (step >> 1) + 0.5) / jnp.maximum(step, 1)).astype(jnp.int32)
   return jnp.where(step > 0, jnp.minimum(level, 255), LEVELS)
 
