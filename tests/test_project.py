@@ -115,6 +115,7 @@ def tracked() -> list[Path]:
   return [ROOT / name for name in names.stdout.split('\0') if name and (ROOT / name).is_file()]
 
 
+LOOKERS = ('test_project.py', 'test_notebooks.py')  # they look for such places, so they name some
 MACHINE = re.compile(
   r'(?<![\w.:/<])/(?:home|root|Users|tmp|work|mnt|workspace|scratch)/[\w.-]+|file:///\w|[A-Z]:\\\\Users'
 )
@@ -122,7 +123,7 @@ MACHINE = re.compile(
 
 def test_no_tracked_file_names_a_place_on_a_machine():
   for path in tracked():
-    if path == Path(__file__):
+    if path.name in LOOKERS:
       continue
     try:
       text = path.read_text()

@@ -111,8 +111,8 @@ def _tree(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _find(path: Path, base: str) -> Path:
-  """The base folder, looked for from the working folder and from the grid file's folders upward."""
-  for folder in (Path.cwd(), *path.absolute().parents):
+  """The base folder, looked for from the grid file's folders upward, then from the working folder."""
+  for folder in (*path.absolute().parents, Path.cwd()):
     if base and (folder / base).is_dir():
       return folder / base
   raise BadSetting(
