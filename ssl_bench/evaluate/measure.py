@@ -29,6 +29,7 @@ def classifier(
   rest = isotonic(probs)
   return {
     'accuracy': scores.accuracy(test_logits, test_labels),
+    'accuracy_on_validation': scores.accuracy(validation_logits, validation_labels),
     'accuracy_by_class': scores.per_class_accuracy(test_logits, test_labels).tolist(),
     'temperature': temperature,
     **calibrated(probs, test_logits, test_labels, resamples),
