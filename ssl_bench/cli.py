@@ -39,7 +39,8 @@ def main() -> None:
     if not hasattr(error, 'format_message'):
       raise
     text = error.format_message().replace('Value error, ', '')
-    sys.exit(print(text) if 'Usage:' in text else _complain(text))  # a command alone asks for its help
+    is_help = not text or 'Usage:' in text  # a command that stands alone asks for its help
+    sys.exit(print(text) if is_help else _complain(text))
 
 
 def _complain(text: str) -> int:
