@@ -123,7 +123,7 @@ def make_step(method: Method, tx: optax.GradientTransformation, augment, estimat
       aux.memory,
       opt_state,
     )
-    metrics = {'loss': loss, 'grad_norm': optax.global_norm(grads), **aux.metrics}
+    metrics = {'loss': loss, 'grad_norm': optax.tree.norm(grads), **aux.metrics}
     return method.update(state), Log(metrics, aux.pseudo)
 
   return step

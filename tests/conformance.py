@@ -22,11 +22,13 @@ from ssl_bench import config as configs
 from ssl_bench import data, methods, nets
 from ssl_bench.config import Config
 from ssl_bench.data.arrays import Dataset
-from ssl_bench.method import Method, State, look
+from ssl_bench.method import Method, State, View
 from ssl_bench.net import Net
 from ssl_bench.signature import facts_of, settings_of
 from ssl_bench.train import parallel
-from ssl_bench.train.program import Program, arrays_of, compile_program, numbers_of, scale, structure_of
+from ssl_bench.train.batch import scale
+from ssl_bench.train.program import Program, compile_program
+from ssl_bench.train.structure import arrays_of, numbers_of, structure_of
 
 NET = {'name': 'mlp', 'widths': [16, 8]}  # with BatchNorm, so that statistics matter
 LABELS, CLASSES, STEPS = 20, 10, 100
@@ -136,8 +138,17 @@ def noisy(key, image):
   return scale(image) + 0.3 * jax.random.normal(key, image.shape)
 
 
-def views_of(method: Method, batch: Any, key=KEY) -> dict[str, Any]:
-  return look(method.views, batch, {'weak': noisy, 'strong': noisy}, key)
+def views_of(method: Method, batch: Any) -> dict[str, Any]:
+  """What `look` would give, with noise that is the same everywhere, so that no two views are equal."""
+
+  def one(name: str, view: View) -> dict[str, Any]:
+    seen = batch[view.stream]
+    images = seen['image'] / 127.5 - 1
+    if view.copies > 1:
+      images = np.repeat(images[:, None], view.copies, 1)
+    return {**seen, 'image': (images + 0.2 * fixed(images.shape, name)).astype('float32')}
+
+  return {name: one(name, view) for name, view in method.views.items()}
 
 
 def terms_and_gradients(method: Method, state: State, views: Any) -> tuple[dict, dict, Any]:

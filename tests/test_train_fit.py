@@ -14,9 +14,11 @@ from trials import command, records, start, write_configs
 from ssl_bench import data
 from ssl_bench.config import load
 from ssl_bench.grid.trial import Room, labeled_of, run_trial
+from ssl_bench.train.batch import drawer
 from ssl_bench.train.fit import Diverged, Interrupted, fit
 from ssl_bench.train.parallel import make_mesh
-from ssl_bench.train.program import arrays_of, compile_program, drawer, numbers_of, parts_of, structure_of
+from ssl_bench.train.program import compile_program
+from ssl_bench.train.structure import arrays_of, numbers_of, parts_of, structure_of
 
 PLAIN = """
 net: {name: mlp, widths: [16], norm: none}

@@ -21,7 +21,7 @@ from ssl_bench.grid.trial import Room, check
 from ssl_bench.grid.worker import work
 from ssl_bench.records import record
 from ssl_bench.signature import BadSetting
-from ssl_bench.train.program import uses_labels
+from ssl_bench.train.structure import uses_labels
 
 GRACE = 60  # seconds that a worker has to save its state
 UNSEEDED = {'seed': 0, 'split_seed': 0}

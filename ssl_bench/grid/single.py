@@ -14,7 +14,8 @@ from ssl_bench.records import record
 from ssl_bench.signature import BadSetting
 from ssl_bench.train.checkpoint import Checkpoints
 from ssl_bench.train.fit import Interrupted
-from ssl_bench.train.program import compile_program, structure_of, uses_labels
+from ssl_bench.train.program import compile_program
+from ssl_bench.train.structure import structure_of, uses_labels
 
 
 def run_single(config: Config, folder: Path, *, only_evaluate: bool = False) -> int:

@@ -15,7 +15,8 @@ from ssl_bench.config import Config
 from ssl_bench.grid.trial import Room, labeled_of, train
 from ssl_bench.train import parallel
 from ssl_bench.train.parts import parts
-from ssl_bench.train.program import arrays_of, compile_program, numbers_of, structure_of, views_of
+from ssl_bench.train.program import compile_program
+from ssl_bench.train.structure import arrays_of, numbers_of, structure_of, views_of
 
 ROUNDS = 5
 

@@ -15,8 +15,9 @@ from ssl_bench.evaluate import cost, measure, predict, scores
 from ssl_bench.method import without_average
 from ssl_bench.records import environment, record
 from ssl_bench.signature import BadSetting
+from ssl_bench.train.batch import check_batch
 from ssl_bench.train.fit import Diverged, Fitted, Interrupted, fit
-from ssl_bench.train.program import check_batch, method_of, parts_of, streams_of, uses_labels
+from ssl_bench.train.structure import check_groups, method_of, parts_of, streams_of, uses_labels
 
 Report = Callable[[int, dict[str, Any]], None]
 
@@ -90,6 +91,7 @@ def check(config: Config, dataset: Dataset) -> None:
   labeled_of(config, dataset)
   parts = parts_of(config, dataset)
   check_batch(parts, streams_of(parts))
+  check_groups(parts)
   if method_of(parts).predict is None and 'linear' not in config.evaluate.probes:
     raise BadSetting(
       f'{config.method["name"]} has no classifier of its own; add linear to evaluate.probes, which are '

@@ -14,9 +14,10 @@ import numpy as np
 
 from ssl_bench.config import Config
 from ssl_bench.data.arrays import Dataset
-from ssl_bench.train import parallel
+from ssl_bench.train import log, parallel
 from ssl_bench.train.checkpoint import Checkpoints
-from ssl_bench.train.program import Program, arrays_of, compile_program, numbers_of, structure_of
+from ssl_bench.train.program import Program, compile_program
+from ssl_bench.train.structure import arrays_of, numbers_of, structure_of
 
 
 class Interrupted(Exception):
@@ -88,7 +89,7 @@ def fit(
       step += program.stride
       at = lambda every, step=step: step % every == 0 or step == config.steps
       if at(config.log_every):
-        metrics, bad_step = _means(jax.device_get(totals), step)
+        metrics, bad_step = log.means(jax.device_get(totals), step)
         totals = jax.tree.map(jnp.copy, empty)
         if bad_step >= 0:
           raise Diverged(bad_step, checkpoints.latest(), history)
@@ -113,28 +114,3 @@ def fit(
     return Fitted(program, numbers, state, history)
   finally:
     checkpoints.close()
-
-
-def _means(seen, step: int) -> tuple[dict[str, Any], int]:
-  """The means since the last log, as plain numbers, and the first step that was not finite (-1: none)."""
-  count = max(1, int(seen['count']))
-  metrics: dict[str, Any] = {'step': step}
-  metrics |= {name: float(total) / count for name, total in seen['metrics'].items()}
-  if 'pseudo' in seen:
-    metrics |= _pseudo(seen['pseudo'])
-  return metrics, int(seen['bad_step'])
-
-
-def _pseudo(counts: dict[str, np.ndarray]) -> dict[str, Any]:
-  """Precision and coverage of pseudo-labels, over all classes and by class; None where there were none."""
-
-  def ratio(a, b):
-    return float(a) / float(b) if b > 0 else None
-
-  seen, kept, claimed, correct = (counts[k] for k in ('seen', 'kept', 'claimed', 'correct'))
-  return {
-    'pseudo/precision': ratio(correct.sum(), claimed.sum()),
-    'pseudo/coverage': ratio(kept.sum(), seen.sum()),
-    'pseudo/precision_by_class': [ratio(a, b) for a, b in zip(correct, claimed)],
-    'pseudo/coverage_by_class': [ratio(a, b) for a, b in zip(kept, seen)],
-  }

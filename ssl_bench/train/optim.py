@@ -210,7 +210,7 @@ def clip_by_global_norm(limit) -> optax.GradientTransformation:
 
   def update(updates, state, params=None):
     del params
-    norm = optax.global_norm(updates)
+    norm = optax.tree.norm(updates)
     factor = jnp.where(norm > limit, limit / jnp.maximum(norm, 1e-30), 1.0)
     return jax.tree.map(lambda g: (g * factor).astype(g.dtype), updates), state
 

@@ -11,7 +11,9 @@ from ssl_bench import method as m
 from ssl_bench.config import Config
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.train import parallel
-from ssl_bench.train.program import builder, compile_program, drawer, policies_of, streams_of, structure_of
+from ssl_bench.train.batch import drawer, policies_of
+from ssl_bench.train.program import compile_program
+from ssl_bench.train.structure import builder, streams_of, structure_of
 
 
 def parts(config: Config, dataset: Dataset, data: Any, numbers: Any) -> Mapping[str, Callable[[], Any]]:

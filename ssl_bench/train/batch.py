@@ -1,0 +1,66 @@
+"""The batch of a step: drawn by (key, step) on the device, augmented, and put on the methods' pixel scale."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+
+from ssl_bench import augment
+from ssl_bench import method as m
+from ssl_bench.data import stream
+from ssl_bench.signature import BadSetting
+from ssl_bench.train import parallel
+
+STREAM = m.INIT - 2  # folded into the root key for the streams
+
+
+def scale(images):
+  """uint8 [0, 255] -> float32 [-1, 1], the pixel scale of every method (FixMatch's code)."""
+  return images.astype('float32') / 127.5 - 1
+
+
+def policies_of(parts: Mapping[str, Any]) -> dict[str, Callable]:
+  """Policy name -> (key, uint8 image) -> float32 image on the methods' pixel scale."""
+
+  def policy(text):
+    change = augment.compile_policy(text, parts['shape'][-1])
+    return lambda key, image: scale(change(key, image))
+
+  return {name: policy(text) for name, text in parts['augment'].items()}
+
+
+def drawer(parts: Mapping[str, Any], streams: set[str], mesh) -> Callable:
+  """(data, key, step, n_labels) -> the batch of a step.  The unlabeled stream has no label to leak."""
+  labeled, unlabeled = parts['batch']
+  check_batch(parts, streams)
+
+  def draw(data, key, step, n_labels):
+    key, batch = jax.random.fold_in(key, STREAM), {}
+    if 'labeled' in streams:
+      own = jax.random.fold_in(key, 0)
+      at = data['pool'][stream.labeled_batch_indices(own, step, labeled, n_labels)]
+      batch['labeled'] = {'image': data['image'][at], 'label': data['label'][at]}
+    if 'unlabeled' in streams:
+      at = stream.epoch_indices(jax.random.fold_in(key, 1), step, unlabeled, parts['unlabeled'])
+      batch['unlabeled'] = {'image': data['image'][at], 'index': at}
+    return parallel.split_batch(batch, mesh)
+
+  return draw
+
+
+def check_batch(parts: Mapping[str, Any], streams: set[str]) -> None:
+  """Raises `BadSetting` where a batch is larger than the unlabeled set."""
+  _, unlabeled = parts['batch']
+  if 'unlabeled' in streams and unlabeled > parts['unlabeled']:
+    raise BadSetting(
+      f'A step would see {unlabeled} of {parts["unlabeled"]} unlabeled images; '
+      'make batch.labeled or batch.unlabeled_ratio smaller.'
+    )
+
+
+def steps_per_epoch(parts: Mapping[str, Any], streams: set[str]) -> int:
+  """Steps of one pass over the training part; without an unlabeled stream, of as many labeled images."""
+  labeled, unlabeled = parts['batch']
+  if 'unlabeled' in streams:
+    return stream.steps_per_epoch(unlabeled, parts['unlabeled'])
+  return max(1, parts['train'] // labeled)

@@ -1,0 +1,70 @@
+"""The log of training: sums kept on the device, fetched and turned into means once per interval."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ssl_bench import method as m
+
+
+def measure(log: m.Log, hidden, classes: int, step) -> dict[str, Any]:
+  """What one step adds to the log; here, and only here, pseudo-labels meet the hidden labels."""
+  metrics = {k: jnp.asarray(v, 'float32') for k, v in log.metrics.items()}
+  good = jnp.isfinite(metrics['loss']) & jnp.isfinite(metrics['grad_norm'])
+  bad = jnp.where(good, -1, step).astype('int32')
+  measured = {'metrics': metrics, 'count': jnp.ones((), 'int32'), 'bad_step': bad}
+  if log.pseudo is None:
+    return measured
+  index, label, _, mask = log.pseudo
+  truth, mask = hidden[index], mask.astype('float32')
+  known = (truth >= 0).astype('float32')
+  count = lambda at, weight: jnp.zeros(classes, 'float32').at[at].add(weight * known, mode='drop')
+  return {
+    **measured,
+    'pseudo': {
+      'seen': count(truth, jnp.ones_like(mask)),  # by true class
+      'kept': count(truth, mask),
+      'claimed': count(label, mask),  # by pseudo-label
+      'correct': count(label, mask * (label == truth)),
+    },
+  }
+
+
+def empty(measured) -> dict[str, Any]:
+  """Totals of nothing, from the shapes of what one step adds."""
+  zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), measured)
+  return {**zeros, 'bad_step': jnp.full((), -1, 'int32')}
+
+
+def add(totals, measured):
+  """Sums, and the first step whose loss or gradient was not finite."""
+  added = jax.tree.map(jnp.add, totals, measured)
+  first = jnp.where(totals['bad_step'] >= 0, totals['bad_step'], measured['bad_step'])
+  return {**added, 'bad_step': first}
+
+
+def means(seen, step: int) -> tuple[dict[str, Any], int]:
+  """The means since the last log, as plain numbers, and the first step that was not finite (-1: none)."""
+  count = max(1, int(seen['count']))
+  metrics: dict[str, Any] = {'step': step}
+  metrics |= {name: float(total) / count for name, total in seen['metrics'].items()}
+  if 'pseudo' in seen:
+    metrics |= pseudo_labels(seen['pseudo'])
+  return metrics, int(seen['bad_step'])
+
+
+def pseudo_labels(counts: dict[str, np.ndarray]) -> dict[str, Any]:
+  """Precision and coverage of pseudo-labels, over all classes and by class; None where there were none."""
+
+  def ratio(a, b):
+    return float(a) / float(b) if b > 0 else None
+
+  seen, kept, claimed, correct = (counts[k] for k in ('seen', 'kept', 'claimed', 'correct'))
+  return {
+    'pseudo/precision': ratio(correct.sum(), claimed.sum()),
+    'pseudo/coverage': ratio(kept.sum(), seen.sum()),
+    'pseudo/precision_by_class': [ratio(a, b) for a, b in zip(correct, claimed)],
+    'pseudo/coverage_by_class': [ratio(a, b) for a, b in zip(kept, seen)],
+  }

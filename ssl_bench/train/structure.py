@@ -1,0 +1,161 @@
+"""What of a trial is compiled and what is traced: its structure, as text, and its numbers."""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from ssl_bench import augment, methods, nets
+from ssl_bench import method as m
+from ssl_bench.config import Config
+from ssl_bench.data.arrays import Dataset
+from ssl_bench.signature import BadSetting, facts_of, settings_of, suggest
+from ssl_bench.train import optim
+
+# What it takes to ask a method for its views.
+NO_NUMBERS: dict[str, Any] = {'method': {}, 'optimizer': None, 'decay': 0.0, 'steps': 1.0}
+
+
+def structure_of(config: Config, dataset: Dataset) -> str:
+  """Everything that is compiled rather than traced, as canonical JSON."""
+  return json.dumps({**parts_of(config, dataset), 'stride': stride_of(config)}, sort_keys=True)
+
+
+def parts_of(config: Config, dataset: Dataset) -> dict[str, Any]:
+  """The structure of a trial but for how many steps go into one dispatch."""
+  factory = settings_of(methods.get(config.method['name']))
+  fixed = {k: v for k, v in config.method.items() if k == 'name' or not factory[k].is_number}
+  _, optimizer = optim.split_numbers(config.optimizer)
+  return {
+    'method': fixed,
+    'net': config.net,
+    'optimizer': optimizer,
+    'average': config.ema is not None,
+    'batch': [config.batch.labeled, config.batch.unlabeled],
+    'augment': {k: augment.resolve(v, dataset.channels) for k, v in config.augment.items()},
+    'shape': dataset.shape,
+    'classes': dataset.classes,
+    'train': dataset.n_train,
+    'unlabeled': dataset.n_unlabeled,
+  }
+
+
+def stride_of(config: Config) -> int:
+  """Steps per dispatch: 1 on the CPU, where a loop in the program is slow; else what all intervals share."""
+  if jax.default_backend() == 'cpu':
+    return 1
+  return math.gcd(config.log_every, config.evaluate.every, config.checkpoint.every, config.steps)
+
+
+def numbers_of(config: Config, n_labels: int) -> dict[str, Any]:
+  """Everything that is traced, in fixed types, so that a second value never compiles a second program."""
+  settings = settings_of(methods.get(config.method['name']))
+  optimizer, _ = optim.split_numbers(config.optimizer)
+  numbers = {
+    'method': {k: s for k, s in config.method.items() if k != 'name' and settings[k].is_number},
+    'optimizer': optimizer,
+    'decay': config.ema.decay if config.ema else 0.0,
+    'steps': config.steps,
+  }
+  return {**jax.tree.map(np.float32, numbers), 'n_labels': np.int32(n_labels)}
+
+
+def arrays_of(dataset: Dataset, labeled: np.ndarray) -> dict[str, np.ndarray]:
+  """What stays on the device: images, hidden labels (-1: none) and the labeled positions, padded."""
+  extra = np.full(dataset.n_unlabeled - dataset.n_train, -1, 'int32')
+  return {
+    'image': dataset.stream_images(),
+    'label': np.concatenate([dataset.train_labels.astype('int32'), extra]),
+    'pool': np.pad(labeled.astype('int32'), (0, dataset.n_train - len(labeled))),
+  }
+
+
+def abstract(parts: Mapping[str, Any], sharding) -> tuple[Any, Any]:
+  """Shapes of the data and the numbers."""
+  shape = lambda s, t: jax.ShapeDtypeStruct(tuple(s), t, sharding=sharding)
+  n = parts['unlabeled']
+  data = {
+    'image': shape((n, *parts['shape']), 'uint8'),
+    'label': shape((n,), 'int32'),
+    'pool': shape((parts['train'],), 'int32'),
+  }
+  settings = settings_of(methods.get(parts['method']['name']))
+  groups = {}
+  for group in parts['optimizer']['groups']:
+    own = settings_of(optim.OPTIMIZERS[parts['optimizer']['name']])
+    groups[group] = {k: shape((), 'float32') for k, s in own.items() if s.is_number}
+  numbers = {
+    'method': {k: shape((), 'float32') for k, s in settings.items() if s.is_number},
+    'optimizer': {'groups': groups, 'clip': shape((), 'float32')},
+    'decay': shape((), 'float32'),
+    'steps': shape((), 'float32'),
+    'n_labels': shape((), 'int32'),
+  }
+  return data, numbers
+
+
+def builder(parts: Mapping[str, Any]) -> Callable:
+  """numbers -> (method, optimizer)."""
+  net = {k: tuple(v) if isinstance(v, list) else v for k, v in parts['net'].items() if k != 'name'}
+  fixed = {k: tuple(v) if isinstance(v, list) else v for k, v in parts['method'].items() if k != 'name'}
+  factory = methods.get(parts['method']['name'])
+  known = {
+    'encoder': nets.get(parts['net']['name'])(**net),
+    'classes': parts['classes'],
+    'examples': parts['unlabeled'],
+    'shape': tuple(parts['shape']),
+  }
+
+  def build(numbers):
+    facts = {**known, 'steps': numbers['steps']}
+    method = factory(*(facts[name] for name in facts_of(factory)), **fixed, **numbers['method'])
+    if parts['average']:
+      method = m.with_ema(method, decay=numbers['decay'])
+    if numbers['optimizer'] is None:
+      return method, None
+    return method, optim.make_optimizer(parts['optimizer'], numbers['optimizer'], numbers['steps'])
+
+  return build
+
+
+def method_of(parts: Mapping[str, Any]) -> m.Method:
+  """A structure's method, without its numbers: good for its views and for whether it has a classifier."""
+  return builder(parts)(NO_NUMBERS)[0]
+
+
+def views_of(config: Config, dataset: Dataset) -> Mapping[str, m.View]:
+  """What the method wants to see."""
+  return method_of(parts_of(config, dataset)).views
+
+
+def streams_of(parts: Mapping[str, Any]) -> set[str]:
+  """The streams that a structure's method draws from."""
+  return {view.stream for view in method_of(parts).views.values()}
+
+
+def uses_labels(config: Config, dataset: Dataset) -> bool:
+  """Whether the method's loss sees labeled images: if not, one training serves all label budgets."""
+  return any(view.stream == 'labeled' for view in views_of(config, dataset).values())
+
+
+def check_groups(parts: Mapping[str, Any]) -> None:
+  """Raises `BadSetting` where the optimizer names a group of parameters that the method does not have."""
+  if len(parts['optimizer']['groups']) == 1:
+    return
+  method = method_of(parts)
+  sizes = dict(zip(('labeled', 'unlabeled'), parts['batch']))
+
+  def shown(view: m.View) -> dict[str, jax.ShapeDtypeStruct]:
+    copies = (view.copies,) if view.copies > 1 else ()
+    image = jax.ShapeDtypeStruct((sizes[view.stream], *copies, *parts['shape']), 'float32')
+    index = jax.ShapeDtypeStruct((sizes[view.stream],), 'int32')
+    return {'image': image, 'label' if view.stream == 'labeled' else 'index': index}
+
+  views = {name: shown(view) for name, view in method.views.items()}
+  params, *_ = jax.eval_shape(method.init, jax.eval_shape(lambda: jax.random.key(0)), views)
+  for group in parts['optimizer']['groups']:
+    if group and group not in params:
+      raise BadSetting(f'optimizer.groups: there are no parameters {group!r}; {suggest(group, params)}')
