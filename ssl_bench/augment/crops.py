@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 import jax
 import jax.numpy as jnp
 
-from ..signature import POSITIVE, Range
-from .ops import Operation, below, check_interval, to_uint8
+from ssl_bench.augment.ops import Operation, below, check_interval, to_uint8
+from ssl_bench.signature import POSITIVE, Range
 
 TRIES = 10
 

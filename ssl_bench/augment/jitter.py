@@ -5,9 +5,9 @@ from typing import Annotated
 import jax
 import jax.numpy as jnp
 
-from ..signature import UNIT, Range
-from . import tone
-from .ops import COLOR, Operation, sometimes
+from ssl_bench.augment import tone
+from ssl_bench.augment.ops import COLOR, Operation, sometimes
+from ssl_bench.signature import UNIT, Range
 
 BRIGHTNESS, CONTRAST, SATURATION = range(3)
 

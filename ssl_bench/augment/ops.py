@@ -11,8 +11,8 @@ from typing import Annotated
 import jax
 import jax.numpy as jnp
 
-from ..signature import POSITIVE, UNIT, BadSetting, Range
-from . import tone
+from ssl_bench.augment import tone
+from ssl_bench.signature import POSITIVE, UNIT, BadSetting, Range
 
 Operation = Callable[[jax.Array, jax.Array], jax.Array]
 COLOR = 'color'  # marks a setting that acts on colors alone: off (zero) for images of one channel

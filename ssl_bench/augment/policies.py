@@ -13,8 +13,8 @@ from typing import Any
 import jax
 import yaml
 
-from ..signature import BadSetting, bind, facts_of, parse_call, suggest
-from .ops import COLOR, Operation
+from ssl_bench.augment.ops import COLOR, Operation
+from ssl_bench.signature import BadSetting, bind, facts_of, parse_call, suggest
 
 Policy = tuple[tuple[str, dict[str, Any]], ...]
 

@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..signature import BadSetting, Range
-from . import affine, tone
-from .cutout import FILLS
-from .ops import COLOR, Operation, below
+from ssl_bench.augment import affine, tone
+from ssl_bench.augment.cutout import FILLS
+from ssl_bench.augment.ops import COLOR, Operation, below
+from ssl_bench.signature import BadSetting, Range
 
 OPERATIONS = (
   'autocontrast',
