@@ -55,6 +55,11 @@ def command(*words: object, code: int | None = 0, **environment: str) -> str:
   return out + errors
 
 
+def die(*words: object) -> None:
+  """What a process does that cannot work."""
+  os._exit(3)
+
+
 def records(folder: Path) -> dict[str, dict]:
   """The records under a folder by id, without what a clock wrote or the machine tells."""
   found = [json.loads(path.read_text(), parse_constant=_refuse) for path in folder.rglob('*.json')]
