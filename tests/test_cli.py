@@ -1,12 +1,15 @@
 """The command line: help at once, lists from signatures, and what a user gets wrong is one sentence."""
 
+import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
 
 import pytest
+import yaml
 from trials import ROOT, start, write_configs
 
 from ssl_bench import cli, methods, nets
@@ -90,7 +93,7 @@ WRONG_TRIALS = {
   'batch.unlabeled_ratio=100': 'A step would see 800 of 240 unlabeled images',
   'net={name: vit, patch: 3}': 'vit: patch 3 must divide the image size 8x8; choose another patch.',
   'net={name: vit, dim: 10}': 'vit: dim 10 must be a multiple of heads',
-  'optimizer.groups={hed: {lr: 1}}': "There is no group 'hed' of parameters; did you mean 'head'?",
+  'optimizer.groups={hed: {lr: 1}}': "there are no parameters 'hed'; did you mean 'head'?",
   'dataset=cifar10': 'get it with: ssl-bench data prepare cifar10',
   'dataset=fake_8x8x2': 'images must have 1 or 3 channels, not 2.',
 }
@@ -173,3 +176,53 @@ def test_a_pipe_that_closes_early_is_no_error():
   errors = process.stderr.read()
   process.wait(timeout=60)
   assert 'Traceback' not in errors
+
+
+@pytest.fixture
+def handlers():
+  """The signal handlers as they were: a command that runs in this process sets its own."""
+  old = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+  yield
+  for number, handler in old.items():
+    signal.signal(number, handler)
+
+
+def test_train_then_evaluate_then_a_board(monkeypatch, capsys, here, handlers):
+  """One pretraining; another label budget and other probes are looked at, and nothing is trained again."""
+
+  def trial(*words):
+    before = set(here.glob('runs/train/records/*.json'))
+    code, out, _ = run(monkeypatch, capsys, *words)
+    (path,) = set(here.glob('runs/train/records/*.json')) - before
+    assert code == 0 and f'Recorded: {path.relative_to(here)}' in out
+    return json.loads(path.read_text()), out
+
+  first, out = trial('train', 'c/simclr.yaml')
+  assert (
+    yaml.safe_load(out[: out.index('Recorded')]) == first['config']
+  )  # what is printed is what is recorded
+  assert f'accuracy  {first["metrics"]["accuracy"]:.4f} (probe with the same labels)' in out
+  (checkpoint,) = here.glob('runs/train/checkpoints/*/12')
+  trained = checkpoint.stat().st_mtime_ns
+
+  second, _ = trial('evaluate', 'c/simclr.yaml', 'labels=40', 'evaluate.probes=[linear]')
+  assert second['labels'] == 40 and second['metrics']['linear'] == first['metrics']['linear']
+  assert 'knn' in first['metrics'] and 'knn' not in second['metrics']
+  assert checkpoint.stat().st_mtime_ns == trained and len(list(here.glob('runs/train/checkpoints/*'))) == 1
+
+  code, out, _ = run(monkeypatch, capsys, 'train', 'c/simclr.yaml')
+  assert code == 0 and f'Already recorded: runs/train/records/{first["id"]}.json' in out
+
+  code, out, _ = run(monkeypatch, capsys, 'leaderboard', '--records', 'runs/train/records', '--out', 'board')
+  assert code == 0 and (here / 'board/README.md').is_file() and (here / 'board/index.html').is_file()
+
+  code, _, errors = run(monkeypatch, capsys, 'submit', 'runs/train', '--to', 'given')
+  assert code == 2 and 'is of a synthetic set, which is for tests only.' in errors
+  assert not (here / 'given').exists()
+
+
+def test_a_trial_that_diverges_says_so_with_exit_code_1(monkeypatch, capsys, here, handlers):
+  code, out, _ = run(monkeypatch, capsys, 'train', 'c/simclr.yaml', 'optimizer.lr=1e30')
+  assert code == 1 and re.search(r'diverged: The loss or its gradient was not finite at step \d+;', out)
+  code, out, _ = run(monkeypatch, capsys, 'train', 'c/simclr.yaml', 'optimizer.lr=1e30')
+  assert code == 1 and 'Already recorded' in out and 'diverged' in out
