@@ -14,6 +14,7 @@ from trials import command, die, records, start, write_configs
 from ssl_bench import data
 from ssl_bench.grid import run
 from ssl_bench.grid.expand import expand
+from ssl_bench.grid.progress import Progress
 from ssl_bench.grid.run import default_workers, plan, run_grid
 from ssl_bench.grid.trial import Room
 from ssl_bench.signature import BadSetting
@@ -80,6 +81,19 @@ def test_workers_that_cannot_start_end_the_grid_and_are_told(tmp_path, monkeypat
   assert 'its process ended with code 3' in capsys.readouterr().out
 
 
+@pytest.mark.slow
+def test_a_worker_that_waits_for_work_ends_at_once_when_asked(tmp_path):
+  progress = Progress('small', 1, 0, 1)
+  pool = run.Pool(Room(tmp_path / 'runs'), 'small', 1, progress)
+  pool._start()
+  (pipe,) = pool.workers
+  assert pipe.poll(120) and pipe.recv() == ('idle',)
+  started = time.monotonic()
+  pool._stop()
+  assert time.monotonic() - started < run.GRACE / 2
+  assert pool.workers[pipe].process.exitcode == 0
+
+
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory):
   """An uninterrupted grid: its folder, and what it said."""
@@ -143,7 +157,7 @@ def test_a_grid_that_is_killed_and_run_again_is_the_grid(whole, tmp_path):
 def test_a_grid_that_is_stopped_saves_what_it_trains(tmp_path):
   """SIGTERM to the command alone: its workers save and end, and nothing half done is recorded."""
   runs = tmp_path / 'runs'
-  words = ('labels=20', 'method=supervised', 'steps=3000', 'checkpoint.every=3000', 'log_every=3000')
+  words = ('labels=20', 'method=supervised', 'steps=50000', 'checkpoint.every=50000', 'log_every=50000')
   grid = start('grid', write(tmp_path), *words, '--runs', runs, *FEW)
   wait_until(lambda: len(list(runs.glob('small/checkpoints/*'))) == 2)  # both are being trained
   grid.send_signal(signal.SIGTERM)
@@ -152,7 +166,7 @@ def test_a_grid_that_is_stopped_saves_what_it_trains(tmp_path):
   assert 'Stopped; what was trained is saved.' in out and 'Traceback' not in errors
   assert not list(runs.glob('small/records/*.json'))
   steps = [int(path.name) for path in runs.glob('small/checkpoints/*/*')]
-  assert len(steps) == 2 and all(0 < step < 3000 for step in steps)
+  assert len(steps) == 2 and all(0 < step < 50000 for step in steps)
 
 
 FAILING = """

@@ -179,7 +179,9 @@ class Pool:
   def _stop(self) -> None:
     """Asks what still runs to save and end, and ends what does not in time."""
     for worker in self.workers.values():
-      worker.process.terminate()
+      with suppress(OSError):
+        worker.pipe.send(None)  # for one that waits for work
+      worker.process.terminate()  # for one that is at work
     deadline = time.monotonic() + GRACE
     for worker in self.workers.values():
       worker.process.join(max(0.0, deadline - time.monotonic()))
