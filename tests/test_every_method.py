@@ -12,6 +12,7 @@ import optax
 import pytest
 from conformance import (
   CLASSES,
+  Run,
   arrays_on_device,
   assert_near,
   assert_same,
@@ -187,12 +188,14 @@ def test_saved_and_restored_it_goes_on_bit_for_bit(name, tmp_path):
   half = run(lab(name), 2)
   checkpoints = Checkpoints(tmp_path)
   checkpoints.save(2, tuple(half), {'curve': [1.5]})
-  carry, history = checkpoints.restore(tuple(run(lab(name), 0, seed=1)))
+  found = checkpoints.restore(tuple(run(lab(name), 0, seed=1)))
   checkpoints.close()
+  assert found is not None
+  restored, history = Run(*found[0]), found[1]
   assert history == {'curve': [1.5]}
-  assert_same(host(half), host(type(half)(*carry)))
-  assert kinds(half) == kinds(type(half)(*carry))
-  assert_same(whole, host(run(lab(name), 2, start=type(half)(*carry))))
+  assert_same(host(half), host(restored))
+  assert kinds(half) == kinds(restored)
+  assert_same(whole, host(run(lab(name), 2, start=restored)))
 
 
 def test_hidden_labels_reach_the_log_only(name):
@@ -225,7 +228,7 @@ def test_encode_and_predict(name):
   seen, again = (it.program.observe(state, it.numbers, images) for _ in range(2))
   assert_same(host(seen), host(again))
   assert seen.keys() == {'features'} | ({'logits'} if it.program.has_classifier else set())
-  assert seen['features'].shape == (12, it.config.net['widths'][-1])
+  assert seen['features'].ndim == 2 and len(seen['features']) == 12
   assert seen['features'].dtype == jnp.float32
   if it.program.has_classifier:
     assert seen['logits'].shape == (12, CLASSES) and seen['logits'].dtype == jnp.float32

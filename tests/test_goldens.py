@@ -1,10 +1,12 @@
 """Loss, gradients and memory of every method against its golden file, in float64 NumPy."""
 
+import json
 import pkgutil
 import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import golden
 import jax
@@ -27,61 +29,82 @@ from ssl_bench import methods
 from ssl_bench.method import State
 
 CLASSES, WIDTH, STEPS = 4, 3, 20
+RATE = np.float32(0.25)
 IMAGES = {'labeled': 5, 'unlabeled': 6}
+BESIDE: dict[str, dict[str, Any]] = {  # what a stream holds besides images
+  'labeled': {'label': np.array([0, 3, 2, 1, 0], 'int32')},
+  'unlabeled': {'index': np.arange(40, 46, dtype='int32')},
+}
 FILES = sorted(m.name for m in pkgutil.iter_modules(golden.__path__) if not m.name.startswith('_'))
 CASES = [(name, case) for name in FILES for case in golden_of(name).CASES]
 
 
-class Bench:
-  """A method on the stub network, and what its golden file is given: the same numbers in float64."""
+class Stub:
+  """A method on the stub network, compiled once for all numbers; every view has images of its own."""
 
-  def __init__(self, name: str, case: Case, *, norm: bool):
-    self.name, self.case, self.norm, self.file = name, case, norm, golden_of(name)
-    self.numbers, structure = split_numbers(name, dict(case.settings))
-    self.structure = tuple(structure.items())
-    build, advance = program(name, self.structure, norm)
-    method = make_method(name, table(np.zeros((1, WIDTH)), norm=norm), CLASSES, STEPS, **case.settings)
-    sizes = {view: IMAGES[spec.stream] for view, spec in method.views.items()}
-    starts = dict(zip(sizes, np.cumsum([0, *sizes.values()])))
-    total = sum(sizes.values())
-    labels = (np.arange(IMAGES['labeled']) * 3 % CLASSES).astype('int32')
-    self.rows = {view: np.arange(starts[view], starts[view] + n) for view, n in sizes.items()}
-    extra = {
-      'labeled': {'label': labels},
-      'unlabeled': {'index': np.arange(40, 40 + IMAGES['unlabeled'], dtype='int32')},
-    }
+  def __init__(self, name: str, structure: dict[str, Any], *, norm: bool):
+    self.file = golden_of(name)
+    method = make_method(name, table(np.zeros((1, WIDTH)), norm=norm), CLASSES, STEPS, **structure)
+    self.sizes = {view: IMAGES[spec.stream] for view, spec in method.views.items()}
+    total, ends = sum(self.sizes.values()), np.cumsum([*self.sizes.values()])
+    self.rows = {view: np.arange(end - n, end) for (view, n), end in zip(self.sizes.items(), ends)}
     self.views = {
-      view: {'image': np.eye(total)[self.rows[view]], **extra[spec.stream]}
+      view: {'image': np.eye(total)[self.rows[view]], **BESIDE[spec.stream]}
       for view, spec in method.views.items()
     }
-    embeddings = np.concatenate(
-      [np.asarray(case.rows.get(view, fixed((n, WIDTH), view)), float) for view, n in sizes.items()]
-    )
-    self.state = self._fill(build(np.zeros_like(embeddings), self.views), embeddings)
-    self.advance = advance
+    encoder = table(np.zeros((total, WIDTH)), norm=norm)
+    method = make_method(name, encoder, CLASSES, STEPS, **structure)
+    params, stats, memory = method.init(jax.random.key(0), self.views)
+    self.state = State(jax.random.key(0), jnp.int32(0), params, stats, memory, ())
 
-  def _fill(self, state, embeddings):
-    """Every parameter and every moment is moved off its initial value, and the memory off the parameters."""
+    def advance(state, numbers):
+      """One step of plain descent; the terms of the loss, their gradients, and what the loss left behind."""
+      method = make_method(name, encoder, CLASSES, np.float32(STEPS), **structure, **numbers)
+      values, grads, aux = terms_and_gradients(method, state, self.views)
+      params = jax.tree.map(lambda p, g: p - RATE * g, state.params, grads['loss'])
+      new = state._replace(params=params, stats=aux.stats, memory=aux.memory, step=state.step + 1)
+      return method.update(new), values, grads, aux
+
+    self.advance = jax.jit(advance)
+
+
+@cache
+def stub(name: str, structure: str, norm: bool) -> Stub:
+  return Stub(name, json.loads(structure), norm=norm)
+
+
+class Bench:
+  """A case of a golden file: the same numbers for the method, in float32, and for the file, in float64."""
+
+  def __init__(self, name: str, case: Case, *, norm: bool):
+    self.case, self.file = case, golden_of(name)
+    self.numbers, structure = split_numbers(name, dict(case.settings))
+    self.stub = stub(name, json.dumps(structure), norm)
+    self.state = self._begin()
+
+  def _begin(self) -> State:
+    """Every parameter is moved off its initial value, and the memory off the parameters."""
+    rows = {view: self.case.rows.get(view, fixed((n, WIDTH), view)) for view, n in self.stub.sizes.items()}
 
     def value(path, leaf):
       name = jax.tree_util.keystr(path)
       if name == "['encoder']['kernel']":
-        return embeddings
-      if leaf.ndim > 1:
-        return 0.8 * fixed(leaf.shape, name)
-      if name.endswith("['scale']"):
-        return 1 + 0.3 * fixed(leaf.shape, name)
-      return 0.3 * self.case.bias * fixed(leaf.shape, name)
+        return np.concatenate([*rows.values()]).astype('float32')
+      about = 1 if name.endswith("['scale']") else 0
+      factor = 0.8 if leaf.ndim > 1 else 0.3 * self.case.bias
+      return (about + factor * fixed(leaf.shape, name)).astype('float32')
 
     def nudge(path, leaf):
-      if not np.issubdtype(leaf.dtype, np.floating):
-        return leaf
-      return leaf + 0.1 * fixed(leaf.shape, 'memory' + jax.tree_util.keystr(path))
+      moves = jnp.issubdtype(leaf.dtype, jnp.floating)
+      way = fixed(leaf.shape, 'memory' + jax.tree_util.keystr(path))
+      return (np.asarray(leaf) + 0.1 * way).astype('float32') if moves else leaf
 
-    single = lambda tree: jax.tree.map(lambda x: np.asarray(x, 'float32'), tree)
-    params = single(jax.tree_util.tree_map_with_path(value, state.params))
-    memory = single(jax.tree_util.tree_map_with_path(nudge, state.memory))
-    return state._replace(params=params, memory=memory, step=np.int32(self.case.step))
+    start = self.stub.state
+    return start._replace(
+      params=jax.tree_util.tree_map_with_path(value, start.params),
+      memory=jax.tree_util.tree_map_with_path(nudge, start.memory),
+      step=jnp.int32(self.case.step),
+    )
 
   def golden(self, params=None, held=None, state=None) -> Golden:
     """The golden objective at these parameters; the state's own by default."""
@@ -93,38 +116,14 @@ class Bench:
       own if held is None else held,
       wide(state.stats),
       wide(state.memory),
-      self.views,
+      self.stub.views,
       step=int(state.step),
       steps=STEPS,
       **self.case.settings,
     )
 
   def ours(self, state=None):
-    return self.advance(state or self.state, self.views, self.numbers)
-
-
-@cache
-def program(name: str, structure: tuple, norm: bool):
-  """(init, one step of plain descent) of a method; settings that are numbers are traced."""
-
-  def build(embeddings, views):
-    method = make_method(name, table(embeddings, norm=norm), CLASSES, STEPS, **dict(structure))
-    params, stats, memory = method.init(jax.random.key(0), views)
-    return State(jax.random.key(0), jnp.int32(0), params, stats, memory, ())
-
-  @jax.jit
-  def advance(state, views, numbers):
-    encoder = table(np.zeros((1, WIDTH)), norm=norm)
-    method = make_method(name, encoder, CLASSES, np.float32(STEPS), **dict(structure), **numbers)
-    values, grads, aux = terms_and_gradients(method, state, views)
-    params = jax.tree.map(lambda p, g: p - RATE * g, state.params, grads['loss'])
-    new = state._replace(params=params, stats=aux.stats, memory=aux.memory, step=state.step + 1)
-    return method.update(new), values, grads, aux
-
-  return build, advance
-
-
-RATE = np.float32(0.25)
+    return self.stub.advance(state or self.state, self.numbers)
 
 
 @cache
@@ -206,7 +205,7 @@ def test_loss_gradients_and_beliefs_are_golden(name, case, norm):
     np.testing.assert_array_equal(aux.pseudo.label, label)
     near(aux.pseudo.confidence, confidence)
     np.testing.assert_array_equal(np.asarray(aux.pseudo.mask, bool), np.asarray(mask, bool))
-    np.testing.assert_array_equal(aux.pseudo.index, np.arange(40, 40 + IMAGES['unlabeled']))
+    np.testing.assert_array_equal(aux.pseudo.index, BESIDE['unlabeled']['index'])
 
 
 @pytest.mark.parametrize(('name', 'case'), CASES)
@@ -216,7 +215,7 @@ def test_gradients_flow_through_the_declared_views_only(name, case):
   _, values, grads, _ = it.ours()
   for term, flow in it.file.FLOWS.items():
     rows = np.asarray(grads[term]['encoder']['kernel'])
-    for view, at in it.rows.items():
+    for view, at in it.stub.rows.items():
       if view not in flow.views:
         assert not rows[at].any(), f'{term} reaches {view}'
       elif values[term] > 0:
@@ -233,7 +232,9 @@ def test_everything_is_golden_after_several_steps(name, case):
   )
   for k in range(it.case.step, it.case.step + 5):
     ours = it.ours(ours)[0]
-    now = it.file.objective(params, params, stats, memory, it.views, step=k, steps=STEPS, **it.case.settings)
+    now = it.file.objective(
+      params, params, stats, memory, it.stub.views, step=k, steps=STEPS, **it.case.settings
+    )
     gradient = full(_layers.add(*now.grads.values()), params)
     params = jax.tree_util.tree_map_with_path(
       lambda path, p, g=gradient: p - float(RATE) * g[jax.tree_util.keystr(path)], params

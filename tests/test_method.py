@@ -42,7 +42,15 @@ def line(*, dtype='float32', refresh=None) -> Method:
 
 
 def start(method, tx) -> State:
-  return m.init_state(method, tx, AUGMENT, KEY, BATCH)
+  return jax.jit(lambda batch: m.init_state(method, tx, AUGMENT, KEY, batch))(BATCH)
+
+
+def stepper(method, tx, *estimate):
+  return jax.jit(m.make_step(method, tx, AUGMENT, *estimate))
+
+
+def look(views, batch, augment, key):
+  return jax.jit(lambda batch, key: m.look(views, batch, augment, key))(batch, key)
 
 
 def by_hand(steps, rate):
@@ -94,10 +102,8 @@ def test_update_sees_the_incremented_step_and_the_moved_parameters():
 
 def test_every_step_has_its_own_key_and_init_shares_it_with_none():
   tx, keys = optax.sgd(0.0), []
-  spy = {'weak': lambda key, image: image, 'strong': lambda key, image: image}
   method = line()
-  step = m.make_step(method, tx, spy)
-  state = m.init_state(method, tx, spy, KEY, BATCH)
+  step, state = stepper(method, tx), start(method, tx)
   for _ in range(4):
     state, log = step(state, BATCH)
     keys.append(float(log.metrics['noise']))
@@ -121,14 +127,14 @@ def test_an_estimator_stands_where_the_gradient_stands():
     return estimate
 
   tx = optax.sgd(0.01)
-  state, log = m.make_step(line(), tx, AUGMENT, doubled)(start(line(), tx), BATCH)
+  state, log = stepper(line(), tx, doubled)(start(line(), tx), BATCH)
   (w, _, gradient), *_ = by_hand(1, 0.02)
   np.testing.assert_allclose(state.params['head']['w'], w, rtol=1e-5)
   np.testing.assert_allclose(log.metrics['grad_norm'], 2 * np.linalg.norm(gradient), rtol=1e-5)
 
 
 def test_views_pass_on_what_their_stream_holds_and_nothing_else():
-  views = m.look({'x': View('labeled', 'weak'), 'u': View('unlabeled', 'strong')}, BATCH, AUGMENT, KEY)
+  views = look({'x': View('labeled', 'weak'), 'u': View('unlabeled', 'strong')}, BATCH, AUGMENT, KEY)
   assert views['x'].keys() == {'image', 'label'} and views['u'].keys() == {'image', 'index'}
   np.testing.assert_array_equal(views['x']['image'], BATCH['labeled']['image'])
   np.testing.assert_array_equal(views['u']['index'], BATCH['unlabeled']['index'])
@@ -138,8 +144,8 @@ def test_views_pass_on_what_their_stream_holds_and_nothing_else():
 
 def test_a_view_depends_on_its_name_only():
   strong = View('unlabeled', 'strong')
-  alone = m.look({'a': strong}, BATCH, AUGMENT, KEY)['a']['image']
-  among = m.look({'z': strong, 'a': strong, 'x': View('labeled', 'strong')}, BATCH, AUGMENT, KEY)
+  alone = look({'a': strong}, BATCH, AUGMENT, KEY)['a']['image']
+  among = look({'z': strong, 'a': strong, 'x': View('labeled', 'strong')}, BATCH, AUGMENT, KEY)
   np.testing.assert_array_equal(alone, among['a']['image'])
   assert not np.allclose(among['z']['image'], among['a']['image'])
   noise = np.asarray(alone - BATCH['unlabeled']['image']).reshape(6, -1)
@@ -147,7 +153,7 @@ def test_a_view_depends_on_its_name_only():
 
 
 def test_copies_are_an_axis_after_the_batch():
-  several = m.look({'a': View('unlabeled', 'strong', copies=3)}, BATCH, AUGMENT, KEY)['a']['image']
+  several = look({'a': View('unlabeled', 'strong', copies=3)}, BATCH, AUGMENT, KEY)['a']['image']
   assert several.shape == (6, 3, 2, 1, 1)
   noise = np.asarray(several - BATCH['unlabeled']['image'][:, None]).reshape(18, -1)
   assert len(np.unique(noise, axis=0)) == 18
@@ -178,7 +184,7 @@ def test_with_ema_averages_by_the_rule(decay):
   """min(decay, (1 + t) / (10 + t)) after step t; statistics and the method's memory stay the raw ones."""
   tx = optax.sgd(0.01)
   method = m.with_ema(line(), decay=np.float32(decay))
-  state, step = start(method, tx), jax.jit(m.make_step(method, tx, AUGMENT))
+  state, step = start(method, tx), stepper(method, tx)
   average = np.ones(2)
   for t, (w, loss, _) in enumerate(by_hand(6, 0.01), start=1):
     state, _ = step(state, BATCH)
@@ -194,9 +200,10 @@ def test_with_ema_evaluates_the_average_and_trains_as_before():
   tx, images = optax.sgd(0.01), BATCH['labeled']['image']
   method = m.with_ema(line(), decay=0.9)
   state, plain = start(method, tx), start(line(), tx)
+  step, other_step = stepper(method, tx), stepper(line(), tx)
   for _ in range(3):
-    state, log = m.make_step(method, tx, AUGMENT)(state, BATCH)
-    plain, other = m.make_step(line(), tx, AUGMENT)(plain, BATCH)
+    state, log = step(state, BATCH)
+    plain, other = other_step(plain, BATCH)
   np.testing.assert_array_equal(state.params['head']['w'], plain.params['head']['w'])
   jax.tree.map(np.testing.assert_array_equal, log.metrics, other.metrics)
   flat = images[:, :, 0, 0]
@@ -236,7 +243,7 @@ def test_a_method_without_refresh_stays_as_it_is():
 
 def test_a_state_is_a_tree_that_maps_and_stacks():
   tx = optax.adam(0.1)
-  states = [m.init_state(line(), tx, AUGMENT, jax.random.key(s), BATCH) for s in (0, 1)]
-  both = jax.tree.map(lambda *x: jnp.stack(x), *states)
-  many, _ = jax.vmap(m.make_step(line(), tx, AUGMENT), (0, None))(both, BATCH)
+  begin = jax.vmap(lambda key: m.init_state(line(), tx, AUGMENT, key, BATCH))
+  both = jax.jit(begin)(jax.random.split(KEY, 2))
+  many, _ = jax.jit(jax.vmap(m.make_step(line(), tx, AUGMENT), (0, None)))(both, BATCH)
   assert many.params['head']['w'].shape == (2, 2) and many.step.tolist() == [1, 1]
