@@ -1,6 +1,5 @@
 """Runs the trials of a grid that are not recorded yet, in a pool of processes."""
 
-import fcntl
 import multiprocessing
 import os
 import signal
@@ -20,7 +19,6 @@ from ssl_bench.grid.progress import Progress
 from ssl_bench.grid.trial import Room, check
 from ssl_bench.grid.worker import work
 from ssl_bench.records import record
-from ssl_bench.signature import BadSetting
 from ssl_bench.train.structure import uses_labels
 
 GRACE = 60  # seconds that a worker has to save its state
@@ -53,7 +51,7 @@ def run_grid(grid: Grid, room: Room, workers: int | None = None) -> Summary:
   for config in {str(to_dict(c.model_copy(update=UNSEEDED))): c for c in grid.configs}.values():
     check(config, datasets[config.dataset])
   wanted = workers or default_workers()
-  with _alone(room):
+  with room.alone():
     tasks, before = plan(grid, room, datasets)
     count = min(wanted, len(tasks))
     progress = Progress(grid.name, len(grid.configs), before, sum(task.steps for task in tasks))
@@ -198,18 +196,6 @@ class Pool:
     finally:
       for number, handler in old.items():
         signal.signal(number, handler)
-
-
-@contextmanager
-def _alone(room: Room) -> Iterator[None]:
-  """Holds the folder's lock."""
-  room.path.mkdir(parents=True, exist_ok=True)
-  with open(room.path / '.lock', 'w') as lock:
-    try:
-      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-      raise BadSetting(f'Another process works in {room.path}; wait for it, or stop it first.') from None
-    yield
 
 
 @contextmanager

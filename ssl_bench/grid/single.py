@@ -28,15 +28,16 @@ def run_single(config: Config, folder: Path, *, only_evaluate: bool = False) -> 
     console.print(f'Already recorded: {room.record_of(identity)}', markup=False)
     return show(found, console)
   check(config, dataset)
+  training = record.identify_training(config, dataset.fingerprint, uses_labels(config, dataset))
   if only_evaluate:
-    check_trained(config, room, dataset)
+    check_trained(config, room, training)
   compile_program(structure_of(config, dataset))  # what cannot be traced is told before anything is written
   console.print(yaml.safe_dump(to_dict(config), sort_keys=False), markup=False)
   asked: list[int] = []
   for number in (signal.SIGTERM, signal.SIGINT):
     signal.signal(number, lambda number, frame: asked.append(number))
   try:
-    with Progress(console=console, transient=True) as bars:
+    with room.alone(training), Progress(console=console, transient=True) as bars:
       bar = bars.add_task('training', total=config.steps)
       found = run_trial(
         config,
@@ -53,10 +54,9 @@ def run_single(config: Config, folder: Path, *, only_evaluate: bool = False) -> 
   return show(found, console)
 
 
-def check_trained(config: Config, room: Room, dataset) -> None:
+def check_trained(config: Config, room: Room, training: str) -> None:
   """Raises `BadSetting` unless the training that a trial needs is complete."""
-  name = record.identify_training(config, dataset.fingerprint, uses_labels(config, dataset))
-  folder = room.checkpoints / name
+  folder = room.checkpoints / training
   checkpoints = Checkpoints(folder) if folder.is_dir() else None
   done = checkpoints.latest() if checkpoints else None
   if checkpoints:

@@ -1,7 +1,9 @@
 """One trial, from its config to its record."""
 
+import fcntl
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,17 @@ class Room:
     self.path = path
     self.records = path / 'records'
     self.checkpoints = path / 'checkpoints'
+
+  @contextmanager
+  def alone(self, what: str = 'all') -> Iterator[None]:
+    """Holds a lock; raises `BadSetting` where another process holds it."""
+    self.path.mkdir(parents=True, exist_ok=True)
+    with open(self.path / f'.lock-{what}', 'w') as lock:
+      try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      except BlockingIOError:
+        raise BadSetting(f'Another process works in {self.path}; wait for it, or stop it first.') from None
+      yield
 
   def record_of(self, identity: str) -> Path:
     return self.records / f'{identity}.json'
