@@ -26,7 +26,7 @@ NORMS = [
 def trace(net, shape, train):
   """Parameters, statistics, features and next statistics, as shapes."""
   params, stats = jax.eval_shape(net.init, KEY, jnp.zeros(shape))
-  apply = lambda p, s, x: net.apply(p, s, x, train=train, key=KEY)  # noqa: E731
+  apply = lambda p, s, x: net.apply(p, s, x, train=train, key=KEY)
   return params, stats, *jax.eval_shape(apply, params, stats, jax.ShapeDtypeStruct(shape, jnp.float32))
 
 
@@ -73,7 +73,7 @@ def test_bfloat16_computes_in_bfloat16_and_keeps_float32_state(name):
   net = nets.get(name)(**SMALL.get(name, {}), dtype='bfloat16')
   params, stats, features, new = trace(net, SHAPES[0], train=True)
   assert {leaf.dtype for leaf in jax.tree.leaves((params, new, features))} == {np.dtype('float32')}
-  apply = lambda p, s: net.apply(p, s, jnp.zeros(SHAPES[0]), train=True, key=KEY)[0]  # noqa: E731
+  apply = lambda p, s: net.apply(p, s, jnp.zeros(SHAPES[0]), train=True, key=KEY)[0]
   products = products_of(jax.make_jaxpr(apply)(params, stats).jaxpr)
   assert products and all(dtype == jnp.bfloat16 for dtype in products)
 

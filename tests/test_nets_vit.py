@@ -38,7 +38,7 @@ def layer_norm(p, x):
 
 def attention(p, x, heads):
   q, k, v = np.split(dense(p['Dense_0'], x), 3, -1)
-  split = lambda a: a.reshape(*a.shape[:2], heads, -1).transpose(0, 2, 1, 3)  # noqa: E731
+  split = lambda a: a.reshape(*a.shape[:2], heads, -1).transpose(0, 2, 1, 3)
   q, k, v = split(q), split(k), split(v)
   y = softmax(q @ k.transpose(0, 1, 3, 2) / np.sqrt(q.shape[-1]), -1) @ v
   return dense(p['Dense_1'], y.transpose(0, 2, 1, 3).reshape(x.shape))

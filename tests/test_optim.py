@@ -232,7 +232,7 @@ def test_settings_are_split_into_numbers_and_structure():
     ({'name': 'sgd', 'schedule': 'cosine(half)'}, 'write one number or fraction'),
     ({'name': 'sgd', 'schedule': 'cosine(1/0)'}, 'write one number or fraction'),
     ({'name': 'sgd', 'clip': 0}, 'clip must be a number above 0 or null, not 0.'),
-    ({'name': 'sgd', 'groups': {'head': {'momentum': 2}}}, 'group head: momentum must be in [0, 1], not 2'),
+    ({'name': 'sgd', 'groups': {'head': {'momentum': 2}}}, 'group head: momentum must be in [0, 1), not 2'),
     ({'name': 'sgd', 'groups': {'head': {'schedule': 'x'}}}, "There is no schedule 'x'"),
   ],
 )

@@ -8,16 +8,17 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from ssl_bench.signature import POSITIVE, UNIT, BadSetting, Range, check, parse_call, settings_of, suggest
+from ssl_bench.signature import POSITIVE, BadSetting, Range, check, parse_call, settings_of, suggest
 
 Rate = Annotated[float, Range(0)]
+SHARE = Range(0, 1, below=True)
 NO_CLIP = float('inf')
 
 
 def sgd(
   *,
   lr: Rate = 0.03,
-  momentum: Annotated[float, UNIT] = 0.9,
+  momentum: Annotated[float, SHARE] = 0.9,
   nesterov: bool = True,
   weight_decay: Rate = 5e-4,
   schedule: str = 'cosine(7/16)',
@@ -40,8 +41,8 @@ def sgd(
 def adamw(
   *,
   lr: Rate = 1e-3,
-  b1: Annotated[float, UNIT] = 0.9,
-  b2: Annotated[float, UNIT] = 0.999,
+  b1: Annotated[float, SHARE] = 0.9,
+  b2: Annotated[float, SHARE] = 0.999,
   eps: Annotated[float, POSITIVE] = 1e-8,
   weight_decay: Rate = 0.05,
   schedule: str = 'warmup_cosine(0.1)',
@@ -62,13 +63,16 @@ def adamw(
 def lars(
   *,
   lr: Rate = 0.3,
-  momentum: Annotated[float, UNIT] = 0.9,
+  momentum: Annotated[float, SHARE] = 0.9,
   nesterov: bool = False,
   weight_decay: Rate = 1e-6,
   trust: Annotated[float, POSITIVE] = 1e-3,
   schedule: str = 'warmup_cosine(0.1)',
 ) -> Callable:
-  """LARS (You et al., 2017) as SimCLR and BYOL use it: biases and normalization have neither decay nor trust.
+  """LARS (You et al., 2017) as in SimCLR's code: biases and normalization have neither decay nor trust.
+
+  The rate is inside the momentum's buffer, where BYOL and MoCo v3 have it outside; the two differ while the
+  rate changes.
 
   Args:
     lr: the rate at the top of the schedule.
