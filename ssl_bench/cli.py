@@ -19,9 +19,8 @@ app.add_typer(data_app, name='data')
 Overrides = Annotated[list[str] | None, typer.Argument(help='Settings as key=value; they win over the file.')]
 Runs = Annotated[Path, typer.Option(help='Where everything that a run writes goes.')]
 Workers = Annotated[int, typer.Option(min=0, help='Processes; 0: one a core, or one for an accelerator.')]
-Mirror = Annotated[
-  Literal['offline', 'online', 'disabled'], typer.Option(help='How to mirror to Weights & Biases.')
-]
+Wandb = Literal['offline', 'online', 'disabled']
+Mirror = Annotated[Wandb, typer.Option(help='How to mirror to Weights & Biases.')]
 NoTiming = Annotated[bool, typer.Option('--no-timing', help='Leave out what a clock wrote.')]
 
 
@@ -49,24 +48,31 @@ def _complain(text: str) -> int:
 
 
 @app.command()
-def train(config: Path, overrides: Overrides = None, runs: Runs = Path('runs')) -> None:
+def train(
+  config: Path, overrides: Overrides = None, runs: Runs = Path('runs'), wandb: Mirror = 'offline'
+) -> None:
   """Train, evaluate and record one trial: ssl-bench train configs/digits/fixmatch.yaml labels=20 seed=3."""
-  _one(config, overrides, runs)
+  _one(config, overrides, runs, wandb)
 
 
 @app.command()
-def evaluate(config: Path, overrides: Overrides = None, runs: Runs = Path('runs')) -> None:
-  """Evaluate a trained trial again, with other evaluate.… settings or label budgets; trains nothing."""
-  _one(config, overrides, runs, only_evaluate=True)
+def evaluate(
+  config: Path, overrides: Overrides = None, runs: Runs = Path('runs'), wandb: Mirror = 'offline'
+) -> None:
+  """Evaluate a trained trial again, with other evaluate.probes or label budgets; trains nothing."""
+  _one(config, overrides, runs, wandb, only_evaluate=True)
 
 
-def _one(path: Path, overrides: list[str] | None, runs: Path, only_evaluate: bool = False) -> None:
+def _one(
+  path: Path, overrides: list[str] | None, runs: Path, wandb: Wandb, only_evaluate: bool = False
+) -> None:
   _prepare(runs)
   from ssl_bench import config as configs
+
+  config = configs.load(path, overrides or (), need_data=True)
   from ssl_bench.grid.single import run_single
 
-  config = configs.load(path, overrides or ())
-  sys.exit(run_single(config, runs / 'train', only_evaluate=only_evaluate))
+  sys.exit(run_single(config, runs / 'train', wandb, only_evaluate=only_evaluate))
 
 
 @app.command()
@@ -81,9 +87,11 @@ def grid(
   """Run the trials of a grid that are not recorded yet, and show its leaderboard."""
   _prepare(runs)
   from ssl_bench.grid.expand import expand
+
+  found = expand(file, overrides or (), need_data=True)
   from ssl_bench.grid.whole import run_whole
 
-  sys.exit(run_whole(expand(file, overrides or ()), runs, workers or None, wandb, timing=not no_timing))
+  sys.exit(run_whole(found, runs, workers or None, wandb, timing=not no_timing))
 
 
 @app.command()
@@ -117,7 +125,7 @@ def submit(
 
 @app.command(name='list')
 def list_(
-  what: Annotated[str, typer.Argument(help='methods, nets, datasets, augmentations or optimizers')] = '',
+  what: Annotated[str, typer.Argument(help='One of the lists, such as methods.')] = '',
 ) -> None:
   """What there is, with settings, defaults and ranges."""
   from ssl_bench.inventory import KINDS, show
@@ -135,9 +143,11 @@ def speed(
 ) -> None:
   """Measure training: the loop against its bare step, the step's parts, images/s, GFLOP/s, compile time."""
   from ssl_bench import config as configs
+
+  found = configs.load(config, overrides or (), need_data=True)
   from ssl_bench.grid.speed import measure, show
 
-  show(measure(configs.load(config, overrides or ()), steps))
+  show(measure(found, steps))
 
 
 @data_app.command(name='list')

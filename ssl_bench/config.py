@@ -79,11 +79,11 @@ class Config(Section):
 MANNER = ('checkpoint',)
 
 
-def load(path: str | Path, overrides: Iterable[str] = ()) -> Config:
+def load(path: str | Path, overrides: Iterable[str] = (), *, need_data: bool = False) -> Config:
   """The config of a file: its folder's `_protocol.yaml`, then the file, then `key=value` overrides.
 
   A method needs no file of its own: `configs/digits/<method>.yaml` that is not there is the method on its
-  signature's defaults.
+  signature's defaults.  With `need_data`, a data set that is not here is told before anything else.
   """
   path = Path(path)
   tree = read_protocol(path.parent)
@@ -92,9 +92,18 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Config:
   else:
     check_file(path, 'config')
     tree = merge(tree, read_sections(path))
-  for override in overrides:
-    tree = merge(tree, parse_override(override))
+  tree = overlay(tree, map(parse_override, overrides))
+  if need_data:
+    check_data(tree)
   return validate(tree)
+
+
+def check_data(tree: Mapping[str, Any]) -> None:
+  """Raises `BadSetting` at once where the data set is not here: before what takes long is imported."""
+  from ssl_bench import data
+
+  if isinstance(tree.get('dataset'), str):
+    data.check_here(tree['dataset'])
 
 
 def read_protocol(folder: Path) -> dict[str, Any]:
@@ -138,16 +147,23 @@ def read_yaml(path: Path) -> dict[str, Any]:
   return tree or {}
 
 
-def parse_override(text: str) -> dict[str, Any]:
-  """`'method.threshold=0.9'` as a tree."""
+def parse_override(text: str) -> tuple[str, Any]:
+  """`'method.threshold=0.9'` as ('method.threshold', 0.9)."""
   name, eq, value = text.partition('=')
   if not eq or not name.strip():
     raise BadSetting(f'{text!r} is not of the form key=value.')
   try:
-    tree: Any = parse_yaml(value)
+    return name.strip(), parse_yaml(value)
   except yaml.YAMLError:
-    tree = value
-  return nest(name.strip(), tree)
+    return name.strip(), value
+
+
+def overlay(tree: Mapping[str, Any], settings: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+  """Settings by dotted name over `tree`, in any order: a section's name, which starts it anew, goes first."""
+  out = dict(tree)
+  for name, value in sorted(settings, key=lambda setting: setting[0].removesuffix('.name') not in NAMED):
+    out = merge(out, nest(name, value))
+  return out
 
 
 def nest(name: str, value: Any) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from rich.console import Console
 from rich.table import Table
@@ -10,14 +11,15 @@ from rich.text import Text
 
 from ssl_bench.signature import describe_type, settings_of
 
-KINDS = ('methods', 'nets', 'datasets', 'augmentations', 'optimizers')
+KINDS = ('methods', 'nets', 'datasets', 'augmentations', 'optimizers', 'settings')
 
 
 def show(kinds: Sequence[str]) -> None:
   """Prints the lists."""
   console = Console(highlight=False, width=max(120, Console().width))
   for kind in kinds:
-    _datasets(console) if kind == 'datasets' else _factories(console, kind)
+    lists = {'datasets': _datasets, 'settings': _settings}
+    lists[kind](console) if kind in lists else _factories(console, kind)
 
 
 def factories(kind: str) -> dict[str, Callable]:
@@ -48,6 +50,49 @@ def _factories(console: Console, kind: str) -> None:
     if settings_of(factory):
       console.print(table)
   console.print()
+
+
+def _settings(console: Console) -> None:
+  """A config's own settings; those of a method, a net and an optimizer are in their lists."""
+  from pydantic import BaseModel
+
+  from ssl_bench.config import Config
+
+  console.print('[bold]settings[/bold]')
+  table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+
+  def add(model: type[BaseModel], prefix: str) -> None:
+    for name, field in model.model_fields.items():
+      inner = [t for t in (field.annotation, *get_args(field.annotation)) if is_section(t)]
+      if inner:
+        add(inner[0], f'{prefix}{name}.')
+      else:
+        default = 'needed' if field.is_required() else _say(field.default)
+        bounds = ', '.join(filter(None, map(_bound, field.metadata)))
+        table.add_row(' ', prefix + name, default, Text(f'{_hint(field.annotation)} {bounds}'.strip()))
+
+  def is_section(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, BaseModel)
+
+  add(Config, '')
+  table.add_row(' ', 'optimizer.clip', 'null', Text('a number > 0: the largest global norm of a gradient'))
+  table.add_row(' ', 'optimizer.groups', 'null', Text('{first level of params: settings that differ there}'))
+  console.print(table)
+  console.print()
+
+
+def _bound(mark: Any) -> str:
+  """`Ge(ge=1)` as ≥ 1."""
+  signs = {'ge': '≥', 'gt': '>', 'le': '≤', 'lt': '<'}
+  return next((f'{sign} {getattr(mark, name):,}' for name, sign in signs.items() if hasattr(mark, name)), '')
+
+
+def _hint(hint: Any) -> str:
+  """A pydantic field's type as a user would say it."""
+  base = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+  if get_origin(base) in (Union, UnionType):
+    return ' or '.join(_hint(part) for part in get_args(base))
+  return 'settings by name' if get_origin(base) is dict else describe_type(base)
 
 
 def _datasets(console: Console) -> None:

@@ -137,7 +137,7 @@ def _fit(hint: Any, value: Any) -> Any:
   if hint is Any:
     return value
   if origin is Literal:
-    return value if value in args else _MISFIT
+    return next((arg for arg in args if arg == value and type(arg) is type(value)), _MISFIT)
   if origin is tuple:
     if not isinstance(value, (list, tuple)):
       return _MISFIT

@@ -246,3 +246,32 @@ def test_a_method_needs_no_file_of_its_own(folder):
   assert load(folder / 'pseudo_label.yaml', ['seed=3']) == validate(
     {**configs.read_protocol(folder), 'method': 'pseudo_label', 'seed': 3}
   )
+
+
+@pytest.mark.parametrize('order', [1, -1])
+def test_a_setting_may_stand_before_the_name_of_its_section(order):
+  words = ['method=simclr', 'method.temperature=0.2', 'net=mlp', 'net.norm=layer'][::order]
+  config = load(ROOT / 'configs/digits/fixmatch.yaml', words)
+  assert config.method['name'] == 'simclr' and config.method['temperature'] == 0.2
+  assert config.net['name'] == 'mlp' and config.net['norm'] == 'layer'
+
+
+def test_a_whole_number_is_not_its_float():
+  with pytest.raises(BadSetting, match='depth must be one of 18, 34, 50'):
+    load(ROOT / 'configs/digits/fixmatch.yaml', ['net={name: resnet, depth: 18.0}'])
+
+
+def test_a_missing_set_is_told_before_jax_is_imported(tmp_path):
+  script = """
+import sys
+from ssl_bench import config, signature
+try:
+  config.load(sys.argv[1], ['dataset=kmnist'], need_data=True)
+except signature.BadSetting as error:
+  assert 'data prepare kmnist' in str(error)
+  assert 'jax' not in sys.modules
+  print('told')
+"""
+  words = [sys.executable, '-c', script, str(ROOT / 'configs/digits/fixmatch.yaml')]
+  env = {**os.environ, 'SSL_BENCH_DATA': str(tmp_path), 'PYTHONPATH': str(ROOT)}
+  assert subprocess.run(words, env=env, capture_output=True, text=True).stdout == 'told\n'

@@ -21,7 +21,7 @@ DIGITS_TEST = 'dbf4f02f7b389689'
 
 def test_digits_are_scikit_learns_in_three_disjoint_parts():
   data, raw = load('digits'), load_digits()
-  assert data.shape == (8, 8, 1) and data.classes == 10 and not data.is_fake
+  assert data.shape == (8, 8, 1) and data.classes == 10
   index = np.concatenate([data.train_index, data.validation_index, data.test_index])
   assert sorted(index) == list(range(1797))
   images = np.concatenate([data.train_images, data.validation_images, data.test_images])
@@ -44,7 +44,7 @@ def test_digits_parts_are_balanced_and_pinned():
 @pytest.mark.parametrize('name, shape', [('fake', (8, 8, 1)), ('fake_16x12x3', (16, 12, 3))])
 def test_fake_is_marked_and_always_the_same(name, shape):
   data = load(name)
-  assert data.is_fake and data.shape == shape and 'tests only' in data.license
+  assert data.shape == shape and 'tests only' in data.license
   assert data.fingerprint == load(name).fingerprint
   assert data.n_unlabeled == data.n_train == len(data.stream_images())
 

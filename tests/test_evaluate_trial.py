@@ -191,13 +191,13 @@ def test_cost_counts_an_epoch_as_one_pass_over_the_training_part(semi, selfs):
     cost = trial.record['cost']
     assert cost['steps_per_epoch'] == 240 // 16
     assert cost['gflops_per_epoch'] == pytest.approx(cost['gflops_per_step'] * 15)
-    assert cost['gflops_per_1000_images'] == pytest.approx(cost['gflops_per_epoch'] / 0.24)
     assert cost['seconds_per_epoch'] == pytest.approx(15 / cost['steps_per_second'])
-    assert cost['images_per_second'] == pytest.approx(240 / cost['seconds_per_epoch'])
+    assert cost['images_per_second'] == pytest.approx(16 * cost['steps_per_second'])
     assert cost['peak_memory_bytes'] > 0 and cost['shared'] is False
     # A multiplication and an addition for every weight and image, once forward and about twice backward.
     weights, views = 64 * 16, (8 + 16 + 16) if trial is semi else 32
     assert 1 < 1e9 * cost['gflops_per_step'] / (2 * weights * views) < 30
+    assert cost['gflops_per_1000_views'] == pytest.approx(1000 * cost['gflops_per_step'] / views)
 
 
 def test_a_failed_trial_is_recorded_with_its_sentence_and_run_again(tmp_path):

@@ -172,3 +172,9 @@ def test_a_missing_grid_is_told_with_the_nearest(folder):
   write(folder, {'base': 'configs'}, name='quick')
   with pytest.raises(BadSetting, match=r"There is no grid .*quik.yaml'; did you mean .*quick.yaml'\?"):
     expand(folder / 'quik.yaml')
+
+
+def test_a_swept_setting_may_stand_before_the_name_of_its_section(folder):
+  block = {'method.threshold': [0.5, 0.6], 'method': 'fixmatch', 'net.widths': [[4], [8]], 'net': 'mlp'}
+  found = [(c.method['threshold'], c.net['widths']) for c in grid_of(folder, block).configs]
+  assert found == [(0.5, (4,)), (0.5, (8,)), (0.6, (4,)), (0.6, (8,))]

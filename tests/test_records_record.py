@@ -215,7 +215,7 @@ def lacking(folder):
 @pytest.mark.parametrize(
   ('wrong', 'sentence'),
   [
-    (failed, 'is of a failed trial: ValueError: no'),
+    (failed, 'is of a failed trial; run it again'),
     (fake, 'is of a synthetic set, which is for tests only.'),
     (tampered, 'does not match its own config: it should be'),
     (reversioned, 'does not match its own config: it should be'),

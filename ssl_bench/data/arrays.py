@@ -53,11 +53,6 @@ class Dataset(NamedTuple):
     """Images in the unlabeled stream: the training part, labeled images included, and the extra split."""
     return self.n_train + (0 if self.unlabeled_images is None else len(self.unlabeled_images))
 
-  @property
-  def is_fake(self) -> bool:
-    """Whether this is the synthetic set, which is for tests only and never ranked."""
-    return self.name.startswith('fake')
-
   def stream_images(self) -> np.ndarray:
     """uint8 [n_unlabeled, H, W, C]: what the unlabeled stream's indices point at, `train_images` first."""
     if self.unlabeled_images is None:

@@ -12,6 +12,7 @@ from ssl_bench.data.preparation import ensure_decoded
 from ssl_bench.data.sources import (
   SOURCES,
   Source,
+  check_prepared,
   data_folder,
   decoded_folder,
   how_to_get,
@@ -42,6 +43,14 @@ def check_name(name: str) -> None:
     parse_shape(name)
   elif name != 'digits':
     source_of(name)
+
+
+def check_here(name: str, *, data_dir: str | os.PathLike | None = None) -> None:
+  """Raises `BadSetting`, with the command that gets it, where the set `name` is not there; reads no image."""
+  check_name(name)
+  root = data_folder(data_dir)
+  if name in SOURCES and not decoded_folder(name, root).is_dir():
+    check_prepared(name, root)
 
 
 class Row(NamedTuple):

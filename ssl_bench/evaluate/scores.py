@@ -62,14 +62,6 @@ def top_k(scores: ArrayLike, labels: ArrayLike, k: int = 5) -> float:
   return float(correct(scores, labels, k).mean())
 
 
-def confusion(scores: ArrayLike, labels: ArrayLike) -> NDArray[np.int64]:
-  """Counts [C, C]: how many images of class i (row) were predicted as class j (column)."""
-  scores, labels = np.asarray(scores), np.asarray(labels)
-  classes = scores.shape[-1]
-  pairs = labels * classes + scores.argmax(-1)
-  return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
-
-
 def per_class_accuracy(scores: ArrayLike, labels: ArrayLike) -> Array:
   """Accuracy among the images of each class, [C]; NaN for a class without images."""
   scores, labels = np.asarray(scores), np.asarray(labels)

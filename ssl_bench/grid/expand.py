@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from ssl_bench.config import (
   Config,
+  check_data,
   check_file,
   merge,
-  nest,
+  overlay,
   parse_override,
   read_protocol,
   read_sections,
@@ -30,12 +31,13 @@ class Grid(NamedTuple):
   configs: tuple[Config, ...]
 
 
-def expand(path: str | Path, overrides: Sequence[str] = ()) -> Grid:
+def expand(path: str | Path, overrides: Sequence[str] = (), *, need_data: bool = False) -> Grid:
   """The grid of a file.
 
   A config is the base folder's `_protocol.yaml`, then the method's own file there, then `set`, then one
   cell of a block, then `overrides`.  In a block every list is an axis; `split_seed, seed: [[0, 0], [1, 1]]`
-  is one axis of two settings that move together.  Raises `BadSetting` with the block that is wrong.
+  is one axis of two settings that move together.  Raises `BadSetting` with the block that is wrong and,
+  with `need_data`, where a data set is not here.
   """
   path = Path(path)
   check_file(path, 'grid')
@@ -55,7 +57,10 @@ def expand(path: str | Path, overrides: Sequence[str] = ()) -> Grid:
   for number, block in enumerate(tree['blocks'], 1):
     try:
       for cell in cells(block):
-        config = assemble(base, _tree(changes), cell, overrides)
+        tree = assemble(base, changes, cell, overrides)
+        if need_data:
+          check_data(tree)
+        config = validate(tree)
         configs.setdefault(str(to_dict(config)), config)
     except BadSetting as error:
       raise BadSetting(f'{path}, block {number}: {error}') from None
@@ -64,17 +69,16 @@ def expand(path: str | Path, overrides: Sequence[str] = ()) -> Grid:
 
 def assemble(
   base: Path, changes: Mapping[str, Any], cell: Mapping[str, Any], overrides: Sequence[str]
-) -> Config:
-  """One config of a grid."""
+) -> dict[str, Any]:
+  """The tree of one config of a grid."""
   tree = read_protocol(base)
   method = cell['method'].get('name') if isinstance(cell['method'], Mapping) else cell['method']
   own = base / f'{method}.yaml'
   if own.is_file():
     tree = merge(tree, read_sections(own))
-  tree = merge(merge(tree, changes), _tree(cell))
-  for override in overrides:
-    tree = merge(tree, parse_override(override))
-  return validate(tree)
+  for settings in (changes.items(), cell.items(), map(parse_override, overrides)):
+    tree = overlay(tree, ((str(name), value) for name, value in settings))
+  return tree
 
 
 def cells(block: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -100,14 +104,6 @@ def cells(block: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     raise BadSetting('a block needs a method, such as method: [supervised, fixmatch].')
   for combination in itertools.product(*axes):
     yield {name: value for part in combination for name, value in part.items()}
-
-
-def _tree(flat: Mapping[str, Any]) -> dict[str, Any]:
-  """Dotted names as a tree."""
-  tree: dict[str, Any] = {}
-  for name, value in flat.items():
-    tree = merge(tree, nest(str(name), value))
-  return tree
 
 
 def _find(path: Path, base: str) -> Path:

@@ -11,6 +11,7 @@ from ssl_bench import data
 from ssl_bench.config import Config, to_dict
 from ssl_bench.grid.trial import Room, check, run_trial
 from ssl_bench.records import record
+from ssl_bench.records.track import Mode, mirror
 from ssl_bench.signature import BadSetting
 from ssl_bench.train.checkpoint import Checkpoints
 from ssl_bench.train.fit import Interrupted
@@ -18,7 +19,7 @@ from ssl_bench.train.program import compile_program
 from ssl_bench.train.structure import structure_of, uses_labels
 
 
-def run_single(config: Config, folder: Path, *, only_evaluate: bool = False) -> int:
+def run_single(config: Config, folder: Path, wandb: Mode, *, only_evaluate: bool = False) -> int:
   """Runs a trial in `folder` and returns the exit code: 0 done, 1 failed or diverged, 143 stopped."""
   console = Console(highlight=False, soft_wrap=True)
   room = Room(folder)
@@ -50,6 +51,7 @@ def run_single(config: Config, folder: Path, *, only_evaluate: bool = False) -> 
   except Interrupted as stop:
     console.print(str(stop))
     return 128 + asked[0]
+  mirror([found], room.path, mode=wandb)
   console.print(f'Recorded: {room.record_of(identity)}', markup=False)
   return show(found, console)
 

@@ -16,7 +16,7 @@ from ssl_bench.grid.trial import Room, labeled_of, train
 from ssl_bench.train import parallel
 from ssl_bench.train.parts import parts
 from ssl_bench.train.program import compile_program
-from ssl_bench.train.structure import arrays_of, numbers_of, structure_of, views_of
+from ssl_bench.train.structure import arrays_of, numbers_of, structure_of
 
 ROUNDS = 5
 
@@ -67,11 +67,10 @@ def measure(config: Config, steps: int) -> Speed:
   rounds = [(bare(), *trained()) for _ in range(ROUNDS)]
   bare_step, loop, whole = (float(np.median(column)) for column in zip(*rounds))
   timed = {name: _time(run, steps) for name, run in parts(config, dataset, arrays, numbers).items()}
-  views = _images(config, dataset)
   device = f'{jax.device_count()} × {jax.devices()[0].device_kind}'
   cost = program.cost
   flops, seconds = cost['gflops_per_step'], cost['compile_seconds']
-  return Speed(device, bare_step, loop, whole, timed, views, flops, seconds)
+  return Speed(device, bare_step, loop, whole, timed, program.views_per_step, flops, seconds)
 
 
 def show(speed: Speed) -> None:
@@ -102,9 +101,3 @@ def _time(run: Callable[[], Any], steps: int) -> float:
     jax.block_until_ready(out)
     seconds.append((time.perf_counter() - started) / max(1, steps // ROUNDS))
   return float(np.median(seconds))
-
-
-def _images(config: Config, dataset) -> int:
-  """Views per step, over both streams."""
-  size = {'labeled': config.batch.labeled, 'unlabeled': config.batch.unlabeled}
-  return sum(size[view.stream] * view.copies for view in views_of(config, dataset).values())

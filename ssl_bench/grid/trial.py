@@ -82,7 +82,7 @@ def run_trial(
       'status': 'done',
       'curve': fitted.history['curve'],
       'evaluations': fitted.history['evaluations'],
-      'cost': cost.cost(fitted.program, fitted.history['segments'], memory=cost.peak_memory(), shared=shared),
+      'cost': cost.cost(fitted.program, fitted.history['segments'], shared=shared),
     }
   except Interrupted:
     raise

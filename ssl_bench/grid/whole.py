@@ -1,7 +1,6 @@
 """A grid from the command line: run what is missing, mirror it, build its board and show it."""
 
 from pathlib import Path
-from typing import Literal
 
 from rich.console import Console
 
@@ -11,12 +10,10 @@ from ssl_bench.grid.trial import Room
 from ssl_bench.leaderboard import terminal
 from ssl_bench.leaderboard.publish import publish
 from ssl_bench.records import record
-from ssl_bench.records.track import mirror
-
-Wandb = Literal['offline', 'online', 'disabled']
+from ssl_bench.records.track import Mode, mirror
 
 
-def run_whole(grid: Grid, runs: Path, workers: int | None, wandb: Wandb, *, timing: bool) -> int:
+def run_whole(grid: Grid, runs: Path, workers: int | None, wandb: Mode, *, timing: bool) -> int:
   """Returns the exit code: 0 all trials ended, 1 some failed, 128 + the signal that stopped it."""
   console = Console(highlight=False, soft_wrap=True)
   room = Room(runs / grid.name)

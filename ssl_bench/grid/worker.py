@@ -16,7 +16,7 @@ def work(pipe: Connection, room: str, grid: str, shared: bool) -> None:
   """
   _die_with_parent()
   stopping = _listen()
-  from ssl_bench.config import validate
+  from ssl_bench.config import to_dict, validate
   from ssl_bench.grid.trial import Room, run_trial
   from ssl_bench.train.fit import Interrupted
 
@@ -29,7 +29,7 @@ def work(pipe: Connection, room: str, grid: str, shared: bool) -> None:
   tell('idle')
   while (trees := pipe.recv()) is not None:
     for config in map(validate, trees):
-      tell('begin', label(trees[0] | {'labels': config.labels}))
+      tell('begin', label(to_dict(config)))
       before = [0]
 
       def report(step: int, metrics: dict[str, Any], before: list[int] = before) -> None:

@@ -11,8 +11,7 @@ Settings = Mapping[str, str]
 WHICH = ('dataset', 'labels', 'split_seed', 'fold', 'seed')  # they say which trial of a row, not which row
 MANNER = ('protocol', 'checkpoint', 'log_every')  # they name the section, or change nothing that comes out
 # What of a cost no clock wrote.
-# What of a cost no clock wrote.
-COUNTED = ('gflops_per_step', 'gflops_per_epoch', 'gflops_per_1000_images', 'steps_per_epoch')
+COUNTED = ('gflops_per_step', 'gflops_per_epoch', 'gflops_per_1000_views', 'steps_per_epoch')
 
 
 class Pair(NamedTuple):

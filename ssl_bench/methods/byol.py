@@ -37,7 +37,8 @@ def byol(
   BatchNorm: every view has its own pass and its own moments, as in the authors' code; the target
   keeps running moments of its own.
   Deviations: the target starts as a copy of the online network (the authors' code draws it anew and
-  notes that it makes no difference); the default widths are for small nets.
+  notes that it makes no difference); the default widths are for small nets; both views come from one
+  policy, where the paper blurs and solarizes the second differently (appendix B).
   """
   branch = net.chain(encoder=encoder, projector=net.projector(hidden, out, last_bias=False))
   predictor = net.projector(hidden, out, last_bias=False)

@@ -134,7 +134,10 @@ def read_all(folders: Iterable[Path]) -> list[Tree]:
 def check_submittable(record: Mapping[str, Any]) -> None:
   """Raises `BadSetting` unless a record is whole, its identity its own, and its data real."""
   if record['status'] == 'failed':
-    raise BadSetting(f'record {record["id"]} is of a failed trial: {record["error"]}')
+    raise BadSetting(
+      f'record {record["id"]} is of a failed trial; run it again, or submit single files. It said: '
+      f'{record["error"]}'
+    )
   config = validate(record['config'])
   if config.dataset.startswith('fake'):
     raise BadSetting(f'record {record["id"]} is of a synthetic set, which is for tests only.')

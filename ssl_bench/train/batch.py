@@ -22,11 +22,20 @@ def scale(images):
 def policies_of(parts: Mapping[str, Any]) -> dict[str, Callable]:
   """Policy name -> (key, uint8 image) -> float32 image on the methods' pixel scale."""
 
-  def policy(text):
-    change = augment.compile_policy(text, parts['shape'][-1])
+  shape = tuple(parts['shape'])
+
+  def policy(name, text):
+    change = augment.compile_policy(text, shape[-1])
+    seen = jax.eval_shape(
+      change, jax.eval_shape(lambda: jax.random.key(0)), jax.ShapeDtypeStruct(shape, 'uint8')
+    )
+    if seen.shape != shape:
+      raise BadSetting(
+        f'augment.{name} turns images of {shape[:2]} into {seen.shape[:2]}; leave size out, or make it that.'
+      )
     return lambda key, image: scale(change(key, image))
 
-  return {name: policy(text) for name, text in parts['augment'].items()}
+  return {name: policy(name, text) for name, text in parts['augment'].items()}
 
 
 def drawer(parts: Mapping[str, Any], streams: set[str], mesh) -> Callable:
@@ -46,6 +55,11 @@ def drawer(parts: Mapping[str, Any], streams: set[str], mesh) -> Callable:
     return parallel.split_batch(batch, mesh)
 
   return draw
+
+
+def sizes(parts: Mapping[str, Any]) -> dict[str, int]:
+  """Images per step, by stream."""
+  return dict(zip(('labeled', 'unlabeled'), parts['batch']))
 
 
 def check_batch(parts: Mapping[str, Any], streams: set[str]) -> None:

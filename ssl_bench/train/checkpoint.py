@@ -10,10 +10,10 @@ import orbax.checkpoint as ocp
 
 
 class Checkpoints:
-  """The checkpoints of one run in a folder; the newest is kept, and written before the older goes."""
+  """The checkpoints of one run in a folder; the two newest are kept."""
 
   def __init__(self, folder: Path):
-    options = ocp.CheckpointManagerOptions(max_to_keep=1, enable_async_checkpointing=False)
+    options = ocp.CheckpointManagerOptions(max_to_keep=2, enable_async_checkpointing=False)
     self._manager = ocp.CheckpointManager(folder.absolute(), options=options)
 
   def latest(self) -> int | None:

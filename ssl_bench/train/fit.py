@@ -32,7 +32,7 @@ class Diverged(Exception):
   """The loss or its gradient was not finite."""
 
   def __init__(self, step: int, saved: int | None, history: dict[str, Any]):
-    kept = f'the last good checkpoint, of step {saved}, is kept' if saved else 'no checkpoint came before it'
+    kept = f'the checkpoint of step {saved}, before it, is kept' if saved else 'no checkpoint came before it'
     super().__init__(f'The loss or its gradient was not finite at step {step}; {kept}.')
     self.step, self.saved, self.history = step, saved, history
 

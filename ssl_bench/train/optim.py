@@ -23,7 +23,7 @@ def sgd(
   weight_decay: Rate = 5e-4,
   schedule: str = 'cosine(7/16)',
 ) -> Callable:
-  """SGD with momentum; weight decay is added to the gradient, on kernels only (FixMatch's code).
+  """SGD with momentum; weight decay is added to the gradient, not of biases and normalization.
 
   Args:
     lr: the rate at the top of the schedule.
@@ -47,7 +47,7 @@ def adamw(
   weight_decay: Rate = 0.05,
   schedule: str = 'warmup_cosine(0.1)',
 ) -> Callable:
-  """AdamW (Loshchilov and Hutter, 2019); decoupled weight decay on kernels only.
+  """AdamW (Loshchilov and Hutter, 2019); decoupled weight decay, not of biases and normalization.
 
   Args:
     lr: the rate at the top of the schedule.

@@ -27,7 +27,10 @@ class Program(NamedTuple):
   observe: Callable  # (state, numbers, uint8 images) -> {'features', 'logits' where there are any}
   stride: int
   steps_per_epoch: int
-  epoch_images: int  # images of the training part that one epoch passes over
+  images_per_step: (
+    int  # that the step draws from its stream: the unlabeled one, or for want of it the labeled
+  )
+  views_per_step: int  # augmented images that the step looks at, over all views
   has_classifier: bool
   uses_labels: bool
   cost: Mapping[str, float]  # gflops_per_step, compile_seconds, memory_bytes
@@ -96,7 +99,8 @@ def compile_program(structure: str) -> Program:
     observe=jax.jit(observe),
     stride=parts['stride'],
     steps_per_epoch=batch.steps_per_epoch(parts, streams),
-    epoch_images=parts['unlabeled'] if 'unlabeled' in streams else parts['train'],
+    images_per_step=batch.sizes(parts)['unlabeled' if 'unlabeled' in streams else 'labeled'],
+    views_per_step=sum(batch.sizes(parts)[view.stream] * view.copies for view in method.views.values()),
     has_classifier=method.predict is not None,
     uses_labels='labeled' in streams,
     cost={
