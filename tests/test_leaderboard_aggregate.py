@@ -270,3 +270,12 @@ def test_settings_that_differ_are_named_once():
     'ema.decay': 'none',
     'steps': '20',
   }
+
+
+def test_the_baseline_is_the_supervised_row_without_its_option_however_many_there_are():
+  others = [record('fixmatch', 40, s, optimizer__lr=0.1) for s in range(3)]
+  plain = [record('supervised', 40, s, method__strong=False, optimizer__lr=0.03) for s in range(3)]
+  strong = [record('supervised', 40, s, method__strong=True, optimizer__lr=0.1) for s in range(5)]
+  budget = rows_of(board_of(others + plain + strong, today=TODAY))
+  baseline = next(r for r in budget.rows if r.method == 'supervised' and not r.variant)
+  assert dict(baseline.trials[0].settings)['method.strong'] == 'false'

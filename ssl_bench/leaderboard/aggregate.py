@@ -63,15 +63,21 @@ def _section(
 
 
 def usual_settings(trials: Sequence[Trial], section: Sequence[Trial]) -> Settings:
-  """A method's settings at most budgets; of equals, those in most trials, then most like the section's."""
+  """A method's settings without its options, then those at most budgets, in most trials, most like the section's.
+
+  An option is a setting of the method's that is true, such as `supervised` with `strong`: the baseline is
+  the one without.
+  """
   common = Counter(item for t in section for item in t.settings.items())
   groups: dict[str, list[Trial]] = {}
   for t in trials:
     groups.setdefault(_canonical(t.settings), []).append(t)
 
   def weight(key: str) -> tuple:
-    group = groups[key]
-    return len({t.labels for t in group}), len(group), sum(common[i] for i in group[0].settings.items()), key
+    group, settings = groups[key], groups[key][0].settings
+    options = sum(v == 'true' for k, v in settings.items() if k.startswith('method.'))
+    alike = sum(common[item] for item in settings.items())
+    return -options, len({t.labels for t in group}), len(group), alike, key
 
   return groups[max(groups, key=weight)][0].settings
 
