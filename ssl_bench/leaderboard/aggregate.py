@@ -63,7 +63,7 @@ def _section(
 
 
 def usual_settings(trials: Sequence[Trial], section: Sequence[Trial]) -> Settings:
-  """A method's settings without options; of several, those at most budgets, in most trials, most like the rest.
+  """A method's settings without options; of several, those at most budgets, in most trials, most alike.
 
   An option is a setting of the method's that is true, such as `supervised` with `strong`: the baseline is
   the one without.
