@@ -5,6 +5,7 @@ Run as a script, it trains every method for a few steps on all devices of the pr
 
 import contextlib
 import importlib
+import inspect
 import itertools
 import sys
 import zlib
@@ -172,6 +173,16 @@ def split_numbers(name: str, settings: dict[str, Any]) -> tuple[dict[str, Any], 
   return numbers, {k: v for k, v in full.items() if k not in numbers}
 
 
+def draws_of(name: str, views: Any, settings: dict[str, Any]) -> dict[str, Any]:
+  """What the method's own `draw` gives its loss in `terms_and_gradients`; empty where it draws nothing."""
+  draw = getattr(inspect.getmodule(methods.get(name)), 'draw', None)
+  if draw is None:
+    return {}
+  given = {k: settings.get(k, s.default) for k, s in settings_of(methods.get(name)).items()}
+  drawn = draw(KEY, views, **{k: given[k] for k in settings_of(draw)})
+  return {'draws': retype(drawn, 'float64')}
+
+
 # The stub of the goldens.
 
 
@@ -218,6 +229,12 @@ def plain(x: Any) -> Any:
   """The words of a key; any other array as it is."""
   is_key = isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
   return jax.random.key_data(x) if is_key else x
+
+
+def retype(tree: Any, dtype: str) -> Any:
+  """NumPy arrays, those of floats in another precision."""
+  arrays = jax.tree.map(np.asarray, tree)
+  return jax.tree.map(lambda x: x.astype(dtype) if np.issubdtype(x.dtype, np.floating) else x, arrays)
 
 
 def host(tree: Any) -> dict[str, np.ndarray]:

@@ -11,6 +11,7 @@ A golden file holds:
   same parameters where the paper holds them constant: differences in `params` alone are the gradient;
 * `update(params, stats, memory, *, step, …settings) -> (params, memory)`, after the optimizer, where the
   method has one; `step` counts the steps that are done;
+* where the method's module has a `draw(key, views, …)`, `objective` is given what it drew, as `draws`;
 * `CASES`: name -> `Case`;
 * `FLOWS`: term of the loss -> `Flow`, where its gradient goes; everywhere else it is zero;
 * `OBSERVED`: the views whose images move BatchNorm's running moments;
@@ -41,6 +42,7 @@ class Case(NamedTuple):
   step: int = 3
   rows: Mapping[str, Any] = {}  # view -> embeddings
   bias: float = 1.0  # factor of all biases
+  memory: Mapping[str, Any] = {}  # parts of the memory at the start
 
 
 class Flow(NamedTuple):
