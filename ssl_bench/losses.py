@@ -42,3 +42,8 @@ def nt_xent(a, b, temperature):
   similarity = jnp.matmul(z, z.T, precision='highest') / temperature
   logits = jnp.where(jnp.eye(2 * n, dtype=bool), -1e9, similarity)
   return cross_entropy(logits, jnp.roll(jnp.arange(2 * n), n)).mean()
+
+
+def off_diagonal(matrix):
+  """A square matrix with zeros on its diagonal."""
+  return jnp.where(jnp.eye(len(matrix), dtype=bool), 0, matrix)

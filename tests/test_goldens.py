@@ -31,7 +31,6 @@ from ssl_bench import methods
 from ssl_bench.method import State
 
 CLASSES, WIDTH, STEPS = 4, 3, 20
-RATE = np.float32(0.25)
 IMAGES = {'labeled': 5, 'unlabeled': 6}
 BESIDE: dict[str, dict[str, Any]] = {  # what a stream holds besides images
   'labeled': {'label': np.array([0, 3, 2, 1, 0], 'int32')},
@@ -59,11 +58,11 @@ class Stub:
     params, stats, memory = method.init(jax.random.key(0), self.views)
     self.state = State(jax.random.key(0), jnp.int32(0), params, stats, memory, ())
 
-    def advance(state, numbers):
+    def advance(state, numbers, rate):
       """One step of plain descent; the terms of the loss, their gradients, and what the loss left behind."""
       method = make_method(name, encoder, CLASSES, np.float32(STEPS), **structure, **numbers)
       values, grads, aux = terms_and_gradients(method, state, self.views)
-      params = jax.tree.map(lambda p, g: p - RATE * g, state.params, grads['loss'])
+      params = jax.tree.map(lambda p, g: p - rate * g, state.params, grads['loss'])
       new = state._replace(params=params, stats=aux.stats, memory=aux.memory, step=state.step + 1)
       return method.update(new), values, grads, aux
 
@@ -130,7 +129,7 @@ class Bench:
     )
 
   def ours(self, state=None):
-    return self.stub.advance(state or self.state, self.numbers)
+    return self.stub.advance(state or self.state, self.numbers, np.float32(self.case.rate))
 
 
 @cache
@@ -241,7 +240,7 @@ def test_everything_is_golden_after_several_steps(name, case):
     now = it.file.objective(params, params, stats, memory, it.stub.views, step=k, steps=STEPS, **given)
     gradient = full(_layers.add(*now.grads.values()), params)
     params = jax.tree_util.tree_map_with_path(
-      lambda path, p, g=gradient: p - float(RATE) * g[jax.tree_util.keystr(path)], params
+      lambda path, p, g=gradient: p - it.case.rate * g[jax.tree_util.keystr(path)], params
     )
     stats, memory = now.stats, now.memory
     if hasattr(it.file, 'update'):

@@ -112,3 +112,9 @@ def test_nt_xent_treats_both_views_alike_and_survives_low_temperature():
 def test_nt_xent_of_collapsed_projections_is_the_log_of_the_others():
   one = jnp.ones((4, 3))
   np.testing.assert_allclose(losses.nt_xent(one, one, 0.5), np.log(7), rtol=1e-6)
+
+
+def test_off_diagonal_keeps_all_but_the_diagonal_and_its_gradient():
+  matrix = jnp.arange(9.0).reshape(3, 3) + 1
+  np.testing.assert_array_equal(losses.off_diagonal(matrix), matrix - np.diag([1, 5, 9]))
+  np.testing.assert_array_equal(jax.grad(lambda m: losses.off_diagonal(m).sum())(matrix), 1 - np.eye(3))

@@ -17,7 +17,8 @@ A golden file holds:
 * `OBSERVED`: the views whose images move BatchNorm's running moments;
 * `MEMORY`: the names in the method's memory;
 * `SETTINGS`: settings under which a fresh small network uses every term of the loss;
-* `NUMBERS`: another value of each number among the settings, which changes the run.
+* `NUMBERS`: another value of each number among the settings, which changes the run;
+* `CHANGES`: where a term needs it, other settings of the run that this is tried on, dots written as `__`.
 """
 
 from collections.abc import Collection, Mapping
@@ -43,6 +44,7 @@ class Case(NamedTuple):
   rows: Mapping[str, Any] = {}  # view -> embeddings
   bias: float = 1.0  # factor of all biases
   memory: Mapping[str, Any] = {}  # parts of the memory at the start
+  rate: float = 0.25  # of the steps of plain descent
 
 
 class Flow(NamedTuple):

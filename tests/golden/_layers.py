@@ -98,25 +98,27 @@ def classify(params, stats, images):
 
 
 def perceptron(x, params, stats):
-  """Linear, BatchNorm, ReLU, linear, and another BatchNorm where `params` has one."""
-  moments = dict(stats['batch_stats'])
-  hidden, pull_0 = dense(x, params['Dense_0'])
-  normal, pull_1, moments['BatchNorm_0'] = batch_norm(hidden, params['BatchNorm_0'], moments['BatchNorm_0'])
-  y, pull_2 = dense(np.maximum(normal, 0), params['Dense_1'])
-  last = 'BatchNorm_1' in params
-  if last:
-    y, pull_3, moments['BatchNorm_1'] = batch_norm(y, params['BatchNorm_1'], moments['BatchNorm_1'])
+  """Linear layers with ReLU between them, and BatchNorm after each that has running moments."""
+  moments, pulls = dict(stats.get('batch_stats', {})), []
+  depth = sum(name.startswith('Dense') for name in params)
+  for i in range(depth):
+    x, pull = dense(x, params[f'Dense_{i}'])
+    pulls.append((f'Dense_{i}', pull))
+    name = f'BatchNorm_{i}'
+    if name in moments:
+      x, pull, moments[name] = batch_norm(x, params.get(name, {}), moments[name])
+      pulls.append((name, pull))
+    if i < depth - 1:
+      pulls.append(('', lambda dy, on=x > 0: (dy * on, {})))
+      x = np.maximum(x, 0)
 
-  def pull(dy):
+  def pull_all(dy):
     grads = {}
-    if last:
-      dy, grads['BatchNorm_1'] = pull_3(dy)
-    dy, grads['Dense_1'] = pull_2(dy)
-    dy, grads['BatchNorm_0'] = pull_1(dy * (normal > 0))
-    dy, grads['Dense_0'] = pull_0(dy)
-    return dy, grads
+    for name, pull in reversed(pulls):
+      dy, grads[name] = pull(dy)
+    return dy, {k: grads[k] for k in params}
 
-  return y, pull, {'batch_stats': moments}
+  return x, pull_all, {'batch_stats': moments} if moments else stats
 
 
 def project(params, stats, images):
