@@ -17,7 +17,7 @@ BOTH = Flow({'encoder', 'projector'}, {'a', 'b'})
 FLOWS = {'loss/invariance': BOTH, 'loss/redundancy': BOTH}
 OBSERVED = {'a', 'b'}
 MEMORY: set[str] = set()
-SETTINGS = {'hidden': 16, 'out': 8, 'redundancy': 0.1}
+SETTINGS = {'hidden': 16, 'out': 4, 'redundancy': 0.1}
 NUMBERS = {'redundancy': 0.5}
 
 
