@@ -187,6 +187,7 @@ def handlers():
     signal.signal(number, handler)
 
 
+@pytest.mark.slow
 def test_train_then_evaluate_then_a_board(monkeypatch, capsys, here, handlers):
   """One pretraining; another label budget and other probes are looked at, and nothing is trained again."""
 

@@ -168,7 +168,7 @@ def test_loss_has_the_pinned_value(name, case):
   assert float(f'{value:.6g}') == golden_of(name).CASES[case].loss, f'{value:.6g}'
 
 
-@pytest.mark.parametrize('norm', [False, True])
+@pytest.mark.parametrize('norm', [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(('name', 'case'), CASES)
 def test_golden_gradients_are_differences_of_golden_losses(name, case, norm):
   """Central differences in every direction of the parameters, with what the paper stops held still."""
@@ -193,7 +193,7 @@ def test_golden_gradients_are_differences_of_golden_losses(name, case, norm):
         near((grads[path] * change).sum(), numeric, f'{term} {path}', 1e-6)
 
 
-@pytest.mark.parametrize('norm', [False, True])
+@pytest.mark.parametrize('norm', [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(('name', 'case'), CASES)
 def test_loss_gradients_and_beliefs_are_golden(name, case, norm):
   it = bench(name, case, norm)
@@ -228,6 +228,7 @@ def test_gradients_flow_through_the_declared_views_only(name, case):
         assert rows[at].any(), f'{term} does not reach {view}'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('name', 'case'), CASES)
 def test_everything_is_golden_after_several_steps(name, case):
   """Parameters, running moments and memory after five steps of plain descent."""

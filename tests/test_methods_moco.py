@@ -21,6 +21,7 @@ def test_groups_have_to_divide_the_batch():
     jax.eval_shape(moco(3).init, KEY, VIEWS)
 
 
+@pytest.mark.slow
 def test_a_key_depends_on_the_images_of_its_group_only():
   """With four groups of two, keys 1 and 5 are normalized together; with one, all are."""
 

@@ -106,6 +106,7 @@ def test_structure_is_a_program_of_its_own(changes):
   assert structure_of(config, DATASET) != structure_of(make_config(FIXMATCH), DATASET)
 
 
+@pytest.mark.slow
 def test_another_augmentation_compiles_another_program():
   """The start, which looks at real views, and the step."""
   usual = train(make_config({'name': 'supervised', 'strong': True}))
