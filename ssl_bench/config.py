@@ -1,20 +1,28 @@
 """One trial is one config: typed, validated, frozen, and known by its digest."""
 
-import copy
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, ValidationError, model_serializer
 
 from ssl_bench import methods
-from ssl_bench.signature import BadSetting, parse_yaml, suggest
+from ssl_bench.complaint import explain, say
+from ssl_bench.signature import BadSetting, suggest
+from ssl_bench.tree import (
+  NAMED,
+  check_file,
+  merge,
+  overlay,
+  parse_override,
+  read_protocol,
+  read_sections,
+  spell_out,
+)
 
 Protocol = Literal['smoke', 'budget', 'paper']
-NAMED = ('method', 'net', 'optimizer')  # sections {name: …, setting: …} checked against a signature
 POLICIES = ('weak', 'strong')  # what a view can name
 
 
@@ -73,10 +81,20 @@ class Config(Section):
   evaluate: Evaluate = Evaluate()
   checkpoint: Checkpoint = Checkpoint()
   log_every: StrictInt = Field(50, ge=1)
+  teacher: dict[str, Any] | None = None  # another trial's config, where a trained network is needed first
+
+  @model_serializer(mode='wrap')
+  def _write(self, write: Any) -> dict[str, Any]:
+    fields = type(self).model_fields
+    return {k: v for k, v in write(self).items() if k not in ADDED or getattr(self, k) != fields[k].default}
 
 
 # What a config says about how to run, not about what comes out.
 MANNER = ('checkpoint',)
+# Added later: written only where they are not their default, so that earlier records keep their identity.
+ADDED = ('teacher',)
+# What a teacher that names a config takes from there; the rest (labels, seeds, steps) is the student's.
+RECIPE = ('method', 'net', 'optimizer', 'ema', 'augment', 'teacher')
 
 
 def load(path: str | Path, overrides: Iterable[str] = (), *, need_data: bool = False) -> Config:
@@ -86,16 +104,52 @@ def load(path: str | Path, overrides: Iterable[str] = (), *, need_data: bool = F
   signature's defaults.  With `need_data`, a data set that is not here is told before anything else.
   """
   path = Path(path)
-  tree = read_protocol(path.parent)
-  if tree and not path.exists() and path.suffix == '.yaml' and path.stem in methods.names():
-    tree = merge(tree, {'method': {'name': path.stem}})
-  else:
-    check_file(path, 'config')
-    tree = merge(tree, read_sections(path))
-  tree = overlay(tree, map(parse_override, overrides))
+  tree = overlay(merge(read_protocol(path.parent), read_own(path)), map(parse_override, overrides))
   if need_data:
     check_data(tree)
-  return validate(tree)
+  return validate(adopt(tree, path.parent))
+
+
+def read_own(path: Path) -> dict[str, Any]:
+  """What a method's file says itself; without a file, its name."""
+  is_name = path.suffix == '.yaml' and path.stem in methods.names() and not path.exists()
+  if is_name and read_protocol(path.parent):
+    return {'method': {'name': path.stem}}
+  check_file(path, 'config')
+  return read_sections(path)
+
+
+def adopt(tree: Mapping[str, Any], folder: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+  """`tree` with the teacher that it names by `teacher: {config: simclr.yaml, …}`, a file of `folder`.
+
+  The teacher is trained as the file and its folder's protocol say, on the student's data, labels, seeds and
+  steps; what the file itself or the setting `teacher` names beside wins.
+  """
+  teacher = spell_out(tree).get('teacher')
+  if not isinstance(teacher, Mapping) or 'config' not in teacher:
+    return dict(tree)
+  path = folder / str(teacher['config'])
+  if path.resolve() in seen:
+    raise BadSetting(f'{path} is its own teacher; name another config.')
+  recipe = {k: v for k, v in read_protocol(path.parent).items() if k in RECIPE}
+  found = {k: v for k, v in tree.items() if k not in RECIPE}
+  beside = {k: v for k, v in teacher.items() if k != 'config'}
+  for part in (recipe, read_own(path), beside):
+    found = merge(found, part)
+  found = adopt(found, path.parent, (*seen, path.resolve()))
+  return {**tree, 'teacher': to_dict(_as_teacher(found))}
+
+
+def _as_teacher(tree: Mapping[str, Any]) -> 'Config':
+  try:
+    return validate(tree)
+  except BadSetting as error:
+    raise BadSetting(f'teacher: {error}') from None
+
+
+def teacher_of(config: 'Config') -> 'Config | None':
+  """The trial whose trained network a config's method learns from."""
+  return validate(config.teacher) if config.teacher else None
 
 
 def check_data(tree: Mapping[str, Any]) -> None:
@@ -106,100 +160,32 @@ def check_data(tree: Mapping[str, Any]) -> None:
     data.check_here(tree['dataset'])
 
 
-def read_protocol(folder: Path) -> dict[str, Any]:
-  """What every method shares on a dataset, or nothing."""
-  path = folder / '_protocol.yaml'
-  return read_sections(path) if path.is_file() else {}
-
-
-def read_sections(path: Path) -> dict[str, Any]:
-  """A file's settings, a section that is only a name written as one."""
-  return spell_out(read_yaml(path))
-
-
-def spell_out(tree: Mapping[str, Any]) -> dict[str, Any]:
-  """`{'method': 'byol'}` as `{'method': {'name': 'byol'}}`."""
-  return {k: {'name': v} if k in NAMED and isinstance(v, str) else v for k, v in tree.items()}
-
-
-def check_file(path: Path, kind: str) -> None:
-  """Raises `BadSetting` with the nearest right name where `path` is no file."""
-  if path.is_file():
-    return
-  folder = path if path.is_dir() else path.parent
-  near = sorted(str(p) for p in folder.glob('*.yaml') if not p.name.startswith('_'))
-  what = f'{str(path)!r} is a folder, not a {kind}' if path.is_dir() else f'There is no {kind} {str(path)!r}'
-  told = f'choose from {", ".join(near)}.' if path.is_dir() else suggest(path, near)
-  raise BadSetting(f'{what}; {told}' if near else f'{what}.')
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-  try:
-    tree = parse_yaml(path.read_text())
-  except UnicodeDecodeError:
-    raise BadSetting(f'{path} is not a text file in UTF-8.') from None
-  except yaml.YAMLError as error:
-    mark = getattr(error, 'problem_mark', None)
-    at = f' line {mark.line + 1}' if mark else ''
-    raise BadSetting(f'{path}{at} is not YAML: {getattr(error, "problem", error)}.') from None
-  if not isinstance(tree or {}, dict):
-    raise BadSetting(f'{path} should hold settings of the form name: value.')
-  return tree or {}
-
-
-def parse_override(text: str) -> tuple[str, Any]:
-  """`'method.threshold=0.9'` as ('method.threshold', 0.9)."""
-  name, eq, value = text.partition('=')
-  if not eq or not name.strip():
-    raise BadSetting(f'{text!r} is not of the form key=value.')
-  try:
-    return name.strip(), parse_yaml(value)
-  except yaml.YAMLError:
-    return name.strip(), value
-
-
-def overlay(tree: Mapping[str, Any], settings: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-  """Settings by dotted name over `tree`, in any order: a section's name, which starts it anew, goes first."""
-  out = dict(tree)
-  for name, value in sorted(settings, key=lambda setting: setting[0].removesuffix('.name') not in NAMED):
-    out = merge(out, nest(name, value))
-  return out
-
-
-def nest(name: str, value: Any) -> dict[str, Any]:
-  """`('method.threshold', 0.9)` as {'method': {'threshold': 0.9}}; `method=byol` names the method."""
-  for part in reversed(name.split('.')):
-    value = {part: value}
-  return spell_out(value)
-
-
-def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
-  """`top` over `base`; a section whose name changes starts anew, since its settings are others."""
-  out = dict(copy.deepcopy(base))
-  for key, value in top.items():
-    old = out.get(key)
-    if (
-      isinstance(old, dict)
-      and isinstance(value, dict)
-      and value.get('name', old.get('name')) == old.get('name')
-    ):
-      out[key] = merge(old, value)
-    else:
-      out[key] = copy.deepcopy(value)
-  return out
-
-
 def validate(tree: Mapping[str, Any]) -> Config:
   """The config of a tree, every setting written out; raises `BadSetting` with one sentence."""
   tree = spell_out(tree)
   for section in NAMED:
     if not isinstance(tree.get(section, {}), Mapping):
-      raise BadSetting(f'{section} must be a name, or {{name: …}} with settings, not {_say(tree[section])}.')
+      raise BadSetting(f'{section} must be a name, or {{name: …}} with settings, not {say(tree[section])}.')
+  tree['teacher'] = _inherit(tree)
   try:
     config = Config.model_validate(tree)
   except ValidationError as error:
-    raise BadSetting(_sentence(error.errors()[0], tree)) from None
+    raise BadSetting(explain(error.errors()[0], tree, Config)) from None
   return resolve(config)
+
+
+def _inherit(tree: Mapping[str, Any]) -> Any:
+  """The teacher's config: what it does not name is the student's, unless it is whole."""
+  teacher = tree.get('teacher')
+  if not isinstance(teacher, Mapping):
+    return teacher
+  if Config.model_fields.keys() - ADDED > teacher.keys():
+    teacher = merge({k: v for k, v in tree.items() if k != 'teacher'}, teacher)
+  if teacher.get('dataset') != tree.get('dataset'):
+    raise BadSetting(
+      f"teacher: its dataset must be the student's, {tree.get('dataset')!r}, not {teacher.get('dataset')!r}."
+    )
+  return to_dict(_as_teacher(teacher))
 
 
 def resolve(config: Config) -> Config:
@@ -218,13 +204,29 @@ def resolve(config: Config) -> Config:
     augment.parse(text)
   if isinstance(config.labels, float) and config.labels > 1:
     raise BadSetting(f'labels is a count or a fraction up to 1, not {config.labels}.')
+  method = _named('method', config.method, methods.get)
+  _check_teacher(method['name'], config.teacher)
   return config.model_copy(
     update={
-      'method': _named('method', config.method, methods.get),
+      'method': method,
       'net': _named('net', config.net, nets.get),
       'optimizer': optim.check_optimizer(config.optimizer),
     }
   )
+
+
+def _check_teacher(method: str, teacher: Any) -> None:
+  """Raises `BadSetting` where a method that needs a teacher has none, or one that has no use for it has."""
+  from ssl_bench.signature import needs
+
+  needed = needs(methods.get(method), 'teacher')
+  if teacher and needed is None:
+    raise BadSetting(f'{method} has no use for a teacher; leave it out, or write teacher=null.')
+  if not teacher and needed:
+    raise BadSetting(
+      f'{method} needs a teacher, a trial that is trained first, such as '
+      'teacher={config: fixmatch.yaml} or teacher={method: fixmatch}.'
+    )
 
 
 def _named(section: str, tree: Mapping[str, Any], get) -> dict[str, Any]:
@@ -234,45 +236,6 @@ def _named(section: str, tree: Mapping[str, Any], get) -> dict[str, Any]:
     raise BadSetting(f'{section} needs a name, such as {section}={{name: …}}.')
   given = {k: v for k, v in tree.items() if k != 'name'}
   return {'name': tree['name'], **check(get(tree['name']), given, f'{section} {tree["name"]}')}
-
-
-_PLAIN = {
-  'a valid integer': 'a whole number',
-  'a valid number': 'a number',
-  'a valid string': 'text',
-  'a valid tuple': 'a list',
-}
-
-
-def _sentence(error: Mapping[str, Any], tree: Mapping[str, Any]) -> str:
-  """pydantic's first complaint as a sentence."""
-  where = '.'.join(str(p) for p in error['loc'] if p not in ('int', 'float', 'constrained-int'))
-  if error['loc'][-1] == '[key]' or error['type'] == 'invalid_key':
-    return f'A name of a setting must be text, not {_say(error["input"])}.'
-  if error['type'] == 'extra_forbidden':
-    *path, name = error['loc']
-    within = [f'{k}.{name}' for k, v in tree.items() if isinstance(v, Mapping) and name in v and not path]
-    near = f'did you mean {within[0]!r}?' if within else suggest(name, _fields(path))
-    return f'There is no setting {where!r}; {near}'
-  if error['type'] == 'missing':
-    return f'The config needs a value for {where!r}.'
-  if error['type'] in ('dict_type', 'model_type'):
-    return f'{where} must be settings of the form {{name: value}}, not {_say(error["input"])}.'
-  must = error['msg'].removeprefix('Input should be ')
-  return f'{where} must be {_PLAIN.get(must, must)}, not {_say(error["input"])}.'
-
-
-def _say(value: Any) -> str:
-  """A value as YAML writes it."""
-  return 'null' if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
-
-
-def _fields(path: Iterable[Any]) -> list[str]:
-  model: Any = Config
-  for part in path:
-    annotation = model.model_fields[part].annotation
-    model = annotation if isinstance(annotation, type) else annotation.__args__[0]
-  return list(model.model_fields)
 
 
 def to_dict(config: Config) -> dict[str, Any]:
@@ -288,4 +251,14 @@ def digest(*parts: Any) -> str:
 
 def outcome(config: Config) -> dict[str, Any]:
   """The part of a config that decides what comes out of a trial."""
-  return {k: v for k, v in to_dict(config).items() if k not in MANNER}
+  tree = {k: v for k, v in to_dict(config).items() if k not in MANNER}
+  if teacher := teacher_of(config):
+    tree['teacher'] = training(teacher)
+  return tree
+
+
+def training(config: Config) -> dict[str, Any]:
+  """The part of a config that decides what comes out of its training."""
+  tree = outcome(config)
+  del tree['evaluate']['probes'], tree['evaluate']['bootstrap'], tree['evaluate']['last'], tree['protocol']
+  return tree

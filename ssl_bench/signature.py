@@ -90,6 +90,14 @@ def facts_of(factory: Callable) -> tuple[str, ...]:
   return tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
 
 
+def needs(factory: Callable, fact: str) -> bool | None:
+  """True if `factory` cannot be called without a fact, False if it can, None if it has no such fact."""
+  parameter = inspect.signature(factory).parameters.get(fact)
+  if parameter is None or parameter.kind is not parameter.POSITIONAL_OR_KEYWORD:
+    return None
+  return parameter.default is parameter.empty
+
+
 def _unwrap(hint: Any) -> tuple[Any, ...]:
   if typing.get_origin(hint) is Annotated:
     return typing.get_args(hint)

@@ -30,6 +30,7 @@ from ssl_bench.train import parallel
 from ssl_bench.train.batch import scale
 from ssl_bench.train.program import Program, compile_program
 from ssl_bench.train.structure import arrays_of, numbers_of, structure_of
+from ssl_bench.tree import merge, nest
 
 NET = {'name': 'mlp', 'widths': [16, 8]}  # with BatchNorm, so that statistics matter
 LABELS, CLASSES, STEPS = 20, 10, 100
@@ -69,7 +70,7 @@ def make_config(method: dict[str, Any], **changes: Any) -> Config:
     'augment': {'weak': 'none', 'strong': 'none'},
   }
   for key, value in changes.items():
-    tree = configs.merge(tree, configs.nest(key.replace('__', '.'), value))
+    tree = merge(tree, nest(key.replace('__', '.'), value))
   return configs.validate(tree)
 
 

@@ -8,9 +8,9 @@ import sys
 import pytest
 from trials import ROOT, write_configs
 
-from ssl_bench import config as configs
 from ssl_bench.config import digest, load, outcome, to_dict, validate
 from ssl_bench.signature import BadSetting
+from ssl_bench.tree import read_protocol
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_the_shipped_configs_are_valid():
   for path in paths:
     assert load(path).method['name'] == path.stem
   for folder in {p.parent for p in (ROOT / 'configs').rglob('_protocol.yaml')}:
-    base = configs.read_protocol(folder)
+    base = read_protocol(folder)
     assert validate({**base, 'method': 'supervised'}).dataset == folder.name
 
 
@@ -211,7 +211,7 @@ def test_a_config_needs_what_has_no_default(folder):
   with pytest.raises(
     BadSetting, match=r"^augment needs a policy named 'strong', such as augment.strong=none\.$"
   ):
-    validate({**configs.read_protocol(folder), 'method': 'fixmatch', 'augment': {'weak': 'none'}})
+    validate({**read_protocol(folder), 'method': 'fixmatch', 'augment': {'weak': 'none'}})
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_a_missing_file_is_told_with_the_nearest(folder):
 
 def test_a_method_needs_no_file_of_its_own(folder):
   assert load(folder / 'pseudo_label.yaml', ['seed=3']) == validate(
-    {**configs.read_protocol(folder), 'method': 'pseudo_label', 'seed': 3}
+    {**read_protocol(folder), 'method': 'pseudo_label', 'seed': 3}
   )
 
 

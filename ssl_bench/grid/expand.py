@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ssl_bench.config import (
-  Config,
-  check_data,
+from ssl_bench.config import Config, adopt, check_data, to_dict, validate
+from ssl_bench.signature import BadSetting, suggest
+from ssl_bench.tree import (
   check_file,
   merge,
   overlay,
@@ -16,10 +16,7 @@ from ssl_bench.config import (
   read_protocol,
   read_sections,
   read_yaml,
-  to_dict,
-  validate,
 )
-from ssl_bench.signature import BadSetting, suggest
 
 KEYS = ('name', 'base', 'set', 'blocks')
 
@@ -60,7 +57,7 @@ def expand(path: str | Path, overrides: Sequence[str] = (), *, need_data: bool =
         tree = assemble(base, changes, cell, overrides)
         if need_data:
           check_data(tree)
-        config = validate(tree)
+        config = validate(adopt(tree, base))
         configs.setdefault(str(to_dict(config)), config)
     except BadSetting as error:
       raise BadSetting(f'{path}, block {number}: {error}') from None
