@@ -67,6 +67,15 @@ class Method(NamedTuple):
   refresh: Callable | None = None  # (state, data, key, tx) -> state, between epochs
 
 
+class Teacher(NamedTuple):
+  """Another trial's trained network, as the fact `teacher` of a factory: data, so no gradient reaches it."""
+
+  encode: Callable  # images -> features [batch, d]
+  predict: Callable | None  # images -> logits [batch, classes], or None where it has no classifier
+  params: Any  # what was trained, by its first level; the average where that is evaluated
+  stats: Any
+
+
 def look(views: Mapping[str, View], batch, augment, key) -> dict[str, dict[str, jax.Array]]:
   """Augments each requested stream on device.
 

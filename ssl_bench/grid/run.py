@@ -16,7 +16,8 @@ from ssl_bench.config import Config, digest, to_dict
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.grid.expand import Grid
 from ssl_bench.grid.progress import Progress
-from ssl_bench.grid.trial import Room, check
+from ssl_bench.grid.room import Room
+from ssl_bench.grid.trial import check
 from ssl_bench.grid.worker import work
 from ssl_bench.records import record
 from ssl_bench.train.structure import uses_labels

@@ -9,7 +9,9 @@ from rich.progress import Progress
 
 from ssl_bench import data
 from ssl_bench.config import Config, to_dict
-from ssl_bench.grid.trial import Room, check, run_trial
+from ssl_bench.grid.room import Room
+from ssl_bench.grid.training import teachers
+from ssl_bench.grid.trial import check, run_trial
 from ssl_bench.records import record
 from ssl_bench.records.track import Mode, mirror
 from ssl_bench.signature import BadSetting
@@ -31,7 +33,9 @@ def run_single(config: Config, folder: Path, wandb: Mode, *, only_evaluate: bool
   check(config, dataset)
   training = record.identify_training(config, dataset.fingerprint, uses_labels(config, dataset))
   if only_evaluate:
-    check_trained(config, room, training)
+    for one in (config, *teachers(config)):
+      name = record.identify_training(one, dataset.fingerprint, uses_labels(one, dataset))
+      check_trained(one, room, name)
   compile_program(structure_of(config, dataset))  # what cannot be traced is told before anything is written
   console.print(yaml.safe_dump(to_dict(config), sort_keys=False), markup=False)
   asked: list[int] = []

@@ -12,11 +12,12 @@ from rich.console import Console
 
 from ssl_bench import data
 from ssl_bench.config import Config
-from ssl_bench.grid.trial import Room, labeled_of, train
+from ssl_bench.grid.room import Room
+from ssl_bench.grid.training import labeled_of, teach, train
 from ssl_bench.train import parallel
 from ssl_bench.train.parts import parts
 from ssl_bench.train.program import compile_program
-from ssl_bench.train.structure import arrays_of, numbers_of, structure_of
+from ssl_bench.train.structure import arrays_of, numbers_of, structure_of, teaching
 
 ROUNDS = 5
 
@@ -40,13 +41,18 @@ def measure(config: Config, steps: int) -> Speed:
   `loop` is training with its logs, `whole` with evaluations and checkpoints as well, `bare` the same
   compiled step in an empty Python loop; each is the median over rounds.
   """
-  config = config.model_copy(update={'steps': steps})
+  short = config.teacher and {**config.teacher, 'steps': 1}  # what it has learned does not matter here
+  config = config.model_copy(update={'steps': steps, 'teacher': short})
   dataset = data.load(config.dataset)
   labeled = labeled_of(config, dataset)
   program = compile_program(structure_of(config, dataset))
   spread = parallel.everywhere(parallel.make_mesh())
   arrays = jax.device_put(arrays_of(dataset, labeled), spread)
-  numbers = jax.device_put(numbers_of(config, len(labeled)), spread)
+  quiet, go_on = lambda step, metrics: None, lambda: False
+  with tempfile.TemporaryDirectory() as folder:
+    teacher = teach(config, dataset, Room(Path(folder)), quiet, go_on)
+  taught = teaching(teacher.state, teacher.numbers) if teacher else None
+  numbers = jax.device_put(numbers_of(config, len(labeled), taught), spread)
 
   def bare() -> float:
     state, totals = jax.block_until_ready(program.init(np.uint32(0), arrays, numbers))
@@ -59,7 +65,7 @@ def measure(config: Config, steps: int) -> Speed:
   def trained() -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
       started = time.perf_counter()
-      fitted = train(config, dataset, labeled, Room(Path(folder)), lambda step, metrics: None, lambda: False)
+      fitted = train(config, dataset, labeled, Room(Path(folder)), quiet, go_on, teacher)
       whole = time.perf_counter() - started
     return sum(s for _, s in fitted.history['segments']) / steps, whole / steps
 

@@ -1,56 +1,24 @@
 """One trial, from its config to its record."""
 
-import fcntl
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ssl_bench import augment, data
-from ssl_bench.config import Config, to_dict
+from ssl_bench.config import Config, teacher_of, to_dict
 from ssl_bench.data.arrays import Dataset
-from ssl_bench.evaluate import cost, measure, predict, scores
+from ssl_bench.evaluate import cost, measure, predict
+from ssl_bench.grid.room import Room
+from ssl_bench.grid.training import Report, labeled_of, labels_seen, teach, train
 from ssl_bench.method import without_average
 from ssl_bench.records import environment, record
 from ssl_bench.signature import BadSetting
 from ssl_bench.train.batch import check_batch
-from ssl_bench.train.fit import Diverged, Fitted, Interrupted, fit
+from ssl_bench.train.fit import Diverged, Fitted, Interrupted
 from ssl_bench.train.structure import check_groups, method_of, parts_of, streams_of, uses_labels
-
-Report = Callable[[int, dict[str, Any]], None]
-
-
-class Room:
-  """The folder that a grid or a train command writes: records, checkpoints, and what is built from them."""
-
-  def __init__(self, path: Path):
-    self.path = path
-    self.records = path / 'records'
-    self.checkpoints = path / 'checkpoints'
-
-  @contextmanager
-  def alone(self, what: str = 'all') -> Iterator[None]:
-    """Holds a lock; raises `BadSetting` where another process holds it."""
-    self.path.mkdir(parents=True, exist_ok=True)
-    with open(self.path / f'.lock-{what}', 'w') as lock:
-      try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-      except BlockingIOError:
-        raise BadSetting(f'Another process works in {self.path}; wait for it, or stop it first.') from None
-      yield
-
-  def record_of(self, identity: str) -> Path:
-    return self.records / f'{identity}.json'
-
-  def recorded(self, identity: str) -> dict[str, Any] | None:
-    """The record of a trial that came to an end; a failed one is run again."""
-    path = self.record_of(identity)
-    found = record.read(path) if path.is_file() else None
-    return found if found and found['status'] != 'failed' else None
 
 
 def run_trial(
@@ -76,7 +44,9 @@ def run_trial(
   try:
     labeled = labeled_of(config, dataset)
     written |= describe_split(dataset, labeled)
-    fitted = train(config, dataset, labeled, room, report, should_stop)
+    written['labels_seen'] = labels_seen(config, dataset)
+    teacher = teach(config, dataset, room, report, should_stop)
+    fitted = train(config, dataset, labeled, room, report, should_stop, teacher)
     written |= evaluate(config, dataset, labeled, fitted)
     written |= {
       'status': 'done',
@@ -101,15 +71,25 @@ def run_trial(
 
 def check(config: Config, dataset: Dataset) -> None:
   """Raises `BadSetting` for settings that only the data tells wrong: labels, fold, batch, probes."""
-  labeled_of(config, dataset)
-  parts = parts_of(config, dataset)
-  check_batch(parts, streams_of(parts))
-  check_groups(parts)
-  if method_of(parts).predict is None and 'linear' not in config.evaluate.probes:
+  check_training(config, dataset)
+  if method_of(parts_of(config, dataset)).predict is None and 'linear' not in config.evaluate.probes:
     raise BadSetting(
       f'{config.method["name"]} has no classifier of its own; add linear to evaluate.probes, which are '
       f'{list(config.evaluate.probes)}.'
     )
+
+
+def check_training(config: Config, dataset: Dataset) -> None:
+  """Raises `BadSetting` for a training, or one of its teachers', that the data cannot serve."""
+  labeled_of(config, dataset)
+  parts = parts_of(config, dataset)
+  check_batch(parts, streams_of(parts))
+  check_groups(parts)
+  if teacher := teacher_of(config):
+    try:
+      check_training(teacher, dataset)
+    except BadSetting as error:
+      raise BadSetting(f'teacher: {error}') from None
 
 
 def describe(config: Config, dataset: Dataset) -> dict[str, Any]:
@@ -136,18 +116,6 @@ def describe(config: Config, dataset: Dataset) -> dict[str, Any]:
   }
 
 
-def labeled_of(config: Config, dataset: Dataset) -> np.ndarray:
-  """Positions in the training part whose labels the trial sees."""
-  fold = None
-  if config.fold is not None:
-    if not dataset.folds or config.fold >= len(dataset.folds):
-      raise BadSetting(f'{dataset.name} has {len(dataset.folds or ())} folds; leave fold={config.fold} out.')
-    fold = dataset.folds[config.fold]
-  return data.labeled_indices(
-    dataset.train_labels, config.labels, split_seed=config.split_seed, classes=dataset.classes, fold=fold
-  )
-
-
 def describe_split(dataset: Dataset, labeled: np.ndarray) -> dict[str, Any]:
   """Sizes and hash of the parts."""
   index = (dataset.train_index[labeled], dataset.train_index, dataset.validation_index, dataset.test_index)
@@ -155,37 +123,9 @@ def describe_split(dataset: Dataset, labeled: np.ndarray) -> dict[str, Any]:
   return {'labels': len(labeled), 'split': {'hash': data.split_hash(*index), **sizes}}
 
 
-def train(
-  config: Config, dataset: Dataset, labeled: np.ndarray, room: Room, report: Report, should_stop
-) -> Fitted:
-  """Trains, or takes up a training that another label budget of the same pretraining began or ended."""
-  seen = uses_labels(config, dataset)
-  name = record.identify_training(config, dataset.fingerprint, seen)
-  held = np.concatenate([dataset.validation_images, dataset.test_images])
-  cut = len(dataset.validation_labels)
-
-  def watch(program, state, numbers):
-    logits = predict.observe(program, state, numbers, held).logits
-    assert logits is not None
-    return {
-      'validation_accuracy': scores.accuracy(logits[:cut], dataset.validation_labels),
-      'test_accuracy': scores.accuracy(logits[cut:], dataset.test_labels),
-    }
-
-  return fit(
-    config,
-    dataset,
-    labeled,
-    room.checkpoints / name,
-    watch=watch if seen else None,
-    report=report,
-    should_stop=should_stop,
-  )
-
-
 def evaluate(config: Config, dataset: Dataset, labeled: np.ndarray, fitted: Fitted) -> dict[str, Any]:
   """The `metrics` of a trained state."""
-  program, numbers, state, history = fitted
+  program, numbers, state, history, _ = fitted
   look = lambda state, images: predict.observe(program, state, numbers, images)
   parts = {
     'train': dataset.train_images,

@@ -5,8 +5,8 @@ from pathlib import Path
 from rich.console import Console
 
 from ssl_bench.grid.expand import Grid
+from ssl_bench.grid.room import Room
 from ssl_bench.grid.run import Summary, run_grid
-from ssl_bench.grid.trial import Room
 from ssl_bench.leaderboard import terminal
 from ssl_bench.leaderboard.publish import publish
 from ssl_bench.records import record

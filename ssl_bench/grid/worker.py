@@ -17,7 +17,8 @@ def work(pipe: Connection, room: str, grid: str, shared: bool) -> None:
   _die_with_parent()
   stopping = _listen()
   from ssl_bench.config import to_dict, validate
-  from ssl_bench.grid.trial import Room, run_trial
+  from ssl_bench.grid.room import Room
+  from ssl_bench.grid.trial import run_trial
   from ssl_bench.train.fit import Interrupted
 
   def tell(*message: Any) -> None:

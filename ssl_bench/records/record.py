@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ssl_bench import methods
-from ssl_bench.config import Config, digest, outcome, validate
+from ssl_bench.config import Config, digest, outcome, teacher_of, training, validate
 from ssl_bench.signature import BadSetting
 
 SCHEMA = 1
@@ -36,7 +36,7 @@ class Record(BaseModel):
   family: Literal['semi-supervised', 'self-supervised']
   versions: Tree
   labels: int
-  labels_seen: Literal['trial', 'all']
+  labels_seen: Literal['trial', 'more', 'all']
   split: Tree
   metrics: Tree
   curve: list[Tree]
@@ -48,11 +48,15 @@ class Record(BaseModel):
 
 def versions_of(config: Config, fingerprint: str) -> Tree:
   """What besides the config decides a number."""
-  return {
+  versions = {
     'protocol': PROTOCOL_VERSION,
     'method': methods.version(config.method['name']),
     'fingerprint': fingerprint,
   }
+  if teacher := teacher_of(config):
+    own = versions_of(teacher, fingerprint)
+    versions['teachers'] = [own['method'], *own.get('teachers', [])]  # the nearest first
+  return versions
 
 
 def identify(config: Config, fingerprint: str) -> str:
@@ -62,10 +66,11 @@ def identify(config: Config, fingerprint: str) -> str:
 
 def identify_training(config: Config, fingerprint: str, uses_labels: bool) -> str:
   """The id of a trial's training, which trials share that differ only in what training does not see."""
-  tree = outcome(config)
-  del tree['evaluate']['probes'], tree['evaluate']['bootstrap'], tree['evaluate']['last'], tree['protocol']
-  if not uses_labels:
-    del tree['labels'], tree['split_seed'], tree['fold']
+  tree = training(config)
+  part: Any = tree
+  while part and not uses_labels:
+    del part['labels'], part['split_seed'], part['fold']
+    part = part.get('teacher')
   return digest(tree, versions_of(config, fingerprint))
 
 
@@ -142,7 +147,8 @@ def check_submittable(record: Mapping[str, Any]) -> None:
   if config.dataset.startswith('fake'):
     raise BadSetting(f'record {record["id"]} is of a synthetic set, which is for tests only.')
   versions = record['versions']
-  expected = digest(outcome(config), {k: versions.get(k) for k in ('protocol', 'method', 'fingerprint')})
+  own = {k: v for k, v in versions.items() if k in ('protocol', 'method', 'fingerprint', 'teachers')}
+  expected = digest(outcome(config), own)
   if expected != record['id']:
     raise BadSetting(
       f'record {record["id"]} does not match its own config: it should be {expected}; run it anew.'

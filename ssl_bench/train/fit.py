@@ -17,7 +17,7 @@ from ssl_bench.data.arrays import Dataset
 from ssl_bench.train import log, parallel
 from ssl_bench.train.checkpoint import Checkpoints
 from ssl_bench.train.program import Program, compile_program
-from ssl_bench.train.structure import arrays_of, numbers_of, structure_of
+from ssl_bench.train.structure import arrays_of, numbers_of, structure_of, teaching
 
 
 class Interrupted(Exception):
@@ -36,6 +36,12 @@ class Diverged(Exception):
     super().__init__(f'The loss or its gradient was not finite at step {step}; {kept}.')
     self.step, self.saved, self.history = step, saved, history
 
+  def of_teacher(self) -> 'Diverged':
+    """The same, as the end of a trial that needs this training."""
+    self.args = (f'Its teacher: {self}',)
+    self.history = {'curve': [], 'evaluations': []}
+    return self
+
 
 class Fitted(NamedTuple):
   """A trained state and how it came about."""
@@ -44,6 +50,7 @@ class Fitted(NamedTuple):
   numbers: Any
   state: Any
   history: dict[str, Any]  # curve, evaluations, segments
+  teacher: 'Fitted | None' = None
 
 
 def fit(
@@ -52,6 +59,7 @@ def fit(
   labeled: np.ndarray,
   folder: Path,
   *,
+  teacher: Fitted | None = None,
   watch: Callable[[Program, Any, Any], dict[str, float]] | None = None,
   report: Callable[[int, dict[str, float]], None] = lambda step, metrics: None,
   should_stop: Callable[[], bool] = lambda: False,
@@ -63,6 +71,7 @@ def fit(
     dataset: its data.
     labeled: positions of the labeled images in the training part.
     folder: where checkpoints go.
+    teacher: the trained teacher, where the config has one.
     watch: (program, state, numbers) -> what to note every `config.evaluate.every` steps.
     report: told the step and the means of the metrics at every log.
     should_stop: asked after each advance; true saves and raises `Interrupted`.
@@ -74,7 +83,8 @@ def fit(
   program = compile_program(structure_of(config, dataset))
   spread = parallel.everywhere(parallel.make_mesh())
   data = jax.device_put(arrays_of(dataset, labeled), spread)
-  numbers = jax.device_put(numbers_of(config, len(labeled)), spread)
+  taught = teaching(teacher.state, teacher.numbers) if teacher else None
+  numbers = jax.device_put(numbers_of(config, len(labeled), taught), spread)
   state, totals = program.init(np.uint32(config.seed), data, numbers)
   empty = jax.device_put(jax.device_get(totals), spread)
   history: dict[str, Any] = {'curve': [], 'evaluations': [], 'segments': []}
@@ -111,6 +121,6 @@ def fit(
         if stop and step < config.steps:
           raise Interrupted(step)
         mark += time.perf_counter() - pause
-    return Fitted(program, numbers, state, history)
+    return Fitted(program, numbers, state, history, teacher)
   finally:
     checkpoints.close()

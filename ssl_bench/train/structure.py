@@ -10,7 +10,7 @@ import numpy as np
 
 from ssl_bench import augment, methods, nets
 from ssl_bench import method as m
-from ssl_bench.config import Config
+from ssl_bench.config import Config, teacher_of
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.signature import BadSetting, facts_of, settings_of, suggest
 from ssl_bench.train import optim
@@ -29,6 +29,7 @@ def parts_of(config: Config, dataset: Dataset) -> dict[str, Any]:
   factory = settings_of(methods.get(config.method['name']))
   fixed = {k: v for k, v in config.method.items() if k == 'name' or not factory[k].is_number}
   _, optimizer = optim.split_numbers(config.optimizer)
+  teacher = teacher_of(config)
   return {
     'method': fixed,
     'net': config.net,
@@ -40,6 +41,7 @@ def parts_of(config: Config, dataset: Dataset) -> dict[str, Any]:
     'classes': dataset.classes,
     'train': dataset.n_train,
     'unlabeled': dataset.n_unlabeled,
+    **({'teacher': parts_of(teacher, dataset)} if teacher else {}),
   }
 
 
@@ -50,8 +52,11 @@ def stride_of(config: Config) -> int:
   return math.gcd(config.log_every, config.evaluate.every, config.checkpoint.every, config.steps)
 
 
-def numbers_of(config: Config, n_labels: int) -> dict[str, Any]:
-  """Everything that is traced, in fixed types, so that a second value never compiles a second program."""
+def numbers_of(config: Config, n_labels: int, teacher: Any = None) -> dict[str, Any]:
+  """Everything that is traced, in fixed types, so that a second value never compiles a second program.
+
+  A teacher (`teaching`) is among the numbers: another one compiles nothing, and no gradient reaches it.
+  """
   settings = settings_of(methods.get(config.method['name']))
   optimizer, _ = optim.split_numbers(config.optimizer)
   numbers = {
@@ -60,7 +65,14 @@ def numbers_of(config: Config, n_labels: int) -> dict[str, Any]:
     'decay': config.ema.decay if config.ema else 0.0,
     'steps': config.steps,
   }
-  return {**jax.tree.map(np.float32, numbers), 'n_labels': np.int32(n_labels)}
+  taught = {'teacher': teacher} if teacher else {}
+  return {**jax.tree.map(np.float32, numbers), 'n_labels': np.int32(n_labels), **taught}
+
+
+def teaching(state: m.State, numbers: Mapping[str, Any]) -> dict[str, Any]:
+  """What a student is given of a trained state: all that `encode` and `predict` may read."""
+  own = {k: v for k, v in numbers.items() if k != 'teacher'}
+  return {'state': state._replace(opt_state=()), 'numbers': own}
 
 
 def arrays_of(dataset: Dataset, labeled: np.ndarray) -> dict[str, np.ndarray]:
@@ -82,6 +94,10 @@ def abstract(parts: Mapping[str, Any], sharding) -> tuple[Any, Any]:
     'label': shape((n,), 'int32'),
     'pool': shape((parts['train'],), 'int32'),
   }
+  return data, _abstract_numbers(parts, shape)
+
+
+def _abstract_numbers(parts: Mapping[str, Any], shape: Callable) -> dict[str, Any]:
   settings = settings_of(methods.get(parts['method']['name']))
   groups = {}
   for group in parts['optimizer']['groups']:
@@ -94,11 +110,33 @@ def abstract(parts: Mapping[str, Any], sharding) -> tuple[Any, Any]:
     'steps': shape((), 'float32'),
     'n_labels': shape((), 'int32'),
   }
-  return data, numbers
+  if 'teacher' in parts:
+    own = _abstract_numbers(parts['teacher'], shape)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    state = m.State(key, shape((), 'int32'), *begin(parts['teacher'], own), ())
+    state = jax.tree.map(lambda x: shape(x.shape, x.dtype), state)
+    numbers['teacher'] = teaching(state, own)
+  return numbers
+
+
+def begin(parts: Mapping[str, Any], numbers: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+  """Shapes of (params, stats, memory) at the start."""
+  sizes = dict(zip(('labeled', 'unlabeled'), parts['batch']))
+  build = builder(parts)
+
+  def shown(view: m.View) -> dict[str, jax.ShapeDtypeStruct]:
+    copies = (view.copies,) if view.copies > 1 else ()
+    image = jax.ShapeDtypeStruct((sizes[view.stream], *copies, *parts['shape']), 'float32')
+    index = jax.ShapeDtypeStruct((sizes[view.stream],), 'int32')
+    return {'image': image, 'label' if view.stream == 'labeled' else 'index': index}
+
+  views = {name: shown(view) for name, view in method_of(parts).views.items()}
+  key = jax.eval_shape(lambda: jax.random.key(0))
+  return jax.eval_shape(lambda key, views, numbers: build(numbers)[0].init(key, views), key, views, numbers)
 
 
 def builder(parts: Mapping[str, Any]) -> Callable:
-  """numbers -> (method, optimizer)."""
+  """numbers -> (method, optimizer); the method's teacher, if it has one, is among the numbers."""
   net = {k: tuple(v) if isinstance(v, list) else v for k, v in parts['net'].items() if k != 'name'}
   fixed = {k: tuple(v) if isinstance(v, list) else v for k, v in parts['method'].items() if k != 'name'}
   factory = methods.get(parts['method']['name'])
@@ -109,8 +147,10 @@ def builder(parts: Mapping[str, Any]) -> Callable:
     'shape': tuple(parts['shape']),
   }
 
+  teach = _teacher_of(parts['teacher']) if 'teacher' in parts else lambda given: None
+
   def build(numbers):
-    facts = {**known, 'steps': numbers['steps']}
+    facts = {**known, 'steps': numbers['steps'], 'teacher': teach(numbers.get('teacher'))}
     method = factory(*(facts[name] for name in facts_of(factory)), **fixed, **numbers['method'])
     if parts['average']:
       method = m.with_ema(method, decay=numbers['decay'])
@@ -119,6 +159,22 @@ def builder(parts: Mapping[str, Any]) -> Callable:
     return method, optim.make_optimizer(parts['optimizer'], numbers['optimizer'], numbers['steps'])
 
   return build
+
+
+def _teacher_of(parts: Mapping[str, Any]) -> Callable:
+  """What `teaching` gives -> the teacher that a method sees; without it, one to be asked what it is only."""
+  build = builder(parts)
+
+  def teach(given) -> m.Teacher:
+    if given is None:
+      blank = method_of(parts)
+      return m.Teacher(blank.encode, blank.predict, None, None)
+    state, method = given['state'], build(given['numbers'])[0]
+    params = state.memory['ema'] if parts['average'] else state.params
+    ask = lambda look: look and (lambda images: look(state, images))
+    return m.Teacher(ask(method.encode), ask(method.predict), params, state.stats)
+
+  return teach
 
 
 def method_of(parts: Mapping[str, Any]) -> m.Method:
@@ -137,25 +193,18 @@ def streams_of(parts: Mapping[str, Any]) -> set[str]:
 
 
 def uses_labels(config: Config, dataset: Dataset) -> bool:
-  """Whether the method's loss sees labeled images: if not, one training serves all label budgets."""
-  return any(view.stream == 'labeled' for view in views_of(config, dataset).values())
+  """Whether the method or its teacher learns from labels: if not, one training serves all label budgets."""
+  teacher = teacher_of(config)
+  taught = teacher is not None and uses_labels(teacher, dataset)
+  return taught or any(view.stream == 'labeled' for view in views_of(config, dataset).values())
 
 
 def check_groups(parts: Mapping[str, Any]) -> None:
   """Raises `BadSetting` where the optimizer names a group of parameters that the method does not have."""
   if len(parts['optimizer']['groups']) == 1:
     return
-  method = method_of(parts)
-  sizes = dict(zip(('labeled', 'unlabeled'), parts['batch']))
-
-  def shown(view: m.View) -> dict[str, jax.ShapeDtypeStruct]:
-    copies = (view.copies,) if view.copies > 1 else ()
-    image = jax.ShapeDtypeStruct((sizes[view.stream], *copies, *parts['shape']), 'float32')
-    index = jax.ShapeDtypeStruct((sizes[view.stream],), 'int32')
-    return {'image': image, 'label' if view.stream == 'labeled' else 'index': index}
-
-  views = {name: shown(view) for name, view in method.views.items()}
-  params, *_ = jax.eval_shape(method.init, jax.eval_shape(lambda: jax.random.key(0)), views)
+  numbers = _abstract_numbers(parts, jax.ShapeDtypeStruct)
+  params, *_ = begin(parts, numbers)
   for group in parts['optimizer']['groups']:
     if group and group not in params:
       raise BadSetting(f'optimizer.groups: there are no parameters {group!r}; {suggest(group, params)}')

@@ -1,0 +1,98 @@
+"""The training of a trial, its teacher's first; trials of one room share what they have in common."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ssl_bench import data
+from ssl_bench.config import Config, teacher_of
+from ssl_bench.data.arrays import Dataset
+from ssl_bench.evaluate import predict, scores
+from ssl_bench.grid.room import Room
+from ssl_bench.records import record
+from ssl_bench.signature import BadSetting
+from ssl_bench.train.fit import Diverged, Fitted, fit
+from ssl_bench.train.structure import uses_labels
+
+Report = Callable[[int, dict[str, Any]], None]
+
+
+def labeled_of(config: Config, dataset: Dataset) -> np.ndarray:
+  """Positions in the training part whose labels the trial sees."""
+  fold = None
+  if config.fold is not None:
+    if not dataset.folds or config.fold >= len(dataset.folds):
+      raise BadSetting(f'{dataset.name} has {len(dataset.folds or ())} folds; leave fold={config.fold} out.')
+    fold = dataset.folds[config.fold]
+  return data.labeled_indices(
+    dataset.train_labels, config.labels, split_seed=config.split_seed, classes=dataset.classes, fold=fold
+  )
+
+
+def labels_seen(config: Config, dataset: Dataset) -> str:
+  """`trial` where a training saw the trial's labels and no others, `more` where a teacher did, or `all`."""
+  own = set(labeled_of(config, dataset))
+  seen = own.union(*(labeled_of(t, dataset) for t in teachers(config) if uses_labels(t, dataset)))
+  return 'trial' if seen == own else 'all' if len(seen) == dataset.n_train else 'more'
+
+
+def teachers(config: Config) -> Iterator[Config]:
+  """The teacher of a trial, its teacher, and so on."""
+  while teacher := teacher_of(config):
+    yield teacher
+    config = teacher
+
+
+def teach(
+  config: Config, dataset: Dataset, room: Room, report: Report, should_stop: Callable[[], bool]
+) -> Fitted | None:
+  """The trained teacher of a trial, from its checkpoint where there is one, or None where it has no teacher.
+
+  Meanwhile `report` is told step 0.
+  """
+  teacher = teacher_of(config)
+  if teacher is None:
+    return None
+  waiting: Report = lambda step, metrics: report(0, metrics)
+  own = teach(teacher, dataset, room, waiting, should_stop)
+  try:
+    return train(teacher, dataset, labeled_of(teacher, dataset), room, waiting, should_stop, own)
+  except Diverged as error:
+    raise error.of_teacher() from None
+
+
+def train(
+  config: Config,
+  dataset: Dataset,
+  labeled: np.ndarray,
+  room: Room,
+  report: Report,
+  should_stop: Callable[[], bool],
+  teacher: Fitted | None = None,
+) -> Fitted:
+  """Trains, or takes up the same training where another trial began or ended it."""
+  seen = uses_labels(config, dataset)
+  name = record.identify_training(config, dataset.fingerprint, seen)
+  held = np.concatenate([dataset.validation_images, dataset.test_images])
+  cut = len(dataset.validation_labels)
+
+  def watch(program, state, numbers):
+    logits = predict.observe(program, state, numbers, held).logits
+    assert logits is not None
+    return {
+      'validation_accuracy': scores.accuracy(logits[:cut], dataset.validation_labels),
+      'test_accuracy': scores.accuracy(logits[cut:], dataset.test_labels),
+    }
+
+  with room.turn(name, should_stop) as folder:
+    return fit(
+      config,
+      dataset,
+      labeled,
+      folder,
+      teacher=teacher,
+      watch=watch if seen else None,
+      report=report,
+      should_stop=should_stop,
+    )
