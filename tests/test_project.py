@@ -20,6 +20,8 @@ ROOMS = (
   'net',
   'method',
   'methods',
+  'tree',
+  'complaint',
   'config',
   'train',
   'evaluate',
