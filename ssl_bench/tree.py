@@ -19,8 +19,15 @@ def read_protocol(folder: Path) -> dict[str, Any]:
 
 
 def read_sections(path: Path) -> dict[str, Any]:
-  """A file's settings, a section that is only a name written as one."""
-  return spell_out(read_yaml(path))
+  """A file's settings over those of the file beside it that it names as its `base`, if it does."""
+  tree = spell_out(read_yaml(path))
+  base = tree.pop('base', None)
+  if base is None:
+    return tree
+  under = path.parent / str(base)
+  if under == path or not under.is_file():
+    raise BadSetting(f'{path}: base must name another file in {path.parent}; there is no {base!r}.')
+  return merge(read_sections(under), tree)
 
 
 def spell_out(tree: Mapping[str, Any]) -> dict[str, Any]:

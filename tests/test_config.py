@@ -275,3 +275,14 @@ except signature.BadSetting as error:
   words = [sys.executable, '-c', script, str(ROOT / 'configs/digits/fixmatch.yaml')]
   env = {**os.environ, 'SSL_BENCH_DATA': str(tmp_path), 'PYTHONPATH': str(ROOT)}
   assert subprocess.run(words, env=env, capture_output=True, text=True).stdout == 'told\n'
+
+
+def test_a_file_may_stand_on_another_one(tmp_path):
+  folder = write_configs(tmp_path)
+  (folder / '_pretraining.yaml').write_text('{steps: 77, optimizer: {lr: 0.5}}')
+  (folder / 'simclr.yaml').write_text('{base: _pretraining.yaml, method: simclr, optimizer: {lr: 0.25}}')
+  config = load(folder / 'simclr.yaml')
+  assert (config.steps, config.optimizer['lr'], config.method['name']) == (77, 0.25, 'simclr')
+  (folder / 'simclr.yaml').write_text('{base: _nothing.yaml, method: simclr}')
+  with pytest.raises(BadSetting, match='base must name another file'):
+    load(folder / 'simclr.yaml')
