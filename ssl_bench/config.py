@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, ValidationError, model_serializer
+from pydantic import Field, StrictFloat, StrictInt, ValidationError, model_serializer
 
 from ssl_bench import methods
 from ssl_bench.complaint import explain, say
+from ssl_bench.schema import Batch, Checkpoint, Ema, Evaluate, Section, Stress
 from ssl_bench.signature import BadSetting, suggest
 from ssl_bench.tree import (
   NAMED,
@@ -24,42 +25,6 @@ from ssl_bench.tree import (
 
 Protocol = Literal['smoke', 'budget', 'paper']
 POLICIES = ('weak', 'strong')  # what a view can name
-
-
-class Section(BaseModel):
-  model_config = ConfigDict(frozen=True, extra='forbid')
-
-
-class Batch(Section):
-  """Images per step; the unlabeled batch holds labeled · unlabeled_ratio."""
-
-  labeled: StrictInt = Field(64, ge=1)
-  unlabeled_ratio: StrictInt = Field(7, ge=1)
-
-  @property
-  def unlabeled(self) -> int:
-    return self.labeled * self.unlabeled_ratio
-
-
-class Ema(Section):
-  """The average of the parameters that is evaluated."""
-
-  decay: StrictFloat = Field(0.999, ge=0, le=1)
-
-
-class Evaluate(Section):
-  """When to look at validation and test, and which probes to fit at the end."""
-
-  every: StrictInt = Field(100, ge=1)  # steps between two evaluations
-  last: StrictInt = Field(20, ge=1)  # evaluations whose median is recorded
-  probes: tuple[Literal['linear', 'knn'], ...] = ('linear', 'knn')
-  bootstrap: StrictInt = Field(1000, ge=100)  # resamples of an interval
-
-
-class Checkpoint(Section):
-  """When to save; `every` steps, and always at the end."""
-
-  every: StrictInt = Field(1000, ge=1)
 
 
 class Config(Section):
@@ -81,6 +46,7 @@ class Config(Section):
   evaluate: Evaluate = Evaluate()
   checkpoint: Checkpoint = Checkpoint()
   log_every: StrictInt = Field(50, ge=1)
+  stress: Stress | None = None
   teacher: dict[str, Any] | None = None  # another trial's config, where a trained network is needed first
 
   @model_serializer(mode='wrap')
@@ -92,7 +58,7 @@ class Config(Section):
 # What a config says about how to run, not about what comes out.
 MANNER = ('checkpoint',)
 # Added later: written only where they are not their default, so that earlier records keep their identity.
-ADDED = ('teacher',)
+ADDED = ('stress', 'teacher')
 # What a teacher that names a config takes from there; the rest (labels, seeds, steps) is the student's.
 RECIPE = ('method', 'net', 'optimizer', 'ema', 'augment', 'teacher')
 
@@ -202,31 +168,47 @@ def resolve(config: Config) -> Config:
       raise BadSetting(f'There is no policy {name!r} in augment; {suggest(name, POLICIES)}')
   for text in config.augment.values():
     augment.parse(text)
+  if config.stress is not None:
+    _check_stress(config.stress)
   if isinstance(config.labels, float) and config.labels > 1:
     raise BadSetting(f'labels is a count or a fraction up to 1, not {config.labels}.')
   method = _named('method', config.method, methods.get)
-  _check_teacher(method['name'], config.teacher)
+  _check_teacher(method['name'], config.teacher, config.stress)
   return config.model_copy(
     update={
       'method': method,
       'net': _named('net', config.net, nets.get),
       'optimizer': optim.check_optimizer(config.optimizer),
+      'stress': None if config.stress == Stress() else config.stress,
     }
   )
 
 
-def _check_teacher(method: str, teacher: Any) -> None:
+def _check_teacher(method: str, teacher: Any, stress: Stress | None) -> None:
   """Raises `BadSetting` where a method that needs a teacher has none, or one that has no use for it has."""
   from ssl_bench.signature import needs
 
   needed = needs(methods.get(method), 'teacher')
   if teacher and needed is None:
     raise BadSetting(f'{method} has no use for a teacher; leave it out, or write teacher=null.')
+  if teacher and (teacher.get('stress') or {}) != (stress.model_dump(mode='json') if stress else {}):
+    raise BadSetting("teacher: its stress must be the student's; leave it out.")
   if not teacher and needed:
     raise BadSetting(
       f'{method} needs a teacher, a trial that is trained first, such as '
       'teacher={config: fixmatch.yaml} or teacher={method: fixmatch}.'
     )
+
+
+def _check_stress(stress: Stress) -> None:
+  from ssl_bench import augment
+
+  if stress.mismatch is not None and stress.imbalance is not None:
+    raise BadSetting('stress: mismatch and imbalance both say which classes there are; leave one out.')
+  if isinstance(stress.unlabeled, float) and stress.unlabeled > 1:
+    raise BadSetting(f'stress.unlabeled is a count or a fraction up to 1, not {stress.unlabeled}.')
+  if stress.shift is not None:
+    augment.parse(stress.shift)
 
 
 def _named(section: str, tree: Mapping[str, Any], get) -> dict[str, Any]:

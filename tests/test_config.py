@@ -28,7 +28,8 @@ def test_the_command_line_wins_over_the_file_and_the_file_over_the_protocol(fold
 
 
 def test_every_setting_can_be_overridden(folder):
-  tree = to_dict(load(folder / 'fixmatch.yaml'))
+  base = ['stress={label_noise: 0.1, shift: none, unlabeled: 5, imbalance: 2}']  # not written by default
+  tree = to_dict(load(folder / 'fixmatch.yaml', base))
   other = {
     'dataset': 'digits', 'labels': 40, 'split_seed': 7, 'fold': 1, 'seed': 9, 'protocol': 'paper',
     'steps': 77,
@@ -37,11 +38,13 @@ def test_every_setting_can_be_overridden(folder):
     'evaluate.bootstrap': 200, 'checkpoint.every': 6, 'method.threshold': 0.5, 'method.weight': 2.0,
     'net.widths': [3, 4], 'net.norm': 'none', 'net.dropout': 0.25, 'net.momentum': 0.5,
     'net.dtype': 'bfloat16',
+    'stress.label_noise': 0.25, 'stress.shift': 'cutout(3)', 'stress.unlabeled': 0.5,
+    'stress.imbalance.labeled': 10.0, 'stress.imbalance.unlabeled': 0.5,
     'optimizer.lr': 0.125, 'optimizer.momentum': 0.5, 'optimizer.nesterov': False, 'optimizer.clip': 1.0,
     'optimizer.weight_decay': 0.25, 'optimizer.schedule': 'constant', 'optimizer.groups': {},
   }  # fmt: skip
   words = [f'{name}={v if isinstance(v, str) else json.dumps(v)}' for name, v in other.items()]
-  changed = to_dict(load(folder / 'fixmatch.yaml', words))
+  changed = to_dict(load(folder / 'fixmatch.yaml', base + words))
 
   def flat(tree, prefix=''):
     if not isinstance(tree, dict) or not tree:
@@ -110,6 +113,16 @@ def test_the_digest_is_pinned_and_the_same_in_every_process(folder):
   environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'PYTHONHASHSEED': '77'}
   words = [sys.executable, '-c', code, str(folder / 'fixmatch.yaml')]
   assert subprocess.run(words, env=environment, capture_output=True, text=True).stdout.strip() == PINNED
+
+
+def test_a_younger_section_counts_where_it_is_set(folder):
+  for words in ('stress=null', 'stress={}', 'stress.label_noise=0.0', 'stress={shift: null}'):
+    assert digest(outcome(load(folder / 'fixmatch.yaml', [words]))) == PINNED, words
+  one = outcome(load(folder / 'fixmatch.yaml', ['stress={label_noise: 0.25, mismatch: null}']))
+  assert one['stress'] == {'label_noise': 0.25}
+  tails = ('10', '{labeled: 10, unlabeled: 10}')  # a number is that of both
+  one, other = (load(folder / 'fixmatch.yaml', [f'stress.imbalance={tail}']) for tail in tails)
+  assert one == other == validate(to_dict(one))
 
 
 def test_the_digest_knows_the_outcome_and_not_the_manner(folder):

@@ -22,6 +22,7 @@ ROOMS = (
   'methods',
   'tree',
   'complaint',
+  'schema',
   'config',
   'train',
   'evaluate',

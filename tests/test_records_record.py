@@ -156,15 +156,15 @@ def test_the_identity_is_what_decides_the_outcome(folder, monkeypatch):
 
 
 def test_a_training_is_shared_by_trials_that_differ_in_what_it_does_not_see(folder):
-  def training(*words, method='simclr', uses_labels=False):
-    return record.identify_training(config_of(folder, *words, method=method), PRINT, uses_labels)
+  def training(*words, method='simclr', streams=('unlabeled',)):
+    return record.identify_training(config_of(folder, *words, method=method), PRINT, streams)
 
   unseen = ('evaluate.probes=[linear]', 'evaluate.bootstrap=101', 'evaluate.last=1', 'checkpoint.every=1')
   for words in (*unseen, 'protocol=paper', 'labels=40', 'split_seed=3'):
     assert training(words) == training(), words
   for words in ('seed=1', 'steps=13', 'method.temperature=0.4', 'augment.strong=none', 'evaluate.every=3'):
     assert training(words) != training(), words
-  seen = {'method': 'fixmatch', 'uses_labels': True}
+  seen = {'method': 'fixmatch', 'streams': ('labeled', 'unlabeled')}
   for words in unseen:
     assert training(words, **seen) == training(**seen)
   for words in ('labels=40', 'split_seed=3', 'seed=1'):

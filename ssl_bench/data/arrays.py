@@ -15,6 +15,10 @@ class Dataset(NamedTuple):
   `test_index` those in the official test split (for digits: all three in scikit-learn's order).
   `unlabeled_images` is an official split without labels (STL-10), `folds` the official labeled subsets
   (STL-10: ten, as positions in `train_images`).
+
+  Where the data is stressed (`data.stress`): `stream` holds the positions of the unlabeled stream's images in
+  `stream_images()`, `noisy_labels` [N] are given in place of `train_labels`, and `shifted_images` are what
+  training sees in place of the images.  None of them touches what is evaluated.
   """
 
   name: str
@@ -34,6 +38,9 @@ class Dataset(NamedTuple):
   unlabeled_images: np.ndarray | None = None
   folds: tuple[np.ndarray, ...] | None = None
   license: str = ''
+  stream: np.ndarray | None = None
+  noisy_labels: np.ndarray | None = None
+  shifted_images: np.ndarray | None = None
 
   @property
   def shape(self) -> tuple[int, int, int]:
@@ -51,10 +58,28 @@ class Dataset(NamedTuple):
   @property
   def n_unlabeled(self) -> int:
     """Images in the unlabeled stream: the training part, labeled images included, and the extra split."""
+    return self.n_images if self.stream is None else len(self.stream)
+
+  @property
+  def n_images(self) -> int:
+    """Images that training may see: the training part and the extra split."""
     return self.n_train + (0 if self.unlabeled_images is None else len(self.unlabeled_images))
 
+  @property
+  def given_labels(self) -> np.ndarray:
+    """int32 [N]: the labels that training is given where an image is labeled."""
+    return self.train_labels if self.noisy_labels is None else self.noisy_labels
+
+  def hidden_labels(self) -> np.ndarray:
+    """int32 [n_unlabeled]: the true labels of the unlabeled stream's images, -1 where nobody knows them."""
+    extra = np.full(self.n_images - self.n_train, -1, np.int32)
+    labels = np.concatenate([self.train_labels.astype(np.int32), extra])
+    return labels if self.stream is None else labels[self.stream]
+
   def stream_images(self) -> np.ndarray:
-    """uint8 [n_unlabeled, H, W, C]: what the unlabeled stream's indices point at, `train_images` first."""
+    """uint8 [n_images, H, W, C]: what training sees, the training part first."""
+    if self.shifted_images is not None:
+      return self.shifted_images
     if self.unlabeled_images is None:
       return self.train_images
     return np.concatenate([self.train_images, self.unlabeled_images])

@@ -4,7 +4,7 @@ The order is that of sha256 digests of (seed, position), so it depends on no lib
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -19,15 +19,24 @@ def labeled_order(labels: np.ndarray, split_seed: int | str, classes: int) -> np
   round in random order.  So class counts in a prefix differ by at most one until the smallest class is
   used up; then the rounds go on with the others.
   """
+  return in_rounds(queues(labels, split_seed, range(classes)), split_seed)
+
+
+def queues(labels: np.ndarray, split_seed: int | str, classes: Iterable[int]) -> list[list[int]]:
+  """For each of the classes, the positions of its images in random order."""
   labels = np.asarray(labels)
-  queues = [
-    sorted(np.flatnonzero(labels == label).tolist(), key=lambda i: _digest(split_seed, 'image', i))
-    for label in range(classes)
+  return [
+    sorted(np.flatnonzero(labels == label).tolist(), key=lambda i: by_hash(split_seed, 'image', i))
+    for label in classes
   ]
+
+
+def in_rounds(queues: Sequence[Sequence[int]], split_seed: int | str) -> np.ndarray:
+  """The queues as one order (int32): a round takes the next of each, in random order."""
   order: list[int] = []
   for turn in range(max(map(len, queues))):
-    present = [label for label in range(classes) if turn < len(queues[label])]
-    present.sort(key=lambda label: _digest(split_seed, 'turn', turn, label))
+    present = [label for label, queue in enumerate(queues) if turn < len(queue)]
+    present.sort(key=lambda label: by_hash(split_seed, 'turn', turn, label))
     order += [queues[label][turn] for label in present]
   return np.array(order, np.int32)
 
@@ -49,12 +58,13 @@ def labeled_indices(
   """
   labels = np.asarray(labels)
   pool = np.arange(len(labels)) if fold is None else np.asarray(fold)
-  count = _count(budget, len(pool), classes, 'the training part' if fold is None else 'the fold')
+  count = count_of(budget, len(pool), classes, 'the training part' if fold is None else 'the fold')
   order = labeled_order(labels[pool], split_seed, classes)
   return pool[order[:count]].astype(np.int32)
 
 
-def _count(budget: int | float, available: int, classes: int, where: str) -> int:
+def count_of(budget: int | float, available: int, classes: int, where: str) -> int:
+  """A budget as a count; raises `BadSetting` where it is fewer than the classes or more than there are."""
   if isinstance(budget, bool) or not isinstance(budget, (int, float, np.integer, np.floating)):
     raise BadSetting(f'labels must be a count or a fraction in (0, 1], not {budget!r}.')
   count = int(budget)
@@ -69,9 +79,11 @@ def _count(budget: int | float, available: int, classes: int, where: str) -> int
   return count
 
 
-def split_hash(labeled: np.ndarray, train: np.ndarray, validation: np.ndarray, test: np.ndarray) -> str:
-  """sha256 (hex) of the index arrays that say which image was used for what."""
-  parts = {'labeled': labeled, 'train': train, 'validation': validation, 'test': test}
+def split_hash(
+  labeled: np.ndarray, train: np.ndarray, validation: np.ndarray, test: np.ndarray, **more: np.ndarray
+) -> str:
+  """sha256 (hex) of the index arrays that say which image was used for what, and of what else decides it."""
+  parts = {'labeled': labeled, 'train': train, 'validation': validation, 'test': test, **more}
   return fingerprint((name, np.asarray(index, np.int32)) for name, index in parts.items())
 
 
@@ -84,5 +96,6 @@ def cut(labels: np.ndarray, sizes: Sequence[int], *, salt: str, classes: int) ->
   return tuple(np.sort(part) for part in np.split(order, np.cumsum(sizes)))
 
 
-def _digest(*words: object) -> bytes:
+def by_hash(*words: object) -> bytes:
+  """What a random order sorts by: sha256 of the words."""
   return hashlib.sha256(':'.join(map(str, words)).encode()).digest()

@@ -84,7 +84,7 @@ def probes(
   if 'linear' in which:
     full = linear_probe(train, dataset.train_labels, *held)
     measures['linear'] = {'accuracy': scores.accuracy(full.logits(test), dataset.test_labels), 'l2': full.l2}
-    few = linear_probe(train[labeled], dataset.train_labels[labeled], *held, standardize_on=train)
+    few = linear_probe(train[labeled], dataset.given_labels[labeled], *held, standardize_on=train)
     budget = few.logits(validation), few.logits(test)
     accuracy = scores.accuracy(budget[1], dataset.test_labels)
     measures['linear_budget'] = {'accuracy': accuracy, 'l2': few.l2}

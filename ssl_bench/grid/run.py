@@ -20,7 +20,7 @@ from ssl_bench.grid.room import Room
 from ssl_bench.grid.trial import check
 from ssl_bench.grid.worker import work
 from ssl_bench.records import record
-from ssl_bench.train.structure import uses_labels
+from ssl_bench.train.structure import streams_seen
 
 GRACE = 60  # seconds that a worker has to save its state
 UNSEEDED = {'seed': 0, 'split_seed': 0}
@@ -72,7 +72,7 @@ def plan(grid: Grid, room: Room, datasets: Mapping[str, Dataset]) -> tuple[list[
     if room.recorded(record.identify(config, dataset.fingerprint)):
       before += 1
       continue
-    training = record.identify_training(config, dataset.fingerprint, uses_labels(config, dataset))
+    training = record.identify_training(config, dataset.fingerprint, streams_seen(config, dataset))
     shared.setdefault(training, []).append(config)
   tasks = [Task(tuple(group), program_of(group[0]), group[0].steps) for group in shared.values()]
   return tasks, before

@@ -17,8 +17,9 @@ from ssl_bench.records.track import Mode, mirror
 from ssl_bench.signature import BadSetting
 from ssl_bench.train.checkpoint import Checkpoints
 from ssl_bench.train.fit import Interrupted
+from ssl_bench.train.given import stressed
 from ssl_bench.train.program import compile_program
-from ssl_bench.train.structure import structure_of, uses_labels
+from ssl_bench.train.structure import streams_seen, structure_of
 
 
 def run_single(config: Config, folder: Path, wandb: Mode, *, only_evaluate: bool = False) -> int:
@@ -31,12 +32,14 @@ def run_single(config: Config, folder: Path, wandb: Mode, *, only_evaluate: bool
     console.print(f'Already recorded: {room.record_of(identity)}', markup=False)
     return show(found, console)
   check(config, dataset)
-  training = record.identify_training(config, dataset.fingerprint, uses_labels(config, dataset))
+  training = record.identify_training(config, dataset.fingerprint, streams_seen(config, dataset))
   if only_evaluate:
     for one in (config, *teachers(config)):
-      name = record.identify_training(one, dataset.fingerprint, uses_labels(one, dataset))
+      name = record.identify_training(one, dataset.fingerprint, streams_seen(one, dataset))
       check_trained(one, room, name)
-  compile_program(structure_of(config, dataset))  # what cannot be traced is told before anything is written
+  compile_program(
+    structure_of(config, stressed(config, dataset))
+  )  # what cannot be traced is told before anything is written
   console.print(yaml.safe_dump(to_dict(config), sort_keys=False), markup=False)
   asked: list[int] = []
   for number in (signal.SIGTERM, signal.SIGINT):

@@ -13,8 +13,9 @@ from rich.console import Console
 from ssl_bench import data
 from ssl_bench.config import Config
 from ssl_bench.grid.room import Room
-from ssl_bench.grid.training import labeled_of, teach, train
+from ssl_bench.grid.training import teach, train
 from ssl_bench.train import parallel
+from ssl_bench.train.given import labeled_of, stressed
 from ssl_bench.train.parts import parts
 from ssl_bench.train.program import compile_program
 from ssl_bench.train.structure import arrays_of, numbers_of, structure_of, teaching
@@ -43,7 +44,7 @@ def measure(config: Config, steps: int) -> Speed:
   """
   short = config.teacher and {**config.teacher, 'steps': 1}  # what it has learned does not matter here
   config = config.model_copy(update={'steps': steps, 'teacher': short})
-  dataset = data.load(config.dataset)
+  dataset = stressed(config, data.load(config.dataset))
   labeled = labeled_of(config, dataset)
   program = compile_program(structure_of(config, dataset))
   spread = parallel.everywhere(parallel.make_mesh())

@@ -5,29 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from ssl_bench import data
 from ssl_bench.config import Config, teacher_of
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.evaluate import predict, scores
 from ssl_bench.grid.room import Room
 from ssl_bench.records import record
-from ssl_bench.signature import BadSetting
 from ssl_bench.train.fit import Diverged, Fitted, fit
-from ssl_bench.train.structure import uses_labels
+from ssl_bench.train.given import labeled_of, stressed
+from ssl_bench.train.structure import streams_seen, uses_labels
 
 Report = Callable[[int, dict[str, Any]], None]
-
-
-def labeled_of(config: Config, dataset: Dataset) -> np.ndarray:
-  """Positions in the training part whose labels the trial sees."""
-  fold = None
-  if config.fold is not None:
-    if not dataset.folds or config.fold >= len(dataset.folds):
-      raise BadSetting(f'{dataset.name} has {len(dataset.folds or ())} folds; leave fold={config.fold} out.')
-    fold = dataset.folds[config.fold]
-  return data.labeled_indices(
-    dataset.train_labels, config.labels, split_seed=config.split_seed, classes=dataset.classes, fold=fold
-  )
 
 
 def labels_seen(config: Config, dataset: Dataset) -> str:
@@ -57,6 +44,7 @@ def teach(
   waiting: Report = lambda step, metrics: report(0, metrics)
   own = teach(teacher, dataset, room, waiting, should_stop)
   try:
+    dataset = stressed(teacher, dataset)
     return train(teacher, dataset, labeled_of(teacher, dataset), room, waiting, should_stop, own)
   except Diverged as error:
     raise error.of_teacher() from None
@@ -73,7 +61,7 @@ def train(
 ) -> Fitted:
   """Trains, or takes up the same training where another trial began or ended it."""
   seen = uses_labels(config, dataset)
-  name = record.identify_training(config, dataset.fingerprint, seen)
+  name = record.identify_training(config, dataset.fingerprint, streams_seen(config, dataset))
   held = np.concatenate([dataset.validation_images, dataset.test_images])
   cut = len(dataset.validation_labels)
 

@@ -12,12 +12,13 @@ from ssl_bench.config import Config, teacher_of, to_dict
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.evaluate import cost, measure, predict
 from ssl_bench.grid.room import Room
-from ssl_bench.grid.training import Report, labeled_of, labels_seen, teach, train
+from ssl_bench.grid.training import Report, labels_seen, teach, train
 from ssl_bench.method import without_average
 from ssl_bench.records import environment, record
 from ssl_bench.signature import BadSetting
 from ssl_bench.train.batch import check_batch
 from ssl_bench.train.fit import Diverged, Fitted, Interrupted
+from ssl_bench.train.given import describe_split, labeled_of, stressed
 from ssl_bench.train.structure import check_groups, method_of, parts_of, streams_of, uses_labels
 
 
@@ -39,11 +40,12 @@ def run_trial(
   identity = record.identify(config, dataset.fingerprint)
   if found := room.recorded(identity):
     return found
+  dataset = stressed(config, dataset)
   started = _now()
   written: dict[str, Any] = {**describe(config, dataset), 'grid': grid}
   try:
     labeled = labeled_of(config, dataset)
-    written |= describe_split(dataset, labeled)
+    written |= describe_split(config, dataset, labeled)
     written['labels_seen'] = labels_seen(config, dataset)
     teacher = teach(config, dataset, room, report, should_stop)
     fitted = train(config, dataset, labeled, room, report, should_stop, teacher)
@@ -81,6 +83,7 @@ def check(config: Config, dataset: Dataset) -> None:
 
 def check_training(config: Config, dataset: Dataset) -> None:
   """Raises `BadSetting` for a training, or one of its teachers', that the data cannot serve."""
+  dataset = stressed(config, dataset)
   labeled_of(config, dataset)
   parts = parts_of(config, dataset)
   check_batch(parts, streams_of(parts))
@@ -114,13 +117,6 @@ def describe(config: Config, dataset: Dataset) -> dict[str, Any]:
     'cost': {},
     'environment': environment.describe(),
   }
-
-
-def describe_split(dataset: Dataset, labeled: np.ndarray) -> dict[str, Any]:
-  """Sizes and hash of the parts."""
-  index = (dataset.train_index[labeled], dataset.train_index, dataset.validation_index, dataset.test_index)
-  sizes = dict(zip(('labeled', 'train', 'validation', 'test'), map(len, index)))
-  return {'labels': len(labeled), 'split': {'hash': data.split_hash(*index), **sizes}}
 
 
 def evaluate(config: Config, dataset: Dataset, labeled: np.ndarray, fitted: Fitted) -> dict[str, Any]:

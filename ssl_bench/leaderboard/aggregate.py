@@ -1,6 +1,7 @@
 """Records in, typed rows out: groups, means, paired differences and ranks; no formatting."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -94,13 +95,27 @@ def differing(settings: Settings, usual: Settings) -> Settings:
 
 
 def _budget(trials: Sequence[Trial], usual: Mapping[str, Settings], published: Sequence[Published]) -> Budget:
+  levels: dict[str, list[Trial]] = {_canonical({}): []}
+  for t in trials:
+    levels.setdefault(_canonical(t.stress), []).append(t)
+  rows = {level: _rows(levels[level], usual, published) for level in sorted(levels)}
+  clean = rows.pop(_canonical({}))
+  swept, ranked = [row for row in clean if _is_swept(row)], [row for row in clean if not _is_swept(row)]
+  stressed = _stressed([rank(level) for level in rows.values() if level], rank(ranked))
+  return Budget(trials[0].labels, rank(ranked), _sweep(swept, clean), stressed)
+
+
+def _rows(
+  trials: Sequence[Trial], usual: Mapping[str, Settings], published: Sequence[Published]
+) -> list[Row]:
+  """The rows of trials under one stress, set beside the baseline under the same."""
   groups: dict[tuple[str, str], list[Trial]] = {}
   for t in trials:
     groups.setdefault((t.method, _canonical(t.settings)), []).append(t)
   rows = [_row(groups[key], usual[key[0]], published) for key in sorted(groups)]
   plain = {row.method: row for row in rows if not row.variant}
   baseline = plain.get(BASELINE)
-  rows = [
+  return [
     row._replace(
       difference=None if row is baseline or row.sees_all_labels else compare(row, baseline),
       to_usual=compare(row, plain.get(row.method)) if row.variant else None,
@@ -108,8 +123,35 @@ def _budget(trials: Sequence[Trial], usual: Mapping[str, Settings], published: S
     for row in rows
     if row.trials
   ]
-  swept, ranked = [row for row in rows if _is_swept(row)], [row for row in rows if not _is_swept(row)]
-  return Budget(trials[0].labels, rank(ranked), _sweep(swept, rows))
+
+
+def _stressed(levels: Sequence[Sequence[Row]], clean: Sequence[Row]) -> tuple[tuple[Row, ...], ...]:
+  """For each kind of stress, its levels one after the other, after the same methods without it."""
+  kinds: dict[tuple[str, ...], list[Sequence[Row]]] = {}
+  for level in levels:
+    kinds.setdefault(tuple(level[0].stress), []).append(level)
+
+  def beside(rows: Iterable[Row]) -> list[Row]:
+    seen = {(row.method, _canonical(row.variant)) for row in rows}
+    return [row for row in clean if (row.method, _canonical(row.variant)) in seen]
+
+  def ordered(levels: Sequence[Sequence[Row]]) -> tuple[Row, ...]:
+    rows = [row for level in sorted(levels, key=_strength) for row in level]
+    return (*beside(rows), *rows)
+
+  return tuple(ordered(kinds[kind]) for kind in sorted(kinds))
+
+
+def _strength(level: Sequence[Row]) -> tuple:
+  """Levels of a stress in the order of their numbers."""
+  return tuple((float(v) if _is_number(v) else 0.0, v) for v in level[0].stress.values())
+
+
+def _is_number(text: str) -> bool:
+  try:
+    return math.isfinite(float(text))
+  except ValueError:
+    return False
 
 
 def _is_swept(row: Row) -> bool:
@@ -178,6 +220,7 @@ def _row(trials: Sequence[Trial], usual: Settings, published: Sequence[Published
     method=first.method,
     variant=variant,
     settings=first.settings,
+    stress=first.stress,
     family=first.record.get('family') or '',
     labels=first.labels,
     sizes=sizes,  # type: ignore[arg-type]
@@ -196,6 +239,6 @@ def _row(trials: Sequence[Trial], usual: Settings, published: Sequence[Published
     reliability=pool([r['reliability'] for r in reports if r.get('reliability')]),
     reliability_scaled=pool([r['reliability_scaled'] for r in reports if r.get('reliability_scaled')]),
     published=()
-    if variant
+    if variant or first.stress
     else tuple(p for p in published if done and fits(p, first.method, first.dataset, first.labels, sizes[0])),
   )

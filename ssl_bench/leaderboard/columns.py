@@ -78,6 +78,11 @@ def _sizes(row: Row) -> Cell:
   return Cell(sizes, row.sizes[0])
 
 
+def _worse(row: Row) -> Cell:
+  said = {'worse': 'yes', 'better': 'no', 'not separable': 'not separable'}
+  return words(said.get(row.difference.verdict, '') if row.difference else '')
+
+
 def _remarks(row: Row) -> Cell:
   said = []
   if row.sees_all_labels:
@@ -112,6 +117,19 @@ TO_USUAL = Column(
   lambda r: signed(r.to_usual, digits_of(r)),
 )
 
+STRESS = Column(
+  'stress',
+  'what is wrong with the data of labeled and unlabeled images',
+  lambda r: words(say_variant(r.stress) or 'none'),
+  numeric=False,
+  prose=True,
+)
+WORSE = Column(
+  'worse than supervised?',
+  'yes or no where the interval of the paired difference leaves 0 out; the baseline has the same stress',
+  _worse,
+  numeric=False,
+)
 REMARKS = Column('remarks', '', _remarks, numeric=False, prose=True, optional=True)
 
 MEASURES = (
@@ -122,6 +140,7 @@ MEASURES = (
     'paired difference on the same pairs',
     lambda r: signed(r.difference, digits_of(r)),
   ),
+  WORSE,
   REMARKS,
   Column(
     'linear, all, %',

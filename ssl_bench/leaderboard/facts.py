@@ -6,6 +6,7 @@ from ssl_bench.leaderboard.columns import (
   FOR_CALIBRATION,
   FURTHER,
   RANKING,
+  STRESS,
   TO_USUAL,
   calibration_is_ranked,
   cost_is_ranked,
@@ -25,6 +26,8 @@ READING = (
   'Rank is by mean accuracy. ≈ marks rows whose paired difference to the best is not separable from zero; '
   '"to supervised" is the paired difference on the same splits and seeds. Intervals are for one comparison '
   'each, not corrected for the number of rows.',
+  '"Worse than supervised?" is the verdict of that interval. Under stress the baseline is supervised '
+  'learning under the same stress, and ranks are within one level of it.',
   'Datasets and protocols are never mixed in one ranking.',
 )
 PROBED = (
@@ -114,7 +117,9 @@ def _resolved(section: Section) -> dict[str, dict[str, str]]:
 
 def columns() -> tuple[tuple[str, str], ...]:
   """(title, explanation) of the columns that need one."""
-  return tuple({c.title: (c.title, c.hint) for c in (*RANKING, TO_USUAL, *FURTHER) if c.hint}.values())
+  return tuple(
+    {c.title: (c.title, c.hint) for c in (*RANKING, STRESS, TO_USUAL, *FURTHER) if c.hint}.values()
+  )
 
 
 def title(section: Section) -> str:

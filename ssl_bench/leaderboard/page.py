@@ -28,15 +28,16 @@ def page(board: Board) -> str:
 
 
 def _section(section: Section, timing: bool) -> dict[str, Any]:
+  sweeps = [t for b in section.budgets for t in (tables.sweep(b), *tables.stressed(b)) if t is not None]
   return {
     'id': f'{section.dataset}-{section.protocol}',
     'title': facts.title(section),
     'reading': facts.reading(section, timing),
-    'budgets': [tables.ranking(b) for b in section.budgets],
-    'sweeps': [t for b in section.budgets if (t := tables.sweep(b)) is not None],
+    'budgets': [tables.ranking(b) for b in section.budgets if b.rows],
+    'sweeps': sweeps,
     'figures': figures(section),
     'beside': tables.beside(section),
-    'further': [tables.further(b) for b in section.budgets],
+    'further': [tables.further(b) for b in section.budgets if b.rows],
     'trouble': [t for t in (tables.failures(section), tables.stale(section)) if t.rows],
     'settings': facts.settings(section),
     'trials': tables.trials(section),

@@ -27,10 +27,13 @@ def readme(board: Board) -> str:
 def _section(section: Section, timing: bool) -> list[str]:
   parts = [f'## {facts.title(section)}', *facts.reading(section, timing)]
   for budget in section.budgets:
-    table = tables.ranking(budget)
-    parts += [f'### {table.title}', markdown(table)]
+    if budget.rows:
+      table = tables.ranking(budget)
+      parts += [f'### {table.title}', markdown(table)]
     if (swept := tables.sweep(budget)) is not None:
       parts += [f'### {swept.title}', markdown(swept)]
+    for table in tables.stressed(budget):
+      parts += [f'### {table.title}', markdown(table)]
   if (beside := tables.beside(section)) is not None:
     parts += [f'### {beside.title}', markdown(beside)]
   for table in (tables.failures(section), tables.stale(section)):

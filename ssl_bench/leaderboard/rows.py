@@ -36,6 +36,7 @@ class Row(NamedTuple):
   method: str
   variant: Settings  # what differs from the method's usual settings in the section; {} for those
   settings: Settings
+  stress: Settings  # what is wrong with the data; {} for nothing
   family: str
   labels: int
   sizes: tuple[int | None, int | None, int | None]  # train, validation, test
@@ -44,7 +45,7 @@ class Row(NamedTuple):
   measures: Mapping[str, Mean]
   rank: int | None
   tied: bool  # not separable from the best of its table, or the best itself
-  difference: Difference | None  # in accuracy, to `supervised` on the same pairs
+  difference: Difference | None  # in accuracy, to `supervised` under the same stress on the same pairs
   to_usual: Difference | None  # in accuracy, to the method's usual settings on the same pairs
   sees_all_labels: bool
   collapsed: tuple[str, ...]  # the reason of each collapsed trial
@@ -61,11 +62,12 @@ class Row(NamedTuple):
 
 
 class Budget(NamedTuple):
-  """The rows at one number of labels: the ranking, and the augmentations swept beside it."""
+  """The rows at one number of labels: the ranking, the augmentations swept beside it, the kinds of stress."""
 
   labels: int
   rows: tuple[Row, ...]
   sweep: tuple[Row, ...]
+  stressed: tuple[tuple[Row, ...], ...] = ()
 
 
 class Section(NamedTuple):
@@ -80,7 +82,8 @@ class Section(NamedTuple):
 
   @property
   def rows(self) -> tuple[Row, ...]:
-    return tuple(row for budget in self.budgets for row in (*budget.rows, *budget.sweep))
+    parts = [part for b in self.budgets for part in (b.rows, b.sweep, *b.stressed)]
+    return tuple(row for part in parts for row in part)
 
 
 class Board(NamedTuple):

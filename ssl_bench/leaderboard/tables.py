@@ -4,7 +4,19 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ssl_bench.leaderboard.cells import DASH, Cell, digits_of, percent, points, whole, words
-from ssl_bench.leaderboard.columns import FURTHER, MEASURES, METHOD, RANKING, TO_USUAL, Column, lowest, swept
+from ssl_bench.leaderboard.columns import (
+  FURTHER,
+  MEASURES,
+  METHOD,
+  RANK,
+  RANKING,
+  STRESS,
+  TO_USUAL,
+  VARIANT,
+  Column,
+  lowest,
+  swept,
+)
 from ssl_bench.leaderboard.measures import device_of, measure_of
 from ssl_bench.leaderboard.published import NAMES, Published
 from ssl_bench.leaderboard.rows import Budget, Row, Section
@@ -41,6 +53,17 @@ def sweep(budget: Budget) -> Table | None:
   seeds, accuracy, *others = MEASURES
   columns = (METHOD, swept(names), seeds, accuracy, TO_USUAL, *others)
   return _of_rows(f'Augmentation sweep, {budget.labels:,} labels', columns, budget.sweep)
+
+
+def stressed(budget: Budget) -> tuple[Table, ...]:
+  """One table for each kind of stress at one label budget."""
+  columns = (STRESS, RANK, METHOD, VARIANT, *MEASURES)
+
+  def name(rows: Sequence[Row]) -> str:
+    kinds = dict.fromkeys(k.partition('.')[0] for row in rows for k in row.stress)
+    return f'Stress ({", ".join(kinds)}), {budget.labels:,} labels'
+
+  return tuple(_of_rows(name(rows), columns, rows) for rows in budget.stressed)
 
 
 def further(budget: Budget) -> Table:
@@ -193,8 +216,9 @@ def _trial(t: Trial) -> tuple[Cell, ...]:
 
 
 def unique(rows: Iterable[Row]) -> list[Row]:
-  """Rows without the repetition of usual ones in a sweep."""
-  return list({(row.labels, row.method, tuple(row.variant.items())): row for row in rows}.values())
+  """Rows without the repetition of usual ones in a sweep or under a stress."""
+  name = lambda row: (row.labels, row.method, tuple(row.variant.items()), tuple(row.stress.items()))
+  return list({name(row): row for row in rows}.values())
 
 
 def _table(title: str, heads: Sequence[Head], lines: Iterable[tuple[Cell, ...]]) -> Table:

@@ -30,9 +30,12 @@ def terminal(board: Board) -> 'Group':
   for section in board.sections:
     parts.append(Text(f'\n{facts.title(section)}', style='bold'))
     for budget in section.budgets:
-      parts.append(_table(f'{budget.labels:,} labels', budget.rows, board.timing))
+      if budget.rows:
+        parts.append(_table(f'{budget.labels:,} labels', budget.rows, board.timing))
       if swept := [row for row in budget.sweep if row.variant]:
         parts.append(_table(f'{budget.labels:,} labels, other augmentations', swept, board.timing, SWEEP))
+      for rows in budget.stressed:
+        parts.append(_table(f'{budget.labels:,} labels, under stress', rows, board.timing, SWEEP))
     parts += [
       Text(f'{t.method}, {t.labels} labels: {t.status}. {t.record.get("error") or ""}')
       for t in section.failed
@@ -62,4 +65,5 @@ def _short(text: str) -> str:
 
 
 def _name(row: Row) -> str:
-  return f'{row.method} [{say_variant(row.variant)}]'.replace('augment.', '') if row.variant else row.method
+  differs = say_variant({**row.stress, **row.variant})
+  return f'{row.method} [{differs}]'.replace('augment.', '') if differs else row.method

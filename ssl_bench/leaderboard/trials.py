@@ -32,6 +32,7 @@ class Trial(NamedTuple):
   labels: int
   pair: Pair
   settings: Settings
+  stress: Settings  # what is wrong with its data; {} for nothing
   status: str
   record: Record
 
@@ -52,6 +53,7 @@ def _preference(record: Record) -> tuple[str, bool, str, str]:
 def _read(record: Record, timing: bool) -> Trial:
   config = record['config']
   settings = {k: v for k, v in config.items() if k not in WHICH + MANNER}
+  stress = settings.pop('stress', None)
   settings['versions'] = record.get('versions') or {}
   return Trial(
     id=record['id'],
@@ -63,6 +65,7 @@ def _read(record: Record, timing: bool) -> Trial:
       config.get('split_seed', 0), config.get('seed', 0), (record.get('split') or {}).get('hash') or ''
     ),
     settings=flatten(settings),
+    stress=flatten(stress) if stress else {},
     status=record.get('status') or 'failed',
     record=record if timing else without_clock(record),
   )

@@ -4,7 +4,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -64,14 +64,39 @@ def identify(config: Config, fingerprint: str) -> str:
   return digest(outcome(config), versions_of(config, fingerprint))
 
 
-def identify_training(config: Config, fingerprint: str, uses_labels: bool) -> str:
-  """The id of a trial's training, which trials share that differ only in what training does not see."""
+def identify_training(config: Config, fingerprint: str, streams: Collection[str]) -> str:
+  """The id of a trial's training, which trials share that differ only in what training does not see.
+
+  `streams` are those that it draws from: without 'labeled' no label counts, without 'unlabeled' no stress of
+  the unlabeled images.
+  """
   tree = training(config)
   part: Any = tree
-  while part and not uses_labels:
-    del part['labels'], part['split_seed'], part['fold']
+  while part:
+    stress = _seen(part.pop('stress', {}), streams)
+    if stress:
+      part['stress'] = stress
+    if 'labeled' not in streams and 'shift' not in stress:  # all but the labeled images are shifted
+      del part['labels'], part['fold']
+      if not stress:
+        del part['split_seed']
     part = part.get('teacher')
   return digest(tree, versions_of(config, fingerprint))
+
+
+UNSEEN = {'labeled': ('label_noise',), 'unlabeled': ('shift', 'unlabeled')}  # without a stream, its stress
+
+
+def _seen(stress: Mapping[str, Any], streams: Collection[str]) -> Tree:
+  """The part of a stress that reaches a training from these streams."""
+  blind = [stream for stream in UNSEEN if stream not in streams]
+  out = {k: v for k, v in stress.items() if not any(k in UNSEEN[stream] for stream in blind)}
+  if tail := out.pop('imbalance', None):
+    kept = {k: v for k, v in tail.items() if k not in blind and v is not None}
+    out |= {'imbalance': kept} if kept else {}
+  if 'mismatch' in out and 'unlabeled' in blind:
+    out['mismatch'] = 'any'  # which classes have labels does not depend on the share
+  return out
 
 
 def write(record: Mapping[str, Any], folder: Path) -> Path:

@@ -48,10 +48,11 @@ def drawer(parts: Mapping[str, Any], streams: set[str], mesh) -> Callable:
     if 'labeled' in streams:
       own = jax.random.fold_in(key, 0)
       at = data['pool'][stream.labeled_batch_indices(own, step, labeled, n_labels)]
-      batch['labeled'] = {'image': data['image'][at], 'label': data['label'][at]}
+      batch['labeled'] = {'image': data['image'][at], 'label': data['given'][at]}
     if 'unlabeled' in streams:
       at = stream.epoch_indices(jax.random.fold_in(key, 1), step, unlabeled, parts['unlabeled'])
-      batch['unlabeled'] = {'image': data['image'][at], 'index': at}
+      where = data['stream'][at] if parts['subset'] else at
+      batch['unlabeled'] = {'image': data['image'][where], 'index': at}
     return parallel.split_batch(batch, mesh)
 
   return draw

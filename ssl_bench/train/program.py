@@ -77,8 +77,9 @@ def compile_program(structure: str) -> Program:
   def refresh(state, data, numbers):
     method, tx = build(numbers)
     valid = jnp.arange(len(data['pool'])) < numbers['n_labels']
-    labeled = {'image': data['image'][data['pool']], 'label': data['label'][data['pool']], 'valid': valid}
-    return m.make_refresh(method, tx)(state, {'labeled': labeled, 'unlabeled': {'image': data['image']}})
+    labeled = {'image': data['image'][data['pool']], 'label': data['given'][data['pool']], 'valid': valid}
+    unlabeled = data['image'][data['stream']] if parts['subset'] else data['image']
+    return m.make_refresh(method, tx)(state, {'labeled': labeled, 'unlabeled': {'image': unlabeled}})
 
   def observe(state, numbers, images):
     method, _ = build(numbers)

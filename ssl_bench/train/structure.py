@@ -41,6 +41,8 @@ def parts_of(config: Config, dataset: Dataset) -> dict[str, Any]:
     'classes': dataset.classes,
     'train': dataset.n_train,
     'unlabeled': dataset.n_unlabeled,
+    'images': dataset.n_images,
+    'subset': dataset.stream is not None,
     **({'teacher': parts_of(teacher, dataset)} if teacher else {}),
   }
 
@@ -76,24 +78,32 @@ def teaching(state: m.State, numbers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def arrays_of(dataset: Dataset, labeled: np.ndarray) -> dict[str, np.ndarray]:
-  """What stays on the device: images, hidden labels (-1: none) and the labeled positions, padded."""
-  extra = np.full(dataset.n_unlabeled - dataset.n_train, -1, 'int32')
-  return {
+  """What stays on the device.
+
+  `image`: all that training sees; `pool`: the labeled positions in it, padded; `given`: the training part's
+  labels as training is given them; `label`: the hidden ones of the unlabeled stream (-1: none); `stream`,
+  where not all images are in it: their positions.
+  """
+  arrays = {
     'image': dataset.stream_images(),
-    'label': np.concatenate([dataset.train_labels.astype('int32'), extra]),
+    'label': dataset.hidden_labels(),
+    'given': dataset.given_labels.astype('int32'),
     'pool': np.pad(labeled.astype('int32'), (0, dataset.n_train - len(labeled))),
   }
+  return arrays if dataset.stream is None else arrays | {'stream': dataset.stream.astype('int32')}
 
 
 def abstract(parts: Mapping[str, Any], sharding) -> tuple[Any, Any]:
   """Shapes of the data and the numbers."""
   shape = lambda s, t: jax.ShapeDtypeStruct(tuple(s), t, sharding=sharding)
-  n = parts['unlabeled']
   data = {
-    'image': shape((n, *parts['shape']), 'uint8'),
-    'label': shape((n,), 'int32'),
+    'image': shape((parts['images'], *parts['shape']), 'uint8'),
+    'label': shape((parts['unlabeled'],), 'int32'),
+    'given': shape((parts['train'],), 'int32'),
     'pool': shape((parts['train'],), 'int32'),
   }
+  if parts['subset']:
+    data['stream'] = shape((parts['unlabeled'],), 'int32')
   return data, _abstract_numbers(parts, shape)
 
 
@@ -192,11 +202,16 @@ def streams_of(parts: Mapping[str, Any]) -> set[str]:
   return {view.stream for view in method_of(parts).views.values()}
 
 
+def streams_seen(config: Config, dataset: Dataset) -> set[str]:
+  """The streams that a training draws from, its teacher's among them."""
+  teacher = teacher_of(config)
+  taught = streams_seen(teacher, dataset) if teacher else set()
+  return taught | {view.stream for view in views_of(config, dataset).values()}
+
+
 def uses_labels(config: Config, dataset: Dataset) -> bool:
   """Whether the method or its teacher learns from labels: if not, one training serves all label budgets."""
-  teacher = teacher_of(config)
-  taught = teacher is not None and uses_labels(teacher, dataset)
-  return taught or any(view.stream == 'labeled' for view in views_of(config, dataset).values())
+  return 'labeled' in streams_seen(config, dataset)
 
 
 def check_groups(parts: Mapping[str, Any]) -> None:

@@ -1,0 +1,162 @@
+"""Stress on a trial's data: wrong labels, unlabeled images of unknown classes, rare classes, fewer images.
+
+All of it is positions in the training part and their labels, in the order of sha256 digests of (split_seed,
+position), as the labeled subset is; so a smaller share is the beginning of a larger one.  What is evaluated
+stays as it is, but for test and validation images of classes that no label names.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ssl_bench.data.arrays import Dataset
+from ssl_bench.data.split import by_hash, count_of, in_rounds, labeled_indices, queues
+from ssl_bench.signature import BadSetting
+
+KNOWN = 0.6  # share of the classes that have labels under a mismatch: 6 of 10
+
+
+class Classes(NamedTuple):
+  """Which classes have labels, and which the unlabeled images are of."""
+
+  labeled: tuple[int, ...]
+  unlabeled: tuple[int, ...]
+
+
+def mismatched_classes(mismatch: float, classes: int, split_seed: int) -> Classes:
+  """Oliver et al. (2018), section 4.4: some classes have labels, and of the unlabeled ones a share has none.
+
+  6 of 10 classes have labels (`KNOWN`); the unlabeled images come from as many classes as have none (4), of
+  which the share `mismatch` is among these: 0, 0.25, 0.5, 0.75 or 1.  Which, `split_seed` decides.  Raises
+  `BadSetting` for another share.
+  """
+  order = sorted(range(classes), key=lambda label: by_hash(split_seed, 'class', label))
+  known, unknown = order[: round(KNOWN * classes)], order[round(KNOWN * classes) :]
+  new = mismatch * len(unknown)
+  if not known or not unknown or abs(new - round(new)) > 1e-6:
+    shares = ', '.join(f'{i / len(unknown):.4g}' for i in range(len(unknown) + 1)) if unknown else 'none'
+    raise BadSetting(f'stress.mismatch: with {classes} classes the shares are {shares}, not {mismatch:g}.')
+  sources = unknown[: round(new)] + known[: len(unknown) - round(new)]
+  return Classes(tuple(sorted(known)), tuple(sorted(sources)))
+
+
+def long_tail(total: int, ratio: float, classes: int) -> list[int]:
+  """How many of `total` images each class has where n_c ∝ ratio^(-c / (classes - 1)), each at least one.
+
+  The exponential long tail of Cui et al. (2019), the first class the most frequent, `ratio` times as many as
+  the last; a ratio below 1 turns it round.  The largest remainders are rounded up.
+  """
+  weights = float(ratio) ** (-np.arange(classes) / max(classes - 1, 1))
+  exact = total * weights / weights.sum()
+  counts = np.maximum(1, np.floor(exact).astype(int))
+  while counts.sum() > total:
+    counts[(counts - exact - 1e9 * (counts == 1)).argmax()] -= 1
+  while counts.sum() < total:
+    counts[(exact - counts).argmax()] += 1
+  return counts.tolist()
+
+
+def labeled_positions(
+  labels: np.ndarray,
+  budget: int | float,
+  *,
+  split_seed: int,
+  classes: int,
+  fold: np.ndarray | None = None,
+  mismatch: float | None = None,
+  imbalance: float | None = None,
+) -> np.ndarray:
+  """As `split.labeled_indices`, from the labeled classes of a mismatch or with the counts of a long tail."""
+  labels = np.asarray(labels)
+  if mismatch is None and imbalance is None:
+    return labeled_indices(labels, budget, split_seed=split_seed, classes=classes, fold=fold)
+  known = range(classes) if mismatch is None else mismatched_classes(mismatch, classes, split_seed).labeled
+  may = np.isin(labels, known)
+  if fold is not None:
+    may &= np.isin(np.arange(len(labels)), fold)
+  drawn = [[i for i in queue if may[i]] for queue in queues(labels, split_seed, known)]
+  count = count_of(budget, int(may.sum()), len(known), 'the training part' if fold is None else 'the fold')
+  if imbalance is None:
+    return in_rounds(drawn, split_seed)[:count]
+  counts = long_tail(count, imbalance, classes)
+  for label, (queue, n) in enumerate(zip(drawn, counts)):
+    if n > len(queue):
+      raise BadSetting(
+        f'stress.imbalance: class {label} would have {n} labels and {len(queue)} images; ask for fewer.'
+      )
+  return in_rounds([queue[:n] for queue, n in zip(drawn, counts)], split_seed)
+
+
+def unlabeled_positions(
+  dataset: Dataset,
+  *,
+  split_seed: int,
+  mismatch: float | None = None,
+  imbalance: float | None = None,
+  budget: int | float | None = None,
+) -> np.ndarray:
+  """Positions of the unlabeled stream's images, int32 ascending.
+
+  Of each class the first images of the very order that the labeled ones are the first of, so these are in the
+  stream where there is room for them.  Under a `mismatch`, as many of each of its classes as the smallest
+  class of the training part has; with an `imbalance`, those of a long tail whose most frequent class has that
+  many; a `budget` (a count, or a fraction of what is left) takes the same share of each class.
+  """
+  labels = np.full(dataset.n_images, -1)
+  labels[: dataset.n_train] = dataset.train_labels
+  *groups, extra = queues(labels, split_seed, [*range(dataset.classes), -1])
+  if mismatch is not None or imbalance is not None:
+    if extra:
+      raise BadSetting(
+        f'stress: {dataset.name} has unlabeled images of which nobody knows the class; leave mismatch and '
+        'imbalance.unlabeled out.'
+      )
+    smallest = min(map(len, groups))
+    if mismatch is not None:
+      sources = mismatched_classes(mismatch, dataset.classes, split_seed).unlabeled
+      groups = [groups[label][:smallest] for label in sources]
+    else:
+      counts = _tail_of(smallest, imbalance or 1, dataset.classes)
+      groups = [queue[:n] for queue, n in zip(groups, counts)]
+  kept = [queue for queue in [*groups, extra] if queue]
+  if budget is None:
+    return np.sort(np.concatenate(kept)).astype(np.int32)
+  count = count_of(budget, sum(map(len, kept)), 1, 'the unlabeled stream')
+  places = [
+    ((rank + 0.5) / len(queue), by_hash(split_seed, 'part', i), i)
+    for queue in kept
+    for rank, i in enumerate(queue)
+  ]
+  return np.sort([i for *_, i in sorted(places)[:count]]).astype(np.int32)
+
+
+def _tail_of(largest: int, ratio: float, classes: int) -> list[int]:
+  """A long tail whose most frequent class has `largest` images."""
+  weights = float(ratio) ** (-np.arange(classes) / max(classes - 1, 1))
+  return np.maximum(1, np.rint(largest * weights / weights.max())).astype(int).tolist()
+
+
+def noisy(labels: np.ndarray, share: float, among: Sequence[int], split_seed: int) -> np.ndarray:
+  """Symmetric label noise: of labels [count], in the order of their draw, round(share · count) become wrong.
+
+  Each of the other classes `among` is as likely.
+  """
+  labels, among = np.array(labels, np.int32), list(among)
+  if len(among) < 2:
+    raise BadSetting('stress.label_noise needs two classes to choose from.')
+  order = sorted(range(len(labels)), key=lambda i: by_hash(split_seed, 'noise', i))
+  for i in order[: round(share * len(labels))]:
+    others = [label for label in among if label != labels[i]]
+    labels[i] = others[int.from_bytes(by_hash(split_seed, 'wrong', i)[:8], 'big') % len(others)]
+  return labels
+
+
+def without_unknown(dataset: Dataset, known: Sequence[int]) -> Dataset:
+  """The dataset with validation and test images of the known classes only; their number stays as it is."""
+  changed: dict[str, Any] = {}
+  for part in ('validation', 'test'):
+    kept = np.isin(getattr(dataset, f'{part}_labels'), known)
+    for name in (f'{part}_images', f'{part}_labels', f'{part}_index'):
+      changed[name] = getattr(dataset, name)[kept]
+  return dataset._replace(**changed)
