@@ -62,7 +62,7 @@ def record(
     *path, last = name.split('__')
     tree = config
     for part in path:
-      tree = tree[part]
+      tree = tree.setdefault(part, {})
     tree[last] = value
   counts = rng.multinomial(400, np.linspace(0.02, 1, 15) ** 2 / (np.linspace(0.02, 1, 15) ** 2).sum())
   confidence = (np.arange(15) + 0.5) / 15

@@ -10,7 +10,11 @@ from leaderboard_records import CLOCK, STRONG, TODAY, WEAK, failed, quickstart, 
 from scipy import stats
 
 from ssl_bench.leaderboard.aggregate import aggregate, differing
+from ssl_bench.leaderboard.columns import MEASURES
 from ssl_bench.leaderboard.measures import pool
+from ssl_bench.leaderboard.page import page
+from ssl_bench.leaderboard.readme import readme
+from ssl_bench.leaderboard.terminal import terminal
 from ssl_bench.leaderboard.trials import flatten
 
 
@@ -279,3 +283,62 @@ def test_the_baseline_is_the_supervised_row_without_its_option_however_many_ther
   budget = rows_of(board_of(others + plain + strong, today=TODAY))
   baseline = next(r for r in budget.rows if r.method == 'supervised' and not r.variant)
   assert dict(baseline.trials[0].settings)['method.strong'] == 'false'
+
+
+def under(stress, method, accuracies):
+  """Records of trials whose splits have a hash of their own, as a stress makes them."""
+  found = series(method, accuracies, **{f'stress__{k}': v for k, v in stress.items()})
+  for r in found:
+    r['split']['hash'] += str(stress)
+  return found
+
+
+NOISE, MORE, FEWER = {'label_noise': 0.1}, {'label_noise': 0.25}, {'unlabeled': 100}
+
+
+def test_a_stressed_row_is_set_beside_supervised_under_the_same_stress():
+  board = board_of(
+    series('fixmatch', [0.90, 0.91, 0.92])
+    + series('supervised', [0.70, 0.71, 0.72])
+    + under(NOISE, 'fixmatch', [0.80, 0.81, 0.82])
+    + under(NOISE, 'supervised', [0.85, 0.86, 0.87])
+    + under(MORE, 'fixmatch', [0.30, 0.50, 0.70])
+    + under(MORE, 'supervised', [0.50, 0.51, 0.52])
+    + under(FEWER, 'fixmatch', [0.89, 0.90, 0.91])
+  )
+  budget = rows_of(board)
+  assert [(r.method, r.stress, r.variant, r.rank) for r in budget.rows] == [
+    ('fixmatch', {}, {}, 1),
+    ('supervised', {}, {}, 2),
+  ]
+  noise, fewer = budget.stressed
+  assert [(r.method, r.stress.get('label_noise'), r.rank) for r in noise] == [
+    ('fixmatch', None, 1),
+    ('supervised', None, 2),
+    ('supervised', '0.1', 1),
+    ('fixmatch', '0.1', 2),
+    ('supervised', '0.25', 1),
+    ('fixmatch', '0.25', 2),
+  ]
+  verdicts = [r.difference.verdict if r.difference else None for r in noise]
+  assert verdicts == ['better', None, None, 'worse', None, 'not separable']
+  assert [(r.method, dict(r.stress)) for r in fewer] == [('fixmatch', {}), ('fixmatch', {'unlabeled': '100'})]
+  assert fewer[1].difference is None  # nobody ran supervised under it
+  worse = next(c for c in MEASURES if c.title == 'worse than supervised?')
+  assert [worse.cell(r).text for r in noise] == ['no', '–', '–', 'yes', '–', 'not separable']
+
+
+def test_a_board_of_stress_alone_has_a_table_of_it_and_no_ranking():
+  board = board_of(under(NOISE, 'fixmatch', [0.8, 0.8, 0.8]) + under(NOISE, 'supervised', [0.7, 0.7, 0.7]))
+  budget = rows_of(board)
+  assert budget.rows == () and len(budget.stressed) == 1
+  text = readme(board)
+  assert '### Stress (label\\_noise), 40 labels' in text or '### Stress (label_noise), 40 labels' in text
+  assert '### 40 labels' not in text
+  assert page(board) and terminal(board)
+
+
+def test_levels_stand_in_the_order_of_their_numbers():
+  records = [r for n in (1197, 100, 300) for r in under({'unlabeled': n}, 'fixmatch', [0.8])]
+  (rows,) = rows_of(board_of(records)).stressed
+  assert [r.stress['unlabeled'] for r in rows] == ['100', '300', '1197']
