@@ -1,5 +1,7 @@
 """What a trial is given: which labels it sees, and its data under the stress that the config names."""
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import jax
@@ -61,15 +63,21 @@ def stressed(config: Config, dataset: Dataset) -> Dataset:
   return dataset
 
 
+@cache
+def _changer(policy: str, channels: int) -> Callable:
+  """(positions, images) -> images, each changed by a key of its own position."""
+  change = augment.compile_policy(policy, channels)
+  return jax.jit(jax.vmap(lambda i, image: change(jax.random.fold_in(jax.random.key(0), i), image)))
+
+
 def _shifted(dataset: Dataset, labeled: np.ndarray, policy: str) -> np.ndarray:
   """All images but the labeled ones as the policy changes them, each by a key of its own position."""
   images = dataset.stream_images()
-  change = jax.jit(jax.vmap(augment.compile_policy(policy, dataset.channels)))
-  keys = jax.vmap(lambda i: jax.random.fold_in(jax.random.key(0), i))
+  change = _changer(policy, dataset.channels)
   moved = []
   for start in range(0, len(images), CHUNK):
     part = np.asarray(images[start : start + CHUNK])
-    moved.append(np.asarray(change(keys(np.arange(start, start + len(part))), part)))
+    moved.append(np.asarray(change(np.arange(start, start + len(part)), part)))
     if moved[-1].shape != part.shape:
       sizes = f'{part.shape[1:3]} into {moved[-1].shape[1:3]}'
       raise BadSetting(f'stress.shift turns images of {sizes}; leave size out.')
