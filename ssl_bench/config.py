@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, StrictFloat, StrictInt, ValidationError, model_serializer
+from pydantic import Field, StrictFloat, StrictInt, ValidationError, field_validator, model_serializer
 
 from ssl_bench import methods
 from ssl_bench.complaint import explain, say
@@ -47,7 +47,15 @@ class Config(Section):
   checkpoint: Checkpoint = Checkpoint()
   log_every: StrictInt = Field(50, ge=1)
   stress: Stress | None = None
+  combine: tuple[str, ...] = ()  # combinators over the method, the first the innermost
   teacher: dict[str, Any] | None = None  # another trial's config, where a trained network is needed first
+
+  @field_validator('combine', mode='before')
+  @classmethod
+  def _in_a_line(cls, value: Any) -> Any:
+    if isinstance(value, str):
+      return tuple(part for part in value.split('|') if part.strip() not in ('', 'none'))
+    return value
 
   @model_serializer(mode='wrap')
   def _write(self, write: Any) -> dict[str, Any]:
@@ -58,9 +66,9 @@ class Config(Section):
 # What a config says about how to run, not about what comes out.
 MANNER = ('checkpoint',)
 # Added later: written only where they are not their default, so that earlier records keep their identity.
-ADDED = ('stress', 'teacher')
+ADDED = ('stress', 'combine', 'teacher')
 # What a teacher that names a config takes from there; the rest (labels, seeds, steps) is the student's.
-RECIPE = ('method', 'net', 'optimizer', 'ema', 'augment', 'teacher')
+RECIPE = ('method', 'combine', 'net', 'optimizer', 'ema', 'augment', 'teacher')
 
 
 def load(path: str | Path, overrides: Iterable[str] = (), *, need_data: bool = False) -> Config:
@@ -146,7 +154,7 @@ def _inherit(tree: Mapping[str, Any]) -> Any:
   if not isinstance(teacher, Mapping):
     return teacher
   if Config.model_fields.keys() - ADDED > teacher.keys():
-    teacher = merge({k: v for k, v in tree.items() if k != 'teacher'}, teacher)
+    teacher = merge({k: v for k, v in tree.items() if k not in ('teacher', 'combine')}, teacher)
   if teacher.get('dataset') != tree.get('dataset'):
     raise BadSetting(
       f"teacher: its dataset must be the student's, {tree.get('dataset')!r}, not {teacher.get('dataset')!r}."
@@ -156,7 +164,7 @@ def _inherit(tree: Mapping[str, Any]) -> Any:
 
 def resolve(config: Config) -> Config:
   """Checks names and settings against the signatures they belong to, and writes out the defaults."""
-  from ssl_bench import augment, data, methods, nets
+  from ssl_bench import augment, combine, data, methods, nets
   from ssl_bench.train import optim
 
   data.check_name(config.dataset)
@@ -179,6 +187,7 @@ def resolve(config: Config) -> Config:
       'method': method,
       'net': _named('net', config.net, nets.get),
       'optimizer': optim.check_optimizer(config.optimizer),
+      'combine': combine.resolve(config.combine),
       'stress': None if config.stress == Stress() else config.stress,
     }
   )

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ssl_bench.signature import describe_type, settings_of
 
-KINDS = ('methods', 'nets', 'datasets', 'augmentations', 'optimizers', 'settings')
+KINDS = ('methods', 'combinators', 'nets', 'datasets', 'augmentations', 'optimizers', 'settings')
 
 
 def show(kinds: Sequence[str]) -> None:
@@ -24,11 +24,12 @@ def show(kinds: Sequence[str]) -> None:
 
 def factories(kind: str) -> dict[str, Callable]:
   """The factories of a kind by name."""
-  from ssl_bench import augment, methods, nets
+  from ssl_bench import augment, combine, methods, nets
   from ssl_bench.train import optim
 
   found: dict[str, dict[str, Callable]] = {
     'methods': {name: methods.get(name) for name in methods.names()},
+    'combinators': {name: combine.get(name) for name in combine.names()},
     'nets': {name: nets.get(name) for name in nets.names()},
     'augmentations': dict(augment.operations()),
     'optimizers': dict(optim.OPTIMIZERS),
@@ -39,7 +40,7 @@ def factories(kind: str) -> dict[str, Callable]:
 def _factories(console: Console, kind: str) -> None:
   console.print(f'[bold]{kind}[/bold]')
   for name, factory in factories(kind).items():
-    about: Any = inspect.getmodule(factory) if kind == 'methods' else factory
+    about: Any = inspect.getmodule(factory) if kind in ('methods', 'combinators') else factory
     console.print(Text.assemble('\n', (name, 'bold'), f'  {(inspect.getdoc(about) or "").splitlines()[0]}'))
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for setting in settings_of(factory).values():

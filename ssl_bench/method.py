@@ -37,6 +37,16 @@ class PseudoLabels(NamedTuple):
   label: jax.Array  # int32 [batch]
   confidence: jax.Array  # float32 [batch], in [0, 1]
   mask: jax.Array  # float32 or bool [batch], which of them the loss used
+  probs: jax.Array | None = None  # float32 [batch, classes], what the network itself believed
+
+
+class Belief(NamedTuple):
+  """Pseudo-labels of a batch, held constant, after whatever a combinator has to say."""
+
+  label: jax.Array  # int32 [batch]
+  confidence: jax.Array  # float32 [batch]
+  keep: Any  # bool [batch], or True: which of them may be used
+  probs: jax.Array  # float32 [batch, classes], what the network itself believes
 
 
 class Aux(NamedTuple):
@@ -65,6 +75,8 @@ class Method(NamedTuple):
   predict: Callable | None = None  # (state, images) -> logits [batch, classes]
   update: Callable = lambda state: state  # after the optimizer: teachers, constraints on params
   refresh: Callable | None = None  # (state, data, key, tx) -> state, between epochs
+  believes: str | None = None  # the view whose pseudo-labels it makes by `believe`, so that combinators can
+  sample: Callable | None = None  # (state, key, size) -> positions of the next unlabeled batch, none twice
 
 
 class Teacher(NamedTuple):
@@ -148,6 +160,18 @@ def make_refresh(method: Method, tx: optax.GradientTransformation):
   return refresh
 
 
+def believe(logits, view) -> Belief:
+  """Pseudo-labels from the logits [batch, classes] on a view.
+
+  A combinator speaks through the view: its `log_prior` [classes] is added to the logits, and images that are
+  not in its `keep` [batch] are not to be used.
+  """
+  logits = jax.lax.stop_gradient(logits)
+  probs = jax.nn.softmax(logits)
+  corrected = jax.nn.softmax(logits + view['log_prior']) if 'log_prior' in view else probs
+  return Belief(corrected.argmax(-1), corrected.max(-1), view.get('keep', True), probs)
+
+
 def moving_average(old, new, decay):
   """`decay · old + (1 - decay) · new`, leaf by leaf, in the dtype of `old`."""
   return jax.tree.map(lambda o, n: (decay * o + (1 - decay) * n).astype(o.dtype), old, new)
@@ -168,6 +192,8 @@ def with_ema(method: Method, *, decay) -> Method:
   The decay starts low (`warm`).  Parameters are averaged; BatchNorm's moments are the raw model's, as in
   FixMatch's code.
   """
+
+  sample = method.sample
 
   def inner(s: State) -> State:
     return s._replace(memory=s.memory['inner'])
@@ -201,6 +227,7 @@ def with_ema(method: Method, *, decay) -> Method:
     loss=loss,
     update=update,
     refresh=method.refresh and relabel(method.refresh),
+    sample=sample and (lambda s, key, size: sample(inner(s), key, size)),
     encode=read(method.encode),
     predict=method.predict and read(method.predict),
   )

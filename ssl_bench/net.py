@@ -191,7 +191,7 @@ class _Projector(nn.Module):
     return x.astype(jnp.float32)
 
 
-def read(model: Net, weights: Callable | None = None, *, head: str | None = 'head') -> dict[str, Callable]:
+def read(model: Net, weights: Callable | None = None, *, head: str | None = 'head') -> dict[str, Any]:
   """How a method with an `encoder` in a chain is evaluated: its `encode` and, with a head, its `predict`.
 
   Args:

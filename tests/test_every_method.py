@@ -177,9 +177,11 @@ def test_pseudo_labels_are_well_formed(name, examined):
     assert 'pseudo' not in run(lab(name), 0).totals
     return
   n = len(pseudo.index)
-  assert {x.shape for x in pseudo} == {(n,)}
+  assert {x.shape for x in pseudo[:4]} == {(n,)}
   assert pseudo.index.dtype == pseudo.label.dtype == jnp.int32
   assert int(pseudo.label.min()) >= 0 and int(pseudo.label.max()) < CLASSES
+  if pseudo.probs is not None:
+    np.testing.assert_allclose(pseudo.probs.sum(-1), np.ones(n), rtol=1e-5)
   assert float(pseudo.confidence.min()) >= 0 and float(pseudo.confidence.max()) <= 1 + 1e-6
 
 

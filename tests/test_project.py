@@ -20,6 +20,7 @@ ROOMS = (
   'net',
   'method',
   'methods',
+  'combine',
   'tree',
   'complaint',
   'schema',

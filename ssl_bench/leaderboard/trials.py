@@ -54,6 +54,8 @@ def _read(record: Record, timing: bool) -> Trial:
   config = record['config']
   settings = {k: v for k, v in config.items() if k not in WHICH + MANNER}
   stress = settings.pop('stress', None)
+  if 'combine' in settings:
+    settings['combine'] = ' | '.join(settings['combine'])
   settings['versions'] = record.get('versions') or {}
   return Trial(
     id=record['id'],

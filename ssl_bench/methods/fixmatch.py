@@ -2,12 +2,11 @@
 
 from typing import Annotated
 
-import jax
 import jax.numpy as jnp
 
 from ssl_bench import net
 from ssl_bench.losses import cross_entropy
-from ssl_bench.method import Aux, Method, PseudoLabels, View
+from ssl_bench.method import Aux, Method, PseudoLabels, View, believe
 from ssl_bench.signature import UNIT, Range
 
 VERSION = 1
@@ -46,9 +45,8 @@ def fixmatch(
     x, w, s = (views[v]['image'] for v in ('labeled', 'weak', 'strong'))
     out, stats = model.apply(state.params, state.stats, jnp.concatenate([x, w, s]), train=True, key=key)
     on_x, on_w, on_s = jnp.split(out['head'], [len(x), len(x) + len(w)])
-    belief = jax.nn.softmax(jax.lax.stop_gradient(on_w))
-    confidence, target = belief.max(-1), belief.argmax(-1)
-    mask = confidence >= threshold
+    target, confidence, keep, probs = believe(on_w, views['weak'])
+    mask = (confidence >= threshold) & keep
     labeled = cross_entropy(on_x, views['labeled']['label']).mean()
     unlabeled = weight * jnp.where(mask, cross_entropy(on_s, target), 0).mean()
     metrics = {
@@ -56,7 +54,7 @@ def fixmatch(
       'loss/unsupervised': unlabeled,
       'agreement': (on_s.argmax(-1) == target).mean(),
     }
-    pseudo = PseudoLabels(views['weak']['index'], target, confidence, mask)
+    pseudo = PseudoLabels(views['weak']['index'], target, confidence, mask, probs)
     return labeled + unlabeled, Aux(stats, (), metrics, pseudo)
 
   views = {
@@ -64,4 +62,4 @@ def fixmatch(
     'weak': View('unlabeled', 'weak'),
     'strong': View('unlabeled', 'strong'),
   }
-  return Method(views, init, loss, **net.read(model))
+  return Method(views, init, loss, **net.read(model), believes='weak')

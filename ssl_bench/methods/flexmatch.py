@@ -2,12 +2,11 @@
 
 from typing import Annotated
 
-import jax
 import jax.numpy as jnp
 
 from ssl_bench import net
 from ssl_bench.losses import cross_entropy
-from ssl_bench.method import Aux, Method, PseudoLabels, View
+from ssl_bench.method import Aux, Method, PseudoLabels, View, believe
 from ssl_bench.signature import UNIT, Range
 
 VERSION = 1
@@ -55,11 +54,10 @@ def flexmatch(
     x, w, s = (views[v]['image'] for v in ('labeled', 'weak', 'strong'))
     out, stats = model.apply(state.params, state.stats, jnp.concatenate([x, w, s]), train=True, key=key)
     on_x, on_w, on_s = jnp.split(out['head'], [len(x), len(x) + len(w)])
-    belief = jax.nn.softmax(jax.lax.stop_gradient(on_w))
-    confidence, target = belief.max(-1), belief.argmax(-1)
+    target, confidence, keep, probs = believe(on_w, views['weak'])
     count = jnp.bincount(state.memory['learned'], length=classes + 1)
     beta = count[:classes] / count.max()
-    mask = confidence >= threshold * (beta / (2 - beta))[target]
+    mask = (confidence >= threshold * (beta / (2 - beta))[target]) & keep
     labeled = cross_entropy(on_x, views['labeled']['label']).mean()
     unlabeled = weight * jnp.where(mask, cross_entropy(on_s, target), 0).mean()
     metrics = {
@@ -71,11 +69,12 @@ def flexmatch(
     index = views['weak']['index']
     at = jnp.where(confidence >= threshold, index, examples)  # past the end: dropped
     memory = {'learned': state.memory['learned'].at[at].set(target.astype('int32'), mode='drop')}
-    return labeled + unlabeled, Aux(stats, memory, metrics, PseudoLabels(index, target, confidence, mask))
+    pseudo = PseudoLabels(index, target, confidence, mask, probs)
+    return labeled + unlabeled, Aux(stats, memory, metrics, pseudo)
 
   views = {
     'labeled': View('labeled', 'weak'),
     'weak': View('unlabeled', 'weak'),
     'strong': View('unlabeled', 'strong'),
   }
-  return Method(views, init, loss, **net.read(model))
+  return Method(views, init, loss, **net.read(model), believes='weak')

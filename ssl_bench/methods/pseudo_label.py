@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from ssl_bench import net
 from ssl_bench.losses import cross_entropy
-from ssl_bench.method import Aux, Method, PseudoLabels, View
+from ssl_bench.method import Aux, Method, PseudoLabels, View, believe
 from ssl_bench.signature import POSITIVE, UNIT, Range
 
 VERSION = 1
@@ -47,15 +47,14 @@ def pseudo_label(
     x, u = views['labeled']['image'], views['unlabeled']['image']
     on_x, stats = model.apply(state.params, state.stats, x, train=True, key=jax.random.fold_in(key, 0))
     on_u, _ = model.apply(state.params, state.stats, u, train=True, key=jax.random.fold_in(key, 1))
-    belief = jax.nn.softmax(jax.lax.stop_gradient(on_u['head']))
-    confidence, target = belief.max(-1), belief.argmax(-1)
-    mask = confidence >= threshold
+    target, confidence, keep, probs = believe(on_u['head'], views['unlabeled'])
+    mask = (confidence >= threshold) & keep
     alpha = weight * jnp.minimum(state.step / (ramp * steps), 1)
     labeled = cross_entropy(on_x['head'], views['labeled']['label']).mean()
     unlabeled = alpha * jnp.where(mask, cross_entropy(on_u['head'], target), 0).mean()
     metrics = {'loss/supervised': labeled, 'loss/unsupervised': unlabeled}
-    pseudo = PseudoLabels(views['unlabeled']['index'], target, confidence, mask)
+    pseudo = PseudoLabels(views['unlabeled']['index'], target, confidence, mask, probs)
     return labeled + unlabeled, Aux(stats, (), metrics, pseudo)
 
   views = {'labeled': View('labeled', 'weak'), 'unlabeled': View('unlabeled', 'weak')}
-  return Method(views, init, loss, **net.read(model))
+  return Method(views, init, loss, **net.read(model), believes='unlabeled')

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ssl_bench import methods
+from ssl_bench import combine, methods
 from ssl_bench.config import Config, digest, outcome, teacher_of, training, validate
 from ssl_bench.signature import BadSetting
 
@@ -53,6 +53,8 @@ def versions_of(config: Config, fingerprint: str) -> Tree:
     'method': methods.version(config.method['name']),
     'fingerprint': fingerprint,
   }
+  if config.combine:
+    versions['combine'] = [combine.version(combine.parse(text)[0]) for text in config.combine]
   if teacher := teacher_of(config):
     own = versions_of(teacher, fingerprint)
     versions['teachers'] = [own['method'], *own.get('teachers', [])]  # the nearest first
@@ -172,7 +174,9 @@ def check_submittable(record: Mapping[str, Any]) -> None:
   if config.dataset.startswith('fake'):
     raise BadSetting(f'record {record["id"]} is of a synthetic set, which is for tests only.')
   versions = record['versions']
-  own = {k: v for k, v in versions.items() if k in ('protocol', 'method', 'fingerprint', 'teachers')}
+  own = {
+    k: v for k, v in versions.items() if k in ('protocol', 'method', 'fingerprint', 'combine', 'teachers')
+  }
   expected = digest(outcome(config), own)
   if expected != record['id']:
     raise BadSetting(

@@ -39,18 +39,25 @@ def policies_of(parts: Mapping[str, Any]) -> dict[str, Callable]:
 
 
 def drawer(parts: Mapping[str, Any], streams: set[str], mesh) -> Callable:
-  """(data, key, step, n_labels) -> the batch of a step.  The unlabeled stream has no label to leak."""
+  """(data, key, step, n_labels) -> the batch of a step.  The unlabeled stream has no label to leak.
+
+  With `sample`, (key, size) -> positions, a method chooses its unlabeled batch itself; else a stream does.
+  """
   labeled, unlabeled = parts['batch']
   check_batch(parts, streams)
 
-  def draw(data, key, step, n_labels):
+  def draw(data, key, step, n_labels, sample=None):
     key, batch = jax.random.fold_in(key, STREAM), {}
     if 'labeled' in streams:
       own = jax.random.fold_in(key, 0)
       at = data['pool'][stream.labeled_batch_indices(own, step, labeled, n_labels)]
       batch['labeled'] = {'image': data['image'][at], 'label': data['given'][at]}
     if 'unlabeled' in streams:
-      at = stream.epoch_indices(jax.random.fold_in(key, 1), step, unlabeled, parts['unlabeled'])
+      own = jax.random.fold_in(key, 1)
+      if sample is None:
+        at = stream.epoch_indices(own, step, unlabeled, parts['unlabeled'])
+      else:
+        at = sample(jax.random.fold_in(own, step), unlabeled)
       where = data['stream'][at] if parts['subset'] else at
       batch['unlabeled'] = {'image': data['image'][where], 'index': at}
     return parallel.split_batch(batch, mesh)

@@ -17,7 +17,7 @@ def measure(log: m.Log, hidden, classes: int, step) -> dict[str, Any]:
   measured = {'metrics': metrics, 'count': jnp.ones((), 'int32'), 'bad_step': bad}
   if log.pseudo is None:
     return measured
-  index, label, _, mask = log.pseudo
+  index, label, _, mask, *_ = log.pseudo
   truth, mask = hidden[index], mask.astype('float32')
   known = (truth >= 0).astype('float32')
   count = lambda at, weight: jnp.zeros(classes, 'float32').at[at].add(weight * known, mode='drop')

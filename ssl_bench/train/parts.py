@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import jax
@@ -30,7 +31,8 @@ def parts(config: Config, dataset: Dataset, data: Any, numbers: Any) -> Mapping[
   @jax.jit
   def augment(state, data, numbers):
     method, _ = build(numbers)
-    batch = draw(data, state.key, state.step, numbers['n_labels'])
+    sample = method.sample and partial(method.sample, state)
+    batch = draw(data, state.key, state.step, numbers['n_labels'], sample)
     return m.look(method.views, batch, policies, state.key)
 
   @jax.jit

@@ -7,7 +7,7 @@ numbers, so trials that differ in seed, labels, learning rate or threshold share
 import json
 import time
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import jax
@@ -56,7 +56,8 @@ def compile_program(structure: str) -> Program:
 
   def one(state, data, numbers):
     method, tx = build(numbers)
-    drawn = draw(data, state.key, state.step, numbers['n_labels'])
+    sample = method.sample and partial(method.sample, state)
+    drawn = draw(data, state.key, state.step, numbers['n_labels'], sample)
     new, told = m.make_step(method, tx, policies)(state, drawn)
     return new, log.measure(told, data['label'], parts['classes'], state.step)
 

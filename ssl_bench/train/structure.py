@@ -3,12 +3,13 @@
 import json
 import math
 from collections.abc import Callable, Mapping
+from itertools import repeat
 from typing import Any
 
 import jax
 import numpy as np
 
-from ssl_bench import augment, methods, nets
+from ssl_bench import augment, combine, methods, nets
 from ssl_bench import method as m
 from ssl_bench.config import Config, teacher_of
 from ssl_bench.data.arrays import Dataset
@@ -16,7 +17,7 @@ from ssl_bench.signature import BadSetting, facts_of, settings_of, suggest
 from ssl_bench.train import optim
 
 # What it takes to ask a method for its views.
-NO_NUMBERS: dict[str, Any] = {'method': {}, 'optimizer': None, 'decay': 0.0, 'steps': 1.0}
+NO_NUMBERS: dict[str, Any] = {'method': {}, 'optimizer': None, 'decay': 0.0, 'steps': 1.0, 'combine': None}
 
 
 def structure_of(config: Config, dataset: Dataset) -> str:
@@ -43,8 +44,16 @@ def parts_of(config: Config, dataset: Dataset) -> dict[str, Any]:
     'unlabeled': dataset.n_unlabeled,
     'images': dataset.n_images,
     'subset': dataset.stream is not None,
+    'combine': [_split(*combine.parse(text))[1] for text in config.combine],
     **({'teacher': parts_of(teacher, dataset)} if teacher else {}),
   }
+
+
+def _split(name: str, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+  """A combinator's settings as (numbers, structure), the latter with its name."""
+  schema = settings_of(combine.get(name))
+  numbers = {k: v for k, v in settings.items() if schema[k].is_number}
+  return numbers, {'name': name, **{k: v for k, v in settings.items() if k not in numbers}}
 
 
 def stride_of(config: Config) -> int:
@@ -66,6 +75,7 @@ def numbers_of(config: Config, n_labels: int, teacher: Any = None) -> dict[str, 
     'optimizer': optimizer,
     'decay': config.ema.decay if config.ema else 0.0,
     'steps': config.steps,
+    'combine': [_split(*combine.parse(text))[0] for text in config.combine],
   }
   taught = {'teacher': teacher} if teacher else {}
   return {**jax.tree.map(np.float32, numbers), 'n_labels': np.int32(n_labels), **taught}
@@ -108,16 +118,14 @@ def abstract(parts: Mapping[str, Any], sharding) -> tuple[Any, Any]:
 
 
 def _abstract_numbers(parts: Mapping[str, Any], shape: Callable) -> dict[str, Any]:
-  settings = settings_of(methods.get(parts['method']['name']))
-  groups = {}
-  for group in parts['optimizer']['groups']:
-    own = settings_of(optim.OPTIMIZERS[parts['optimizer']['name']])
-    groups[group] = {k: shape((), 'float32') for k, s in own.items() if s.is_number}
+  moved = optim.OPTIMIZERS[parts['optimizer']['name']]
+  groups = {group: _numbers_of(moved, shape) for group in parts['optimizer']['groups']}
   numbers = {
-    'method': {k: shape((), 'float32') for k, s in settings.items() if s.is_number},
+    'method': _numbers_of(methods.get(parts['method']['name']), shape),
     'optimizer': {'groups': groups, 'clip': shape((), 'float32')},
     'decay': shape((), 'float32'),
     'steps': shape((), 'float32'),
+    'combine': [_numbers_of(combine.get(one['name']), shape) for one in parts['combine']],
     'n_labels': shape((), 'int32'),
   }
   if 'teacher' in parts:
@@ -127,6 +135,10 @@ def _abstract_numbers(parts: Mapping[str, Any], shape: Callable) -> dict[str, An
     state = jax.tree.map(lambda x: shape(x.shape, x.dtype), state)
     numbers['teacher'] = teaching(state, own)
   return numbers
+
+
+def _numbers_of(factory: Callable, shape: Callable) -> dict[str, Any]:
+  return {k: shape((), 'float32') for k, s in settings_of(factory).items() if s.is_number}
 
 
 def begin(parts: Mapping[str, Any], numbers: Mapping[str, Any]) -> tuple[Any, Any, Any]:
@@ -162,6 +174,10 @@ def builder(parts: Mapping[str, Any]) -> Callable:
   def build(numbers):
     facts = {**known, 'steps': numbers['steps'], 'teacher': teach(numbers.get('teacher'))}
     method = factory(*(facts[name] for name in facts_of(factory)), **fixed, **numbers['method'])
+    for one, own in zip(parts['combine'], numbers['combine'] or repeat({})):
+      change = combine.get(one['name'])
+      fixed_there = {k: v for k, v in one.items() if k != 'name'}
+      method = change(method, *(facts[name] for name in facts_of(change)[1:]), **fixed_there, **own)
     if parts['average']:
       method = m.with_ema(method, decay=numbers['decay'])
     if numbers['optimizer'] is None:

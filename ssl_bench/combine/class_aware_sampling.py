@@ -1,0 +1,45 @@
+"""Class-aware sampling: unlabeled images of classes that are rarely guessed are drawn more often."""
+
+from typing import Annotated
+
+import jax
+import jax.numpy as jnp
+
+from ssl_bench.combine._memory import with_memory
+from ssl_bench.method import Method
+from ssl_bench.signature import UNIT
+
+VERSION = 1
+
+
+def class_aware_sampling(method: Method, classes, examples, *, power: Annotated[float, UNIT] = 0.5) -> Method:
+  """Wei et al., "CReST: A Class-Rebalancing Self-Training Framework …" (2021), its sampling of pseudo-labels.
+
+  An unlabeled image whose latest pseudo-label is c is drawn with a weight of (min n / n(c))^power, n(c) being
+  the number of unlabeled images of that pseudo-label; one without a pseudo-label with a weight of 1.  A batch
+  is drawn without replacement, by the largest log-weights with Gumbel noise.
+
+  Memory: the latest pseudo-label of each unlabeled image, `classes` before the first.
+
+  Args:
+    power: 0: every image alike, 1: every class alike (α, in (0, 1]).
+
+  Evaluated: what the method evaluates.
+  Deviations: in every step, where CReST adds images to the labeled set between generations of training;
+  classes are counted by pseudo-labels, not by labels.  CReST's rates (N_(L+1-l) / N_1)^α are these for an
+  exponential long tail.  There are no epochs any more: how often an image comes depends on its class.
+  """
+
+  def learn(own, state, views, pseudo):
+    del state, views
+    return {'label': own['label'].at[pseudo.index].set(pseudo.label.astype('int32'))}
+
+  def sample(own, key, size):
+    count = jnp.bincount(own['label'], length=classes + 1)[:classes]
+    seen = jnp.where(count > 0, count, examples)
+    weights = jnp.append(power * (jnp.log(seen.min()) - jnp.log(jnp.maximum(count, 1))), 0.0)
+    noise = jax.random.gumbel(key, (examples,))
+    return jax.lax.top_k(weights[own['label']] + noise, size)[1]
+
+  start = {'label': jnp.full(examples, classes, 'int32')}
+  return with_memory(method, start, learn, guide=lambda own, state: {}, sample=sample)

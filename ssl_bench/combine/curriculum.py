@@ -1,0 +1,50 @@
+"""Curriculum labeling: the images that the network is surest of first, the rest in stages."""
+
+from typing import Annotated
+
+import jax.numpy as jnp
+
+from ssl_bench.combine._memory import with_memory
+from ssl_bench.method import Method
+from ssl_bench.signature import POSITIVE, Range
+
+VERSION = 1
+
+
+def curriculum(
+  method: Method,
+  examples,
+  steps,
+  *,
+  stages: Annotated[int, POSITIVE] = 5,
+  ramp: Annotated[float, Range(0, 1, above=True)] = 1.0,
+) -> Method:
+  """Cascante-Bonilla et al., "Curriculum Labeling: Revisiting Pseudo-Labeling …" (2021).
+
+  In stage k of K + 1, k = 0 … K, only the share k / K of the unlabeled images, those with the highest
+  confidence, is used: none at first, all in the end (the paper: percentiles in steps of 20).
+
+  Memory: the latest confidence of each unlabeled image, 0 before the first.  An image is in the share if what
+  was remembered of it is at least the quantile 1 − k / K of all that is remembered.
+
+  Args:
+    stages: K, after the one without pseudo-labels (the paper: 5, for steps of 20 %).
+    ramp: the part of training that the stages share equally; the last one goes on after it.
+
+  Evaluated: what the method evaluates.
+  Deviations: the network goes on where the paper restarts it in every stage, so that mistakes of early stages
+  can last; labels are renewed in every step, not once a stage; a method's own threshold applies as well (the
+  paper has none: threshold 0).
+  """
+
+  def guide(own, state):
+    stage = jnp.minimum(jnp.floor(state.step * (stages + 1) / (ramp * steps)), stages)
+    left_out = examples - jnp.round(stage / stages * examples).astype('int32')
+    ranked = jnp.append(jnp.sort(own['confidence']), jnp.inf)
+    return {'keep': own['confidence'] >= ranked[left_out]}
+
+  def learn(own, state, views, pseudo):
+    del state, views
+    return {'confidence': own['confidence'].at[pseudo.index].set(pseudo.confidence)}
+
+  return with_memory(method, {'confidence': jnp.zeros(examples)}, learn, guide=guide)

@@ -1,0 +1,50 @@
+"""Distribution alignment: over many images, guesses should be spread over the classes as labels are."""
+
+from typing import Annotated, Literal
+
+import jax
+import jax.numpy as jnp
+
+from ssl_bench.combine._memory import with_memory
+from ssl_bench.method import Method, moving_average, warm
+from ssl_bench.signature import UNIT
+
+VERSION = 1
+FLOOR = 1e-6  # added to both marginals (ReMixMatch's code and CReST's)
+
+
+def distribution_alignment(
+  method: Method,
+  classes,
+  *,
+  decay: Annotated[float, UNIT] = 0.999,
+  target: Literal['labeled', 'uniform'] = 'labeled',
+) -> Method:
+  """Berthelot et al., "ReMixMatch: … with Distribution Alignment and …" (2020), section 3.2.
+
+  A pseudo-label is made from normalize(q · p(y) / p̃(y)) in place of q, the belief on an unlabeled image.
+
+  Memory: p̃, the moving average of the mean of q over a batch, and p(y), that of the labels; both uniform at
+  the start, and read as they were before the step.
+
+  Args:
+    decay: of both averages, lower at the start, see `method.warm` (USB: 0.999).
+    target: p(y): that of the labeled images that the method sees, or uniform.
+
+  Evaluated: what the method evaluates.
+  Deviations: moving averages in place of the mean over the last 128 batches (ReMixMatch's code).
+  """
+  even = jnp.full(classes, 1 / classes, 'float32')
+
+  def guide(own, state):
+    del state
+    marginal = own['labels'] if target == 'labeled' else even
+    return {'log_prior': jnp.log(marginal + FLOOR) - jnp.log(own['beliefs'] + FLOOR)}
+
+  def learn(own, state, views, pseudo):
+    slow = warm(decay, state.step)
+    labels = [jax.nn.one_hot(v['label'], classes).mean(0) for v in views.values() if 'label' in v]
+    new = {'beliefs': pseudo.probs.mean(0), 'labels': sum(labels) / len(labels)}
+    return moving_average(own, new, slow)
+
+  return with_memory(method, {'beliefs': even, 'labels': even}, learn, guide=guide)
