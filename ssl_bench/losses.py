@@ -47,3 +47,10 @@ def nt_xent(a, b, temperature):
 def off_diagonal(matrix):
   """A square matrix with zeros on its diagonal."""
   return jnp.where(jnp.eye(len(matrix), dtype=bool), 0, matrix)
+
+
+def standardize(x, epsilon=1e-6):
+  """Rows of mean 0 and deviation 1: (x - mean) / sqrt(var + epsilon), the variance over d - 1.  [..., d]."""
+  x = x.astype('float32')
+  centered = x - x.mean(-1, keepdims=True)
+  return centered * jax.lax.rsqrt(jnp.square(centered).sum(-1, keepdims=True) / (x.shape[-1] - 1) + epsilon)

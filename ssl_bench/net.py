@@ -14,6 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ssl_bench.nets._norm import Kind, normalize
+from ssl_bench.nets._patches import Decoder
+from ssl_bench.nets._patches import patchify as patchify
 from ssl_bench.signature import BadSetting
 
 Dtype = Literal['float32', 'bfloat16']  # of the computation; parameters, statistics and outputs are float32
@@ -31,10 +33,14 @@ class Net(NamedTuple):
   statistics and dropout (drawn from `key`) are used and the new `stats` are returned; with `train` false,
   the running statistics are used and the same `stats` are returned.  To leave the running statistics
   untouched by a training pass, drop what it returns.
+
+  `patch`: where the input is cut into square patches that become tokens, their side in pixels; such a net
+  takes the options `keep`, `mask` and `tokens` (see `nets.vit`).
   """
 
   init: Callable[..., tuple[Any, Any]]
   apply: Callable[..., tuple[Any, Any]]
+  patch: int | None = None
 
 
 def from_linen(module: nn.Module) -> Net:
@@ -189,6 +195,41 @@ class _Projector(nn.Module):
       affine = {'scale': self.last_norm != 'plain', 'bias': self.last_norm == 'affine'}
       x = normalize(x, kind, **settings, **affine)
     return x.astype(jnp.float32)
+
+
+def patch_grid(encoder: Net, shape: tuple[int, ...], where: str) -> tuple[int, int]:
+  """Rows and columns of the patches that `encoder` cuts an image of `shape` (H, W, C) into.
+
+  Raises `BadSetting` in the name of `where` for an encoder without patches, or whose patches do not fit.
+  """
+  if encoder.patch is None:
+    raise BadSetting(f'{where} masks patches and needs a net that is made of them, such as net=vit.')
+  rows, columns = shape[0] // encoder.patch, shape[1] // encoder.patch
+  if shape[:2] != (rows * encoder.patch, columns * encoder.patch):
+    size = f'{shape[0]}x{shape[1]}'
+    raise BadSetting(f'{where}: net.patch {encoder.patch} must divide the image size {size}; change it.')
+  return rows, columns
+
+
+def patch_decoder(
+  grid: tuple[int, int], out: int, *, dim: int, depth: int, heads: int, dtype: Dtype = 'float32'
+) -> Net:
+  """MAE's decoder, a net of two inputs: (tokens [B, 1 + K, D], order [B, N]) -> [B, N - K, out]; float32 out.
+
+  `order` is a permutation of the N patches of a grid (row by row), the K visible ones first, as their tokens
+  are after the class token's; the output is that of the other patches, in order.
+
+  Args:
+    grid: rows and columns of patches.
+    out: numbers in a patch.
+    dim: size of a token, a multiple of `heads` and of 4.
+    depth: number of blocks.
+    heads: number of attention heads.
+    dtype: of the computation.
+  """
+  if dim % heads or dim % 4:
+    raise BadSetting(f'A decoder of patches: dim {dim} must be a multiple of heads {heads} and of 4.')
+  return from_linen(Decoder(*grid, out, dim, depth, heads, jnp.dtype(dtype)))
 
 
 def read(model: Net, weights: Callable | None = None, *, head: str | None = 'head') -> dict[str, Any]:

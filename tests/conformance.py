@@ -18,6 +18,7 @@ import jax
 import jax.monitoring
 import jax.numpy as jnp
 import numpy as np
+from golden._layers import PLACES
 
 from ssl_bench import config as configs
 from ssl_bench import data, methods, nets
@@ -112,10 +113,12 @@ def run(lab: Lab, steps: int = 5, *, seed: int = 0, start: Run | None = None, **
 # The method itself, on views that stay the same.
 
 
-def make_method(name: str, encoder: Net, classes: int, steps: Any, **settings: Any) -> Method:
+def make_method(
+  name: str, encoder: Net, classes: int, steps: Any, *, shape: tuple[int, ...] = (8, 8, 1), **settings: Any
+) -> Method:
   """The method from facts and settings; numbers among them may be traced."""
   factory = methods.get(name)
-  known = {'encoder': encoder, 'classes': classes, 'steps': steps, 'examples': 240, 'shape': (8, 8, 1)}
+  known = {'encoder': encoder, 'classes': classes, 'steps': steps, 'examples': 240, 'shape': shape}
   return factory(*(known[fact] for fact in facts_of(factory)), **settings)
 
 
@@ -174,13 +177,17 @@ def split_numbers(name: str, settings: dict[str, Any]) -> tuple[dict[str, Any], 
   return numbers, {k: v for k, v in full.items() if k not in numbers}
 
 
-def draws_of(name: str, views: Any, settings: dict[str, Any]) -> dict[str, Any]:
-  """What the method's own `draw` gives its loss in `terms_and_gradients`; empty where it draws nothing."""
+def draws_of(name: str, views: Any, settings: dict[str, Any], **known: Any) -> dict[str, Any]:
+  """What the method's own `draw` gives its loss in `terms_and_gradients`; empty where it draws nothing.
+
+  `known`: the facts that a `draw` may ask for after `key` and `views`.
+  """
   draw = getattr(inspect.getmodule(methods.get(name)), 'draw', None)
   if draw is None:
     return {}
   given = {k: settings.get(k, s.default) for k, s in settings_of(methods.get(name)).items()}
-  drawn = draw(KEY, views, **{k: given[k] for k in settings_of(draw)})
+  facts = (known[fact] for fact in facts_of(draw)[2:])
+  drawn = draw(KEY, views, *facts, **{k: given[k] for k in settings_of(draw)})
   return {'draws': retype(drawn, 'float64')}
 
 
@@ -210,6 +217,31 @@ def table(rows: np.ndarray, *, norm: bool) -> Net:
     return (x - mean) / jnp.sqrt(var + 1e-5), {'batch_stats': new} if train else stats
 
   return Net(init, apply)
+
+
+def grid(rows: np.ndarray, *, norm: bool) -> Net:
+  """An encoder of images whose pixels are unit vectors, and its patches: row i of its kernel embeds pixel i.
+
+  Features, and the class token, are a sum of the embeddings weighted by `PLACES`, so that order matters; a
+  token is its own embedding and that sum, so that every token sees all others.
+  """
+  pixel = table(rows, norm=norm)
+
+  def apply(params, stats, images, *, train, key=None, keep=None, mask=None, tokens=False):
+    del key
+    x = images.reshape(len(images), -1, images.shape[-1])
+    places = jnp.broadcast_to(jnp.asarray(PLACES, 'float32'), x.shape[:2])
+    if keep is not None:
+      x, places = jnp.take_along_axis(x, keep[..., None], 1), jnp.take_along_axis(places, keep, 1)
+    flat, stats = pixel.apply(params, stats, x.reshape(-1, x.shape[-1]), train=train)
+    x = flat.reshape(*x.shape[:2], -1)
+    if mask is not None:
+      x = jnp.where(mask[0][..., None], mask[1], x)
+    features = (places[..., None] * x).sum(1)
+    every = jnp.concatenate([features[:, None], x + features[:, None]], 1)
+    return (every if tokens else features), stats
+
+  return Net(pixel.init, apply, patch=1)
 
 
 def fixed(shape: tuple[int, ...], salt: str) -> np.ndarray:

@@ -17,6 +17,7 @@ from conformance import (
   draws_of,
   fixed,
   golden_of,
+  grid,
   host,
   leaves,
   make_method,
@@ -45,22 +46,29 @@ class Stub:
 
   def __init__(self, name: str, structure: dict[str, Any], *, norm: bool):
     self.file = golden_of(name)
-    method = make_method(name, table(np.zeros((1, WIDTH)), norm=norm), CLASSES, STEPS, **structure)
-    self.sizes = {view: IMAGES[spec.stream] for view, spec in method.views.items()}
+    side = getattr(self.file, 'SIDE', None)
+
+    def make(total, steps=STEPS, **numbers):
+      self.encoder = (grid if side else table)(np.zeros((total, WIDTH)), norm=norm)
+      facts = {'shape': (side, side, total)} if side else {}
+      return make_method(name, self.encoder, CLASSES, steps, **facts, **structure, **numbers)
+
+    streams = {view: spec.stream for view, spec in make(WIDTH).views.items()}
+    self.sizes = {view: IMAGES[stream] * (side or 1) ** 2 for view, stream in streams.items()}
     total, ends = sum(self.sizes.values()), np.cumsum([*self.sizes.values()])
     self.rows = {view: np.arange(end - n, end) for (view, n), end in zip(self.sizes.items(), ends)}
+    shape = (-1, side, side, total) if side else (-1, total)
     self.views = {
-      view: {'image': np.eye(total)[self.rows[view]], **BESIDE[spec.stream]}
-      for view, spec in method.views.items()
+      view: {'image': np.eye(total)[self.rows[view]].reshape(shape), **BESIDE[stream]}
+      for view, stream in streams.items()
     }
-    encoder = table(np.zeros((total, WIDTH)), norm=norm)
-    method = make_method(name, encoder, CLASSES, STEPS, **structure)
-    params, stats, memory = method.init(jax.random.key(0), self.views)
+    method = make(total)
+    params, stats, memory = jax.jit(method.init)(jax.random.key(0), self.views)
     self.state = State(jax.random.key(0), jnp.int32(0), params, stats, memory, ())
 
     def advance(state, numbers, rate):
       """One step of plain descent; the terms of the loss, their gradients, and what the loss left behind."""
-      method = make_method(name, encoder, CLASSES, np.float32(STEPS), **structure, **numbers)
+      method = make(total, np.float32(STEPS), **numbers)
       values, grads, aux = terms_and_gradients(method, state, self.views)
       params = jax.tree.map(lambda p, g: p - rate * g, state.params, grads['loss'])
       new = state._replace(params=params, stats=aux.stats, memory=aux.memory, step=state.step + 1)
@@ -82,7 +90,7 @@ class Bench:
     self.numbers, structure = split_numbers(name, dict(case.settings))
     self.stub = stub(name, json.dumps(structure), norm)
     self.state = self._begin()
-    self.draws = draws_of(name, self.stub.views, dict(case.settings))
+    self.draws = draws_of(name, self.stub.views, dict(case.settings), encoder=self.stub.encoder)
 
   def _begin(self) -> State:
     """Every parameter is moved off its initial value, and the memory off the parameters."""

@@ -27,6 +27,8 @@ def reference(name, x):
     return np.mean([np.sum((a / np.linalg.norm(a) - b / np.linalg.norm(b)) ** 2) for a, b in zip(x, B)])
   if name == 'normalize':
     return np.mean([(a / np.linalg.norm(a) * b).sum() for a, b in zip(x, B)])
+  if name == 'standardize':
+    return np.mean([((a - a.mean()) / np.sqrt(a.var(ddof=1) + 1e-6) * b).sum() for a, b in zip(x, B)])
   z = np.array([v / np.linalg.norm(v) for v in [*x, *B]])
   terms = []
   for i in range(8):
@@ -42,6 +44,7 @@ OURS = {
   'squared_error': (lambda x: losses.squared_error(x, TARGETS).mean(), LOGITS),
   'cosine_distance': (lambda x: losses.cosine_distance(x, B).mean(), A),
   'normalize': (lambda x: (losses.normalize(x) * B).sum(-1).mean(), A),
+  'standardize': (lambda x: (losses.standardize(x) * B).sum(-1).mean(), A),
   'nt_xent': (lambda x: losses.nt_xent(x, B, 0.3), A),
 }
 
@@ -90,6 +93,11 @@ def test_soft_cross_entropy_of_one_hot_targets_is_cross_entropy():
 
 def test_normalize_is_safe_at_zero():
   value, gradient = jax.value_and_grad(lambda x: losses.normalize(x).sum())(jnp.zeros((2, 3)))
+  assert value == 0 and np.isfinite(gradient).all()
+
+
+def test_standardize_is_safe_where_nothing_varies():
+  value, gradient = jax.value_and_grad(lambda x: losses.standardize(x).sum())(jnp.ones((2, 3)))
   assert value == 0 and np.isfinite(gradient).all()
 
 

@@ -51,7 +51,7 @@ def forward(p, images):
   cls = np.broadcast_to(p['cls'] + p['cls_position'], (len(x), 1, 8))
   x = np.concatenate([cls, x], 1)
   for i in range(2):
-    b = p[f'_Block_{i}']
+    b = p[f'Block_{i}']
     x = x + attention(b, layer_norm(b['LayerNorm_0'], x), heads=2)
     y = dense(b['Dense_2'], layer_norm(b['LayerNorm_1'], x))
     x = x + dense(b['Dense_3'], y * (1 + erf(y / np.sqrt(2))) / 2)
@@ -89,6 +89,21 @@ def test_kept_patches_keep_their_positions(tiny):
       image[i : i + 2, j : j + 2] = 99  # what is not kept must not be seen
   other = look(hidden, order[:, :2])
   np.testing.assert_allclose(kept, other, rtol=1e-5, atol=1e-5)
+
+
+def test_masked_patches_are_the_token_at_their_positions(tiny):
+  net, params, stats = tiny
+  where = np.random.default_rng(0).random((3, 6)) < 0.5
+  where[2] = True
+  token = np.linspace(-1, 1, 8, dtype=np.float32)
+  look = jax.jit(lambda x, p: net.apply(p, stats, x, train=True, mask=(where, token), tokens=True)[0])
+  hidden = X.copy()
+  for i, patch in zip(*np.nonzero(where)):
+    row, column = 2 * (patch // 3), 2 * (patch % 3)
+    hidden[i, row : row + 2, column : column + 2] = 99  # what is masked must not be seen
+  np.testing.assert_array_equal(look(X, params), look(hidden, params))
+  blank = params | {'Dense_0': {'kernel': 0 * params['Dense_0']['kernel'], 'bias': token}}
+  np.testing.assert_allclose(look(X, params)[2], forward(blank, X)[2], rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +146,7 @@ def test_patches_are_read_row_by_row():
 def test_drop_path_skips_whole_examples_and_spares_the_first_block(tiny):
   _, params, stats = tiny
   net = get('vit')(**TINY | {'depth': 1}, drop_path=0.5)
-  one = {k: v for k, v in params.items() if k != '_Block_1'}
+  one = {k: v for k, v in params.items() if k != 'Block_1'}
   run = jax.jit(lambda key: net.apply(one, stats, X, train=key is not None, key=key)[0])
   np.testing.assert_allclose(run(KEY), run(None), rtol=1e-4, atol=1e-5)
   net = get('vit')(**TINY, drop_path=0.5)

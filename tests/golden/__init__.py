@@ -3,6 +3,8 @@
 A file is named after its method and imports neither jax nor ssl_bench.  Images are unit vectors and the
 encoder is one matrix, its rows the embeddings of the images, so that the gradient in the encoder is, row
 by row, the gradient in the embeddings.  With `stats` given, the embeddings are normalized over the batch.
+For a method that needs pixels to turn or to hide (`SIDE`), the pixels of an image are unit vectors; each has
+an embedding of its own, and the features are a weighted sum of them (`_layers.pool`).
 
 A golden file holds:
 
@@ -11,6 +13,7 @@ A golden file holds:
   same parameters where the paper holds them constant: differences in `params` alone are the gradient;
 * `update(params, stats, memory, *, step, …settings) -> (params, memory)`, after the optimizer, where the
   method has one; `step` counts the steps that are done;
+* `SIDE`: where the method needs pixels, the side of an image: [batch, SIDE, SIDE, all pixels of all views];
 * where the method's module has a `draw(key, views, …)`, `objective` is given what it drew, as `draws`;
 * `CASES`: name -> `Case`;
 * `FLOWS`: term of the loss -> `Flow`, where its gradient goes; everywhere else it is zero;

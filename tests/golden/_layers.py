@@ -7,6 +7,7 @@ tree like the parameters'.
 import numpy as np
 
 MOMENTUM, EPSILON = 0.9, 1e-5  # of BatchNorm
+PLACES = np.array([0.7, -0.4, 0.5, 0.9])  # what each pixel of an image weighs in its features
 
 
 def add(*trees):
@@ -85,9 +86,32 @@ def embed(params, stats, images):
   return y, lambda dy: {'kernel': images.T @ pull(dy)[0]}, {'batch_stats': moments}
 
 
+def pool(params, stats, images):
+  """The encoder of images with pixels [n, side, side, all]: sums of their pixels' embeddings, by place."""
+  flat, into_encoder, moments = embed(params, stats, images.reshape(-1, images.shape[-1]))
+  n, d = len(images), flat.shape[-1]
+
+  def pull(dy):
+    return into_encoder((PLACES[None, :, None] * dy[:, None]).reshape(-1, d))
+
+  return (PLACES[:, None] * flat.reshape(n, -1, d)).sum(1), pull, moments
+
+
+def mix(embedded, places=None):
+  """Tokens [n, 1 + k, d] of embeddings [n, k, d]: the features, then the features plus each embedding."""
+  weight = (PLACES if places is None else PLACES[places])[..., None]
+  features = (weight * embedded).sum(1, keepdims=True)
+
+  def pull(dy):
+    return dy[:, 1:] + weight * dy.sum(1, keepdims=True)
+
+  return np.concatenate([features, features + embedded], 1), pull
+
+
 def classify(params, stats, images):
   """Encoder and linear head: logits."""
-  features, into_encoder, moments = embed(params['encoder'], stats['encoder'], images)
+  encode = embed if images.ndim == 2 else pool
+  features, into_encoder, moments = encode(params['encoder'], stats['encoder'], images)
   logits, into_head = dense(features, params['head']['Dense_0'])
 
   def pull(dy):
