@@ -25,9 +25,7 @@ def rotation(encoder, shape) -> Method:
   blocks, as the later ones are of the task.
   """
   if shape[0] != shape[1]:
-    raise BadSetting(
-      f'rotation turns square images, not those of {shape[0]}x{shape[1]}; choose another dataset.'
-    )
+    raise BadSetting(f'rotation needs square images, not {shape[0]}x{shape[1]}; use another dataset.')
   model = net.chain(encoder=encoder, head=net.linear(TURNS))
 
   def init(key, views):
