@@ -49,6 +49,7 @@ class Config(Section):
   stress: Stress | None = None
   combine: tuple[str, ...] = ()  # combinators over the method, the first the innermost
   teacher: dict[str, Any] | None = None  # another trial's config, where a trained network is needed first
+  text_net: dict[str, Any] | None = None  # the net for captions, where a method reads them
 
   @field_validator('combine', mode='before')
   @classmethod
@@ -66,9 +67,9 @@ class Config(Section):
 # What a config says about how to run, not about what comes out.
 MANNER = ('checkpoint',)
 # Added later: written only where they are not their default, so that earlier records keep their identity.
-ADDED = ('stress', 'combine', 'teacher')
+ADDED = ('stress', 'combine', 'teacher', 'text_net')
 # What a teacher that names a config takes from there; the rest (labels, seeds, steps) is the student's.
-RECIPE = ('method', 'combine', 'net', 'optimizer', 'ema', 'augment', 'teacher')
+RECIPE = ('method', 'combine', 'net', 'text_net', 'optimizer', 'ema', 'augment', 'teacher')
 
 
 def load(path: str | Path, overrides: Iterable[str] = (), *, need_data: bool = False) -> Config:
@@ -138,7 +139,8 @@ def validate(tree: Mapping[str, Any]) -> Config:
   """The config of a tree, every setting written out; raises `BadSetting` with one sentence."""
   tree = spell_out(tree)
   for section in NAMED:
-    if not isinstance(tree.get(section, {}), Mapping):
+    left_out = section in ADDED and tree.get(section) is None
+    if not left_out and not isinstance(tree.get(section, {}), Mapping):
       raise BadSetting(f'{section} must be a name, or {{name: …}} with settings, not {say(tree[section])}.')
   tree['teacher'] = _inherit(tree)
   try:
@@ -182,10 +184,12 @@ def resolve(config: Config) -> Config:
     raise BadSetting(f'labels is a count or a fraction up to 1, not {config.labels}.')
   method = _named('method', config.method, methods.get)
   _check_teacher(method['name'], config.teacher, config.stress)
+  _check_text(method['name'], config.text_net)
   return config.model_copy(
     update={
       'method': method,
       'net': _named('net', config.net, nets.get),
+      'text_net': config.text_net and _named('text_net', config.text_net, nets.get),
       'optimizer': optim.check_optimizer(config.optimizer),
       'combine': combine.resolve(config.combine),
       'stress': None if config.stress == Stress() else config.stress,
@@ -218,6 +222,17 @@ def _check_stress(stress: Stress) -> None:
     raise BadSetting(f'stress.unlabeled is a count or a fraction up to 1, not {stress.unlabeled}.')
   if stress.shift is not None:
     augment.parse(stress.shift)
+
+
+def _check_text(method: str, text_net: Any) -> None:
+  """Raises `BadSetting` where a method that reads captions has no net for them, or another method has one."""
+  from ssl_bench.signature import needs
+
+  reads = needs(methods.get(method), 'text_encoder') is not None
+  if text_net and not reads:
+    raise BadSetting(f'{method} reads no captions; leave text_net out, or write text_net=null.')
+  if reads and not text_net:
+    raise BadSetting(f'{method} reads captions and needs a net for them, such as text_net=sequence.')
 
 
 def _named(section: str, tree: Mapping[str, Any], get) -> dict[str, Any]:

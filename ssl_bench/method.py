@@ -77,6 +77,7 @@ class Method(NamedTuple):
   refresh: Callable | None = None  # (state, data, key, tx) -> state, between epochs
   believes: str | None = None  # the view whose pseudo-labels it makes by `believe`, so that combinators can
   sample: Callable | None = None  # (state, key, size) -> positions of the next unlabeled batch, none twice
+  embed: Callable | None = None  # (state, inputs, 'image' or 'text') -> unit vectors of one space
 
 
 class Teacher(NamedTuple):
@@ -220,7 +221,7 @@ def with_ema(method: Method, *, decay) -> Method:
     return lambda s, data, key, tx: wrap(refresh(inner(s), data, key, tx), s.memory['ema'])
 
   def read(look):
-    return lambda s, images: look(averaged(s), images)
+    return lambda s, *inputs: look(averaged(s), *inputs)
 
   return method._replace(
     init=init,
@@ -230,6 +231,7 @@ def with_ema(method: Method, *, decay) -> Method:
     sample=sample and (lambda s, key, size: sample(inner(s), key, size)),
     encode=read(method.encode),
     predict=method.predict and read(method.predict),
+    embed=method.embed and read(method.embed),
   )
 
 

@@ -36,11 +36,14 @@ class Net(NamedTuple):
 
   `patch`: where the input is cut into square patches that become tokens, their side in pixels; such a net
   takes the options `keep`, `mask` and `tokens` (see `nets.vit`).
+
+  `kind` is what it reads: images, float32 [B, H, W, C], or tokens, whole numbers [B, L] or [B, L, 1, 1].
   """
 
   init: Callable[..., tuple[Any, Any]]
   apply: Callable[..., tuple[Any, Any]]
   patch: int | None = None
+  kind: Literal['image', 'tokens'] = 'image'
 
 
 def from_linen(module: nn.Module) -> Net:

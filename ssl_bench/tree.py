@@ -9,7 +9,12 @@ import yaml
 
 from ssl_bench.signature import BadSetting, parse_yaml, suggest
 
-NAMED = ('method', 'net', 'optimizer')  # sections {name: …, setting: …} checked against a signature
+NAMED = (
+  'method',
+  'net',
+  'text_net',
+  'optimizer',
+)  # sections {name: …, setting: …} checked against a signature
 
 
 def read_protocol(folder: Path) -> dict[str, Any]:

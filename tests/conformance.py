@@ -21,7 +21,7 @@ import numpy as np
 from golden._layers import PLACES
 
 from ssl_bench import config as configs
-from ssl_bench import data, methods, nets
+from ssl_bench import data, methods
 from ssl_bench.config import Config
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.method import Method, State, View
@@ -30,7 +30,7 @@ from ssl_bench.signature import facts_of, settings_of
 from ssl_bench.train import parallel
 from ssl_bench.train.batch import scale
 from ssl_bench.train.program import Program, compile_program
-from ssl_bench.train.structure import arrays_of, numbers_of, structure_of
+from ssl_bench.train.structure import NO_NUMBERS, arrays_of, builder, numbers_of, parts_of, structure_of
 from ssl_bench.tree import merge, nest
 
 NET = {'name': 'mlp', 'widths': [16, 8]}  # with BatchNorm, so that statistics matter
@@ -89,7 +89,7 @@ def lab(name: str) -> Lab:
   """The method with its golden file's settings; the compiled program is shared by all tests."""
   golden = golden_of(name)
   config = make_config({'name': name, **golden.SETTINGS}, **getattr(golden, 'CHANGES', {}))
-  dataset = data.load('fake')
+  dataset = data.load(config.dataset)
   program = compile_program(structure_of(config, dataset))
   return Lab(name, golden, config, dataset, program, arrays_on_device(dataset), numbers_on_device(config))
 
@@ -114,27 +114,37 @@ def run(lab: Lab, steps: int = 5, *, seed: int = 0, start: Run | None = None, **
 
 
 def make_method(
-  name: str, encoder: Net, classes: int, steps: Any, *, shape: tuple[int, ...] = (8, 8, 1), **settings: Any
+  name: str,
+  encoder: Net,
+  classes: int,
+  steps: Any,
+  *,
+  shape: tuple[int, ...] = (8, 8, 1),
+  text_encoder: Net | None = None,
+  **settings: Any,
 ) -> Method:
   """The method from facts and settings; numbers among them may be traced."""
   factory = methods.get(name)
   known = {'encoder': encoder, 'classes': classes, 'steps': steps, 'examples': 240, 'shape': shape}
+  known |= {'text_encoder': text_encoder, 'prompts': None}
   return factory(*(known[fact] for fact in facts_of(factory)), **settings)
 
 
 def tiny_method(lab: Lab) -> Method:
-  settings = {k: v for k, v in lab.config.net.items() if k != 'name'}
-  own = {k: v for k, v in lab.config.method.items() if k != 'name'}
-  encoder = nets.get(lab.config.net['name'])(**settings)
-  return make_method(lab.name, encoder, CLASSES, float(STEPS), **own)
+  """The method as the program builds it, on the tiny network, without an average, its numbers not traced."""
+  schema = settings_of(methods.get(lab.name))
+  numbers = {k: v for k, v in lab.config.method.items() if k != 'name' and schema[k].is_number}
+  build = builder({**parts_of(lab.config, lab.dataset), 'average': False})
+  return build({**NO_NUMBERS, 'method': numbers, 'steps': float(STEPS)})[0]
 
 
 def batch_of(dataset: Dataset, labeled: int = 8, unlabeled: int = 16) -> dict[str, dict[str, Any]]:
   """One batch of the synthetic set; its unlabeled stream has no labels."""
   at = np.arange(100, 100 + unlabeled, dtype='int32')
+  captions = {} if dataset.captions is None else {'caption': dataset.captions[at, at % 3]}
   return {
     'labeled': {'image': dataset.train_images[:labeled], 'label': dataset.train_labels[:labeled]},
-    'unlabeled': {'image': dataset.train_images[at], 'index': at},
+    'unlabeled': {'image': dataset.train_images[at], 'index': at, **captions},
   }
 
 

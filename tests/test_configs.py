@@ -65,6 +65,8 @@ def trace_step(parts, numbers, policies):
     'labeled': {'image': kind(labeled, *parts['shape'], dtype='uint8'), 'label': kind(labeled)},
     'unlabeled': {'image': kind(unlabeled, *parts['shape'], dtype='uint8'), 'index': kind(unlabeled)},
   }
+  if parts['text_net']:
+    batch['unlabeled']['caption'] = kind(unlabeled, parts['captions'][-1], dtype='uint8')
 
   def one(batch):
     state = init_state(method, tx, policies, jax.random.key(0), batch)

@@ -11,7 +11,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from ssl_bench.data import available, load
-from ssl_bench.data.sources import SOURCES
+from ssl_bench.data.sources import BUNDLED, SOURCES
 from ssl_bench.signature import BadSetting
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,6 +47,14 @@ def test_fake_is_marked_and_always_the_same(name, shape):
   assert data.shape == shape and 'tests only' in data.license
   assert data.fingerprint == load(name).fingerprint
   assert data.n_unlabeled == data.n_train == len(data.stream_images())
+
+
+def test_fake_captions_are_several_an_image_and_prompts_are_others():
+  data = load('fake_captions')
+  np.testing.assert_array_equal(data.train_images, load('fake').train_images)
+  assert data.captions.shape == (240, 3, 12) and data.prompts.shape == (10, 2, 12)
+  said = {bytes(row) for row in data.captions.reshape(-1, 12)}
+  assert len(said) == 30 and not said & {bytes(row) for row in data.prompts.reshape(-1, 12)}
 
 
 def test_the_unlabeled_stream_holds_the_extra_split():
@@ -112,8 +120,8 @@ def test_the_data_folder_is_argument_then_environment_then_tfds(tmp_path, monkey
 
 def test_the_list_names_every_set(tmp_path):
   rows = {row.name: row for row in available(tmp_path)}
-  assert list(rows) == ['digits', *SOURCES]
-  assert [name for name, row in rows.items() if row.ready] == ['digits']
+  assert list(rows) == [*BUNDLED, *SOURCES]
+  assert [name for name, row in rows.items() if row.ready] == list(BUNDLED)
   assert rows['stl10'].unlabeled == 100_000 and rows['cifar100'].classes == 100
   assert rows['svhn_cropped'].train + rows['svhn_cropped'].validation == 73_257
   assert rows['digits'].fingerprint == DIGITS

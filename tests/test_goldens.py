@@ -33,9 +33,9 @@ from ssl_bench.method import State
 
 CLASSES, WIDTH, STEPS = 4, 3, 20
 IMAGES = {'labeled': 5, 'unlabeled': 6}
-BESIDE: dict[str, dict[str, Any]] = {  # what a stream holds besides images
+BESIDE: dict[str, dict[str, Any]] = {  # what a stream holds besides images; captions are unit vectors, too
   'labeled': {'label': np.array([0, 3, 2, 1, 0], 'int32')},
-  'unlabeled': {'index': np.arange(40, 46, dtype='int32')},
+  'unlabeled': {'index': np.arange(40, 46, dtype='int32'), 'caption': np.eye(6)},
 }
 FILES = sorted(m.name for m in pkgutil.iter_modules(golden.__path__) if not m.name.startswith('_'))
 CASES = [(name, case) for name in FILES for case in golden_of(name).CASES]
@@ -50,7 +50,8 @@ class Stub:
 
     def make(total, steps=STEPS, **numbers):
       self.encoder = (grid if side else table)(np.zeros((total, WIDTH)), norm=norm)
-      facts = {'shape': (side, side, total)} if side else {}
+      facts: dict[str, Any] = {'shape': (side, side, total)} if side else {}
+      facts['text_encoder'] = table(np.zeros((IMAGES['unlabeled'], WIDTH)), norm=norm)
       return make_method(name, self.encoder, CLASSES, steps, **facts, **structure, **numbers)
 
     streams = {view: spec.stream for view, spec in make(WIDTH).views.items()}

@@ -25,9 +25,15 @@ NORMS = [
 
 def trace(net, shape, train):
   """Parameters, statistics, features and next statistics, as shapes."""
-  params, stats = jax.eval_shape(net.init, KEY, jnp.zeros(shape))
+  inputs = inputs_of(net, shape)
+  params, stats = jax.eval_shape(net.init, KEY, inputs)
   apply = lambda p, s, x: net.apply(p, s, x, train=train, key=KEY)
-  return params, stats, *jax.eval_shape(apply, params, stats, jax.ShapeDtypeStruct(shape, jnp.float32))
+  return params, stats, *jax.eval_shape(apply, params, stats, inputs)
+
+
+def inputs_of(net, shape):
+  """Images, or as many tokens."""
+  return jnp.zeros((shape[0], shape[1] * shape[2]), 'int32') if net.kind == 'tokens' else jnp.zeros(shape)
 
 
 def kinds(tree):
@@ -35,7 +41,7 @@ def kinds(tree):
 
 
 def test_names_are_the_modules_and_cost_no_import():
-  assert nets.names() == ['convnet', 'mlp', 'resnet', 'vit', 'wide_resnet']
+  assert nets.names() == ['convnet', 'mlp', 'resnet', 'sequence', 'vit', 'wide_resnet']
   code = 'import sys; from ssl_bench import nets; nets.names(); print({"jax", "flax"} & set(sys.modules))'
   assert subprocess.check_output([sys.executable, '-c', code], text=True).strip() == 'set()'
 
@@ -73,7 +79,7 @@ def test_bfloat16_computes_in_bfloat16_and_keeps_float32_state(name):
   net = nets.get(name)(**SMALL.get(name, {}), dtype='bfloat16')
   params, stats, features, new = trace(net, SHAPES[0], train=True)
   assert {leaf.dtype for leaf in jax.tree.leaves((params, new, features))} == {np.dtype('float32')}
-  apply = lambda p, s: net.apply(p, s, jnp.zeros(SHAPES[0]), train=True, key=KEY)[0]
+  apply = lambda p, s: net.apply(p, s, inputs_of(net, SHAPES[0]), train=True, key=KEY)[0]
   products = products_of(jax.make_jaxpr(apply)(params, stats).jaxpr)
   assert products and all(dtype == jnp.bfloat16 for dtype in products)
 

@@ -19,6 +19,10 @@ class Dataset(NamedTuple):
   Where the data is stressed (`data.stress`): `stream` holds the positions of the unlabeled stream's images in
   `stream_images()`, `noisy_labels` [N] are given in place of `train_labels`, and `shifted_images` are what
   training sees in place of the images.  None of them touches what is evaluated.
+
+  `captions` and `test_captions` are texts about the training and the test images, uint8 [N, K, L]: K texts an
+  image, each the tokens of `data.text`.  `prompts`, uint8 [classes, P, L], name the classes in phrasings that
+  are no caption's.  Captions are written from labels: what reads them sees all labels.
   """
 
   name: str
@@ -41,6 +45,9 @@ class Dataset(NamedTuple):
   stream: np.ndarray | None = None
   noisy_labels: np.ndarray | None = None
   shifted_images: np.ndarray | None = None
+  captions: np.ndarray | None = None
+  test_captions: np.ndarray | None = None
+  prompts: np.ndarray | None = None
 
   @property
   def shape(self) -> tuple[int, int, int]:

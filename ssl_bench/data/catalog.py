@@ -1,15 +1,18 @@
 """Every dataset by its name: load one, or list what is here."""
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from ssl_bench.data import digits as bundled
 from ssl_bench.data.arrays import Dataset
+from ssl_bench.data.captions import digits_captions
 from ssl_bench.data.decode import PARTS, read_decoded, read_meta
-from ssl_bench.data.fake import fake, parse_shape
+from ssl_bench.data.digits import digits
+from ssl_bench.data.fake import check_fake, fake_by_name
 from ssl_bench.data.preparation import ensure_decoded
 from ssl_bench.data.sources import (
+  BUNDLED,
   SOURCES,
   Source,
   check_prepared,
@@ -22,15 +25,15 @@ from ssl_bench.data.sources import (
 
 
 def load(name: str, *, data_dir: str | os.PathLike | None = None) -> Dataset:
-  """The dataset `name`: `digits`, a prepared TFDS set, or `fake` (`fake_16x16x3`) in tests.
+  """The dataset `name`: a bundled one, a prepared TFDS set, or `fake` (`fake_16x16x3`) in tests.
 
   `data_dir` defaults to `SSL_BENCH_DATA`, else TFDS' own default.  Raises `BadSetting` for an unknown
   name, and at once with the command that gets it for a set that is not there.
   """
-  if name == 'digits':
-    return bundled.digits()
+  if name in BUNDLED:
+    return _bundled(name)
   if name.startswith('fake'):
-    return fake(parse_shape(name))
+    return fake_by_name(name)
   source_of(name)
   root = data_folder(data_dir)
   ensure_decoded(name, root)
@@ -40,8 +43,8 @@ def load(name: str, *, data_dir: str | os.PathLike | None = None) -> Dataset:
 def check_name(name: str) -> None:
   """Raises `BadSetting`, with the nearest right name, where there is no dataset `name`."""
   if name.startswith('fake'):
-    parse_shape(name)
-  elif name != 'digits':
+    check_fake(name)
+  elif name not in BUNDLED:
     source_of(name)
 
 
@@ -72,13 +75,19 @@ class Row(NamedTuple):
 
 
 def available(data_dir: str | os.PathLike | None = None) -> list[Row]:
-  """All datasets, the bundled one first; reads no image of those on disk."""
+  """All datasets, the bundled ones first; reads no image of those on disk."""
   root = data_folder(data_dir)
-  return [_bundled_row(), *(_row(name, source, root) for name, source in SOURCES.items())]
+  return [*map(_bundled_row, BUNDLED), *(_row(name, source, root) for name, source in SOURCES.items())]
 
 
-def _bundled_row() -> Row:
-  data = bundled.digits()
+@cache
+def _bundled(name: str) -> Dataset:
+  """A set that comes with the installation, made once."""
+  return {'digits': digits, 'digits_captions': digits_captions}[name]()
+
+
+def _bundled_row(name: str) -> Row:
+  data = _bundled(name)
   return Row(
     name=data.name,
     version=data.version,

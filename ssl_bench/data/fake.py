@@ -6,16 +6,42 @@ from typing import Any
 import numpy as np
 
 from ssl_bench.data.arrays import Dataset, fingerprint
+from ssl_bench.data.text import tokenize
 from ssl_bench.signature import BadSetting
 
 
-def parse_shape(name: str) -> tuple[int, int, int]:
-  """The image shape in `fake` (8×8×1) or `fake_16x16x3`."""
-  match = re.fullmatch(r'fake(?:_(\d+)x(\d+)x(\d+))?', name)
+def check_fake(name: str) -> re.Match:
+  """The parts of `fake` (8×8×1), `fake_16x16x3` or `fake_captions`; raises `BadSetting` for another name."""
+  match = re.fullmatch(r'fake(?:_(captions))?(?:_(\d+)x(\d+)x(\d+))?', name)
   if not match:
-    raise BadSetting(f'{name!r} is no synthetic set; write fake or, for another shape, fake_16x16x3.')
-  height, width, channels = (int(size or default) for size, default in zip(match.groups(), (8, 8, 1)))
-  return height, width, channels
+    raise BadSetting(
+      f'{name!r} is no synthetic set; write fake or, for another shape, fake_16x16x3; or fake_captions.'
+    )
+  return match
+
+
+def fake_by_name(name: str) -> Dataset:
+  """The synthetic set of that name, with captions where the name says so."""
+  what, *sizes = check_fake(name).groups()
+  height, width, channels = (int(size or default) for size, default in zip(sizes, (8, 8, 1)))
+  data = fake((height, width, channels))
+  return with_captions(data) if what == 'captions' else data
+
+
+def with_captions(data: Dataset, length: int = 12) -> Dataset:
+  """Three captions an image and two prompts a class, all of them other texts."""
+  texts = np.stack(
+    [
+      tokenize([f'{way} {label}' for way in ('a', 'one', 'my', 'the', 'any')], length)
+      for label in 'zyxwvutsrq'
+    ]
+  )
+  given: dict[str, Any] = {
+    'captions': texts[data.train_labels, :3],
+    'test_captions': texts[data.test_labels, 1:4],
+    'prompts': texts[:, 3:],
+  }
+  return data._replace(name=f'{data.name}_captions', fingerprint=fingerprint(given.items()), **given)
 
 
 def fake(

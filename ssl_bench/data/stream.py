@@ -51,6 +51,11 @@ def labeled_batch_indices(
   return jax.vmap(lambda one, place: permute(jax.random.fold_in(key, one), place, n_labels))(passes, places)
 
 
+def choices(key: jax.Array, step: jax.Array | int, batch: int, count: int) -> jax.Array:
+  """One of `count` texts for each image of batch `step`, any alike: int32 [batch]."""
+  return jax.random.randint(jax.random.fold_in(key, step), (batch,), 0, count, 'int32')
+
+
 def permute(key: jax.Array, places: jax.Array, n: jax.Array | int) -> jax.Array:
   """The entries at `places` (each in [0, n)) of a random permutation of [0, n) given by `key`; int32.
 

@@ -1,12 +1,12 @@
 """Every number of a trial's protocol, from what its networks see in the three parts of a dataset."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ssl_bench.data.arrays import Dataset
-from ssl_bench.evaluate import calibration, health, scores
+from ssl_bench.evaluate import calibration, health, retrieval, scores
 from ssl_bench.evaluate.linear import linear_probe
 from ssl_bench.evaluate.neighbors import knn
 from ssl_bench.evaluate.predict import Seen
@@ -92,6 +92,14 @@ def probes(
     votes = knn(train, dataset.train_labels, test, dataset.classes)
     measures['knn'] = {str(k): scores.accuracy(v.scores, dataset.test_labels) for k, v in votes.items()}
   return measures, budget
+
+
+def retrieved(
+  embed: Callable[[str, np.ndarray], np.ndarray], images: np.ndarray, captions: np.ndarray
+) -> dict[str, float]:
+  """Recall@k of images [n, H, W, C] and their captions [n, K, L], by `embed`: ('image' or 'text', inputs)."""
+  texts = retrieval.different(captions)
+  return retrieval.retrieval(embed('image', images), captions, embed('text', texts))
 
 
 def condition(test: np.ndarray, one: np.ndarray, other: np.ndarray) -> dict[str, Any]:

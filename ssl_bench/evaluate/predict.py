@@ -17,16 +17,25 @@ class Seen(NamedTuple):
 
 
 def observe(program, state, numbers, images: np.ndarray) -> Seen:
-  """Runs `program.observe` over uint8 images [n, H, W, C]; the last chunk is padded, its padding dropped."""
+  """Runs `program.observe` over uint8 images [n, H, W, C]."""
+  whole = in_chunks(lambda chunk: program.observe(state, numbers, chunk), images)
+  return Seen(whole['features'], whole.get('logits'))
+
+
+def embed(program, state, numbers, kind: str, inputs: np.ndarray) -> np.ndarray:
+  """Unit vectors [n, d] of uint8 images or tokens [n, …] in the space that both share; `kind` says which."""
+  return in_chunks(lambda chunk: program.embed(state, numbers, chunk, kind), inputs)['embedding']
+
+
+def in_chunks(look, inputs: np.ndarray) -> dict[str, np.ndarray]:
+  """What `look` makes of inputs [n, …], in chunks of one size; the last is padded, its padding dropped."""
   size = 256 if jax.default_backend() == 'cpu' else 2048
   parts: list[Any] = []
-  for start in range(0, len(images), size):
-    chunk = np.asarray(images[start : start + size])
+  for start in range(0, len(inputs), size):
+    chunk = np.asarray(inputs[start : start + size])
     padded = np.concatenate([chunk, np.zeros((size - len(chunk), *chunk.shape[1:]), chunk.dtype)])
-    out = program.observe(state, numbers, padded)
-    parts.append({k: v[: len(chunk)] for k, v in out.items()})
-  whole = {k: np.concatenate([np.asarray(p[k]) for p in parts]) for k in parts[0]}
-  return Seen(whole['features'], whole.get('logits'))
+    parts.append({k: v[: len(chunk)] for k, v in look(padded).items()})
+  return {k: np.concatenate([np.asarray(p[k]) for p in parts]) for k in parts[0]}
 
 
 def views(policy: str, key: int, images: np.ndarray) -> np.ndarray:

@@ -18,7 +18,12 @@ Report = Callable[[int, dict[str, Any]], None]
 
 
 def labels_seen(config: Config, dataset: Dataset) -> str:
-  """`trial` where a training saw the trial's labels and no others, `more` where a teacher did, or `all`."""
+  """`trial` where a training saw the trial's labels and no others, `more` where a teacher did, or `all`.
+
+  Captions are written from labels: a training that reads them sees all.
+  """
+  if any(one.text_net for one in (config, *teachers(config))):
+    return 'all'
   own = set(labeled_of(config, dataset))
   seen = own.union(*(labeled_of(t, dataset) for t in teachers(config) if uses_labels(t, dataset)))
   return 'trial' if seen == own else 'all' if len(seen) == dataset.n_train else 'more'

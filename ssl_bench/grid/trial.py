@@ -145,6 +145,9 @@ def evaluate(config: Config, dataset: Dataset, labeled: np.ndarray, fitted: Fitt
     validation, test = (look(raw, parts[name]).logits for name in ('validation', 'test'))
     whole = judge((validation, test))
     measures['raw'] = {k: whole[k] for k in ('accuracy', 'nll', 'brier', 'ece')}
+  if program.embed and dataset.test_captions is not None:
+    embed = lambda kind, inputs: predict.embed(program, state, numbers, kind, inputs)
+    measures['retrieval'] = measure.retrieved(embed, dataset.test_images, dataset.test_captions)
   measures |= measure.selected(history['evaluations'], config.evaluate.last)
   last = history['curve'][-1]
   pseudo = {k.removeprefix('pseudo/'): v for k, v in last.items() if k.startswith('pseudo/')}

@@ -209,6 +209,8 @@ FURTHER = (
   _measure('ECE class-wise', 'ece_classwise'),
   _measure('MCE', 'mce'),
   _percent('agreement, %', 'agreement', 'teacher and student'),
+  _percent('image to text, %', 'image_to_text', 'recall@1: the nearest of the different test texts'),
+  _percent('text to image, %', 'text_to_image', 'recall@1: the nearest of the test images'),
   _measure('std × √d', 'feature_std', 'features of the encoder; collapsed below 0.1', 2),
   _measure('RankMe', 'rankme', 'effective rank of the features', 1),
   _measure('alignment', 'alignment'),

@@ -30,6 +30,8 @@ PATHS = {  # measure -> where it stands in a record
   'validation_selected': ('metrics', 'accuracy_validation_selected'),
   'median_last': ('metrics', 'accuracy_median_last'),
   'best_on_test': ('metrics', 'accuracy_best_on_test'),
+  'image_to_text': ('metrics', 'retrieval', 'image_to_text@1'),
+  'text_to_image': ('metrics', 'retrieval', 'text_to_image@1'),
   'feature_std': ('metrics', 'health', 'feature_std'),
   'rankme': ('metrics', 'health', 'rankme'),
   'alignment': ('metrics', 'health', 'alignment'),

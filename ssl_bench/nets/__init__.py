@@ -1,7 +1,8 @@
 """Encoders: one module each, whose factory has the module's name and whose keywords are its settings.
 
-A factory returns a `Net` from images, float32 [B, H, W, C], to features, float32 [B, D].  Adding a net is
-adding a file; a module whose name begins with an underscore is a part of nets, not a net.
+A factory returns a `Net` from images, float32 [B, H, W, C], or tokens, int32 [B, L], to features, float32
+[B, D].  Adding a net is adding a file; a module whose name begins with an underscore is a part of nets, not
+a net.
 """
 
 import importlib

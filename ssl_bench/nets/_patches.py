@@ -56,7 +56,7 @@ class Block(nn.Module):
   dtype: Any
 
   @nn.compact
-  def __call__(self, x, *, train):
+  def __call__(self, x, *, train, seen=None):  # seen, bool [batch, count]: the tokens that others attend to
     def drop(y):
       return nn.Dropout(self.dropout, deterministic=not train)(y)
 
@@ -66,7 +66,8 @@ class Block(nn.Module):
     batch, count, dim = x.shape
     y = norm(self.dtype)(x)
     y = dense(3 * dim, self.dtype, self.kernel)(y).reshape(batch, count, 3, self.heads, dim // self.heads)
-    y = jax.nn.dot_product_attention(y[:, :, 0], y[:, :, 1], y[:, :, 2])
+    seen = None if seen is None else seen[:, None, None, :]
+    y = jax.nn.dot_product_attention(y[:, :, 0], y[:, :, 1], y[:, :, 2], mask=seen)
     x = x + skip(drop(dense(dim, self.dtype, self.kernel)(y.reshape(batch, count, dim))))
     y = norm(self.dtype)(x)
     y = drop(nn.gelu(dense(4 * dim, self.dtype, self.kernel)(y), approximate=False))

@@ -42,6 +42,7 @@ def drawer(parts: Mapping[str, Any], streams: set[str], mesh) -> Callable:
   """(data, key, step, n_labels) -> the batch of a step.  The unlabeled stream has no label to leak.
 
   With `sample`, (key, size) -> positions, a method chooses its unlabeled batch itself; else a stream does.
+  An image comes with one of its captions, another in every step, only where the trial has a net for them.
   """
   labeled, unlabeled = parts['batch']
   check_batch(parts, streams)
@@ -60,6 +61,9 @@ def drawer(parts: Mapping[str, Any], streams: set[str], mesh) -> Callable:
         at = sample(jax.random.fold_in(own, step), unlabeled)
       where = data['stream'][at] if parts['subset'] else at
       batch['unlabeled'] = {'image': data['image'][where], 'index': at}
+      if parts['text_net']:
+        which = stream.choices(jax.random.fold_in(key, 2), step, unlabeled, parts['captions'][0])
+        batch['unlabeled']['caption'] = data['caption'][where, which]
     return parallel.split_batch(batch, mesh)
 
   return draw

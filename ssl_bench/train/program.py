@@ -25,6 +25,7 @@ class Program(NamedTuple):
   advance: Callable  # (state, totals, data, numbers) -> (state, totals), `stride` steps further
   refresh: Callable | None  # (state, data, numbers) -> state
   observe: Callable  # (state, numbers, uint8 images) -> {'features', 'logits' where there are any}
+  embed: Callable | None  # (state, numbers, uint8 images or tokens, 'image' or 'text') -> {'embedding'}
   stride: int
   steps_per_epoch: int
   images_per_step: (
@@ -88,6 +89,11 @@ def compile_program(structure: str) -> Program:
     seen = {'features': method.encode(state, images)}
     return seen | ({'logits': method.predict(state, images)} if method.predict else {})
 
+  def embed(state, numbers, inputs, kind):
+    inputs = parallel.split_batch(inputs, mesh)
+    inputs = batch.scale(inputs) if kind == 'image' else inputs
+    return {'embedding': build(numbers)[0].embed(state, inputs, kind)}
+
   init = jax.jit(init, out_shardings=spread)
   arguments = abstract(parts, spread)
   carry = jax.eval_shape(init, jax.ShapeDtypeStruct((), 'uint32'), *arguments)
@@ -99,6 +105,7 @@ def compile_program(structure: str) -> Program:
     advance=compiled,
     refresh=jax.jit(refresh, donate_argnums=0, out_shardings=spread) if method.refresh else None,
     observe=jax.jit(observe),
+    embed=jax.jit(embed, static_argnums=3) if method.embed else None,
     stride=parts['stride'],
     steps_per_epoch=batch.steps_per_epoch(parts, streams),
     images_per_step=batch.sizes(parts)['unlabeled' if 'unlabeled' in streams else 'labeled'],

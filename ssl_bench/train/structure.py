@@ -13,6 +13,7 @@ from ssl_bench import augment, combine, methods, nets
 from ssl_bench import method as m
 from ssl_bench.config import Config, teacher_of
 from ssl_bench.data.arrays import Dataset
+from ssl_bench.net import Net
 from ssl_bench.signature import BadSetting, facts_of, settings_of, suggest
 from ssl_bench.train import optim
 
@@ -31,9 +32,11 @@ def parts_of(config: Config, dataset: Dataset) -> dict[str, Any]:
   fixed = {k: v for k, v in config.method.items() if k == 'name' or not factory[k].is_number}
   _, optimizer = optim.split_numbers(config.optimizer)
   teacher = teacher_of(config)
+  check_captions(config, dataset)
   return {
     'method': fixed,
     'net': config.net,
+    'text_net': config.text_net,
     'optimizer': optimizer,
     'average': config.ema is not None,
     'batch': [config.batch.labeled, config.batch.unlabeled],
@@ -45,6 +48,8 @@ def parts_of(config: Config, dataset: Dataset) -> dict[str, Any]:
     'images': dataset.n_images,
     'subset': dataset.stream is not None,
     'combine': [_split(*combine.parse(text))[1] for text in config.combine],
+    'captions': None if dataset.captions is None else dataset.captions.shape[1:],
+    'prompts': dataset.prompts.tolist() if config.text_net and dataset.prompts is not None else None,
     **({'teacher': parts_of(teacher, dataset)} if teacher else {}),
   }
 
@@ -54,6 +59,13 @@ def _split(name: str, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict
   schema = settings_of(combine.get(name))
   numbers = {k: v for k, v in settings.items() if schema[k].is_number}
   return numbers, {'name': name, **{k: v for k, v in settings.items() if k not in numbers}}
+
+
+def check_captions(config: Config, dataset: Dataset) -> None:
+  """Raises `BadSetting` where a method reads captions and the data have none."""
+  if config.text_net and (dataset.captions is None or dataset.prompts is None):
+    method = config.method['name']
+    raise BadSetting(f'{method} reads captions, and {dataset.name} has none; use dataset=digits_captions.')
 
 
 def stride_of(config: Config) -> int:
@@ -92,7 +104,7 @@ def arrays_of(dataset: Dataset, labeled: np.ndarray) -> dict[str, np.ndarray]:
 
   `image`: all that training sees; `pool`: the labeled positions in it, padded; `given`: the training part's
   labels as training is given them; `label`: the hidden ones of the unlabeled stream (-1: none); `stream`,
-  where not all images are in it: their positions.
+  where not all images are in it: their positions; `caption`: the training part's, where there are any.
   """
   arrays = {
     'image': dataset.stream_images(),
@@ -100,6 +112,8 @@ def arrays_of(dataset: Dataset, labeled: np.ndarray) -> dict[str, np.ndarray]:
     'given': dataset.given_labels.astype('int32'),
     'pool': np.pad(labeled.astype('int32'), (0, dataset.n_train - len(labeled))),
   }
+  if dataset.captions is not None:
+    arrays['caption'] = dataset.captions
   return arrays if dataset.stream is None else arrays | {'stream': dataset.stream.astype('int32')}
 
 
@@ -114,6 +128,8 @@ def abstract(parts: Mapping[str, Any], sharding) -> tuple[Any, Any]:
   }
   if parts['subset']:
     data['stream'] = shape((parts['unlabeled'],), 'int32')
+  if parts['captions']:
+    data['caption'] = shape((parts['train'], *parts['captions']), 'uint8')
   return data, _abstract_numbers(parts, shape)
 
 
@@ -150,7 +166,10 @@ def begin(parts: Mapping[str, Any], numbers: Mapping[str, Any]) -> tuple[Any, An
     copies = (view.copies,) if view.copies > 1 else ()
     image = jax.ShapeDtypeStruct((sizes[view.stream], *copies, *parts['shape']), 'float32')
     index = jax.ShapeDtypeStruct((sizes[view.stream],), 'int32')
-    return {'image': image, 'label' if view.stream == 'labeled' else 'index': index}
+    seen = {'image': image, 'label' if view.stream == 'labeled' else 'index': index}
+    if view.stream == 'unlabeled' and parts['text_net']:
+      seen['caption'] = jax.ShapeDtypeStruct((sizes[view.stream], parts['captions'][-1]), 'uint8')
+    return seen
 
   views = {name: shown(view) for name, view in method_of(parts).views.items()}
   key = jax.eval_shape(lambda: jax.random.key(0))
@@ -159,11 +178,12 @@ def begin(parts: Mapping[str, Any], numbers: Mapping[str, Any]) -> tuple[Any, An
 
 def builder(parts: Mapping[str, Any]) -> Callable:
   """numbers -> (method, optimizer); the method's teacher, if it has one, is among the numbers."""
-  net = {k: tuple(v) if isinstance(v, list) else v for k, v in parts['net'].items() if k != 'name'}
-  fixed = {k: tuple(v) if isinstance(v, list) else v for k, v in parts['method'].items() if k != 'name'}
   factory = methods.get(parts['method']['name'])
+  fixed = settings_in(parts['method'])
   known = {
-    'encoder': nets.get(parts['net']['name'])(**net),
+    'encoder': make_net(parts['net']),
+    'text_encoder': parts['text_net'] and make_net(parts['text_net']),
+    'prompts': parts['prompts'] and np.array(parts['prompts'], 'uint8'),
     'classes': parts['classes'],
     'examples': parts['unlabeled'],
     'shape': tuple(parts['shape']),
@@ -185,6 +205,16 @@ def builder(parts: Mapping[str, Any]) -> Callable:
     return method, optim.make_optimizer(parts['optimizer'], numbers['optimizer'], numbers['steps'])
 
   return build
+
+
+def settings_in(section: Mapping[str, Any]) -> dict[str, Any]:
+  """The settings of a named section, lists as tuples."""
+  return {k: tuple(v) if isinstance(v, list) else v for k, v in section.items() if k != 'name'}
+
+
+def make_net(section: Mapping[str, Any]) -> Net:
+  """The net of a section."""
+  return nets.get(section['name'])(**settings_in(section))
 
 
 def _teacher_of(parts: Mapping[str, Any]) -> Callable:
