@@ -101,8 +101,10 @@ def adopt(tree: Mapping[str, Any], folder: Path, seen: tuple[Path, ...] = ()) ->
   steps; what the file itself or the setting `teacher` names beside wins.
   """
   teacher = spell_out(tree).get('teacher')
-  if not isinstance(teacher, Mapping) or 'config' not in teacher:
+  if not isinstance(teacher, Mapping):
     return dict(tree)
+  if 'config' not in teacher:
+    return {**tree, 'teacher': adopt(_beside(tree, teacher), folder, seen)}
   path = folder / str(teacher['config'])
   if path.resolve() in seen:
     raise BadSetting(f'{path} is its own teacher; name another config.')
@@ -150,13 +152,19 @@ def validate(tree: Mapping[str, Any]) -> Config:
   return resolve(config)
 
 
+def _beside(tree: Mapping[str, Any], teacher: Mapping[str, Any]) -> dict[str, Any]:
+  """A teacher with what it does not name taken from the student's tree, unless it is whole."""
+  if Config.model_fields.keys() - ADDED <= teacher.keys():
+    return dict(teacher)
+  return merge({k: v for k, v in tree.items() if k not in ('teacher', 'combine')}, teacher)
+
+
 def _inherit(tree: Mapping[str, Any]) -> Any:
-  """The teacher's config: what it does not name is the student's, unless it is whole."""
+  """The teacher's config, whole and valid."""
   teacher = tree.get('teacher')
   if not isinstance(teacher, Mapping):
     return teacher
-  if Config.model_fields.keys() - ADDED > teacher.keys():
-    teacher = merge({k: v for k, v in tree.items() if k not in ('teacher', 'combine')}, teacher)
+  teacher = _beside(tree, teacher)
   if teacher.get('dataset') != tree.get('dataset'):
     raise BadSetting(
       f"teacher: its dataset must be the student's, {tree.get('dataset')!r}, not {teacher.get('dataset')!r}."

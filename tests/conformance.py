@@ -21,16 +21,24 @@ import numpy as np
 from golden._layers import PLACES
 
 from ssl_bench import config as configs
-from ssl_bench import data, methods
+from ssl_bench import data, methods, net
 from ssl_bench.config import Config
 from ssl_bench.data.arrays import Dataset
-from ssl_bench.method import Method, State, View
+from ssl_bench.method import Method, State, Teacher, View
 from ssl_bench.net import Net
-from ssl_bench.signature import facts_of, settings_of
+from ssl_bench.signature import facts_of, needs, settings_of
 from ssl_bench.train import parallel
 from ssl_bench.train.batch import scale
 from ssl_bench.train.program import Program, compile_program
-from ssl_bench.train.structure import NO_NUMBERS, arrays_of, builder, numbers_of, parts_of, structure_of
+from ssl_bench.train.structure import (
+  NO_NUMBERS,
+  arrays_of,
+  builder,
+  numbers_of,
+  parts_of,
+  structure_of,
+  teaching,
+)
 from ssl_bench.tree import merge, nest
 
 NET = {'name': 'mlp', 'widths': [16, 8]}  # with BatchNorm, so that statistics matter
@@ -76,7 +84,14 @@ def make_config(method: dict[str, Any], **changes: Any) -> Config:
 
 
 def numbers_on_device(config: Config) -> Any:
-  return jax.device_put(numbers_of(config, int(config.labels)), parallel.everywhere(parallel.make_mesh()))
+  """Its numbers; a teacher is as it begins, which is all that a student's conformance needs."""
+  taught = None
+  if teacher := configs.teacher_of(config):
+    dataset, numbers = data.load(teacher.dataset), numbers_on_device(teacher)
+    program = compile_program(structure_of(teacher, dataset))
+    taught = teaching(program.init(np.uint32(1), arrays_on_device(dataset), numbers)[0], numbers)
+  numbers = numbers_of(config, int(config.labels), taught)
+  return jax.device_put(numbers, parallel.everywhere(parallel.make_mesh()))
 
 
 def arrays_on_device(dataset: Dataset, labels: int = LABELS) -> Any:
@@ -121,13 +136,35 @@ def make_method(
   *,
   shape: tuple[int, ...] = (8, 8, 1),
   text_encoder: Net | None = None,
+  images: Any = None,
   **settings: Any,
 ) -> Method:
-  """The method from facts and settings; numbers among them may be traced."""
+  """The method from facts and settings; numbers among them may be traced.  A teacher is made for `images`."""
   factory = methods.get(name)
   known = {'encoder': encoder, 'classes': classes, 'steps': steps, 'examples': 240, 'shape': shape}
   known |= {'text_encoder': text_encoder, 'prompts': None}
+  if has_teacher(name):
+    known['teacher'] = make_teacher(encoder, classes, images)
   return factory(*(known[fact] for fact in facts_of(factory)), **settings)
+
+
+def has_teacher(name: str) -> bool:
+  return needs(methods.get(name), 'teacher') is not None
+
+
+def make_teacher(encoder: Net, classes: int, images: Any) -> Teacher:
+  """Eight features and some logits, linear in the pixels, in NumPy as in JAX; with images, also weights."""
+  chain = net.chain(encoder=encoder, head=net.linear(classes))
+  params, stats = (None, None) if images is None else chain.init(jax.random.key(3), images)
+
+  def linear(width: int, salt: str):
+    def look(images):
+      flat = images.reshape(len(images), -1)
+      return flat @ fixed((flat.shape[1], width), salt)
+
+    return look
+
+  return Teacher(linear(8, 'features'), linear(classes, 'logits'), params, stats)
 
 
 def tiny_method(lab: Lab) -> Method:
@@ -135,7 +172,8 @@ def tiny_method(lab: Lab) -> Method:
   schema = settings_of(methods.get(lab.name))
   numbers = {k: v for k, v in lab.config.method.items() if k != 'name' and schema[k].is_number}
   build = builder({**parts_of(lab.config, lab.dataset), 'average': False})
-  return build({**NO_NUMBERS, 'method': numbers, 'steps': float(STEPS)})[0]
+  taught = {k: v for k, v in lab.numbers.items() if k == 'teacher'}
+  return build({**NO_NUMBERS, **taught, 'method': numbers, 'steps': float(STEPS)})[0]
 
 
 def batch_of(dataset: Dataset, labeled: int = 8, unlabeled: int = 16) -> dict[str, dict[str, Any]]:

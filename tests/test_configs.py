@@ -11,7 +11,7 @@ from ssl_bench.data.arrays import Dataset
 from ssl_bench.data.sources import SOURCES
 from ssl_bench.method import init_state, make_step
 from ssl_bench.train.batch import policies_of, sizes
-from ssl_bench.train.structure import builder, check_groups, numbers_of, parts_of
+from ssl_bench.train.structure import abstract, builder, check_groups, parts_of
 
 SHIPPED = [p for p in sorted((ROOT / 'configs').rglob('*.yaml')) if not p.name.startswith('_')]
 
@@ -53,12 +53,11 @@ def test_a_step_can_be_traced(method):
     policies = policies_of(parts)
     if (kind := (config.method['name'], config.net['name'], dataset.shape)) not in traced:
       traced.add(kind)
-      trace_step(parts, numbers_of(config, 40), policies)
+      trace_step(parts, policies)
 
 
-def trace_step(parts, numbers, policies):
+def trace_step(parts, policies):
   """A step from abstract batches; the state keeps its shapes and types."""
-  method, tx = builder(parts)(numbers)
   kind = lambda *shape, dtype='int32': jax.ShapeDtypeStruct(shape, dtype)
   labeled, unlabeled = sizes(parts)['labeled'], sizes(parts)['unlabeled']
   batch = {
@@ -68,11 +67,12 @@ def trace_step(parts, numbers, policies):
   if parts['text_net']:
     batch['unlabeled']['caption'] = kind(unlabeled, parts['captions'][-1], dtype='uint8')
 
-  def one(batch):
+  def one(batch, numbers):
+    method, tx = builder(parts)(numbers)
     state = init_state(method, tx, policies, jax.random.key(0), batch)
     return state, make_step(method, tx, policies)(state, batch)[0]
 
-  before, after = jax.eval_shape(one, batch)
+  before, after = jax.eval_shape(one, batch, abstract(parts, None)[1])
   kinds = lambda state: jax.tree.map(lambda x: (x.shape, x.dtype), state)
   assert kinds(before) == kinds(after)
   assert before.params

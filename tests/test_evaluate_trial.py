@@ -198,6 +198,11 @@ def test_cost_counts_an_epoch_as_one_pass_over_the_training_part(semi, selfs):
     weights, views = 64 * 16, (8 + 16 + 16) if trial is semi else 32
     assert 1 < 1e9 * cost['gflops_per_step'] / (2 * weights * views) < 30
     assert cost['gflops_per_1000_views'] == pytest.approx(1000 * cost['gflops_per_step'] / views)
+    # What predicts: one layer with scale and shift, and a classifier where there is one; no projector.
+    weights = 64 * 16 + (16 * 10 if trial is semi else 0)
+    assert cost['parameters'] == weights + 2 * 16 + (10 if trial is semi else 0)
+    assert 1 < 1e9 * cost['gflops_per_image'] / (2 * weights) < 1.3
+    assert cost['inference_images_per_second'] > 0 and 'teacher_gflops' not in cost
 
 
 def test_a_failed_trial_is_recorded_with_its_sentence_and_run_again(tmp_path):

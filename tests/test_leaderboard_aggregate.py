@@ -14,8 +14,9 @@ from ssl_bench.leaderboard.columns import MEASURES
 from ssl_bench.leaderboard.measures import pool
 from ssl_bench.leaderboard.page import page
 from ssl_bench.leaderboard.readme import readme
+from ssl_bench.leaderboard.tables import further, markdown, ranking
 from ssl_bench.leaderboard.terminal import terminal
-from ssl_bench.leaderboard.trials import flatten
+from ssl_bench.leaderboard.trials import flatten, why_stale
 
 
 def board_of(records, **more):
@@ -186,6 +187,49 @@ def test_rows_that_saw_all_labels_are_not_ranked():
   rows = rows_of(board_of(records + seeing)).rows
   assert [(r.method, r.rank) for r in rows] == [('fixmatch', 1), ('supervised', 2), ('vat', None)]
   assert rows[-1].difference is None
+
+
+def test_rows_whose_teacher_saw_more_labels_are_not_ranked():
+  records = series('fixmatch', [0.7, 0.7, 0.7]) + series('vat', [0.99, 0.99, 0.99])
+  for r in records[3:]:
+    r['labels_seen'] = 'more'
+  budget = rows_of(board_of(records))
+  assert [(r.method, r.rank) for r in budget.rows] == [('fixmatch', 1), ('vat', None)]
+  assert 'its teacher saw more labels, not ranked' in markdown(ranking(budget))
+
+
+def test_a_trial_is_stale_where_the_method_of_its_teacher_moved_on():
+  student = record('vat', 40, 0)
+  student['versions']['teachers'] = [1, 3]
+  chain = {'method': {'name': 'fixmatch'}, 'teacher': {'method': {'name': 'simclr'}}}
+  student['config']['teacher'] = chain
+  reason = lambda **methods: why_stale(student, {'methods': methods})
+  assert reason(vat=1, fixmatch=1, simclr=3) is None
+  assert reason(fixmatch=2) == 'its teacher, fixmatch, is at version 2 now; this was run at 1'
+  assert reason(simclr=4) == 'its teacher, simclr, is at version 4 now; this was run at 3'
+
+
+def test_the_size_and_speed_of_a_network_are_columns_and_a_dash_where_they_were_not_measured():
+  measured = {'parameters': 5130, 'gflops_per_image': 0.0123, 'inference_images_per_second': 4321.0}
+  old, new = record('fixmatch', 40, 0), record('vat', 40, 0)
+  new['cost'] |= measured
+  budget = rows_of(board_of([old, new]))
+  titles = [head.title for head in further(budget).heads]
+  cells = {row[0].text: dict(zip(titles, row)) for row in further(budget).rows}
+  names = ('MFLOPs per image', 'images/s, prediction')
+  assert [cells['vat'][n].text for n in names] == ['12.30', '4,321']
+  assert [cells['fixmatch'][n].text for n in names] == ['–', '–']
+  assert '5,130' in markdown(ranking(budget))
+  untimed = rows_of(board_of([old, new], timing=False))
+  assert 'images/s, prediction' not in [head.title for head in further(untimed).heads]
+  assert 'MFLOPs per image' in [head.title for head in further(untimed).heads]
+  assert 'parameters' not in markdown(ranking(rows_of(board_of([old]))))
+
+
+def test_training_gflops_hold_the_teachers():
+  student = record()
+  student['cost']['teacher_gflops'] = 100.0
+  assert board_of([student]).sections[0].rows[0].training_gflops == pytest.approx(1.03 * 1.9 * 300 + 100)
 
 
 def test_failed_trials_are_counted_and_listed_but_not_averaged():

@@ -1,9 +1,16 @@
-"""What training costs: time in the steady state, and operations counted on the lowered step."""
+"""What training and prediction cost: time in the steady state, operations counted on what is lowered."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import numpy as np
+from jax.extend.core import Literal
+
+from ssl_bench.evaluate.predict import chunk_size
+
+ROUNDS = 7  # of timing a prediction
 
 
 def cost(program, segments: Sequence[Sequence[float]], *, shared: bool) -> dict[str, Any]:
@@ -38,3 +45,50 @@ def seconds_per_step(segments: Sequence[Sequence[float]]) -> float | None:
   """The median over segments, the first (caches, clocks) left out where there are others."""
   rates = [seconds / steps for steps, seconds in segments if steps]
   return float(np.median(rates[1:] or rates)) if rates else None
+
+
+def inference(program, state, numbers, images: np.ndarray) -> dict[str, float]:
+  """The size and the speed of the network that is evaluated, its classifier included where it has one.
+
+  Args:
+    program: what was run.
+    state: trained.
+    numbers: the trial's.
+    images: uint8 [n, H, W, C], some to time.
+  """
+  size = chunk_size()
+  chunk = np.resize(images, (size, *images.shape[1:]))
+  lowered = program.infer.lower(state, numbers, chunk)
+  rounds = []
+  for _ in range(ROUNDS):
+    started = time.perf_counter()
+    jax.block_until_ready(program.observe(state, numbers, chunk))
+    rounds.append(time.perf_counter() - started)
+  return {
+    'parameters': count_parameters(program.infer.__wrapped__, state, numbers, chunk),
+    'gflops_per_image': float((lowered.cost_analysis() or {})['flops']) / 1e9 / size,
+    'inference_images_per_second': size / float(np.median(rounds[1:])),
+  }
+
+
+def count_parameters(infer, state, numbers, images) -> int:
+  """How many trained numbers decide what `infer` gives: no projector, no running moments, no second copy."""
+  jaxpr = jax.make_jaxpr(infer)(state, numbers, images).jaxpr
+  live = set(map(id, jaxpr.outvars))
+  for equation in reversed(jaxpr.eqns):
+    if any(id(v) in live for v in equation.outvars):
+      live |= {id(v) for v in equation.invars if not isinstance(v, Literal)}
+  leaves = jax.tree_util.tree_leaves_with_path(state)
+  trained = lambda path, leaf: leaf.ndim > 0 and 'batch_stats' not in jax.tree_util.keystr(path)
+  return sum(
+    leaf.size for (path, leaf), v in zip(leaves, jaxpr.invars) if id(v) in live and trained(path, leaf)
+  )
+
+
+def teaching_gflops(fitted) -> dict[str, float]:
+  """The operations that a trial's teachers took to train; empty where it has none."""
+  total, teacher = 0.0, fitted.teacher
+  while teacher:
+    total += teacher.program.cost['gflops_per_step'] * int(teacher.state.step)
+    teacher = teacher.teacher
+  return {'teacher_gflops': total} if fitted.teacher else {}

@@ -16,6 +16,11 @@ class Seen(NamedTuple):
   logits: np.ndarray | None
 
 
+def chunk_size() -> int:
+  """Images that are looked at together."""
+  return 256 if jax.default_backend() == 'cpu' else 2048
+
+
 def observe(program, state, numbers, images: np.ndarray) -> Seen:
   """Runs `program.observe` over uint8 images [n, H, W, C]."""
   whole = in_chunks(lambda chunk: program.observe(state, numbers, chunk), images)
@@ -29,7 +34,7 @@ def embed(program, state, numbers, kind: str, inputs: np.ndarray) -> np.ndarray:
 
 def in_chunks(look, inputs: np.ndarray) -> dict[str, np.ndarray]:
   """What `look` makes of inputs [n, …], in chunks of one size; the last is padded, its padding dropped."""
-  size = 256 if jax.default_backend() == 'cpu' else 2048
+  size = chunk_size()
   parts: list[Any] = []
   for start in range(0, len(inputs), size):
     chunk = np.asarray(inputs[start : start + size])

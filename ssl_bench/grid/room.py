@@ -34,8 +34,9 @@ class Room:
   @contextmanager
   def turn(self, training: str, should_stop: Callable[[], bool]) -> Iterator[Path]:
     """The folder of a training, once no other process works at it; raises `Interrupted` if asked to stop."""
-    self.checkpoints.mkdir(parents=True, exist_ok=True)
-    with open(self.checkpoints / f'.lock-{training}', 'w') as lock:
+    locks = self.path / 'locks'
+    locks.mkdir(parents=True, exist_ok=True)
+    with open(locks / training, 'w') as lock:
       while not _take(lock):
         if should_stop():
           raise Interrupted(0)

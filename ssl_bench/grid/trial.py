@@ -54,7 +54,11 @@ def run_trial(
       'status': 'done',
       'curve': fitted.history['curve'],
       'evaluations': fitted.history['evaluations'],
-      'cost': cost.cost(fitted.program, fitted.history['segments'], shared=shared),
+      'cost': {
+        **cost.cost(fitted.program, fitted.history['segments'], shared=shared),
+        **cost.inference(fitted.program, fitted.state, fitted.numbers, dataset.test_images),
+        **cost.teaching_gflops(fitted),
+      },
     }
   except Interrupted:
     raise

@@ -118,7 +118,7 @@ def _rows(
   baseline = plain.get(BASELINE)
   return [
     row._replace(
-      difference=None if row is baseline or row.sees_all_labels else compare(row, baseline),
+      difference=None if row is baseline or row.sees_more_labels else compare(row, baseline),
       to_usual=compare(row, plain.get(row.method)) if row.variant else None,
     )
     for row in rows
@@ -171,11 +171,11 @@ def _sweep(swept: Sequence[Row], rows: Sequence[Row]) -> tuple[Row, ...]:
 
 
 def rank(rows: Sequence[Row]) -> tuple[Row, ...]:
-  """The rows by mean accuracy; those without one, and those that saw all labels, unranked at the end."""
+  """The rows by mean accuracy; those without one, and those that saw more labels, unranked at the end."""
   named = sorted(rows, key=lambda r: (r.method, say_variant(r.variant)))
-  inside = [row for row in named if row.accuracy and not row.sees_all_labels]
+  inside = [row for row in named if row.accuracy and not row.sees_more_labels]
   inside.sort(key=lambda r: -r.measures['accuracy'].value)
-  outside = [row for row in named if not row.accuracy or row.sees_all_labels]
+  outside = [row for row in named if not row.accuracy or row.sees_more_labels]
   ranked = []
   for row in inside:
     place = 1 + sum(r.measures['accuracy'].value > row.measures['accuracy'].value for r in inside)
@@ -215,7 +215,9 @@ def _row(trials: Sequence[Trial], usual: Settings, published: Sequence[Published
   reports = [t.record.get('metrics') or {} for t in done]
   costs = [t.record.get('cost') or {} for t in done]
   steps = [number(c, 'gflops_per_step') for c in costs]
-  total = [s * float(first.settings['steps']) for s in steps if s is not None and 'steps' in first.settings]
+  taught = [number(c, 'teacher_gflops') or 0 for c in costs]
+  length = float(first.settings.get('steps', 0))
+  total = [s * length + extra for s, extra in zip(steps, taught) if s is not None and length]
   sizes = tuple(split.get(part) for part in ('train', 'validation', 'test'))
   return Row(
     method=first.method,
@@ -232,7 +234,7 @@ def _row(trials: Sequence[Trial], usual: Settings, published: Sequence[Published
     tied=False,
     difference=None,
     to_usual=None,
-    sees_all_labels=any(t.record.get('labels_seen') == 'all' for t in trials),
+    sees_more_labels=any(t.record.get('labels_seen', 'trial') != 'trial' for t in trials),
     collapsed=tuple(r.get('collapse_reason') or 'no reason recorded' for r in reports if r.get('collapsed')),
     devices=tuple(devices),
     shared=any(c.get('shared') for c in costs),

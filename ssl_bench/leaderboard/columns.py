@@ -85,14 +85,23 @@ def _worse(row: Row) -> Cell:
 
 def _remarks(row: Row) -> Cell:
   said = []
-  if row.sees_all_labels:
-    said.append('sees all labels, not ranked')
+  if row.sees_more_labels:
+    whole = any(t.record.get('labels_seen') == 'all' for t in row.trials)
+    said.append('sees all labels, not ranked' if whole else 'its teacher saw more labels, not ranked')
   if row.collapsed:
     reasons = '; '.join(sorted(set(row.collapsed)))
     said.append(f'collapsed {len(row.collapsed)} of {len(row.trials)}: {reasons}')
   if row.failed:
     said.append(f'{row.failed} failed')
   return words('; '.join(said))
+
+
+def _measure(title: str, name: str, hint: str = '', digits: int = 3, scale: float = 1) -> Column:
+  return Column(title, hint, lambda r: plain(r.measures.get(name), digits, scale), optional=True)
+
+
+def _percent(title: str, name: str, hint: str = '') -> Column:
+  return Column(title, hint, lambda r: percent(r.measures.get(name), digits_of(r)), optional=True)
 
 
 METHOD = Column('method', '', lambda r: words(r.method), numeric=False)
@@ -180,17 +189,10 @@ MEASURES = (
     numeric=False,
     optional=True,
   ),
+  _measure('parameters', 'parameters', 'trained numbers that a prediction reads', digits=0),
   Column('train / val. / test', 'images in each part; the unlabeled images are the training part', _sizes),
 )
 RANKING = (RANK, METHOD, VARIANT, FAMILY, *MEASURES)
-
-
-def _measure(title: str, name: str, hint: str = '', digits: int = 3, scale: float = 1) -> Column:
-  return Column(title, hint, lambda r: plain(r.measures.get(name), digits, scale), optional=True)
-
-
-def _percent(title: str, name: str, hint: str = '') -> Column:
-  return Column(title, hint, lambda r: percent(r.measures.get(name), digits_of(r)), optional=True)
 
 
 FURTHER = (
@@ -215,9 +217,11 @@ FURTHER = (
   _measure('RankMe', 'rankme', 'effective rank of the features', 1),
   _measure('alignment', 'alignment'),
   _measure('uniformity', 'uniformity', digits=2),
-  _measure('images/s', 'images_per_second', digits=0),
+  _measure('images/s', 'images_per_second', 'in training', digits=0),
+  _measure('MFLOPs per image', 'gflops_per_image', 'of a prediction, counted as lowered', 2, scale=1000),
+  _measure('images/s, prediction', 'inference_images_per_second', digits=0),
   _measure('peak memory, MiB', 'peak_memory_bytes', digits=0, scale=2**-20),
-  Column('training GFLOPs', 'over the whole run', lambda r: _total(r), optional=True),
+  Column('training GFLOPs', "over the whole run, its teacher's included", lambda r: _total(r), optional=True),
 )
 
 

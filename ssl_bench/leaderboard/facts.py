@@ -52,7 +52,7 @@ def reading(section: Section, timing: bool) -> tuple[str, ...]:
     )
   if timing and any('seconds_per_epoch' in row.measures for row in rows) and not cost_is_ranked(rows):
     said.append(_cost(section))
-  if any(row.sees_all_labels for row in rows):
+  if any(row.sees_more_labels for row in rows):
     said.append('Rows that saw more labels than they are listed under are marked and not ranked.')
   if any(row.accuracy and row.accuracy.n < 3 for row in rows):
     said.append('Rows with fewer than 3 pairs have no interval: their place is that of a mean and no more.')

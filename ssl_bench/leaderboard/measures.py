@@ -40,6 +40,9 @@ PATHS = {  # measure -> where it stands in a record
   'seconds_per_epoch': ('cost', 'seconds_per_epoch'),
   'images_per_second': ('cost', 'images_per_second'),
   'peak_memory_bytes': ('cost', 'peak_memory_bytes'),
+  'parameters': ('cost', 'parameters'),
+  'gflops_per_image': ('cost', 'gflops_per_image'),
+  'inference_images_per_second': ('cost', 'inference_images_per_second'),
 }
 
 

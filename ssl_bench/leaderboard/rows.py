@@ -47,7 +47,7 @@ class Row(NamedTuple):
   tied: bool  # not separable from the best of its table, or the best itself
   difference: Difference | None  # in accuracy, to `supervised` under the same stress on the same pairs
   to_usual: Difference | None  # in accuracy, to the method's usual settings on the same pairs
-  sees_all_labels: bool
+  sees_more_labels: bool
   collapsed: tuple[str, ...]  # the reason of each collapsed trial
   devices: tuple[str, ...]  # kinds, sorted
   shared: bool  # other work ran on the device while it was timed

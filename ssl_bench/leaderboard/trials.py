@@ -11,7 +11,10 @@ Settings = Mapping[str, str]
 WHICH = ('dataset', 'labels', 'split_seed', 'fold', 'seed')  # they say which trial of a row, not which row
 MANNER = ('protocol', 'checkpoint', 'log_every')  # they name the section, or change nothing that comes out
 # What of a cost no clock wrote.
-COUNTED = ('gflops_per_step', 'gflops_per_epoch', 'gflops_per_1000_views', 'steps_per_epoch')
+COUNTED = (
+  *('gflops_per_step', 'gflops_per_epoch', 'gflops_per_1000_views', 'steps_per_epoch'),
+  *('parameters', 'gflops_per_image', 'teacher_gflops'),
+)
 
 
 class Pair(NamedTuple):
@@ -123,4 +126,10 @@ def why_stale(record: Record, today: Mapping[str, Any] | None) -> str | None:
   for name, (what, version) in now.items():
     if version is not None and versions.get(name) != version:
       return f'{what} is at version {version} now; this was run at {versions.get(name, "none")}'
+  for was in versions.get('teachers') or ():
+    config = config['teacher']
+    name = config['method']['name']
+    version = (today.get('methods') or {}).get(name)
+    if version not in (None, was):
+      return f'its teacher, {name}, is at version {version} now; this was run at {was}'
   return None

@@ -24,6 +24,7 @@ class Program(NamedTuple):
   init: Callable  # (seed, data, numbers) -> (state, totals)
   advance: Callable  # (state, totals, data, numbers) -> (state, totals), `stride` steps further
   refresh: Callable | None  # (state, data, numbers) -> state
+  infer: Callable  # (state, numbers, uint8 images) -> logits, or features where there is no classifier
   observe: Callable  # (state, numbers, uint8 images) -> {'features', 'logits' where there are any}
   embed: Callable | None  # (state, numbers, uint8 images or tokens, 'image' or 'text') -> {'embedding'}
   stride: int
@@ -94,6 +95,10 @@ def compile_program(structure: str) -> Program:
     inputs = batch.scale(inputs) if kind == 'image' else inputs
     return {'embedding': build(numbers)[0].embed(state, inputs, kind)}
 
+  def infer(state, numbers, images):
+    method, _ = build(numbers)
+    return (method.predict or method.encode)(state, batch.scale(images))
+
   init = jax.jit(init, out_shardings=spread)
   arguments = abstract(parts, spread)
   carry = jax.eval_shape(init, jax.ShapeDtypeStruct((), 'uint32'), *arguments)
@@ -104,6 +109,7 @@ def compile_program(structure: str) -> Program:
     init=init,
     advance=compiled,
     refresh=jax.jit(refresh, donate_argnums=0, out_shardings=spread) if method.refresh else None,
+    infer=jax.jit(infer),
     observe=jax.jit(observe),
     embed=jax.jit(embed, static_argnums=3) if method.embed else None,
     stride=parts['stride'],

@@ -189,7 +189,7 @@ def builder(parts: Mapping[str, Any]) -> Callable:
     'shape': tuple(parts['shape']),
   }
 
-  teach = _teacher_of(parts['teacher']) if 'teacher' in parts else lambda given: None
+  teach = ask_teacher(parts['teacher']) if 'teacher' in parts else lambda given: None
 
   def build(numbers):
     facts = {**known, 'steps': numbers['steps'], 'teacher': teach(numbers.get('teacher'))}
@@ -217,7 +217,7 @@ def make_net(section: Mapping[str, Any]) -> Net:
   return nets.get(section['name'])(**settings_in(section))
 
 
-def _teacher_of(parts: Mapping[str, Any]) -> Callable:
+def ask_teacher(parts: Mapping[str, Any]) -> Callable:
   """What `teaching` gives -> the teacher that a method sees; without it, one to be asked what it is only."""
   build = builder(parts)
 
@@ -261,8 +261,8 @@ def uses_labels(config: Config, dataset: Dataset) -> bool:
 
 
 def check_groups(parts: Mapping[str, Any]) -> None:
-  """Raises `BadSetting` where the optimizer names a group of parameters that the method does not have."""
-  if len(parts['optimizer']['groups']) == 1:
+  """Raises `BadSetting` where the optimizer names parameters, or the teacher has some, that do not fit."""
+  if len(parts['optimizer']['groups']) == 1 and 'teacher' not in parts:
     return
   numbers = _abstract_numbers(parts, jax.ShapeDtypeStruct)
   params, *_ = begin(parts, numbers)

@@ -15,6 +15,7 @@ A golden file holds:
   method has one; `step` counts the steps that are done;
 * `SIDE`: where the method needs pixels, the side of an image: [batch, SIDE, SIDE, all pixels of all views];
 * where the method's module has a `draw(key, views, …)`, `objective` is given what it drew, as `draws`;
+* where the method has a teacher, `objective` is given one, with its functions `encode` and `predict`;
 * `CASES`: name -> `Case`;
 * `FLOWS`: term of the loss -> `Flow`, where its gradient goes; everywhere else it is zero;
 * `OBSERVED`: the views whose images move BatchNorm's running moments;
