@@ -78,6 +78,21 @@ class Method(NamedTuple):
   believes: str | None = None  # the view whose pseudo-labels it makes by `believe`, so that combinators can
   sample: Callable | None = None  # (state, key, size) -> positions of the next unlabeled batch, none twice
   embed: Callable | None = None  # (state, inputs, 'image' or 'text') -> unit vectors of one space
+  trainings: int = 1  # from the start, by `refresh`, of equal length: each has the optimizer's whole schedule
+
+
+def scale(images):
+  """uint8 [0, 255] -> float32 [-1, 1], the pixel scale of every method (FixMatch's code)."""
+  return images.astype('float32') / 127.5 - 1
+
+
+def look_at_all(function: Callable, images, rows: int = 256):
+  """A function of float images [b, H, W, C] over all uint8 images [n, H, W, C] as they are, `rows` at a time.
+
+  For `refresh`; an image's result may not depend on the others that it is shown with.
+  """
+  one = lambda image: jax.tree.map(lambda x: x[0], function(scale(image)[None]))
+  return jax.lax.map(one, images, batch_size=min(rows, len(images)))
 
 
 class Teacher(NamedTuple):
@@ -190,8 +205,8 @@ def warm(decay, step):
 def with_ema(method: Method, *, decay) -> Method:
   """The same method, evaluated with the exponential moving average of its parameters.
 
-  The decay starts low (`warm`).  Parameters are averaged; BatchNorm's moments are the raw model's, as in
-  FixMatch's code.
+  The decay starts low (`warm`), and again, from the new parameters, where `refresh` replaces them.
+  Parameters are averaged; BatchNorm's moments are the raw model's, as in FixMatch's code.
   """
 
   sample = method.sample
@@ -202,12 +217,13 @@ def with_ema(method: Method, *, decay) -> Method:
   def averaged(s: State) -> State:
     return inner(s)._replace(params=s.memory['ema'])
 
-  def wrap(s: State, ema) -> State:
-    return s._replace(memory={'inner': s.memory, 'ema': ema})
+  def wrap(s: State, ema, began) -> State:
+    return s._replace(memory={'inner': s.memory, 'ema': ema, **began})
 
   def init(key, views):
     params, stats, memory = method.init(key, views)
-    return params, stats, {'inner': memory, 'ema': params}
+    began = {'began': jnp.zeros((), 'int32')} if method.refresh else {}
+    return params, stats, {'inner': memory, 'ema': params, **began}
 
   def loss(s, views, key):
     value, aux = method.loss(inner(s), views, key)
@@ -215,10 +231,20 @@ def with_ema(method: Method, *, decay) -> Method:
 
   def update(s):
     new = method.update(inner(s))
-    return wrap(new, moving_average(s.memory['ema'], new.params, warm(decay, new.step)))
+    began = {'began': s.memory['began']} if method.refresh else {}
+    age = new.step - began.get('began', 0)
+    return wrap(new, moving_average(s.memory['ema'], new.params, warm(decay, age)), began)
 
   def relabel(refresh):
-    return lambda s, data, key, tx: wrap(refresh(inner(s), data, key, tx), s.memory['ema'])
+    def renew(s, data, key, tx):
+      new = refresh(inner(s), data, key, tx)
+      moved = jnp.zeros((), bool)
+      for old, leaf in zip(jax.tree.leaves(s.params), jax.tree.leaves(new.params)):
+        moved |= (old != leaf).any()
+      ema = jax.tree.map(lambda e, p: jnp.where(moved, p, e), s.memory['ema'], new.params)
+      return wrap(new, ema, {'began': jnp.where(moved, new.step, s.memory['began'])})
+
+    return renew
 
   def read(look):
     return lambda s, *inputs: look(averaged(s), *inputs)

@@ -117,12 +117,18 @@ class Run(NamedTuple):
 
 
 def run(lab: Lab, steps: int = 5, *, seed: int = 0, start: Run | None = None, **changed: Any) -> Run:
-  """Trains from `start` (which is used up) or from the beginning; `changed`: other `data` or `numbers`."""
+  """Trains from `start` (which is used up) or from the beginning; `changed`: other `data` or `numbers`.
+
+  Epochs end as in training.
+  """
   lab = lab._replace(**changed)
-  carry = start or lab.program.init(np.uint32(seed), lab.data, lab.numbers)
+  program = lab.program
+  now = start or Run(*program.init(np.uint32(seed), lab.data, lab.numbers))
   for _ in range(steps):
-    carry = lab.program.advance(*carry, lab.data, lab.numbers)
-  return Run(*carry)
+    now = Run(*program.advance(*now, lab.data, lab.numbers))
+    if program.refresh and int(now.state.step) % program.steps_per_epoch == 0:
+      now = now._replace(state=program.refresh(now.state, lab.data, lab.numbers))
+  return now
 
 
 # The method itself, on views that stay the same.
@@ -256,7 +262,7 @@ def table(rows: np.ndarray, *, norm: bool) -> Net:
 
   def apply(params, stats, images, *, train, key=None):
     del key
-    x = jnp.matmul(images, params['kernel'], precision='highest')
+    x = jnp.matmul(images.reshape(len(images), -1), params['kernel'], precision='highest')
     if not norm:
       return x, stats
     old = stats['batch_stats']

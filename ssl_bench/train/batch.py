@@ -8,15 +8,11 @@ import jax
 from ssl_bench import augment
 from ssl_bench import method as m
 from ssl_bench.data import stream
+from ssl_bench.method import scale
 from ssl_bench.signature import BadSetting
 from ssl_bench.train import parallel
 
 STREAM = m.INIT - 2  # folded into the root key for the streams
-
-
-def scale(images):
-  """uint8 [0, 255] -> float32 [-1, 1], the pixel scale of every method (FixMatch's code)."""
-  return images.astype('float32') / 127.5 - 1
 
 
 def policies_of(parts: Mapping[str, Any]) -> dict[str, Callable]:

@@ -202,7 +202,8 @@ def builder(parts: Mapping[str, Any]) -> Callable:
       method = m.with_ema(method, decay=numbers['decay'])
     if numbers['optimizer'] is None:
       return method, None
-    return method, optim.make_optimizer(parts['optimizer'], numbers['optimizer'], numbers['steps'])
+    length = numbers['steps'] / method.trainings if method.trainings > 1 else numbers['steps']
+    return method, optim.make_optimizer(parts['optimizer'], numbers['optimizer'], length)
 
   return build
 

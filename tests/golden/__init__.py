@@ -15,6 +15,8 @@ A golden file holds:
   method has one; `step` counts the steps that are done;
 * `SIDE`: where the method needs pixels, the side of an image: [batch, SIDE, SIDE, all pixels of all views];
 * where the method's module has a `draw(key, views, …)`, `objective` is given what it drew, as `draws`;
+* `refresh(params, stats, memory, images, labeled, *, step, steps, classes, …settings) -> memory`, where the
+  method renews its memory from all images [n, pixels];
 * where the method has a teacher, `objective` is given one, with its functions `encode` and `predict`;
 * `CASES`: name -> `Case`;
 * `FLOWS`: term of the loss -> `Flow`, where its gradient goes; everywhere else it is zero;
