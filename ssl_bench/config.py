@@ -25,6 +25,7 @@ from ssl_bench.tree import (
 
 Protocol = Literal['smoke', 'budget', 'paper']
 POLICIES = ('weak', 'strong')  # what a view can name
+FURTHER = ('other', 'local')  # what else it can: a second global view (by default `strong`), and small crops
 
 
 class Config(Section):
@@ -182,8 +183,8 @@ def resolve(config: Config) -> Config:
     if need not in config.augment:
       raise BadSetting(f'augment needs a policy named {need!r}, such as augment.{need}=none.')
   for name in config.augment:
-    if name not in POLICIES:
-      raise BadSetting(f'There is no policy {name!r} in augment; {suggest(name, POLICIES)}')
+    if name not in POLICIES + FURTHER:
+      raise BadSetting(f'There is no policy {name!r} in augment; {suggest(name, POLICIES + FURTHER)}')
   for text in config.augment.values():
     augment.parse(text)
   if config.stress is not None:

@@ -20,6 +20,30 @@ def squared_error(probs, targets):
   return jnp.square(probs.astype('float32') - targets.astype('float32')).mean(-1)
 
 
+def cross_views(logits, targets):
+  """soft_cross_entropy of each target with every other view, the mean over these pairs and over images.
+
+  [views, batch, classes], [targets, batch, classes] -> scalar; target i belongs to view i.
+  """
+  terms = jnp.stack([soft_cross_entropy(logits, target).mean(-1) for target in targets])
+  others = 1 - jnp.eye(len(targets), len(logits))
+  return (terms * others).sum() / others.sum()
+
+
+def sinkhorn(scores, epsilon, iterations, valid):
+  """Assignments of rows to columns that use all columns alike (Caron et al., 2020, after Cuturi, 2013).
+
+  exp(scores / epsilon), its columns and then its rows divided by their sums, `iterations` times, all of it in
+  logarithms.  [rows, columns] -> [rows, columns], rows sum to 1; a row that is not `valid` (bool [rows]) has
+  no part in any column's sum.
+  """
+  x = scores.astype('float32') / epsilon
+  for _ in range(iterations):
+    x -= jax.nn.logsumexp(x, 0, where=valid[:, None], keepdims=True)
+    x -= jax.nn.logsumexp(x, 1, keepdims=True)
+  return jnp.exp(x)
+
+
 def normalize(x, epsilon=1e-12):
   """Rows of unit length; ‖x‖² is floored at `epsilon`, so the gradient at 0 is finite."""
   x = x.astype('float32')

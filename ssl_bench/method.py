@@ -26,7 +26,7 @@ class View(NamedTuple):
   """One way of looking at a stream; `copies` > 1 puts an axis after the batch's."""
 
   stream: str  # 'labeled' or 'unlabeled'
-  augment: str  # the name of a policy: 'weak' or 'strong'
+  augment: str  # the name of a policy: 'weak', 'strong', 'other' or 'local'
   copies: int = 1
 
 
@@ -123,6 +123,22 @@ def look(views: Mapping[str, View], batch, augment, key) -> dict[str, dict[str, 
     return {**stream, 'image': jax.vmap(many)(keys, stream['image'])}
 
   return {name: one(name, view) for name, view in views.items()}
+
+
+def multi_crop(crops: int) -> dict[str, View]:
+  """Two global views of an image, and as many small crops of it (Caron et al., 2020); none is allowed."""
+  views = {'a': View('unlabeled', 'strong'), 'b': View('unlabeled', 'other')}
+  return views | ({'local': View('unlabeled', 'local', crops)} if crops else {})
+
+
+def by_size(views: Mapping[str, Any]) -> list[jax.Array]:
+  """The images of `multi_crop`, view after view: [2 · batch, …] and, if any, [crops · batch, …]."""
+  a, b = views['a']['image'], views['b']['image']
+  batches = [jnp.concatenate([a, b])]
+  if 'local' in views:
+    local = views['local']['image']
+    batches += [local.swapaxes(0, 1).reshape(-1, *local.shape[2:]) if local.ndim > a.ndim else local]
+  return batches
 
 
 def hash_name(name: str) -> int:

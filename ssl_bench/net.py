@@ -95,6 +95,28 @@ def chain(**nets: Net) -> Net:
   return Net(init, apply)
 
 
+def each(net: Net) -> Net:
+  """The net on several batches [B, …], whose images may be of several sizes: a pass for each, in turn.
+
+  The output holds the rows of all of them, in order; BatchNorm sees each batch by itself.
+  """
+
+  def init(key, *batches):
+    return net.init(key, batches[0])
+
+  def apply(params, stats, *batches, train: bool, key=None, **options):
+    outputs = []
+    for i, images in enumerate(batches):
+      own = None if key is None else jax.random.fold_in(key, i)
+      output, stats = net.apply(params, stats, images, train=train, key=own, **options)
+      outputs.append(output)
+    if len({output.shape[1:] for output in outputs}) > 1:
+      raise BadSetting('The number of features goes by the size of images; choose a net for any size.')
+    return jnp.concatenate(outputs), stats
+
+  return Net(init, apply)
+
+
 def init_each(key: jax.Array, **nets: tuple[Any, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
   """`init_each(key, generator=(net, z), discriminator=(net, x)) -> (params, stats)`, dicts by name.
 

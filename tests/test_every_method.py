@@ -244,7 +244,7 @@ def test_encode_and_predict(name):
 def test_seeds_under_vmap_equal_separate_runs(name):
   it = lab(name)
   method, tx = tiny_method(it), optax.sgd(0.1, momentum=0.9)
-  augment = {'weak': noisy, 'strong': noisy}
+  augment = dict.fromkeys(('weak', 'strong', 'other', 'local'), noisy)
   step, batch = make_step(method, tx, augment), batch_of(it.dataset)
 
   begin = jax.jit(lambda seed: init_state(method, tx, augment, jax.random.key(seed), batch))

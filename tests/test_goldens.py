@@ -56,14 +56,18 @@ class Stub:
       facts['text_encoder'] = table(np.zeros((IMAGES['unlabeled'], WIDTH)), norm=norm)
       return make_method(name, self.encoder, CLASSES, steps, **facts, **structure, **numbers)
 
-    streams = {view: spec.stream for view, spec in make(WIDTH).views.items()}
-    self.sizes = {view: IMAGES[stream] * (side or 1) ** 2 for view, stream in streams.items()}
+    specs = make(WIDTH).views
+    pixels = (side or 1) ** 2
+    self.sizes = {view: IMAGES[spec.stream] * spec.copies * pixels for view, spec in specs.items()}
     total, ends = sum(self.sizes.values()), np.cumsum([*self.sizes.values()])
     self.rows = {view: np.arange(end - n, end) for (view, n), end in zip(self.sizes.items(), ends)}
     shape = (-1, side, side, total) if side else (-1, total)
     self.views = {
-      view: {'image': np.eye(total)[self.rows[view]].reshape(shape), **BESIDE[stream]}
-      for view, stream in streams.items()
+      view: {
+        'image': copied(np.eye(total)[self.rows[view]].reshape(shape), spec.copies),
+        **BESIDE[spec.stream],
+      }
+      for view, spec in specs.items()
     }
     method = make(total)
     params, stats, memory = jax.jit(method.init)(jax.random.key(0), self.views)
@@ -78,6 +82,11 @@ class Stub:
       return method.update(new), values, grads, aux
 
     self.advance = jax.jit(advance)
+
+
+def copied(images, copies):
+  """As `look` gives several copies: [batch, copies, …]."""
+  return images if copies == 1 else images.reshape(-1, copies, *images.shape[1:])
 
 
 @cache

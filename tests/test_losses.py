@@ -126,3 +126,54 @@ def test_off_diagonal_keeps_all_but_the_diagonal_and_its_gradient():
   matrix = jnp.arange(9.0).reshape(3, 3) + 1
   np.testing.assert_array_equal(losses.off_diagonal(matrix), matrix - np.diag([1, 5, 9]))
   np.testing.assert_array_equal(jax.grad(lambda m: losses.off_diagonal(m).sum())(matrix), 1 - np.eye(3))
+
+
+SCORES = RNG.uniform(-1, 1, (9, 4))
+ALL = np.ones(9, bool)
+
+
+def scaled(scores, epsilon, iterations):
+  """Sinkhorn and Knopp's iterations on the matrix itself."""
+  q = np.exp(scores / epsilon)
+  for _ in range(iterations):
+    q /= q.sum(0, keepdims=True)
+    q /= q.sum(1, keepdims=True)
+  return q
+
+
+@pytest.mark.parametrize('iterations', [1, 3])
+def test_sinkhorn_equals_the_iterations_on_the_matrix_itself(iterations):
+  ours = losses.sinkhorn(SCORES.astype('float32'), 0.05, iterations, ALL)
+  np.testing.assert_allclose(ours, scaled(SCORES, 0.05, iterations), rtol=1e-3, atol=1e-6)
+
+
+def test_sinkhorn_ends_where_all_columns_are_used_alike():
+  codes = losses.sinkhorn(SCORES.astype('float32'), 0.3, 200, ALL)
+  np.testing.assert_allclose(codes.sum(1), 1, rtol=1e-5)
+  np.testing.assert_allclose(codes.sum(0), 9 / 4, rtol=1e-3)
+
+
+def test_sinkhorn_goes_by_the_valid_rows_only():
+  """Whatever stands in the others, and in every iteration."""
+  valid = np.array([True, False, True, True, False, False, True, True, True])
+  expected = scaled(SCORES[valid], 0.1, 3)
+  for nonsense in (0, 50, -50):
+    rows = np.where(valid[:, None], SCORES, nonsense).astype('float32')
+    codes = losses.sinkhorn(rows, 0.1, 3, valid)
+    np.testing.assert_allclose(codes[valid], expected, rtol=1e-4, atol=1e-6)
+    assert np.isfinite(codes).all()
+
+
+def test_sinkhorn_survives_where_exp_overflows():
+  codes = losses.sinkhorn(jnp.array([[1.0, -1], [0.9, -1], [-1, 1]]), 1e-3, 3, np.ones(3, bool))
+  assert np.isfinite(codes).all()
+  np.testing.assert_allclose(codes.sum(1), 1, rtol=1e-5)
+
+
+def test_cross_views_leaves_out_a_target_with_its_own_view():
+  logits, targets = RNG.normal(0, 2, (4, 6, 5)), RNG.dirichlet(np.ones(5), (2, 6))
+  pairs = [(t, v) for t in range(2) for v in range(4) if t != v]
+  expected = -np.mean([(targets[t] * log_softmax(logits[v], -1)).sum(-1).mean() for t, v in pairs])
+  np.testing.assert_allclose(losses.cross_views(jnp.asarray(logits), targets), expected, rtol=1e-5)
+  reach = jax.grad(lambda x: losses.cross_views(x, targets[:1]))(jnp.asarray(logits))
+  assert not reach[0].any() and reach[1:].any((1, 2)).all()

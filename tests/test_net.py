@@ -191,3 +191,33 @@ def test_read_evaluates_the_given_weights():
   np.testing.assert_array_equal(evaluated['encode']((state, teacher), X), expected['encoder'])
   np.testing.assert_array_equal(evaluated['predict']((state, teacher), X), expected['head'])
   assert 'predict' not in net.read(model, head=None)
+
+
+SIZES = [
+  np.random.default_rng(1).normal(size=(n, side, side, 1)).astype('float32') for n, side in ((4, 8), (6, 5))
+]
+
+
+def test_each_looks_at_batches_of_several_sizes_one_after_another():
+  single = get('convnet')(width=2)
+  several = chain(encoder=net.each(single), head=linear(3))
+  params, stats = several.init(KEY, *SIZES)
+  out, new = several.apply(params, stats, *SIZES, train=True)
+  moments, features = stats['encoder'], []
+  for images in SIZES:
+    y, moments = single.apply(params['encoder'], moments, images, train=True)
+    features.append(y)
+  np.testing.assert_array_equal(out['encoder'], np.concatenate(features))
+  assert out['head'].shape == (10, 3)
+  for path, moment in leaves(moments).items():
+    np.testing.assert_array_equal(leaves(new['encoder'])[path], moment)
+
+
+@pytest.mark.parametrize(
+  ('widths', 'sentence'),
+  [((4,), 'made for images of 64 values, it cannot see those of 25'), ((), 'any size')],
+)
+def test_a_net_of_one_size_says_so(widths, sentence):
+  several = chain(encoder=net.each(get('mlp')(widths=widths)), head=linear(3))
+  with pytest.raises(BadSetting, match=sentence):
+    jax.eval_shape(several.init, KEY, *SIZES)

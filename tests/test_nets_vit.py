@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.special import erf, softmax
 
 from ssl_bench.net import chain, linear
@@ -123,6 +124,19 @@ def test_other_image_sizes_interpolate_learned_positions(tiny):
   stretched = run(params | {'position': np.ones((2, 3, 8), np.float32)})
   exact = run(params | {'position': np.ones((4, 6, 8), np.float32)})
   np.testing.assert_allclose(stretched, exact, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize('shape', [(4, 6), (3, 5), (1, 2)])
+def test_positions_are_interpolated_as_pillow_does(tiny, shape):
+  """Larger, smaller and odd grids: bicubic, with antialiasing where it shrinks."""
+  net, params, stats = tiny
+  resized = [
+    np.asarray(Image.fromarray(channel).resize(shape[::-1], Image.Resampling.BICUBIC))
+    for channel in params['position'].transpose(2, 0, 1)
+  ]
+  images = np.random.default_rng(2).normal(size=(1, 2 * shape[0], 2 * shape[1], 2)).astype(np.float32)
+  run = jax.jit(lambda position: net.apply(params | {'position': position}, stats, images, train=False)[0])
+  np.testing.assert_allclose(run(params['position']), run(np.stack(resized, -1)), rtol=1e-4, atol=1e-4)
 
 
 def test_sincos_positions_are_fixed_and_two_dimensional():

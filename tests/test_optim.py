@@ -137,6 +137,8 @@ def test_lars_trusts_only_kernels():
     ('cosine(0.5)', lambda t: np.cos(np.pi * t / 2)),
     ('warmup_cosine(0.25)', lambda t: t / 0.25 if t < 0.25 else (1 + np.cos(np.pi * (t - 0.25) / 0.75)) / 2),
     ('warmup_cosine(0)', lambda t: (1 + np.cos(np.pi * t)) / 2),
+    ('constant(frozen=0.25)', lambda t: float(t >= 0.25)),
+    ('cosine(0.5, frozen=1/4)', lambda t: np.cos(np.pi * t / 2) * (t >= 0.25)),
   ],
 )
 def test_schedules(text, reference):
@@ -186,6 +188,27 @@ def test_groups_move_by_their_own_settings():
   same(both, [{'encoder': a['encoder'], 'head': b['head']} for a, b in zip(whole, other)])
 
 
+@pytest.mark.parametrize('name', ['sgd', 'adamw', 'lars'])
+def test_a_frozen_group_stands_still_and_then_begins(name):
+  """Bit for bit, whatever decay and momentum would do; then it moves as if it had just been met."""
+  common = {'name': name, 'lr': 0.05, 'weight_decay': 0.1, 'schedule': 'cosine(7/16)'}
+  ours = trained({**common, 'groups': {'head': {'schedule': 'cosine(7/16, frozen=0.25)'}}})
+  start = jax.tree.map(lambda x: x.astype('float32'), PARAMS['head'])
+  for seen in ours[:3]:
+    jax.tree.map(np.testing.assert_array_equal, seen['head'], start)
+  usual = trained(common)
+  same([x['encoder'] for x in ours], [x['encoder'] for x in usual])
+
+  tx = getattr(optim, name)(lr=0.05, weight_decay=0.1)(lambda t: 0.05 * np.cos(7 * np.pi / 16 * (t + 3) / 12))
+  head = jax.tree.map(jnp.asarray, start)
+  state = tx.init(head)
+  for seen, gradient in zip(ours[3:], GRADS[3:]):
+    single = jax.tree.map(lambda g: jnp.asarray(g, 'float32'), gradient['head'])
+    updates, state = tx.update(single, state, head)
+    head = jax.tree.map(jnp.add, head, updates)
+    same([seen['head']], [head])
+
+
 def test_traced_numbers_equal_constants():
   """The factory inside a jitted function, as in the program: one trace for all numbers, equal results."""
   traces = []
@@ -230,6 +253,9 @@ def test_settings_are_split_into_numbers_and_structure():
     ),
     ({'name': 'sgd', 'schedule': 'cosine(1.5)'}, 'write one number in [0, 1)'),
     ({'name': 'sgd', 'schedule': 'cosine(half)'}, 'write one number or fraction'),
+    ({'name': 'sgd', 'schedule': 'cosine(0.5, frozen=1)'}, 'write one number in [0, 1)'),
+    ({'name': 'sgd', 'schedule': 'cosine(0.5, forzen=0.1)'}, 'write one number in [0, 1)'),
+    ({'name': 'sgd', 'schedule': 'constant(0.5)'}, 'such as constant.'),
     ({'name': 'sgd', 'schedule': 'cosine(1/0)'}, 'write one number or fraction'),
     ({'name': 'sgd', 'clip': 0}, 'clip must be a number above 0 or null, not 0.'),
     ({'name': 'sgd', 'groups': {'head': {'momentum': 2}}}, 'group head: momentum must be in [0, 1), not 2'),

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from ssl_bench.net import Dtype, Net, from_linen
 from ssl_bench.nets._norm import Kind, Momentum, normalize
-from ssl_bench.signature import Range, Static
+from ssl_bench.signature import BadSetting, Range, Static
 
 
 def mlp(
@@ -19,6 +19,8 @@ def mlp(
   dtype: Dtype = 'float32',
 ) -> Net:
   """Images [B, H, W, C] -> features [B, widths[-1]]: linear, normalization, ReLU, dropout, for each width.
+
+  Raises `BadSetting` for images of another size than those of `init`.
 
   Args:
     widths: size of each layer; with none the features are the pixels.
@@ -40,6 +42,13 @@ class _MLP(nn.Module):
   @nn.compact
   def __call__(self, x, *, train):
     x = x.reshape(len(x), -1)
+    if self.widths and self.has_variable('params', 'Dense_0'):
+      made_for = len(self.get_variable('params', 'Dense_0')['kernel'])
+      if made_for != x.shape[1]:
+        raise BadSetting(
+          f'mlp: made for images of {made_for} values, it cannot see those of {x.shape[1]}; '
+          'give all views one size, or choose a net for any size, such as convnet.'
+        )
     for width in self.widths:
       x = nn.Dense(width, use_bias=self.norm == 'none', dtype=self.dtype)(x)
       x = normalize(x, self.norm, train=train, momentum=self.momentum, dtype=self.dtype)

@@ -15,23 +15,44 @@ from ssl_bench.train import parallel
 STREAM = m.INIT - 2  # folded into the root key for the streams
 
 
-def policies_of(parts: Mapping[str, Any]) -> dict[str, Callable]:
-  """Policy name -> (key, uint8 image) -> float32 image on the methods' pixel scale."""
+def policies_of(parts: Mapping[str, Any], views: Mapping[str, m.View]) -> dict[str, Callable]:
+  """Policy name -> (key, uint8 image) -> float32 image on the methods' pixel scale.
 
-  shape = tuple(parts['shape'])
+  Raises `BadSetting` where the config lacks a policy that `views` name, or one changes the images' size; that
+  of `local` may.
+  """
 
-  def policy(name, text):
-    change = augment.compile_policy(text, shape[-1])
-    seen = jax.eval_shape(
-      change, jax.eval_shape(lambda: jax.random.key(0)), jax.ShapeDtypeStruct(shape, 'uint8')
-    )
-    if seen.shape != shape:
-      raise BadSetting(
-        f'augment.{name} turns images of {shape[:2]} into {seen.shape[:2]}; leave size out, or make it that.'
-      )
+  def policy(name):
+    size_of(parts, name)
+    change = augment.compile_policy(text_of(parts, name), parts['shape'][-1])
     return lambda key, image: scale(change(key, image))
 
-  return {name: policy(name, text) for name, text in parts['augment'].items()}
+  return {name: policy(name) for name in sorted({*parts['augment'], *(v.augment for v in views.values())})}
+
+
+def text_of(parts: Mapping[str, Any], name: str) -> str:
+  """A policy as written; `other` is `strong` where the config has none."""
+  given = parts['augment']
+  if name == 'local' and name not in given:
+    raise BadSetting(
+      f'{parts["method"]["name"]} looks at small crops; say which, such as '
+      f"augment.local='resized_crop(scale=[0.05, 0.4], size={max(1, parts['shape'][0] * 5 // 8)})', "
+      'or ask for none by method.crops=0.'
+    )
+  return given.get(name, given['strong']) if name == 'other' else given[name]
+
+
+def size_of(parts: Mapping[str, Any], name: str) -> tuple[int, ...]:
+  """The shape of an image after a policy; raises `BadSetting` where it may not be that."""
+  shape = tuple(parts['shape'])
+  change = augment.compile_policy(text_of(parts, name), shape[-1])
+  key = jax.eval_shape(lambda: jax.random.key(0))
+  seen = jax.eval_shape(change, key, jax.ShapeDtypeStruct(shape, 'uint8')).shape
+  if seen != shape and name != 'local':
+    raise BadSetting(
+      f'augment.{name} turns images of {shape[:2]} into {seen[:2]}; leave size out, or make it that.'
+    )
+  return seen
 
 
 def drawer(parts: Mapping[str, Any], streams: set[str], mesh) -> Callable:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +30,8 @@ def sgd(
     momentum: share of the old direction that is kept.
     nesterov: look ahead along the direction.
     weight_decay: of parameters with more than one axis: no bias, no normalization.
-    schedule: constant, cosine(7/16) or warmup_cosine(0.1), over the steps of the run.
+    schedule: constant, cosine(7/16) or warmup_cosine(0.1), over the steps of the run; with frozen=0.01
+      among its values, nothing moves in that first part of it.
   """
   return lambda rate: optax.chain(
     optax.add_decayed_weights(weight_decay, mask=kernels),
@@ -55,7 +56,8 @@ def adamw(
     b2: decay of the mean of squared gradients.
     eps: added to the root.
     weight_decay: of parameters with more than one axis; multiplied by the rate.
-    schedule: constant, cosine(7/16) or warmup_cosine(0.1), over the steps of the run.
+    schedule: constant, cosine(7/16) or warmup_cosine(0.1), over the steps of the run; with frozen=0.01
+      among its values, nothing moves in that first part of it.
   """
   return lambda rate: optax.adamw(rate, b1, b2, eps, weight_decay=weight_decay, mask=kernels)
 
@@ -80,7 +82,8 @@ def lars(
     nesterov: look ahead along the direction.
     weight_decay: added to the gradient of parameters with more than one axis.
     trust: η of the ratio η‖w‖ / ‖g‖.
-    schedule: constant, cosine(7/16) or warmup_cosine(0.1), over the steps of the run.
+    schedule: constant, cosine(7/16) or warmup_cosine(0.1), over the steps of the run; with frozen=0.01
+      among its values, nothing moves in that first part of it.
   """
   return lambda rate: optax.lars(
     rate,
@@ -122,23 +125,37 @@ def warmup_cosine(warmup: Fraction) -> Callable:
   return schedule
 
 
-def parse_schedule(text: str) -> Callable:
-  """(step, steps) -> factor of the rate, from `'cosine(7/16)'`; raises `BadSetting`."""
+class Schedule(NamedTuple):
+  """The factor of a rate over a run."""
+
+  factor: Callable  # (step, steps) -> factor where nothing is frozen
+  frozen: float  # part of the run at whose start parameters stand still
+
+  def __call__(self, step, steps):
+    return jnp.where(step < frozen_steps(self, steps), 0.0, self.factor(step, steps))
+
+
+def frozen_steps(schedule: Schedule, steps):
+  """The number of steps, from the first, at which nothing moves."""
+  return jnp.round(schedule.frozen * steps)
+
+
+def parse_schedule(text: str) -> Schedule:
+  """The schedule that `'cosine(7/16)'` or `'cosine(7/16, frozen=0.01)'` says; raises `BadSetting`."""
   name, values, named = parse_call(text)
   shaped = {'cosine': (cosine, '7/16'), 'warmup_cosine': (warmup_cosine, '0.1')}
-  if name == 'constant' and not (values or named):
-    return constant
-  if name not in shaped:
+  if name != 'constant' and name not in shaped:
     raise BadSetting(f'There is no schedule {text!r}; {suggest(name, ["constant", *shaped])}')
-  make, default = shaped[name]
+  make, default = shaped.get(name, (lambda part: constant, '0'))
+  sample = name if name == 'constant' else f'{name}({default})'
   try:
     (value,) = values or [default]
-    part = Fraction(str(value))
+    part, frozen = (Fraction(str(x)) for x in (value, named.pop('frozen', 0)))
   except (ValueError, ZeroDivisionError):
-    raise BadSetting(f'schedule {text!r}: write one number or fraction, such as {name}({default}).') from None
-  if named or not 0 <= part < 1:
-    raise BadSetting(f'schedule {text!r}: write one number in [0, 1), such as {name}({default}).')
-  return make(part)
+    raise BadSetting(f'schedule {text!r}: write one number or fraction, such as {sample}.') from None
+  if named or (values and name == 'constant') or not (0 <= part < 1 and 0 <= frozen < 1):
+    raise BadSetting(f'schedule {text!r}: write one number in [0, 1), such as {sample}.')
+  return Schedule(make(part), float(frozen))
 
 
 def check_optimizer(tree: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,8 +210,10 @@ def make_optimizer(
 
   def moved(group: str) -> optax.GradientTransformation:
     settings = {**structure['groups'][group], **numbers['groups'][group]}
-    factor = parse_schedule(settings['schedule'])
-    return factory(**settings)(lambda step: settings['lr'] * factor(step, steps))
+    schedule = parse_schedule(settings['schedule'])
+    still = frozen_steps(schedule, steps) if schedule.frozen else 0
+    moves = factory(**settings)(lambda step: settings['lr'] * schedule.factor(step + still, steps))
+    return freeze(moves, still) if schedule.frozen else moves
 
   def labels(params):
     for group in structure['groups']:
@@ -207,6 +226,32 @@ def make_optimizer(
   groups = {group: moved(group) for group in structure['groups']}
   whole = optax.partition(groups, labels) if len(groups) > 1 else groups['']
   return optax.chain(clip_by_global_norm(numbers['clip']), whole)
+
+
+class Frozen(NamedTuple):
+  """The state of `freeze`."""
+
+  step: jax.Array
+  inner: Any
+
+
+def freeze(moves: optax.GradientTransformation, still) -> optax.GradientTransformation:
+  """Nothing moves in the first `still` steps (which may be traced): no decay, no momentum gathers.
+
+  Then `moves` begins, its first step counted as 0.
+  """
+
+  def init(params):
+    return Frozen(jnp.zeros((), 'int32'), moves.init(params))
+
+  def update(grads, state, params=None):
+    begun = state.step >= still
+    updates, inner = moves.update(grads, state.inner, params)
+    updates = jax.tree.map(lambda u: jnp.where(begun, u, jnp.zeros_like(u)), updates)
+    inner = jax.tree.map(lambda new, old: jnp.where(begun, new, old), inner, state.inner)
+    return updates, Frozen(state.step + 1, inner)
+
+  return optax.GradientTransformation(init, update)
 
 
 def clip_by_global_norm(limit) -> optax.GradientTransformation:

@@ -14,7 +14,7 @@ from ssl_bench.data.arrays import Dataset
 from ssl_bench.train import parallel
 from ssl_bench.train.batch import drawer, policies_of
 from ssl_bench.train.program import compile_program
-from ssl_bench.train.structure import builder, streams_of, structure_of
+from ssl_bench.train.structure import builder, method_of, streams_of, structure_of
 
 
 def parts(config: Config, dataset: Dataset, data: Any, numbers: Any) -> Mapping[str, Callable[[], Any]]:
@@ -24,7 +24,7 @@ def parts(config: Config, dataset: Dataset, data: Any, numbers: Any) -> Mapping[
   """
   structure = structure_of(config, dataset)
   tree = json.loads(structure)
-  build, policies = builder(tree), policies_of(tree)
+  build, policies = builder(tree), policies_of(tree, method_of(tree).views)
   draw = drawer(tree, streams_of(tree), parallel.make_mesh())
   state, _ = compile_program(structure).init(np.uint32(0), data, numbers)
 

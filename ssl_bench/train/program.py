@@ -48,7 +48,7 @@ def compile_program(structure: str) -> Program:
   build = builder(parts)
   method = method_of(parts)
   streams = streams_of(parts)
-  policies = batch.policies_of(parts)
+  policies = batch.policies_of(parts, method.views)
   draw = batch.drawer(parts, streams, mesh)
 
   def start(seed, data, numbers):

@@ -15,7 +15,7 @@ from ssl_bench.config import Config, teacher_of
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.net import Net
 from ssl_bench.signature import BadSetting, facts_of, settings_of, suggest
-from ssl_bench.train import optim
+from ssl_bench.train import batch, optim
 
 # What it takes to ask a method for its views.
 NO_NUMBERS: dict[str, Any] = {'method': {}, 'optimizer': None, 'decay': 0.0, 'steps': 1.0, 'combine': None}
@@ -159,12 +159,13 @@ def _numbers_of(factory: Callable, shape: Callable) -> dict[str, Any]:
 
 def begin(parts: Mapping[str, Any], numbers: Mapping[str, Any]) -> tuple[Any, Any, Any]:
   """Shapes of (params, stats, memory) at the start."""
-  sizes = dict(zip(('labeled', 'unlabeled'), parts['batch']))
+  sizes = batch.sizes(parts)
   build = builder(parts)
 
   def shown(view: m.View) -> dict[str, jax.ShapeDtypeStruct]:
     copies = (view.copies,) if view.copies > 1 else ()
-    image = jax.ShapeDtypeStruct((sizes[view.stream], *copies, *parts['shape']), 'float32')
+    size = batch.size_of(parts, view.augment)
+    image = jax.ShapeDtypeStruct((sizes[view.stream], *copies, *size), 'float32')
     index = jax.ShapeDtypeStruct((sizes[view.stream],), 'int32')
     seen = {'image': image, 'label' if view.stream == 'labeled' else 'index': index}
     if view.stream == 'unlabeled' and parts['text_net']:
@@ -262,8 +263,12 @@ def uses_labels(config: Config, dataset: Dataset) -> bool:
 
 
 def check_groups(parts: Mapping[str, Any]) -> None:
-  """Raises `BadSetting` where the optimizer names parameters, or the teacher has some, that do not fit."""
-  if len(parts['optimizer']['groups']) == 1 and 'teacher' not in parts:
+  """Raises `BadSetting` where the optimizer names parameters, or the teacher has some, that do not fit.
+
+  Or where small crops are asked for and the config has none, or the net takes images of one size only.
+  """
+  small = any(view.augment == 'local' for view in method_of(parts).views.values())
+  if len(parts['optimizer']['groups']) == 1 and 'teacher' not in parts and not small:
     return
   numbers = _abstract_numbers(parts, jax.ShapeDtypeStruct)
   params, *_ = begin(parts, numbers)

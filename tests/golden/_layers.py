@@ -4,6 +4,8 @@ A pullback takes the gradient in the output to those in the input and in the par
 tree like the parameters'.
 """
 
+import math
+
 import numpy as np
 
 MOMENTUM, EPSILON = 0.9, 1e-5  # of BatchNorm
@@ -121,8 +123,19 @@ def classify(params, stats, images):
   return logits, pull, {**stats, 'encoder': moments}
 
 
-def perceptron(x, params, stats):
-  """Linear layers with ReLU between them, and BatchNorm after each that has running moments."""
+def relu(x):
+  return np.maximum(x, 0), lambda dy: dy * (x > 0)
+
+
+def gelu(x):
+  """x Φ(x), where Φ is the normal distribution."""
+  below = (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2
+  density = np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
+  return x * below, lambda dy: dy * (below + x * density)
+
+
+def perceptron(x, params, stats, activation=relu):
+  """Linear layers with activations between them, and BatchNorm after each that has running moments."""
   moments, pulls = dict(stats.get('batch_stats', {})), []
   depth = sum(name.startswith('Dense') for name in params)
   for i in range(depth):
@@ -133,8 +146,8 @@ def perceptron(x, params, stats):
       x, pull, moments[name] = batch_norm(x, params.get(name, {}), moments[name])
       pulls.append((name, pull))
     if i < depth - 1:
-      pulls.append(('', lambda dy, on=x > 0: (dy * on, {})))
-      x = np.maximum(x, 0)
+      x, pull = activation(x)
+      pulls.append(('', lambda dy, pull=pull: (pull(dy), {})))
 
   def pull_all(dy):
     grads = {}
@@ -155,3 +168,34 @@ def project(params, stats, images):
     return {'encoder': into_encoder(d), 'projector': projector}
 
   return z, pull, {'encoder': moments, 'projector': last}
+
+
+def by_size(views):
+  """The images of two global views, and of all small crops, if any: view after view."""
+  batches = [np.concatenate([views['a']['image'], views['b']['image']])]
+  if 'local' in views:
+    local = views['local']['image']
+    crops = [local] if local.ndim == 2 else [local[:, i] for i in range(local.shape[1])]
+    batches.append(np.concatenate(crops))
+  return batches
+
+
+def project_each(params, stats, batches, activation=relu):
+  """Encoder on each batch by itself, projector on all rows together: projections of unit length."""
+  features, pulls, moments = [], [], stats['encoder']
+  for images in batches:
+    x, pull, moments = embed(params['encoder'], moments, images)
+    features.append(x)
+    pulls.append(pull)
+  ends = np.cumsum([len(x) for x in features])[:-1]
+  z, into_projector, last = perceptron(
+    np.concatenate(features), params['projector'], stats['projector'], activation
+  )
+  z, pull_unit = unit(z)
+
+  def pull_all(dz):
+    d, projector = into_projector(pull_unit(dz))
+    encoder = add(*(pull(part) for pull, part in zip(pulls, np.split(d, ends))))
+    return {'encoder': encoder, 'projector': projector}
+
+  return z, pull_all, {'encoder': moments, 'projector': last}
