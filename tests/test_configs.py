@@ -11,7 +11,7 @@ from ssl_bench.data.arrays import Dataset
 from ssl_bench.data.sources import SOURCES
 from ssl_bench.method import init_state, make_step
 from ssl_bench.train.batch import policies_of, sizes
-from ssl_bench.train.structure import abstract, builder, check_groups, parts_of
+from ssl_bench.train.structure import abstract, builder, check_groups, method_of, parts_of
 
 SHIPPED = [p for p in sorted((ROOT / 'configs').rglob('*.yaml')) if not p.name.startswith('_')]
 
@@ -50,7 +50,7 @@ def test_a_step_can_be_traced(method):
     dataset = blank(config.dataset)
     parts = parts_of(config, dataset)
     check_groups(parts)
-    policies = policies_of(parts)
+    policies = policies_of(parts, method_of(parts).views)
     if (kind := (config.method['name'], config.net['name'], dataset.shape)) not in traced:
       traced.add(kind)
       trace_step(parts, policies)
