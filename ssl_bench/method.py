@@ -66,11 +66,14 @@ class Log(NamedTuple):
 
 
 class Method(NamedTuple):
-  """A semi-supervised or self-supervised method."""
+  """A semi-supervised or self-supervised method.
+
+  One whose `loss` is None learns without gradients: no step is taken, `refresh` is called once.
+  """
 
   views: Mapping[str, View]
   init: Callable  # (key, views) -> (params, stats, memory)
-  loss: Callable  # (state, views, key) -> (scalar, Aux); differentiated in state.params
+  loss: Callable | None  # (state, views, key) -> (scalar, Aux); differentiated in state.params
   encode: Callable  # (state, images) -> features [batch, d]
   predict: Callable | None = None  # (state, images) -> logits [batch, classes]
   update: Callable = lambda state: state  # after the optimizer: teachers, constraints on params
@@ -79,6 +82,7 @@ class Method(NamedTuple):
   sample: Callable | None = None  # (state, key, size) -> positions of the next unlabeled batch, none twice
   embed: Callable | None = None  # (state, inputs, 'image' or 'text') -> unit vectors of one space
   trainings: int = 1  # from the start, by `refresh`, of equal length: each has the optimizer's whole schedule
+  transduce: Callable | None = None  # (state) -> logits [examples, classes] of the unlabeled set itself
 
 
 def scale(images):
@@ -161,6 +165,7 @@ def make_step(method: Method, tx: optax.GradientTransformation, augment, estimat
   """
 
   def objective(params, state, views, key):
+    assert method.loss is not None
     return method.loss(state._replace(params=params), views, key)
 
   def step(state: State, batch) -> tuple[State, Log]:
@@ -183,7 +188,11 @@ def make_step(method: Method, tx: optax.GradientTransformation, augment, estimat
 
 
 def make_refresh(method: Method, tx: optax.GradientTransformation):
-  """What happens between epochs, as pure as a step: (state, data) -> state."""
+  """What happens between epochs, as pure as a step: (state, data) -> state.
+
+  `data` has 'unlabeled' {'image': uint8 [n, H, W, C]} and 'labeled' {'image', 'label', 'index': the places in
+  the unlabeled set, 'valid': whether it is one, since the labeled ones are padded}.
+  """
 
   def refresh(state: State, data) -> State:
     key = jax.random.fold_in(jax.random.fold_in(state.key, REFRESH), state.step)
@@ -242,6 +251,7 @@ def with_ema(method: Method, *, decay) -> Method:
     return params, stats, {'inner': memory, 'ema': params, **began}
 
   def loss(s, views, key):
+    assert method.loss is not None
     value, aux = method.loss(inner(s), views, key)
     return value, aux._replace(memory={**s.memory, 'inner': aux.memory})
 
@@ -267,13 +277,14 @@ def with_ema(method: Method, *, decay) -> Method:
 
   return method._replace(
     init=init,
-    loss=loss,
+    loss=method.loss and loss,
     update=update,
     refresh=method.refresh and relabel(method.refresh),
     sample=sample and (lambda s, key, size: sample(inner(s), key, size)),
     encode=read(method.encode),
     predict=method.predict and read(method.predict),
     embed=method.embed and read(method.embed),
+    transduce=method.transduce and read(method.transduce),
   )
 
 

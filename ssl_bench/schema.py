@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, field_validator, model_serializer
 
+Probe = Literal['linear', 'knn', 'label_propagation', 'label_spreading']
+
 
 class Section(BaseModel):
   model_config = ConfigDict(frozen=True, extra='forbid')
@@ -31,7 +33,7 @@ class Evaluate(Section):
 
   every: StrictInt = Field(100, ge=1)  # steps between two evaluations
   last: StrictInt = Field(20, ge=1)  # evaluations whose median is recorded
-  probes: tuple[Literal['linear', 'knn'], ...] = ('linear', 'knn')
+  probes: tuple[Probe, ...] = ('linear', 'knn')
   bootstrap: StrictInt = Field(1000, ge=100)  # resamples of an interval
 
 

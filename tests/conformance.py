@@ -26,7 +26,7 @@ from ssl_bench.config import Config
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.method import Method, State, Teacher, View
 from ssl_bench.net import Net
-from ssl_bench.signature import facts_of, needs, settings_of
+from ssl_bench.signature import facts_of, settings_of
 from ssl_bench.train import parallel
 from ssl_bench.train.batch import scale
 from ssl_bench.train.program import Program, compile_program
@@ -119,19 +119,25 @@ class Run(NamedTuple):
 def run(lab: Lab, steps: int = 5, *, seed: int = 0, start: Run | None = None, **changed: Any) -> Run:
   """Trains from `start` (which is used up) or from the beginning; `changed`: other `data` or `numbers`.
 
-  Epochs end as in training.
+  Epochs end as in training; a method without a loss takes no step and is refreshed once, if any is asked.
   """
   lab = lab._replace(**changed)
   program = lab.program
   now = start or Run(*program.init(np.uint32(seed), lab.data, lab.numbers))
-  for _ in range(steps):
-    now = Run(*program.advance(*now, lab.data, lab.numbers))
-    if program.refresh and int(now.state.step) % program.steps_per_epoch == 0:
+  for _ in range(steps if program.advance else min(steps, 1)):
+    if program.advance:
+      now = Run(*program.advance(*now, lab.data, lab.numbers))
+    if program.refresh and (not program.advance or int(now.state.step) % program.steps_per_epoch == 0):
       now = now._replace(state=program.refresh(now.state, lab.data, lab.numbers))
   return now
 
 
 # The method itself, on views that stay the same.
+
+
+def learns_by_steps(name: str) -> bool:
+  """Whether the method has a loss."""
+  return lab(name).program.advance is not None
 
 
 def make_method(
@@ -147,15 +153,21 @@ def make_method(
 ) -> Method:
   """The method from facts and settings; numbers among them may be traced.  A teacher is made for `images`."""
   factory = methods.get(name)
-  known = {'encoder': encoder, 'classes': classes, 'steps': steps, 'examples': 240, 'shape': shape}
+  known: dict[str, Any] = {
+    'encoder': encoder,
+    'classes': classes,
+    'steps': steps,
+    'examples': 240,
+    'shape': shape,
+  }
   known |= {'text_encoder': text_encoder, 'prompts': None}
-  if has_teacher(name):
-    known['teacher'] = make_teacher(encoder, classes, images)
+  known['teacher'] = make_teacher(encoder, classes, images) if has_teacher(name) else None
   return factory(*(known[fact] for fact in facts_of(factory)), **settings)
 
 
 def has_teacher(name: str) -> bool:
-  return needs(methods.get(name), 'teacher') is not None
+  """Whether it is tried with one; where a teacher may be left out, the golden file's changes say."""
+  return 'teacher' in getattr(golden_of(name), 'CHANGES', {})
 
 
 def make_teacher(encoder: Net, classes: int, images: Any) -> Teacher:

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conformance import (
+  assert_same,
   draws_of,
   fixed,
   golden_of,
@@ -30,7 +31,7 @@ from conformance import (
 )
 from golden import Case, Golden, _layers
 
-from ssl_bench import methods
+from ssl_bench import data, methods
 from ssl_bench.method import State
 
 CLASSES, WIDTH, STEPS = 4, 3, 20
@@ -40,7 +41,8 @@ BESIDE: dict[str, dict[str, Any]] = {  # what a stream holds besides images; cap
   'unlabeled': {'index': np.arange(40, 46, dtype='int32'), 'caption': np.eye(6)},
 }
 FILES = sorted(m.name for m in pkgutil.iter_modules(golden.__path__) if not m.name.startswith('_'))
-CASES = [(name, case) for name in FILES for case in golden_of(name).CASES]
+CASES = [(name, case) for name in FILES for case in getattr(golden_of(name), 'CASES', {})]
+REFRESHES = [(name, case) for name in FILES for case in getattr(golden_of(name), 'REFRESHES', {})]
 
 
 class Stub:
@@ -275,3 +277,61 @@ def test_everything_is_golden_after_several_steps(name, case):
     assert mine.keys() == theirs.keys()
     for path in mine:
       near(mine[path], theirs[path], path, 2e-4)
+
+
+class Renewal:
+  """A case of a renewal: the method's in float32 and the golden file's in float64, of the same images."""
+
+  def __init__(self, name: str, case: str):
+    self.case, self.file = golden_of(name).REFRESHES[case], golden_of(name)
+    dataset = data.load('fake')
+    self.at = np.arange(23, dtype='int32') * 7  # of which the last three are padding
+    noise = np.random.default_rng(0).integers(0, 256, dataset.train_images.shape)
+    self.images = (0.4 * dataset.train_images + 0.6 * noise).astype('uint8')  # so that classes overlap
+    self.labels = dataset.train_labels[self.at]
+    encoder = table(0.1 * fixed((64, WIDTH), name), norm=True)
+    numbers, structure = split_numbers(name, dict(self.case.settings))
+
+    def renew(step, numbers):
+      method = make_method(name, encoder, 10, np.float32(STEPS), **structure, **numbers)
+      views = {
+        view: {'image': jnp.zeros((1, 8, 8, 1)), **BESIDE[spec.stream]} for view, spec in method.views.items()
+      }
+      state = State(jax.random.key(0), step, *method.init(jax.random.key(0), views), ())
+      labeled = {'index': self.at, 'label': self.labels, 'valid': np.arange(23) < 20}
+      everything = {'labeled': labeled, 'unlabeled': {'image': self.images}}
+      return state, method.refresh(state, everything, jax.random.key(0), None)
+
+    self.before, self.after = renew(jnp.int32(self.case.step), numbers)
+
+  def golden(self):
+    return self.file.refresh(
+      *retype((self.before.params, self.before.stats, self.before.memory), 'float64'),
+      self.images.reshape(len(self.images), -1) / 127.5 - 1,
+      {'index': self.at[:20], 'label': self.labels[:20]},
+      step=self.case.step,
+      steps=STEPS,
+      classes=10,
+      **self.case.settings,
+    )
+
+
+@pytest.mark.parametrize(('name', 'case'), REFRESHES)
+def test_what_is_renewed_is_golden(name, case):
+  it = Renewal(name, case)
+  expected, renewed = leaves(it.golden()), host(it.after.memory)
+  assert renewed.keys() == expected.keys()
+  for path, leaf in expected.items():
+    near(renewed[path], leaf, path)
+  moving = {path: leaf for path, leaf in expected.items() if renewed[path].dtype == 'float32'}
+  value = sum(float((leaf * fixed(leaf.shape, path)).sum()) for path, leaf in moving.items())
+  assert float(f'{value:.6g}') == it.case.value, f'{value:.6g}'
+  for part in ('params', 'stats', 'opt_state'):
+    assert_same(host(getattr(it.before, part)), host(getattr(it.after, part)))
+
+
+def test_every_refresh_has_a_golden_one():
+  for name in FILES:
+    method = make_method(name, table(np.zeros((1, WIDTH)), norm=False), CLASSES, STEPS)
+    assert (method.refresh is not None) == hasattr(golden_of(name), 'refresh'), name
+    assert (method.loss is not None) == hasattr(golden_of(name), 'objective'), name

@@ -37,6 +37,7 @@ def with_memory(method: Method, own: Any, learn: Callable, *, guide: Callable, s
     return params, stats, {'inner': memory, 'own': own}
 
   def loss(s, views, key):
+    assert method.loss is not None
     told = {'log_prior': 0.0, 'keep': True} | views[name]
     said = guide(s.memory['own'], s)
     view = dict(views[name])
@@ -52,7 +53,7 @@ def with_memory(method: Method, own: Any, learn: Callable, *, guide: Callable, s
     return lambda s, data, key, tx: wrap(refresh(inner(s), data, key, tx), s.memory['own'])
 
   def read(look):
-    return lambda s, images: look(inner(s), images)
+    return lambda s, *images: look(inner(s), *images)
 
   def draw(choose, part):
     return choose and (lambda s, key, size: choose(part(s), key, size))
@@ -65,4 +66,5 @@ def with_memory(method: Method, own: Any, learn: Callable, *, guide: Callable, s
     sample=draw(sample, lambda s: s.memory['own']) or draw(drawn, inner),
     encode=read(method.encode),
     predict=method.predict and read(method.predict),
+    transduce=method.transduce and read(method.transduce),
   )

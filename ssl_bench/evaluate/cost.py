@@ -38,6 +38,7 @@ def cost(program, segments: Sequence[Sequence[float]], *, shared: bool) -> dict[
     'train_seconds': float(sum(seconds for _, seconds in segments)),
     'peak_memory_bytes': program.cost['memory_bytes'],  # of the compiled step, its data included
     'shared': shared,
+    **({'steps': 1} if program.advance is None else {}),  # those taken, where they are not the config's
   }
 
 
@@ -89,6 +90,7 @@ def teaching_gflops(fitted) -> dict[str, float]:
   """The operations that a trial's teachers took to train; empty where it has none."""
   total, teacher = 0.0, fitted.teacher
   while teacher:
-    total += teacher.program.cost['gflops_per_step'] * int(teacher.state.step)
+    steps = int(teacher.state.step) if teacher.program.advance else 1
+    total += teacher.program.cost['gflops_per_step'] * steps
     teacher = teacher.teacher
   return {'teacher_gflops': total} if fitted.teacher else {}

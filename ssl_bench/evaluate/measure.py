@@ -10,6 +10,7 @@ from ssl_bench.evaluate import calibration, health, retrieval, scores
 from ssl_bench.evaluate.linear import linear_probe
 from ssl_bench.evaluate.neighbors import knn
 from ssl_bench.evaluate.predict import Seen
+from ssl_bench.evaluate.propagation import NAMES, propagation
 
 HEALTH_IMAGES = 256
 
@@ -72,7 +73,7 @@ def probes(
   """Probes on frozen features: (measures, (validation, test) logits of the probe with the trial's labels).
 
   Args:
-    which: 'linear', 'knn'.
+    which: 'linear', 'knn', 'label_propagation', 'label_spreading'.
     dataset: its labels.
     labeled: positions of the trial's labeled images in the training part.
     seen: 'train', 'validation' and 'test', as the evaluated encoder sees them.
@@ -91,6 +92,8 @@ def probes(
   if 'knn' in which:
     votes = knn(train, dataset.train_labels, test, dataset.classes)
     measures['knn'] = {str(k): scores.accuracy(v.scores, dataset.test_labels) for k, v in votes.items()}
+  for name in (name for name in NAMES if name in which):
+    measures[name] = propagation(name, dataset, labeled, train, test)
   return measures, budget
 
 
@@ -100,6 +103,19 @@ def retrieved(
   """Recall@k of images [n, H, W, C] and their captions [n, K, L], by `embed`: ('image' or 'text', inputs)."""
   texts = retrieval.different(captions)
   return retrieval.retrieval(embed('image', images), captions, embed('text', texts))
+
+
+def transductive(logits: np.ndarray, dataset: Dataset, labeled: np.ndarray) -> dict[str, Any]:
+  """Accuracy on the images that were learned from without a label, of logits [n_unlabeled, classes].
+
+  The labeled images and those whose label nobody knows are left out.
+  """
+  labels = dataset.hidden_labels()
+  positions = np.arange(dataset.n_images) if dataset.stream is None else dataset.stream
+  hidden = (labels >= 0) & ~np.isin(positions, labeled)
+  if not hidden.any():
+    return {'accuracy': None, 'n': 0}
+  return {'accuracy': scores.accuracy(logits[hidden], labels[hidden]), 'n': int(hidden.sum())}
 
 
 def condition(test: np.ndarray, one: np.ndarray, other: np.ndarray) -> dict[str, Any]:

@@ -50,9 +50,7 @@ def run_single(config: Config, folder: Path, wandb: Mode, *, only_evaluate: bool
       found = run_trial(
         config,
         room,
-        report=lambda step, metrics: bars.update(
-          bar, completed=step, description=f'loss {metrics["loss"]:.3f}'
-        ),
+        report=lambda step, metrics: bars.update(bar, completed=step, description=_progress(metrics)),
         should_stop=lambda: bool(asked),
       )
   except Interrupted as stop:
@@ -87,6 +85,7 @@ def show(found: dict, console: Console) -> int:
     'linear probe, all labels': _number(measures.get('linear', {}).get('accuracy')),
     'linear probe, same labels': _number(measures.get('linear_budget', {}).get('accuracy')),
     'kNN': ', '.join(f'{_number(v)} (k={k})' for k, v in measures.get('knn', {}).items()),
+    **({'transductive': _number(measures['transductive']['accuracy'])} if 'transductive' in measures else {}),
     'NLL': f'{_number(measures["nll"])}, scaled {_number(measures["scaled"]["nll"])}',
     'ECE': f'{_number(measures["ece"])}, scaled {_number(measures["scaled"]["ece"])}',
     'collapsed': measures['collapse_reason'] if measures['collapsed'] else 'no',
@@ -96,6 +95,10 @@ def show(found: dict, console: Console) -> int:
   for name, value in lines.items():
     console.print(f'{name:>26}  {value}', markup=False)
   return 0
+
+
+def _progress(metrics: dict) -> str:
+  return f'loss {metrics["loss"]:.3f}' if metrics else 'training'
 
 
 def _number(value: float | None) -> str:

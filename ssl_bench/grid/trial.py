@@ -144,7 +144,7 @@ def evaluate(config: Config, dataset: Dataset, labeled: np.ndarray, fitted: Fitt
   if own is not None:
     measures |= judge(own)
   measures['classifier'] = 'own' if program.has_classifier else 'probe with the same labels'
-  if config.ema and program.has_classifier:
+  if config.ema and program.has_classifier and program.advance:
     raw = without_average(state)
     validation, test = (look(raw, parts[name]).logits for name in ('validation', 'test'))
     whole = judge((validation, test))
@@ -153,7 +153,10 @@ def evaluate(config: Config, dataset: Dataset, labeled: np.ndarray, fitted: Fitt
     embed = lambda kind, inputs: predict.embed(program, state, numbers, kind, inputs)
     measures['retrieval'] = measure.retrieved(embed, dataset.test_images, dataset.test_captions)
   measures |= measure.selected(history['evaluations'], config.evaluate.last)
-  last = history['curve'][-1]
+  if program.transduce:
+    logits = np.asarray(program.transduce(state, numbers))
+    measures['transductive'] = measure.transductive(logits, dataset, labeled)
+  last = history['curve'][-1] if history['curve'] else {}
   pseudo = {k.removeprefix('pseudo/'): v for k, v in last.items() if k.startswith('pseudo/')}
   if 'agreement' in last:
     pseudo['agreement'] = last['agreement']

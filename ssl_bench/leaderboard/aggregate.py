@@ -214,10 +214,9 @@ def _row(trials: Sequence[Trial], usual: Settings, published: Sequence[Published
   devices = sorted({device_of(t.record) for t in done} - {''})
   reports = [t.record.get('metrics') or {} for t in done]
   costs = [t.record.get('cost') or {} for t in done]
-  steps = [number(c, 'gflops_per_step') for c in costs]
-  taught = [number(c, 'teacher_gflops') or 0 for c in costs]
-  length = float(first.settings.get('steps', 0))
-  total = [s * length + extra for s, extra in zip(steps, taught) if s is not None and length]
+  taken = [number(c, 'steps') or float(first.settings.get('steps', 0)) for c in costs]
+  work = [(number(c, 'gflops_per_step'), number(c, 'teacher_gflops') or 0) for c in costs]
+  total = [each * steps + taught for (each, taught), steps in zip(work, taken) if each is not None and steps]
   sizes = tuple(split.get(part) for part in ('train', 'validation', 'test'))
   return Row(
     method=first.method,

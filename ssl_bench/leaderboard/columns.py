@@ -150,6 +150,12 @@ MEASURES = (
     lambda r: signed(r.difference, digits_of(r)),
   ),
   WORSE,
+  Column(
+    'transductive, %',
+    "on the training images without a label, which a graph method's graph holds; accuracy is on test images",
+    lambda r: percent(r.measures.get('transductive'), digits_of(r)),
+    optional=True,
+  ),
   REMARKS,
   Column(
     'linear, all, %',
@@ -195,6 +201,14 @@ MEASURES = (
 RANKING = (RANK, METHOD, VARIANT, FAMILY, *MEASURES)
 
 
+def _graph_probe(title: str, name: str) -> tuple[Column, Column]:
+  hint = "a graph of the training part's features, with the row's labels"
+  return (
+    _percent(f'{title}, %', name, f'{hint}: accuracy on test images'),
+    _percent(f'{title}, transductive, %', f'{name}_inside', f'{hint}: on its images without a label'),
+  )
+
+
 FURTHER = (
   METHOD,
   VARIANT,
@@ -204,6 +218,8 @@ FURTHER = (
   _percent('median of last, %', 'median_last', 'median of the last evaluations'),
   _percent('best on test ‡, %', 'best_on_test', 'selected on test: only to be set beside tables that did so'),
   _percent('kNN 200, %', 'knn200', 'cosine, k = 200'),
+  *_graph_probe('label propagation', 'propagated'),
+  *_graph_probe('label spreading', 'spread'),
   _measure('temperature', 'temperature', digits=2),
   _measure('NLL isotonic', 'nll_isotonic'),
   _measure('ECE isotonic', 'ece_isotonic'),

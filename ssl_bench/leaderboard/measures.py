@@ -8,10 +8,15 @@ from ssl_bench.leaderboard.trials import Pair, Record, Trial, number
 
 PATHS = {  # measure -> where it stands in a record
   'accuracy': ('metrics', 'accuracy'),
+  'transductive': ('metrics', 'transductive', 'accuracy'),
   'linear': ('metrics', 'linear', 'accuracy'),
   'linear_budget': ('metrics', 'linear_budget', 'accuracy'),
   'knn20': ('metrics', 'knn', '20'),
   'knn200': ('metrics', 'knn', '200'),
+  'propagated': ('metrics', 'label_propagation', 'accuracy'),
+  'propagated_inside': ('metrics', 'label_propagation', 'transductive'),
+  'spread': ('metrics', 'label_spreading', 'accuracy'),
+  'spread_inside': ('metrics', 'label_spreading', 'transductive'),
   'nll': ('metrics', 'nll'),
   'nll_scaled': ('metrics', 'scaled', 'nll'),
   'nll_isotonic': ('metrics', 'isotonic', 'nll'),

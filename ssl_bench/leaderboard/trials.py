@@ -12,7 +12,7 @@ WHICH = ('dataset', 'labels', 'split_seed', 'fold', 'seed')  # they say which tr
 MANNER = ('protocol', 'checkpoint', 'log_every')  # they name the section, or change nothing that comes out
 # What of a cost no clock wrote.
 COUNTED = (
-  *('gflops_per_step', 'gflops_per_epoch', 'gflops_per_1000_views', 'steps_per_epoch'),
+  *('gflops_per_step', 'gflops_per_epoch', 'gflops_per_1000_views', 'steps_per_epoch', 'steps'),
   *('parameters', 'gflops_per_image', 'teacher_gflops'),
 )
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from ssl_bench import augment
 from ssl_bench import method as m
@@ -86,9 +87,24 @@ def drawer(parts: Mapping[str, Any], streams: set[str], mesh) -> Callable:
   return draw
 
 
+def places(data, positions):
+  """Where images are in the unlabeled stream, int32; its length for one that is not in it."""
+  found = jnp.searchsorted(data['stream'], positions)
+  there = data['stream'][jnp.minimum(found, len(data['stream']) - 1)] == positions
+  return jnp.where(there, found, len(data['stream'])).astype('int32')
+
+
 def sizes(parts: Mapping[str, Any]) -> dict[str, int]:
   """Images per step, by stream."""
   return dict(zip(('labeled', 'unlabeled'), parts['batch']))
+
+
+def images_per_step(parts: Mapping[str, Any], views: Mapping[str, m.View]) -> tuple[int, int]:
+  """Images drawn from the method's stream, the unlabeled one where it has both, and views of all images."""
+  size = sizes(parts)
+  drawn = {view.stream for view in views.values()}
+  stream = 'unlabeled' if 'unlabeled' in drawn else 'labeled'
+  return size[stream], sum(size[view.stream] * view.copies for view in views.values())
 
 
 def check_batch(parts: Mapping[str, Any], streams: set[str]) -> None:

@@ -19,14 +19,18 @@ from ssl_bench.train.structure import abstract, builder, method_of, streams_of
 
 
 class Program(NamedTuple):
-  """Compiled functions of one structure, and what compiling them told."""
+  """Compiled functions of one structure, and what compiling them told.
+
+  Where the method has no loss there is no `advance`: its one `refresh` counts as a step, and as an epoch.
+  """
 
   init: Callable  # (seed, data, numbers) -> (state, totals)
-  advance: Callable  # (state, totals, data, numbers) -> (state, totals), `stride` steps further
+  advance: Callable | None  # (state, totals, data, numbers) -> (state, totals), `stride` steps further
   refresh: Callable | None  # (state, data, numbers) -> state
   infer: Callable  # (state, numbers, uint8 images) -> logits, or features where there is no classifier
   observe: Callable  # (state, numbers, uint8 images) -> {'features', 'logits' where there are any}
   embed: Callable | None  # (state, numbers, uint8 images or tokens, 'image' or 'text') -> {'embedding'}
+  transduce: Callable | None  # (state, numbers) -> logits [examples, classes] of the unlabeled set
   stride: int
   steps_per_epoch: int
   images_per_step: (
@@ -65,6 +69,8 @@ def compile_program(structure: str) -> Program:
 
   def init(seed, data, numbers):
     state = start(seed, data, numbers)
+    if method.loss is None:
+      return state, {}
     return state, log.empty(jax.eval_shape(one, state, data, numbers)[1])
 
   def advance(state, totals, data, numbers):
@@ -80,7 +86,9 @@ def compile_program(structure: str) -> Program:
   def refresh(state, data, numbers):
     method, tx = build(numbers)
     valid = jnp.arange(len(data['pool'])) < numbers['n_labels']
-    labeled = {'image': data['image'][data['pool']], 'label': data['given'][data['pool']], 'valid': valid}
+    pool = data['pool']
+    labeled = {'image': data['image'][pool], 'label': data['given'][pool], 'valid': valid}
+    labeled['index'] = batch.places(data, pool) if parts['subset'] else pool
     unlabeled = data['image'][data['stream']] if parts['subset'] else data['image']
     return m.make_refresh(method, tx)(state, {'labeled': labeled, 'unlabeled': {'image': unlabeled}})
 
@@ -99,23 +107,34 @@ def compile_program(structure: str) -> Program:
     method, _ = build(numbers)
     return (method.predict or method.encode)(state, batch.scale(images))
 
+  def transduce(state, numbers):
+    return build(numbers)[0].transduce(state)
+
   init = jax.jit(init, out_shardings=spread)
   arguments = abstract(parts, spread)
   carry = jax.eval_shape(init, jax.ShapeDtypeStruct((), 'uint32'), *arguments)
   carry = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=spread), carry)
-  lowered = jax.jit(advance, donate_argnums=(0, 1), out_shardings=spread).lower(*carry, *arguments)
+  replace = partial(jax.jit, donate_argnums=0, keep_unused=True, out_shardings=spread)
+  renew = replace(refresh) if method.refresh else None
+  if stepping := method.loss is not None:
+    lowered = jax.jit(advance, donate_argnums=(0, 1), out_shardings=spread).lower(*carry, *arguments)
+  else:
+    assert renew is not None, 'a method without a loss learns in refresh'
+    lowered = renew.lower(carry[0], *arguments)
   compiled = lowered.compile()
+  per_step = batch.images_per_step(parts, method.views) if stepping else (parts['unlabeled'],) * 2
   return Program(
     init=init,
-    advance=compiled,
-    refresh=jax.jit(refresh, donate_argnums=0, out_shardings=spread) if method.refresh else None,
+    advance=compiled if stepping else None,
+    refresh=renew if stepping else compiled,
     infer=jax.jit(infer),
     observe=jax.jit(observe),
     embed=jax.jit(embed, static_argnums=3) if method.embed else None,
+    transduce=jax.jit(transduce) if method.transduce else None,
     stride=parts['stride'],
-    steps_per_epoch=batch.steps_per_epoch(parts, streams),
-    images_per_step=batch.sizes(parts)['unlabeled' if 'unlabeled' in streams else 'labeled'],
-    views_per_step=sum(batch.sizes(parts)[view.stream] * view.copies for view in method.views.values()),
+    steps_per_epoch=batch.steps_per_epoch(parts, streams) if stepping else 1,
+    images_per_step=per_step[0],
+    views_per_step=per_step[1],
     has_classifier=method.predict is not None,
     uses_labels='labeled' in streams,
     cost={

@@ -16,12 +16,13 @@ A golden file holds:
 * `SIDE`: where the method needs pixels, the side of an image: [batch, SIDE, SIDE, all pixels of all views];
 * where the method's module has a `draw(key, views, …)`, `objective` is given what it drew, as `draws`;
 * `refresh(params, stats, memory, images, labeled, *, step, steps, classes, …settings) -> memory`, where the
-  method renews its memory from all images [n, pixels];
+  method renews its memory from all images [n, pixels], with the labels of those at `labeled['index']`;
 * where the method has a teacher, `objective` is given one, with its functions `encode` and `predict`;
-* `CASES`: name -> `Case`;
+* `CASES`: name -> `Case`, and `REFRESHES`: name -> `Refresh`;
 * `FLOWS`: term of the loss -> `Flow`, where its gradient goes; everywhere else it is zero;
 * `OBSERVED`: the views whose images move BatchNorm's running moments;
 * `MEMORY`: the names in the method's memory;
+* where the method has no loss, none of `objective`, `CASES`, `FLOWS` and `OBSERVED`;
 * `SETTINGS`: settings under which a fresh small network uses every term of the loss;
 * `NUMBERS`: another value of each number among the settings, which changes the run;
 * `CHANGES`: where a term needs it, other settings of the run that this is tried on, dots written as `__`.
@@ -51,6 +52,14 @@ class Case(NamedTuple):
   bias: float = 1.0  # factor of all biases
   memory: Mapping[str, Any] = {}  # parts of the memory at the start
   rate: float = 0.25  # of the steps of plain descent
+
+
+class Refresh(NamedTuple):
+  """Inputs of a renewal that are not the usual ones, and what it comes to."""
+
+  value: float  # the memory's floats under fixed weights, to six digits: where it moves, so does VERSION
+  settings: Mapping[str, Any] = {}
+  step: int = 12
 
 
 class Flow(NamedTuple):
