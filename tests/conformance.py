@@ -20,8 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 from golden._layers import PLACES
 
+from ssl_bench import combine, data, methods, net
 from ssl_bench import config as configs
-from ssl_bench import data, methods, net
 from ssl_bench.config import Config
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.method import Method, State, Teacher, View
@@ -107,6 +107,16 @@ def lab(name: str) -> Lab:
   dataset = data.load(config.dataset)
   program = compile_program(structure_of(config, dataset))
   return Lab(name, golden, config, dataset, program, arrays_on_device(dataset), numbers_on_device(config))
+
+
+@cache
+def combined_lab(method: str, *combinators: str) -> Lab:
+  """A pseudo-label method under combinators."""
+  config = make_config({'name': method, 'threshold': 0.1}, combine=list(combinators))
+  dataset = data.load('fake')
+  program = compile_program(structure_of(config, dataset))
+  data_here, numbers = arrays_on_device(dataset), numbers_on_device(config)
+  return Lab(method, golden_of(method), config, dataset, program, data_here, numbers)
 
 
 class Run(NamedTuple):
@@ -389,10 +399,12 @@ def compilations() -> Iterator[list[int]]:
 def end_of_all(steps: int = 5) -> dict[str, np.ndarray]:
   """Where every method is after a few steps on all devices of the process."""
   ends: dict[str, np.ndarray] = {}
-  for name in methods.names():
-    begun = run(lab(name), 0)
+  labs = {name: lab(name) for name in methods.names()}
+  labs['combined'] = combined_lab('flexmatch', *combine.names())
+  for name, it in labs.items():
+    begun = run(it, 0)
     before = kinds(begun)
-    ended = run(lab(name), steps, start=begun)
+    ended = run(it, steps, start=begun)
     assert before == kinds(ended), name
     assert all(len(x.sharding.device_set) == len(jax.devices()) for x in jax.tree.leaves(ended)), name
     ends |= {f'{name}{path}': leaf for path, leaf in host(ended).items()}

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 import jax
@@ -10,11 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conformance import (
-  Lab,
   Run,
-  arrays_on_device,
   assert_near,
   assert_same,
+  combined_lab,
   differs,
   fixed,
   host,
@@ -36,20 +34,11 @@ from ssl_bench.method import State
 from ssl_bench.records import record
 from ssl_bench.signature import BadSetting, facts_of, settings_of
 from ssl_bench.train.checkpoint import Checkpoints
-from ssl_bench.train.program import compile_program
 from ssl_bench.train.structure import method_of, parts_of, structure_of
 
 NAMES = combine.names()
 SLOW = [pytest.param('pseudo_label', name, marks=pytest.mark.slow) for name in NAMES]
 BOTH = [*(('fixmatch', name) for name in NAMES), *SLOW]
-
-
-@cache
-def lab(method, *names, **changes):
-  config = make_config({'name': method, 'threshold': 0.1}, combine=list(names), **changes)
-  dataset = data.load('fake')
-  program = compile_program(structure_of(config, dataset))
-  return Lab(method, None, config, dataset, program, arrays_on_device(dataset), numbers_on_device(config))
 
 
 # The combinator itself, beside a float64 NumPy file.
@@ -156,7 +145,7 @@ def test_images_are_drawn_by_the_frequency_of_their_class_and_none_twice():
 
 @pytest.mark.parametrize(('method', 'name'), BOTH)
 def test_state_keeps_its_form_and_the_memory_moves(method, name):
-  it = lab(method, name)
+  it = combined_lab(method, name)
   begun = run(it, 0)
   before, own = kinds(begun), host(begun.state.memory['inner']['own'])
   ended = run(it, 3, start=begun)
@@ -171,7 +160,7 @@ def test_state_keeps_its_form_and_the_memory_moves(method, name):
 
 @pytest.mark.parametrize(('method', 'name'), BOTH)
 def test_saved_and_restored_it_goes_on_bit_for_bit(method, name, tmp_path):
-  it = lab(method, name)
+  it = combined_lab(method, name)
   whole, half = host(run(it, 4)), run(it, 2)
   checkpoints = Checkpoints(tmp_path)
   checkpoints.save(2, tuple(half), {})
@@ -182,7 +171,7 @@ def test_saved_and_restored_it_goes_on_bit_for_bit(method, name, tmp_path):
 
 @pytest.mark.parametrize('name', NAMES)
 def test_hidden_labels_reach_the_log_only(name):
-  it = lab('fixmatch', name)
+  it = combined_lab('fixmatch', name)
   labels = np.asarray(it.data['label'])
   other = {**it.data, 'label': jax.device_put((labels + 1) % 10, it.data['label'].sharding)}
   usual, changed = run(it), run(it, data=other)
@@ -192,7 +181,7 @@ def test_hidden_labels_reach_the_log_only(name):
 
 @pytest.mark.slow
 def test_they_may_be_combined():
-  it = lab('flexmatch', *NAMES)
+  it = combined_lab('flexmatch', *NAMES)
   begun = run(it, 0)
   before = kinds(begun)
   ended = run(it, 5, start=begun)
@@ -203,7 +192,7 @@ def test_they_may_be_combined():
 
 
 def test_numbers_are_traced_and_change_the_run():
-  one = lab('fixmatch', 'distribution_alignment')
+  one = combined_lab('fixmatch', 'distribution_alignment')
   config = make_config({'name': 'fixmatch', 'threshold': 0.1}, combine=['distribution_alignment(decay=0.2)'])
   assert structure_of(config, one.dataset) == structure_of(one.config, one.dataset)
   other = run(one, 3, numbers=numbers_on_device(config))
