@@ -12,7 +12,7 @@ from ssl_bench.signature import UNIT
 VERSION = 1
 
 
-def class_aware_sampling(method: Method, classes, examples, *, power: Annotated[float, UNIT] = 0.5) -> Method:
+def class_aware_sampling(method: Method, classes, examples, *, power: Annotated[float, UNIT] = 0.333) -> Method:
   """Wei et al., "CReST: A Class-Rebalancing Self-Training Framework …" (2021), its sampling of pseudo-labels.
 
   An unlabeled image whose latest pseudo-label is c is drawn with a weight of (min n / n(c))^power, n(c) being
@@ -22,12 +22,13 @@ def class_aware_sampling(method: Method, classes, examples, *, power: Annotated[
   Memory: the latest pseudo-label of each unlabeled image, `classes` before the first.
 
   Args:
-    power: 0: every image alike, 1: every class alike (α, in (0, 1]).
+    power: 0: every image alike, 1: every class alike (CReST's code: 1/3).
 
   Evaluated: what the method evaluates.
-  Deviations: in every step, where CReST adds images to the labeled set between generations of training;
-  classes are counted by pseudo-labels, not by labels.  CReST's rates (N_(L+1-l) / N_1)^α are these for an
-  exponential long tail.  There are no epochs any more: how often an image comes depends on its class.
+  Deviations: in every step, where CReST adds the surest images of each class to the labeled set between
+  generations of training; classes are counted by pseudo-labels, not by labels.  For an exponential long tail
+  the weights are CReST's rates, (N_(L+1-l) / N_1)^power in a class l of L.  There are no epochs any more: how
+  often an image comes depends on its class.
   """
 
   def learn(own, state, views, pseudo):
