@@ -12,7 +12,9 @@ from ssl_bench.signature import UNIT
 VERSION = 1
 
 
-def class_aware_sampling(method: Method, classes, examples, *, power: Annotated[float, UNIT] = 0.333) -> Method:
+def class_aware_sampling(
+  method: Method, classes, examples, *, power: Annotated[float, UNIT] = 0.333
+) -> Method:
   """Wei et al., "CReST: A Class-Rebalancing Self-Training Framework …" (2021), its sampling of pseudo-labels.
 
   An unlabeled image whose latest pseudo-label is c is drawn with a weight of (min n / n(c))^power, n(c) being
