@@ -17,6 +17,7 @@ from ssl_bench.leaderboard.tables import ranking
 from ssl_bench.records import record
 from ssl_bench.signature import BadSetting
 from ssl_bench.train.given import labeled_of
+from ssl_bench.train.structure import streams_seen
 
 DATASET = data.load('fake')
 QUIET = (lambda step, metrics: None, lambda: False)
@@ -67,7 +68,7 @@ def test_its_record_is_whole(found, config):
 
 def test_it_is_taken_from_its_checkpoint(found, config, room):
   labeled = labeled_of(config, DATASET)
-  training = record.identify_training(config, DATASET.fingerprint, True)
+  training = record.identify_training(config, DATASET.fingerprint, streams_seen(config, DATASET))
   check_trained(config, room, training)
   again = train(config, DATASET, labeled, room, *QUIET)
   assert again.history['segments'] == [[1, found['cost']['train_seconds']]]
