@@ -78,3 +78,15 @@ def standardize(x, epsilon=1e-6):
   x = x.astype('float32')
   centered = x - x.mean(-1, keepdims=True)
   return centered * jax.lax.rsqrt(jnp.square(centered).sum(-1, keepdims=True) / (x.shape[-1] - 1) + epsilon)
+
+
+def bernoulli(logits, targets):
+  """-Σ log p(target), Bernoulli with these logits.  [batch, …] twice, targets in [0, 1] -> [batch]."""
+  each = jax.nn.softplus(logits.astype('float32')) - targets * logits
+  return each.sum(tuple(range(1, each.ndim)))
+
+
+def gaussian_divergence(mean, log_variance):
+  """KL(N(mean, exp(log_variance)) ‖ N(0, 1)), summed.  [batch, d] twice -> [batch]."""
+  mean, log_variance = mean.astype('float32'), log_variance.astype('float32')
+  return (jnp.square(mean) + jnp.expm1(log_variance) - log_variance).sum(-1) / 2

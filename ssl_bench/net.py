@@ -13,12 +13,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ssl_bench.nets import _decoder
 from ssl_bench.nets._norm import Kind, normalize
 from ssl_bench.nets._patches import Decoder
 from ssl_bench.nets._patches import patchify as patchify
 from ssl_bench.signature import BadSetting
 
 Dtype = Literal['float32', 'bfloat16']  # of the computation; parameters, statistics and outputs are float32
+Layers = Literal['dense', 'conv']  # of a decoder of images
 LastNorm = Literal['none', 'affine', 'scale', 'plain']
 
 
@@ -220,6 +222,25 @@ class _Projector(nn.Module):
       affine = {'scale': self.last_norm != 'plain', 'bias': self.last_norm == 'affine'}
       x = normalize(x, kind, **settings, **affine)
     return x.astype(jnp.float32)
+
+
+def decoder(
+  shape: tuple[int, ...], *, layers: Layers = 'dense', width: int = 256, norm: Kind = 'none'
+) -> Net:
+  """Codes [B, D], one or several of them side by side -> images [B, *shape], float32, of any value.
+
+  * dense: two hidden layers of `width`, with normalization and ReLU, and a linear one.
+  * conv: a linear layer to `width` channels at a quarter of height and width, and two 4x4 transposed
+    convolutions of stride 2, to `width` / 2 channels and to the image's; what is over is cut off.
+
+  Args:
+    shape: of an image, [H, W, C]; `dense` takes any.
+    layers: dense or conv.
+    width: of the first hidden layer.
+    norm: normalization of every layer but the last; a layer that has it has no bias.
+  """
+  module = {'dense': _decoder.Dense, 'conv': _decoder.Conv}[layers]
+  return from_linen(module(tuple(shape), width, norm))
 
 
 def patch_grid(encoder: Net, shape: tuple[int, ...], where: str) -> tuple[int, int]:

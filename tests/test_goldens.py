@@ -54,7 +54,8 @@ class Stub:
 
     def make(total, steps=STEPS, **numbers):
       self.encoder = (grid if side else table)(np.zeros((total, WIDTH)), norm=norm)
-      facts: dict[str, Any] = {'shape': (side, side, total)} if side else {'images': np.eye(total)}
+      facts: dict[str, Any] = {'shape': (side, side, total) if side else (total,)}
+      facts |= {} if side else {'images': np.eye(total)}
       facts['text_encoder'] = table(np.zeros((IMAGES['unlabeled'], WIDTH)), norm=norm)
       return make_method(name, self.encoder, CLASSES, steps, **facts, **structure, **numbers)
 

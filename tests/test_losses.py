@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.special import log_softmax
+from scipy.stats import norm
 
 from ssl_bench import losses
 
@@ -13,6 +14,13 @@ LOGITS = RNG.normal(0, 3, (6, 5))
 TARGETS = RNG.dirichlet(np.ones(5), 6)
 LABELS = np.array([0, 4, 2, 2, 1, 3], 'int32')
 A, B = RNG.normal(0, 2, (2, 4, 3))
+
+
+def normal_divergence(mean, deviation):
+  """KL(N(mean, deviation²) ‖ N(0, 1)) as an integral."""
+  t = mean + deviation * np.linspace(-12, 12, 4001)
+  p, q = norm(mean, deviation), norm()
+  return np.trapezoid(p.pdf(t) * (p.logpdf(t) - q.logpdf(t)), t)
 
 
 def reference(name, x):
@@ -29,6 +37,11 @@ def reference(name, x):
     return np.mean([(a / np.linalg.norm(a) * b).sum() for a, b in zip(x, B)])
   if name == 'standardize':
     return np.mean([((a - a.mean()) / np.sqrt(a.var(ddof=1) + 1e-6) * b).sum() for a, b in zip(x, B)])
+  if name == 'bernoulli':
+    p = 1 / (1 + np.exp(-x))
+    return -np.mean((TARGETS * np.log(p) + (1 - TARGETS) * np.log(1 - p)).sum(-1))
+  if name == 'gaussian_divergence':
+    return np.mean([sum(normal_divergence(m, np.exp(v / 2)) for m, v in zip(*rows)) for rows in zip(x, B)])
   z = np.array([v / np.linalg.norm(v) for v in [*x, *B]])
   terms = []
   for i in range(8):
@@ -45,6 +58,8 @@ OURS = {
   'cosine_distance': (lambda x: losses.cosine_distance(x, B).mean(), A),
   'normalize': (lambda x: (losses.normalize(x) * B).sum(-1).mean(), A),
   'standardize': (lambda x: (losses.standardize(x) * B).sum(-1).mean(), A),
+  'bernoulli': (lambda x: losses.bernoulli(x, TARGETS).mean(), LOGITS),
+  'gaussian_divergence': (lambda x: losses.gaussian_divergence(x, B).mean(), A),
   'nt_xent': (lambda x: losses.nt_xent(x, B, 0.3), A),
 }
 
