@@ -195,7 +195,7 @@ MEASURES = (
     numeric=False,
     optional=True,
   ),
-  _measure('parameters', 'parameters', 'trained numbers that a prediction reads', digits=0),
+  _measure('parameters', 'parameters', 'read by a prediction: weights, or the images of a graph', digits=0),
   Column('train / val. / test', 'images in each part; the unlabeled images are the training part', _sizes),
 )
 RANKING = (RANK, METHOD, VARIANT, FAMILY, *MEASURES)
