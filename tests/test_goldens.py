@@ -333,6 +333,8 @@ def test_what_is_renewed_is_golden(name, case):
 
 def test_every_refresh_has_a_golden_one():
   for name in FILES:
-    method = make_method(name, table(np.zeros((1, WIDTH)), norm=False), CLASSES, STEPS)
+    side = getattr(golden_of(name), 'SIDE', None)
+    encoder = (grid if side else table)(np.zeros((1, WIDTH)), norm=False)
+    method = make_method(name, encoder, CLASSES, STEPS, **({'shape': (side, side, 1)} if side else {}))
     assert (method.refresh is not None) == hasattr(golden_of(name), 'refresh'), name
     assert (method.loss is not None) == hasattr(golden_of(name), 'objective'), name
