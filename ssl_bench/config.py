@@ -10,7 +10,7 @@ from pydantic import Field, StrictFloat, StrictInt, ValidationError, field_valid
 
 from ssl_bench import methods
 from ssl_bench.complaint import explain, say
-from ssl_bench.schema import Batch, Checkpoint, Ema, Evaluate, Section, Stress
+from ssl_bench.schema import Batch, Checkpoint, Ema, Evaluate, Federated, Section, Stress
 from ssl_bench.signature import BadSetting, suggest
 from ssl_bench.tree import (
   NAMED,
@@ -49,6 +49,7 @@ class Config(Section):
   log_every: StrictInt = Field(50, ge=1)
   stress: Stress | None = None
   combine: tuple[str, ...] = ()  # combinators over the method, the first the innermost
+  federated: Federated | None = None
   teacher: dict[str, Any] | None = None  # another trial's config, where a trained network is needed first
   text_net: dict[str, Any] | None = None  # the net for captions, where a method reads them
 
@@ -68,7 +69,7 @@ class Config(Section):
 # What a config says about how to run, not about what comes out.
 MANNER = ('checkpoint',)
 # Added later: written only where they are not their default, so that earlier records keep their identity.
-ADDED = ('stress', 'combine', 'teacher', 'text_net')
+ADDED = ('stress', 'combine', 'federated', 'teacher', 'text_net')
 # What a teacher that names a config takes from there; the rest (labels, seeds, steps) is the student's.
 RECIPE = ('method', 'combine', 'net', 'text_net', 'optimizer', 'ema', 'augment', 'teacher')
 
@@ -191,6 +192,8 @@ def resolve(config: Config) -> Config:
     _check_stress(config.stress)
   if isinstance(config.labels, float) and config.labels > 1:
     raise BadSetting(f'labels is a count or a fraction up to 1, not {config.labels}.')
+  if config.federated:
+    _check_rounds(config.federated, config.steps)
   method = _named('method', config.method, methods.get)
   _check_teacher(method['name'], config.teacher, config.stress)
   _check_text(method['name'], config.text_net)
@@ -204,6 +207,15 @@ def resolve(config: Config) -> Config:
       'stress': None if config.stress == Stress() else config.stress,
     }
   )
+
+
+def _check_rounds(rounds: Federated, steps: int) -> None:
+  """Raises `BadSetting` for a split that cannot be read, or steps that do not make whole rounds."""
+  from ssl_bench.data.clients import parse_split
+
+  parse_split(rounds.split)
+  if steps % rounds.local_steps:
+    raise BadSetting(f'steps={steps} must be whole rounds of federated.local_steps={rounds.local_steps}.')
 
 
 def _check_teacher(method: str, teacher: Any, stress: Stress | None) -> None:

@@ -69,3 +69,13 @@ class Stress(Section):
   def _of_both(cls, value: Any) -> Any:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return {'labeled': value, 'unlabeled': value} if number else value
+
+
+class Federated(Section):
+  """Training by clients that share parameters and no images: rounds of `local_steps`, then the mean."""
+
+  clients: StrictInt = Field(10, ge=1)
+  local_steps: StrictInt = Field(25, ge=1)  # that each client of a round takes
+  participation: StrictFloat = Field(1.0, gt=0, le=1)  # share of the clients in a round
+  split: str = 'iid'  # or dirichlet(0.3): who holds which image
+  proximal: StrictFloat = Field(0.0, ge=0)  # μ of FedProx; 0 is FedAvg

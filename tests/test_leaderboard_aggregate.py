@@ -9,7 +9,7 @@ import pytest
 from leaderboard_records import CLOCK, STRONG, TODAY, WEAK, failed, quickstart, record
 from scipy import stats
 
-from ssl_bench.leaderboard.aggregate import aggregate, differing
+from ssl_bench.leaderboard.aggregate import aggregate, differing, say_variant
 from ssl_bench.leaderboard.columns import MEASURES
 from ssl_bench.leaderboard.measures import pool
 from ssl_bench.leaderboard.page import page
@@ -386,3 +386,32 @@ def test_levels_stand_in_the_order_of_their_numbers():
   records = [r for n in (1197, 100, 300) for r in under({'unlabeled': n}, 'fixmatch', [0.8])]
   (rows,) = rows_of(board_of(records)).stressed
   assert [r.stress['unlabeled'] for r in rows] == ['100', '300', '1197']
+
+
+ROUNDS = {'clients': 10, 'local_steps': 25, 'participation': 0.5, 'proximal': 0.0, 'split': 'iid'}
+MOVED = {'rounds': 60, 'clients': 10, 'participants': 5, 'bytes_down': 2**20, 'bytes_up': 3 * 2**20}
+
+
+def federated(method, seed):
+  found = record(method, 40, seed, federated=ROUNDS)
+  found['cost']['federated'] = MOVED
+  return found
+
+
+def test_federated_rows_are_variants_that_say_so_and_never_the_usual_ones():
+  """However many there are, beside the plain rows and alone; a clock is not needed for what they moved."""
+  plain = [record(m, 40, s) for m in ('supervised', 'fixmatch') for s in range(3)]
+  rounds = [federated(m, s) for m in ('supervised', 'fixmatch') for s in range(5)]
+  said = 'federated (clients 10, local_steps 25, participation 0.5, proximal 0, split iid)'
+  rows = rows_of(board_of(plain + rounds, timing=False)).rows
+  assert sorted((r.method, say_variant(r.variant)) for r in rows) == [
+    ('fixmatch', ''), ('fixmatch', said), ('supervised', ''), ('supervised', said),
+  ]  # fmt: skip
+  assert all(r.to_usual and r.to_usual.mean.n == 3 for r in rows if r.variant)
+  budget = rows_of(board_of(rounds, timing=False))
+  assert [say_variant(r.variant) for r in budget.rows] == [said, said]
+  table = ranking(budget)
+  at = [head.title for head in table.heads].index('rounds × clients, MiB')
+  assert {row[at].text for row in table.rows} == {'60 × 5 of 10, 1.0 + 3.0'}
+  titles = [head.title for head in ranking(rows_of(board_of(plain))).heads]
+  assert 'rounds × clients, MiB' not in titles

@@ -23,14 +23,15 @@ def steps_per_epoch(batch: int, n: int) -> int:
   return n // batch
 
 
-def epoch_indices(key: jax.Array, step: jax.Array | int, batch: int, n: int) -> jax.Array:
+def epoch_indices(key: jax.Array, step: jax.Array | int, batch: int, n: jax.Array | int) -> jax.Array:
   """Positions of batch `step` in the unlabeled stream, int32 [batch], without a duplicate.
 
   Every epoch is a fresh permutation of [0, n), of which the first (n // batch) * batch places are used;
-  the fewer than `batch` images left out differ from epoch to epoch.  `step` may be traced; `batch` and
-  `n` are static.
+  the fewer than `batch` images left out differ from epoch to epoch.  `step` may be traced, and so may `n`,
+  which is then at least `batch`; `batch` is static.
   """
-  epoch, turn = jnp.divmod(jnp.asarray(step, jnp.uint32), jnp.uint32(steps_per_epoch(batch, n)))
+  turns = steps_per_epoch(batch, n) if isinstance(n, int) else n // batch
+  epoch, turn = jnp.divmod(jnp.asarray(step, jnp.uint32), jnp.asarray(turns, jnp.uint32))
   places = turn * jnp.uint32(batch) + jnp.arange(batch, dtype=jnp.uint32)
   return permute(jax.random.fold_in(key, epoch), places, n)
 

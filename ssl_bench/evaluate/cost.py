@@ -6,9 +6,9 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.extend.core import Literal
 
 from ssl_bench.evaluate.predict import chunk_size
+from ssl_bench.train.reads import depends
 
 ROUNDS = 7  # of timing a prediction
 
@@ -39,7 +39,15 @@ def cost(program, segments: Sequence[Sequence[float]], *, shared: bool) -> dict[
     'peak_memory_bytes': program.cost['memory_bytes'],  # of the compiled step, its data included
     'shared': shared,
     **({'steps': 1} if program.advance is None else {}),  # those taken, where they are not the config's
+    **({'federated': federated(program, segments)} if program.federated else {}),
   }
+
+
+def federated(program, segments: Sequence[Sequence[float]]) -> dict[str, int]:
+  """Rounds, clients, how many of them take part in a round, and the bytes that all rounds moved."""
+  rounds = int(sum(steps for steps, _ in segments)) // program.stride
+  moved = {k: rounds * v for k, v in program.federated.items() if k.startswith('bytes')}
+  return {'rounds': rounds, 'local_steps': program.stride, **program.federated, **moved}
 
 
 def seconds_per_step(segments: Sequence[Sequence[float]]) -> float | None:
@@ -74,15 +82,11 @@ def inference(program, state, numbers, images: np.ndarray) -> dict[str, float]:
 
 def count_parameters(infer, state, numbers, images) -> int:
   """How many trained numbers decide what `infer` gives: no projector, no running moments, no second copy."""
-  jaxpr = jax.make_jaxpr(infer)(state, numbers, images).jaxpr
-  live = set(map(id, jaxpr.outvars))
-  for equation in reversed(jaxpr.eqns):
-    if any(id(v) in live for v in equation.outvars):
-      live |= {id(v) for v in equation.invars if not isinstance(v, Literal)}
-  leaves = jax.tree_util.tree_leaves_with_path(state)
+  read, *_ = depends(infer, state, numbers, images)
   trained = lambda path, leaf: leaf.ndim > 0 and 'batch_stats' not in jax.tree_util.keystr(path)
+  leaves = jax.tree_util.tree_leaves_with_path(state)
   return sum(
-    leaf.size for (path, leaf), v in zip(leaves, jaxpr.invars) if id(v) in live and trained(path, leaf)
+    leaf.size for (path, leaf), used in zip(leaves, jax.tree.leaves(read)) if used and trained(path, leaf)
   )
 
 

@@ -41,10 +41,11 @@ def measure(config: Config, steps: int) -> Speed:
   """Times a config's training for some steps, the loop and the bare step by turns.
 
   `loop` is training with its logs, `whole` with evaluations and checkpoints as well, `bare` the same
-  compiled step in an empty Python loop; each is the median over rounds.
+  compiled step in an empty Python loop; each is the median over rounds.  Where training is federated, the
+  step is that of one learner with all images.
   """
   short = config.teacher and {**config.teacher, 'steps': 1}  # what it has learned does not matter here
-  config = config.model_copy(update={'steps': steps, 'teacher': short})
+  config = config.model_copy(update={'steps': steps, 'teacher': short, 'federated': None})
   dataset = stressed(config, data.load(config.dataset))
   labeled = labeled_of(config, dataset)
   program = compile_program(structure_of(config, dataset))

@@ -16,6 +16,7 @@ from ssl_bench.grid.training import Report, labels_seen, teach, train
 from ssl_bench.method import without_average
 from ssl_bench.records import environment, record
 from ssl_bench.signature import BadSetting
+from ssl_bench.train import federated
 from ssl_bench.train.batch import check_batch
 from ssl_bench.train.fit import Diverged, Fitted, Interrupted
 from ssl_bench.train.given import describe_split, labeled_of, stressed
@@ -46,6 +47,7 @@ def run_trial(
   try:
     labeled = labeled_of(config, dataset)
     written |= describe_split(config, dataset, labeled)
+    written['split'] |= describe_clients(config, dataset, labeled)
     written['labels_seen'] = labels_seen(config, dataset)
     teacher = teach(config, dataset, room, report, should_stop)
     fitted = train(config, dataset, labeled, room, report, should_stop, teacher)
@@ -88,10 +90,13 @@ def check(config: Config, dataset: Dataset) -> None:
 def check_training(config: Config, dataset: Dataset) -> None:
   """Raises `BadSetting` for a training, or one of its teachers', that the data cannot serve."""
   dataset = stressed(config, dataset)
-  labeled_of(config, dataset)
+  labeled = labeled_of(config, dataset)
   parts = parts_of(config, dataset)
   check_batch(parts, streams_of(parts))
   check_groups(parts)
+  if config.federated:
+    federated.shares_of(config, dataset, labeled)
+    federated.check_method(method_of(parts))
   if teacher := teacher_of(config):
     try:
       check_training(teacher, dataset)
@@ -121,6 +126,15 @@ def describe(config: Config, dataset: Dataset) -> dict[str, Any]:
     'cost': {},
     'environment': environment.describe(),
   }
+
+
+def describe_clients(config: Config, dataset: Dataset, labeled: np.ndarray) -> dict[str, Any]:
+  """How many images and, where training sees them, labels each client holds."""
+  shares = federated.shares_of(config, dataset, labeled)
+  if shares is None:
+    return {}
+  labels = {'labels': shares.labels.tolist()} if shares.labels.any() else {}
+  return {'clients': {'images': shares.sizes.tolist(), **labels}}
 
 
 def evaluate(config: Config, dataset: Dataset, labeled: np.ndarray, fitted: Fitted) -> dict[str, Any]:

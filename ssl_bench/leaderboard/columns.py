@@ -73,6 +73,17 @@ def _seconds(row: Row) -> Cell:
   )
 
 
+def _rounds(row: Row) -> Cell:
+  names = ('rounds', 'participants', 'clients', 'bytes_down', 'bytes_up')
+  told = [row.measures[name].value for name in names if name in row.measures]
+  if len(told) < len(names):
+    return NOTHING
+  rounds, drawn, clients, down, up = told
+  return Cell(
+    f'{rounds:,.0f} × {drawn:,.0f} of {clients:,.0f}, {down / 2**20:,.1f} + {up / 2**20:,.1f}', down + up
+  )
+
+
 def _sizes(row: Row) -> Cell:
   sizes = ' / '.join(DASH if n is None else f'{n:,}' for n in row.sizes)
   return Cell(sizes, row.sizes[0])
@@ -187,6 +198,12 @@ MEASURES = (
     'GFLOPs per epoch',
     'counted on the lowered step: the same on every device',
     lambda r: plain(r.measures.get('gflops_per_epoch'), 1),
+  ),
+  Column(
+    'rounds × clients, MiB',
+    'of federated training: clients in a round of all that there are, and what all rounds moved, down + up',
+    _rounds,
+    optional=True,
   ),
   Column(
     'device',

@@ -13,8 +13,10 @@ MANNER = ('protocol', 'checkpoint', 'log_every')  # they name the section, or ch
 # What of a cost no clock wrote.
 COUNTED = (
   *('gflops_per_step', 'gflops_per_epoch', 'gflops_per_1000_views', 'steps_per_epoch', 'steps'),
-  *('parameters', 'gflops_per_image', 'teacher_gflops'),
+  *('parameters', 'gflops_per_image', 'teacher_gflops', 'federated'),
 )
+# Sections that a config has or has not, and that a row's name therefore always tells.
+PATTERNS = ('federated',)
 
 
 class Pair(NamedTuple):
@@ -106,6 +108,11 @@ def number(record: Record, *path: str) -> float | None:
   if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
     return None
   return float(value)
+
+
+def patterns(settings: Settings) -> set[str]:
+  """The ways of training, other than the usual one, that settings ask for."""
+  return {name.partition('.')[0] for name in settings} & set(PATTERNS)
 
 
 def why_stale(record: Record, today: Mapping[str, Any] | None) -> str | None:

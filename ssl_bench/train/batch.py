@@ -61,22 +61,28 @@ def drawer(parts: Mapping[str, Any], streams: set[str], mesh) -> Callable:
 
   With `sample`, (key, size) -> positions, a method chooses its unlabeled batch itself; else a stream does.
   An image comes with one of its captions, another in every step, only where the trial has a net for them.
+  With `client`, it is drawn from that client's images, all and labeled, as `arrays_of` lays them out.
   """
   labeled, unlabeled = parts['batch']
   check_batch(parts, streams)
 
-  def draw(data, key, step, n_labels, sample=None):
+  def draw(data, key, step, n_labels, sample=None, client=None):
     key, batch = jax.random.fold_in(key, STREAM), {}
+    held = None if client is None else jax.tree.map(lambda x: x[client], data['clients']['each'])
     if 'labeled' in streams:
       own = jax.random.fold_in(key, 0)
-      at = data['pool'][stream.labeled_batch_indices(own, step, labeled, n_labels)]
+      n, start = (n_labels, 0) if held is None else (held['labels'], held['first_label'])
+      at = data['pool'][start + stream.labeled_batch_indices(own, step, labeled, n)]
       batch['labeled'] = {'image': data['image'][at], 'label': data['given'][at]}
     if 'unlabeled' in streams:
       own = jax.random.fold_in(key, 1)
-      if sample is None:
-        at = stream.epoch_indices(own, step, unlabeled, parts['unlabeled'])
-      else:
+      if sample is not None:
         at = sample(jax.random.fold_in(own, step), unlabeled)
+      elif held is not None:
+        at = stream.epoch_indices(own, step, unlabeled, held['images'])
+        at = data['clients']['images'][held['first_image'] + at]
+      else:
+        at = stream.epoch_indices(own, step, unlabeled, parts['unlabeled'])
       where = data['stream'][at] if parts['subset'] else at
       batch['unlabeled'] = {'image': data['image'][where], 'index': at}
       if parts['text_net']:

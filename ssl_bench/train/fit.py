@@ -14,7 +14,7 @@ import numpy as np
 
 from ssl_bench.config import Config
 from ssl_bench.data.arrays import Dataset
-from ssl_bench.train import log, parallel
+from ssl_bench.train import federated, log, parallel
 from ssl_bench.train.checkpoint import Checkpoints
 from ssl_bench.train.program import Program, compile_program
 from ssl_bench.train.structure import arrays_of, numbers_of, structure_of, teaching
@@ -53,6 +53,11 @@ class Fitted(NamedTuple):
   teacher: 'Fitted | None' = None
 
 
+def shown(fitted: Fitted) -> Any:
+  """The state of a training as its method reads it."""
+  return federated.evaluated(fitted.state) if fitted.program.federated else fitted.state
+
+
 def fit(
   config: Config,
   dataset: Dataset,
@@ -82,8 +87,8 @@ def fit(
   """
   program = compile_program(structure_of(config, dataset))
   spread = parallel.everywhere(parallel.make_mesh())
-  data = jax.device_put(arrays_of(dataset, labeled), spread)
-  taught = teaching(teacher.state, teacher.numbers) if teacher else None
+  data = jax.device_put(arrays_of(dataset, labeled, federated.shares_of(config, dataset, labeled)), spread)
+  taught = teaching(shown(teacher), teacher.numbers) if teacher else None
   numbers = jax.device_put(numbers_of(config, len(labeled), taught), spread)
   state, totals = program.init(np.uint32(config.seed), data, numbers)
   empty = jax.device_put(jax.device_get(totals), spread)
@@ -105,7 +110,7 @@ def fit(
     while step < config.steps:
       state, totals = program.advance(state, totals, data, numbers)
       step += program.stride
-      at = lambda every, step=step: step % every == 0 or step == config.steps
+      at = lambda every, step=step: step % every < program.stride or step == config.steps
       if at(config.log_every):
         metrics, bad_step = log.means(jax.device_get(totals), step)
         totals = jax.tree.map(jnp.copy, empty)

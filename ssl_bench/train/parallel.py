@@ -19,11 +19,13 @@ def everywhere(mesh: Mesh) -> NamedSharding:
   return NamedSharding(mesh, PartitionSpec())
 
 
-def split_batch(batch, mesh: Mesh):
-  """Splits the first axis of each array over the mesh, where it divides evenly."""
+def split_batch(batch, mesh: Mesh | None):
+  """Splits the first axis of each array over the mesh, if there is one, where it divides evenly."""
+  if mesh is None or mesh.size == 1:
+    return batch
 
   def split(x):
     spec = PartitionSpec('data') if len(x) % mesh.size == 0 else PartitionSpec()
     return jax.lax.with_sharding_constraint(x, NamedSharding(mesh, spec))
 
-  return batch if mesh.size == 1 else jax.tree.map(split, batch)
+  return jax.tree.map(split, batch)

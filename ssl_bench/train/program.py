@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from ssl_bench import method as m
-from ssl_bench.train import batch, log, parallel
+from ssl_bench.train import batch, federated, log, parallel
 from ssl_bench.train.structure import abstract, builder, method_of, streams_of
 
 
@@ -40,11 +40,15 @@ class Program(NamedTuple):
   has_classifier: bool
   uses_labels: bool
   cost: Mapping[str, float]  # gflops_per_step, compile_seconds, memory_bytes
+  federated: Mapping[str, int] | None = None  # clients, participants, bytes that a round moves down and up
 
 
 @lru_cache(maxsize=32)
 def compile_program(structure: str) -> Program:
-  """The program of a structure; compiled at the first call, then remembered."""
+  """The program of a structure; compiled at the first call, then remembered.
+
+  Where training is federated, a step is that of all the clients of a round.
+  """
   parts = json.loads(structure)
   started = time.perf_counter()
   mesh = parallel.make_mesh()
@@ -92,8 +96,12 @@ def compile_program(structure: str) -> Program:
     unlabeled = data['image'][data['stream']] if parts['subset'] else data['image']
     return m.make_refresh(method, tx)(state, {'labeled': labeled, 'unlabeled': {'image': unlabeled}})
 
+  def shown(state):
+    return federated.evaluated(state) if 'federated' in parts else state
+
   def observe(state, numbers, images):
     method, _ = build(numbers)
+    state = shown(state)
     images = batch.scale(parallel.split_batch(images, mesh))
     seen = {'features': method.encode(state, images)}
     return seen | ({'logits': method.predict(state, images)} if method.predict else {})
@@ -101,47 +109,53 @@ def compile_program(structure: str) -> Program:
   def embed(state, numbers, inputs, kind):
     inputs = parallel.split_batch(inputs, mesh)
     inputs = batch.scale(inputs) if kind == 'image' else inputs
-    return {'embedding': build(numbers)[0].embed(state, inputs, kind)}
+    return {'embedding': build(numbers)[0].embed(shown(state), inputs, kind)}
 
   def infer(state, numbers, images):
     method, _ = build(numbers)
-    return (method.predict or method.encode)(state, batch.scale(images))
+    return (method.predict or method.encode)(shown(state), batch.scale(images))
 
   def transduce(state, numbers):
     return build(numbers)[0].transduce(state)
 
-  init = jax.jit(init, out_shardings=spread)
-  arguments = abstract(parts, spread)
-  carry = jax.eval_shape(init, jax.ShapeDtypeStruct((), 'uint32'), *arguments)
-  carry = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=spread), carry)
   replace = partial(jax.jit, donate_argnums=0, keep_unused=True, out_shardings=spread)
   renew = replace(refresh) if method.refresh else None
-  if stepping := method.loss is not None:
-    lowered = jax.jit(advance, donate_argnums=(0, 1), out_shardings=spread).lower(*carry, *arguments)
+  stepping, facts = method.loss is not None, None
+  if 'federated' in parts:
+    init, advance, lowered, compiled, facts = federated.compile_rounds(parts, mesh)
   else:
-    assert renew is not None, 'a method without a loss learns in refresh'
-    lowered = renew.lower(carry[0], *arguments)
-  compiled = lowered.compile()
+    init = jax.jit(init, out_shardings=spread)
+    arguments = abstract(parts, spread)
+    carry = jax.eval_shape(init, jax.ShapeDtypeStruct((), 'uint32'), *arguments)
+    carry = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=spread), carry)
+    if stepping:
+      lowered = jax.jit(advance, donate_argnums=(0, 1), out_shardings=spread).lower(*carry, *arguments)
+    else:
+      assert renew is not None, 'a method without a loss learns in refresh'
+      lowered = renew.lower(carry[0], *arguments)
+    advance = compiled = lowered.compile()
+  clients = facts['participants'] if facts else 1
   per_step = batch.images_per_step(parts, method.views) if stepping else (parts['unlabeled'],) * 2
   return Program(
     init=init,
-    advance=compiled if stepping else None,
+    advance=advance if stepping else None,
     refresh=renew if stepping else compiled,
     infer=jax.jit(infer),
     observe=jax.jit(observe),
     embed=jax.jit(embed, static_argnums=3) if method.embed else None,
     transduce=jax.jit(transduce) if method.transduce else None,
     stride=parts['stride'],
-    steps_per_epoch=batch.steps_per_epoch(parts, streams) if stepping else 1,
-    images_per_step=per_step[0],
-    views_per_step=per_step[1],
+    steps_per_epoch=max(1, batch.steps_per_epoch(parts, streams) // clients) if stepping else 1,
+    images_per_step=clients * per_step[0],
+    views_per_step=clients * per_step[1],
     has_classifier=method.predict is not None,
     uses_labels='labeled' in streams,
     cost={
-      'gflops_per_step': float((lowered.cost_analysis() or {})['flops']) / 1e9,
+      'gflops_per_step': clients * float((lowered.cost_analysis() or {})['flops']) / 1e9,
       'compile_seconds': time.perf_counter() - started,
       'memory_bytes': _memory(compiled),
     },
+    federated=facts,
   )
 
 

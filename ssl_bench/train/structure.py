@@ -13,9 +13,10 @@ from ssl_bench import augment, combine, methods, nets
 from ssl_bench import method as m
 from ssl_bench.config import Config, teacher_of
 from ssl_bench.data.arrays import Dataset
+from ssl_bench.data.clients import Shares, blank, holdings
 from ssl_bench.net import Net
 from ssl_bench.signature import BadSetting, facts_of, settings_of, suggest
-from ssl_bench.train import batch, optim
+from ssl_bench.train import batch, optim, patterns
 
 # What it takes to ask a method for its views.
 NO_NUMBERS: dict[str, Any] = {'method': {}, 'optimizer': None, 'decay': 0.0, 'steps': 1.0, 'combine': None}
@@ -51,6 +52,7 @@ def parts_of(config: Config, dataset: Dataset) -> dict[str, Any]:
     'captions': None if dataset.captions is None else dataset.captions.shape[1:],
     'prompts': dataset.prompts.tolist() if config.text_net and dataset.prompts is not None else None,
     **({'teacher': parts_of(teacher, dataset)} if teacher else {}),
+    **patterns.structure(config),
   }
 
 
@@ -69,7 +71,12 @@ def check_captions(config: Config, dataset: Dataset) -> None:
 
 
 def stride_of(config: Config) -> int:
-  """Steps per dispatch: 1 on the CPU, where a loop in the program is slow; else what all intervals share."""
+  """Steps per dispatch: 1 on the CPU, where a loop in the program is slow; else what all intervals share.
+
+  Where training is federated, those of a round.
+  """
+  if config.federated:
+    return config.federated.local_steps
   if jax.default_backend() == 'cpu':
     return 1
   return math.gcd(config.log_every, config.evaluate.every, config.checkpoint.every, config.steps)
@@ -88,6 +95,7 @@ def numbers_of(config: Config, n_labels: int, teacher: Any = None) -> dict[str, 
     'decay': config.ema.decay if config.ema else 0.0,
     'steps': config.steps,
     'combine': [_split(*combine.parse(text))[0] for text in config.combine],
+    **patterns.numbers(config),
   }
   taught = {'teacher': teacher} if teacher else {}
   return {**jax.tree.map(np.float32, numbers), 'n_labels': np.int32(n_labels), **taught}
@@ -99,28 +107,34 @@ def teaching(state: m.State, numbers: Mapping[str, Any]) -> dict[str, Any]:
   return {'state': state._replace(opt_state=()), 'numbers': own}
 
 
-def arrays_of(dataset: Dataset, labeled: np.ndarray) -> dict[str, np.ndarray]:
+def arrays_of(dataset: Dataset, labeled: np.ndarray, shares: Shares | None = None) -> dict[str, Any]:
   """What stays on the device.
 
   `image`: all that training sees; `pool`: the labeled positions in it, padded; `given`: the training part's
   labels as training is given them; `label`: the hidden ones of the unlabeled stream (-1: none); `stream`,
-  where not all images are in it: their positions; `caption`: the training part's, where there are any.
+  where not all images are in it: their positions; `caption`: the training part's, where there are any.  With
+  `shares`, the labeled positions are in the order of the clients, and `clients` says which are whose.
   """
-  arrays = {
+  pool = labeled if shares is None else shares.labeled
+  arrays: dict[str, Any] = {
     'image': dataset.stream_images(),
     'label': dataset.hidden_labels(),
     'given': dataset.given_labels.astype('int32'),
-    'pool': np.pad(labeled.astype('int32'), (0, dataset.n_train - len(labeled))),
+    'pool': np.pad(pool.astype('int32'), (0, dataset.n_train - len(pool))),
   }
   if dataset.captions is not None:
     arrays['caption'] = dataset.captions
-  return arrays if dataset.stream is None else arrays | {'stream': dataset.stream.astype('int32')}
+  if dataset.stream is not None:
+    arrays['stream'] = dataset.stream.astype('int32')
+  if shares is not None:
+    arrays['clients'] = holdings(shares)
+  return arrays
 
 
 def abstract(parts: Mapping[str, Any], sharding) -> tuple[Any, Any]:
   """Shapes of the data and the numbers."""
   shape = lambda s, t: jax.ShapeDtypeStruct(tuple(s), t, sharding=sharding)
-  data = {
+  data: dict[str, Any] = {
     'image': shape((parts['images'], *parts['shape']), 'uint8'),
     'label': shape((parts['unlabeled'],), 'int32'),
     'given': shape((parts['train'],), 'int32'),
@@ -130,6 +144,9 @@ def abstract(parts: Mapping[str, Any], sharding) -> tuple[Any, Any]:
     data['stream'] = shape((parts['unlabeled'],), 'int32')
   if parts['captions']:
     data['caption'] = shape((parts['train'], *parts['captions']), 'uint8')
+  if 'federated' in parts:
+    mine = holdings(blank(parts['unlabeled'], parts['federated']['clients']))
+    data['clients'] = jax.tree.map(lambda x: shape(x.shape, x.dtype), mine)
   return data, _abstract_numbers(parts, shape)
 
 
@@ -143,6 +160,7 @@ def _abstract_numbers(parts: Mapping[str, Any], shape: Callable) -> dict[str, An
     'steps': shape((), 'float32'),
     'combine': [_numbers_of(combine.get(one['name']), shape) for one in parts['combine']],
     'n_labels': shape((), 'int32'),
+    **patterns.shapes(parts, shape),
   }
   if 'teacher' in parts:
     own = _abstract_numbers(parts['teacher'], shape)
