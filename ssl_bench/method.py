@@ -68,7 +68,8 @@ class Log(NamedTuple):
 class Method(NamedTuple):
   """A semi-supervised or self-supervised method.
 
-  One whose `loss` is None learns without gradients: no step is taken, `refresh` is called once.
+  One whose `loss` is None learns without gradients: no step is taken, `refresh` is called once; without a
+  `refresh` either, nothing is learned, and it is the floor that others stand on.
   """
 
   views: Mapping[str, View]

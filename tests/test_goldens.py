@@ -45,21 +45,23 @@ CASES = [(name, case) for name in FILES for case in getattr(golden_of(name), 'CA
 REFRESHES = [(name, case) for name in FILES for case in getattr(golden_of(name), 'REFRESHES', {})]
 
 
+def on_stub(name: str, total: int, *, norm: bool = False, steps: Any = STEPS, **settings: Any):
+  """A method and its stub network, for `total` unit vectors."""
+  side = getattr(golden_of(name), 'SIDE', None)
+  encoder = (grid if side else table)(np.zeros((total, WIDTH)), norm=norm)
+  facts: dict[str, Any] = {'shape': (side, side, total) if side else (total,)}
+  facts |= {} if side else {'images': np.eye(total)}
+  facts['text_encoder'] = table(np.zeros((IMAGES['unlabeled'], WIDTH)), norm=norm)
+  return make_method(name, encoder, CLASSES, steps, **facts, **settings), encoder
+
+
 class Stub:
   """A method on the stub network, compiled once for all numbers; every view has images of its own."""
 
   def __init__(self, name: str, structure: dict[str, Any], *, norm: bool):
     self.file = golden_of(name)
     side = getattr(self.file, 'SIDE', None)
-
-    def make(total, steps=STEPS, **numbers):
-      self.encoder = (grid if side else table)(np.zeros((total, WIDTH)), norm=norm)
-      facts: dict[str, Any] = {'shape': (side, side, total) if side else (total,)}
-      facts |= {} if side else {'images': np.eye(total)}
-      facts['text_encoder'] = table(np.zeros((IMAGES['unlabeled'], WIDTH)), norm=norm)
-      return make_method(name, self.encoder, CLASSES, steps, **facts, **structure, **numbers)
-
-    specs = make(WIDTH).views
+    specs = on_stub(name, WIDTH, **structure)[0].views
     pixels = (side or 1) ** 2
     self.sizes = {view: IMAGES[spec.stream] * spec.copies * pixels for view, spec in specs.items()}
     total, ends = sum(self.sizes.values()), np.cumsum([*self.sizes.values()])
@@ -72,13 +74,13 @@ class Stub:
       }
       for view, spec in specs.items()
     }
-    method = make(total)
+    method, self.encoder = on_stub(name, total, norm=norm, **structure)
     params, stats, memory = jax.jit(method.init)(jax.random.key(0), self.views)
     self.state = State(jax.random.key(0), jnp.int32(0), params, stats, memory, ())
 
     def advance(state, numbers, rate):
       """One step of plain descent; the terms of the loss, their gradients, and what the loss left behind."""
-      method = make(total, np.float32(STEPS), **numbers)
+      method, _ = on_stub(name, total, norm=norm, steps=np.float32(STEPS), **structure, **numbers)
       values, grads, aux = terms_and_gradients(method, state, self.views)
       params = jax.tree.map(lambda p, g: p - rate * g, state.params, grads['loss'])
       new = state._replace(params=params, stats=aux.stats, memory=aux.memory, step=state.step + 1)
@@ -333,8 +335,6 @@ def test_what_is_renewed_is_golden(name, case):
 
 def test_every_refresh_has_a_golden_one():
   for name in FILES:
-    side = getattr(golden_of(name), 'SIDE', None)
-    encoder = (grid if side else table)(np.zeros((1, WIDTH)), norm=False)
-    method = make_method(name, encoder, CLASSES, STEPS, **({'shape': (side, side, 1)} if side else {}))
+    method, _ = on_stub(name, WIDTH, **golden_of(name).SETTINGS)
     assert (method.refresh is not None) == hasattr(golden_of(name), 'refresh'), name
     assert (method.loss is not None) == hasattr(golden_of(name), 'objective'), name

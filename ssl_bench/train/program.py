@@ -21,7 +21,8 @@ from ssl_bench.train.structure import abstract, builder, method_of, streams_of
 class Program(NamedTuple):
   """Compiled functions of one structure, and what compiling them told.
 
-  Where the method has no loss there is no `advance`: its one `refresh` counts as a step, and as an epoch.
+  Where the method has no loss there is no `advance`: its one `refresh`, which may do nothing, counts as
+  a step, and as an epoch.
   """
 
   init: Callable  # (seed, data, numbers) -> (state, totals)
@@ -89,6 +90,8 @@ def compile_program(structure: str) -> Program:
 
   def refresh(state, data, numbers):
     method, tx = build(numbers)
+    if method.refresh is None:
+      return state
     valid = jnp.arange(len(data['pool'])) < numbers['n_labels']
     pool = data['pool']
     labeled = {'image': data['image'][pool], 'label': data['given'][pool], 'valid': valid}
@@ -119,7 +122,7 @@ def compile_program(structure: str) -> Program:
     return build(numbers)[0].transduce(state)
 
   replace = partial(jax.jit, donate_argnums=0, keep_unused=True, out_shardings=spread)
-  renew = replace(refresh) if method.refresh else None
+  renew = replace(refresh)
   stepping, facts = method.loss is not None, None
   if 'federated' in parts:
     init, advance, lowered, compiled, facts = federated.compile_rounds(parts, mesh)
@@ -131,15 +134,15 @@ def compile_program(structure: str) -> Program:
     if stepping:
       lowered = jax.jit(advance, donate_argnums=(0, 1), out_shardings=spread).lower(*carry, *arguments)
     else:
-      assert renew is not None, 'a method without a loss learns in refresh'
       lowered = renew.lower(carry[0], *arguments)
     advance = compiled = lowered.compile()
+  flops = float((lowered.cost_analysis() or {}).get('flops', 0.0))
   clients = facts['participants'] if facts else 1
   per_step = batch.images_per_step(parts, method.views) if stepping else (parts['unlabeled'],) * 2
   return Program(
     init=init,
     advance=advance if stepping else None,
-    refresh=renew if stepping else compiled,
+    refresh=compiled if not stepping else renew if method.refresh else None,
     infer=jax.jit(infer),
     observe=jax.jit(observe),
     embed=jax.jit(embed, static_argnums=3) if method.embed else None,
@@ -151,7 +154,7 @@ def compile_program(structure: str) -> Program:
     has_classifier=method.predict is not None,
     uses_labels='labeled' in streams,
     cost={
-      'gflops_per_step': clients * float((lowered.cost_analysis() or {})['flops']) / 1e9,
+      'gflops_per_step': clients * max(0.0, flops) / 1e9,  # -3 for nothing
       'compile_seconds': time.perf_counter() - started,
       'memory_bytes': _memory(compiled),
     },
