@@ -137,10 +137,11 @@ def logits(shares):
 
 
 def symmetric(value, index, *, add: bool = False) -> sparse.csr_array:
-  """The symmetric matrix of some edges, float64 [n, n], without zeros."""
+  """The symmetric matrix of some edges, float64 [n, n]; one of weight 0, or not finite, is none."""
   n, k = index.shape
-  rows = np.repeat(np.arange(n), k)
-  one_way = sparse.csr_array((np.asarray(value, 'float64').ravel(), (rows, np.ravel(index))), shape=(n, n))
+  rows, value = np.repeat(np.arange(n), k), np.asarray(value, 'float64').ravel()
+  value = np.where(np.isfinite(value), value, 0)  # of a network that diverged, which the log will tell
+  one_way = sparse.csr_array((value, (rows, np.ravel(index))), shape=(n, n))
   both = one_way + one_way.T if add else one_way.maximum(one_way.T)
   both = sparse.csr_array(both)
   both.eliminate_zeros()
@@ -173,6 +174,8 @@ def solve(matrix, right):
 
   The diagonal is scaled to 1 first (Jacobi).  Raises `RuntimeError` where it does not converge.
   """
+  if not len(right):
+    return right
   scale = 1 / np.sqrt(matrix.diagonal())
   scaled = sparse.diags_array(scale) @ matrix @ sparse.diags_array(scale)
   columns = []
@@ -181,7 +184,7 @@ def solve(matrix, right):
     if failed:
       raise RuntimeError(f'labels did not settle on the graph in {failed} iterations; take more neighbors.')
     columns.append(scale * found)
-  return np.stack(columns, 1) if columns else np.zeros_like(right)
+  return np.stack(columns, 1)
 
 
 def _on_host(function: Callable, shape: tuple[int, ...], *arrays):

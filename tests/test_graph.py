@@ -97,6 +97,15 @@ def test_where_no_path_leads_nothing_is_believed():
   assert np.isfinite(graph.logits(expected)).all()
 
 
+def test_without_labels_or_weights_nothing_is_believed():
+  nothing = np.full(240, -1, 'int32')
+  assert not np.asarray(graph.propagate(EDGES, nothing, 10)).any()
+  assert not np.asarray(graph.spread(EDGES, jax.nn.one_hot(nothing, 10), 0.99)).any()
+  broken = EDGES._replace(value=EDGES.value * jnp.nan)
+  found = np.asarray(graph.propagate(broken, LABELS, 10))
+  assert found[LABELED].sum() == len(LABELED) == found.sum()
+
+
 def test_edges_that_both_ends_chose_count_once_or_twice():
   value, index = np.array([[2.0], [3.0], [5.0]]), np.array([[1], [0], [0]])
   once = np.array([[0, 3, 5], [3, 0, 0], [5, 0, 0]])
