@@ -86,9 +86,9 @@ class Method(NamedTuple):
   transduce: Callable | None = None  # (state) -> logits [examples, classes] of the unlabeled set itself
 
 
-def scale(images):
-  """uint8 [0, 255] -> float32 [-1, 1], the pixel scale of every method (FixMatch's code)."""
-  return images.astype('float32') / 127.5 - 1
+def scale(images, kind: str = 'image'):
+  """uint8 [0, 255] -> float32 [-1, 1], the pixel scale of every method (FixMatch's code); tokens -> int32."""
+  return images.astype('int32') if kind == 'tokens' else images.astype('float32') / 127.5 - 1
 
 
 def look_at_all(function: Callable, images, rows: int = 256):

@@ -13,6 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ssl_bench.data.text import MASK as MASK
+from ssl_bench.data.text import PAD as PAD
+from ssl_bench.data.text import VOCABULARY as VOCABULARY
 from ssl_bench.nets import _decoder
 from ssl_bench.nets._norm import Kind, normalize
 from ssl_bench.nets._patches import Decoder

@@ -25,7 +25,7 @@ from ssl_bench import config as configs
 from ssl_bench.config import Config
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.method import Method, State, Teacher, View
-from ssl_bench.net import Net
+from ssl_bench.net import PAD, Net
 from ssl_bench.signature import facts_of, settings_of
 from ssl_bench.train import parallel
 from ssl_bench.train.batch import scale
@@ -214,9 +214,15 @@ def batch_of(dataset: Dataset, labeled: int = 8, unlabeled: int = 16) -> dict[st
   }
 
 
-def noisy(key, image):
-  """A cheap augmentation, so that no two views are equal."""
-  return scale(image) + 0.3 * jax.random.normal(key, image.shape)
+def noisy(kind: str):
+  """A cheap augmentation, so that no two views are equal: noise, or places moved."""
+
+  def augment(key, image):
+    if kind == 'tokens':
+      return scale(jnp.roll(image, jax.random.randint(key, (), 0, 3), 0), kind)
+    return scale(image) + 0.3 * jax.random.normal(key, image.shape)
+
+  return augment
 
 
 def views_of(method: Method, batch: Any) -> dict[str, Any]:
@@ -224,6 +230,8 @@ def views_of(method: Method, batch: Any) -> dict[str, Any]:
 
   def one(name: str, view: View) -> dict[str, Any]:
     seen = batch[view.stream]
+    if np.shape(seen['image'])[2:] == (1, 1):  # texts
+      return {**seen, 'image': seen['image'].astype('int32')}
     images = seen['image'] / 127.5 - 1
     if view.copies > 1:
       images = np.repeat(images[:, None], view.copies, 1)
@@ -318,6 +326,19 @@ def grid(rows: np.ndarray, *, norm: bool) -> Net:
     return (every if tokens else features), stats
 
   return Net(pixel.init, apply, patch=1)
+
+
+def letters(rows: np.ndarray, *, norm: bool) -> Net:
+  """An encoder of texts: row i of its kernel is the embedding of token i, never normalized."""
+  del norm
+
+  def apply(params, stats, text, *, train, key=None, tokens=False):
+    del train, key
+    text = text.reshape(len(text), -1)
+    x, there = params['kernel'][text], (text != PAD)[..., None]
+    return (x if tokens else (x * there).sum(1) / there.sum(1)), stats
+
+  return Net(lambda key, text: ({'kernel': jnp.asarray(rows, 'float32')}, {}), apply, kind='tokens')
 
 
 def fixed(shape: tuple[int, ...], salt: str) -> np.ndarray:

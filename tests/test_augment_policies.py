@@ -10,6 +10,7 @@ from ssl_bench.signature import BadSetting, settings_of
 
 STRONG = 'flip | crop(4) | randaugment(2, variant=google) | cutout(16)'
 ALL = list(operations())
+TOKENS = ('mask_tokens', 'span_crop', 'swap_tokens')
 SIMCLR = 'resized_crop(scale=[0.2, 1]) | flip | jitter(0.4, 0.4, 0.4, 0.1) | grayscale | blur(probability=.5)'
 
 
@@ -40,8 +41,9 @@ def test_color_is_left_out_of_gray_policies_and_the_text_says_so():
 @pytest.mark.parametrize('channels', [1, 3])
 @pytest.mark.parametrize('text', [STRONG, SIMCLR, 'none', 'crop | none', 'solarize(7, 1.0e-5)', *ALL])
 def test_resolving_twice_is_resolving_once(text, channels):
-  once = resolve(text, channels)
-  assert resolve(once, channels) == once
+  kind = 'tokens' if text in TOKENS else 'image'
+  once = resolve(text, channels, kind)
+  assert resolve(once, channels, kind) == once
   if channels == 3:
     assert [step for step in parse(text) if step[0] != 'none'] == [s for s in parse(once) if s[0] != 'none']
 
@@ -49,7 +51,7 @@ def test_resolving_twice_is_resolving_once(text, channels):
 def test_operations_are_found_and_have_settings_alone():
   assert set(operations()) == {
     *('blur', 'crop', 'cutout', 'flip', 'grayscale', 'jitter'),
-    *('none', 'randaugment', 'resized_crop', 'solarize'),
+    *('none', 'randaugment', 'resized_crop', 'solarize', *TOKENS),
   }
   for name, factory in operations().items():
     assert factory.__doc__, name

@@ -22,6 +22,7 @@ from conformance import (
   has_teacher,
   host,
   leaves,
+  letters,
   make_method,
   make_teacher,
   retype,
@@ -40,6 +41,9 @@ BESIDE: dict[str, dict[str, Any]] = {  # what a stream holds besides images; cap
   'labeled': {'label': np.array([0, 3, 2, 1, 0], 'int32')},
   'unlabeled': {'index': np.arange(40, 46, dtype='int32'), 'caption': np.eye(6)},
 }
+TEXTS = np.array(
+  [[2, 3, 4, 5], [5, 4, 0, 0], [3, 3, 2, 0], [1, 2, 3, 4], [5, 0, 0, 0], [4, 4, 4, 2]], 'int32'
+)
 FILES = sorted(m.name for m in pkgutil.iter_modules(golden.__path__) if not m.name.startswith('_'))
 CASES = [(name, case) for name in FILES for case in getattr(golden_of(name), 'CASES', {})]
 REFRESHES = [(name, case) for name in FILES for case in getattr(golden_of(name), 'REFRESHES', {})]
@@ -48,7 +52,8 @@ REFRESHES = [(name, case) for name in FILES for case in getattr(golden_of(name),
 def on_stub(name: str, total: int, *, norm: bool = False, steps: Any = STEPS, **settings: Any):
   """A method and its stub network, for `total` unit vectors."""
   side = getattr(golden_of(name), 'SIDE', None)
-  encoder = (grid if side else table)(np.zeros((total, WIDTH)), norm=norm)
+  stand_in = letters if getattr(golden_of(name), 'KIND', 'image') == 'tokens' else grid if side else table
+  encoder = stand_in(np.zeros((total, WIDTH)), norm=norm)
   facts: dict[str, Any] = {'shape': (side, side, total) if side else (total,)}
   facts |= {} if side else {'images': np.eye(total)}
   facts['text_encoder'] = table(np.zeros((IMAGES['unlabeled'], WIDTH)), norm=norm)
@@ -61,6 +66,7 @@ class Stub:
   def __init__(self, name: str, structure: dict[str, Any], *, norm: bool):
     self.file = golden_of(name)
     side = getattr(self.file, 'SIDE', None)
+    reads_text = getattr(self.file, 'KIND', 'image') == 'tokens'
     specs = on_stub(name, WIDTH, **structure)[0].views
     pixels = (side or 1) ** 2
     self.sizes = {view: IMAGES[spec.stream] * spec.copies * pixels for view, spec in specs.items()}
@@ -69,7 +75,7 @@ class Stub:
     shape = (-1, side, side, total) if side else (-1, total)
     self.views = {
       view: {
-        'image': copied(np.eye(total)[self.rows[view]].reshape(shape), spec.copies),
+        'image': TEXTS if reads_text else copied(np.eye(total)[self.rows[view]].reshape(shape), spec.copies),
         **BESIDE[spec.stream],
       }
       for view, spec in specs.items()

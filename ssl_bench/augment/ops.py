@@ -2,7 +2,8 @@
 
 An operation takes a key and one uint8 image [height, width, channels] and returns such an image.  It is
 pure, so `jax.vmap` makes it a batch's.  Whatever public function of this package returns an `Operation`
-and has only keyword settings is one that a policy can name.
+and has only keyword settings is one that a policy can name; those of a module whose KIND is tokens are on
+texts.
 """
 
 from collections.abc import Callable

@@ -24,21 +24,24 @@ def parse(text: str) -> Policy:
   return tuple(_parse_operation(part) for part in text.split('|'))
 
 
-def resolve(text: str, channels: int) -> str:
+def resolve(text: str, channels: int, kind: str = 'image') -> str:
   """The policy for images of 1 or 3 channels, every setting written out; resolving it again changes nothing.
+
+  Where `kind` is tokens, it is for texts; raises `BadSetting` for an operation on the other kind.
 
   For one channel, settings that act on colors alone are written as off (`saturation=0.0`,
   `color=false`), and an operation that is nothing but color is left out.
   """
   if channels not in (1, 3):
     raise BadSetting(f'images must have 1 or 3 channels, not {channels}.')
+  _check_kind(parse(text), kind)
   policy = parse(text) if channels == 3 else _without_color(parse(text))
   return ' | '.join(_write(name, settings) for name, settings in policy if name != 'none') or 'none'
 
 
-def compile_policy(text: str, channels: int) -> Operation:
+def compile_policy(text: str, channels: int, kind: str = 'image') -> Operation:
   """The policy as one function (key, uint8 image) -> uint8 image; operation i gets the key folded with i."""
-  steps = [operations()[name](**settings) for name, settings in parse(resolve(text, channels))]
+  steps = [operations()[name](**settings) for name, settings in parse(resolve(text, channels, kind))]
 
   def operation(key: jax.Array, image: jax.Array) -> jax.Array:
     for i, step in enumerate(steps):
@@ -77,6 +80,15 @@ def _parse_operation(text: str) -> tuple[str, dict[str, Any]]:
   settings = bind(factory, positional, named)
   factory(**settings)  # says what single settings cannot, such as an interval whose ends are swapped
   return name, settings
+
+
+def _check_kind(policy: Policy, kind: str) -> None:
+  of = {name: getattr(inspect.getmodule(f), 'KIND', 'image') for name, f in operations().items()}
+  for name, _ in policy:
+    if name != 'none' and of[name] != kind:
+      fits = ', '.join(n for n, k in of.items() if k == kind or n == 'none')
+      what = {'image': 'images', 'tokens': 'tokens'}
+      raise BadSetting(f'{name} is for {what[of[name]]}, and the data are {what[kind]}; choose from {fits}.')
 
 
 def _without_color(policy: Policy) -> Policy:

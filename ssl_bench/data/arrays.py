@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,7 @@ class Dataset(NamedTuple):
   """One dataset under its fixed protocol: a training, a validation and a test part.
 
   Images are uint8 [N, H, W, C] (possibly memory-mapped, read-only), labels int32 [N] in 0 … classes - 1.
+  Where `kind` is tokens, an "image" is a text: its tokens (`data.text`), uint8 [length, 1, 1].
   `train_index` and `validation_index` are the parts' positions in the official training split,
   `test_index` those in the official test split (for digits: all three in scikit-learn's order).
   `unlabeled_images` is an official split without labels (STL-10), `folds` the official labeled subsets
@@ -45,6 +46,7 @@ class Dataset(NamedTuple):
   stream: np.ndarray | None = None
   noisy_labels: np.ndarray | None = None
   shifted_images: np.ndarray | None = None
+  kind: Literal['image', 'tokens'] = 'image'
   captions: np.ndarray | None = None
   test_captions: np.ndarray | None = None
   prompts: np.ndarray | None = None

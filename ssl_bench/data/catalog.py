@@ -10,6 +10,7 @@ from ssl_bench.data.captions import digits_captions
 from ssl_bench.data.decode import PARTS, read_decoded, read_meta
 from ssl_bench.data.digits import digits
 from ssl_bench.data.fake import check_fake, fake_by_name
+from ssl_bench.data.identifiers import identifiers
 from ssl_bench.data.preparation import ensure_decoded
 from ssl_bench.data.sources import (
   BUNDLED,
@@ -83,7 +84,7 @@ def available(data_dir: str | os.PathLike | None = None) -> list[Row]:
 @cache
 def _bundled(name: str) -> Dataset:
   """A set that comes with the installation, made once."""
-  return {'digits': digits, 'digits_captions': digits_captions}[name]()
+  return {'digits': digits, 'digits_captions': digits_captions, 'identifiers': identifiers}[name]()
 
 
 def _bundled_row(name: str) -> Row:

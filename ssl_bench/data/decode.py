@@ -52,6 +52,7 @@ def read_decoded(name: str, root: Path) -> Dataset:
     return np.load(folder / f'{file}.npy', mmap_mode='r' if file.endswith('images') else None)
 
   kinds = ('images', 'labels', 'index')
+  arrays: dict[str, Any] = {f'{part}_{kind}': array(f'{part}_{kind}') for part in PARTS for kind in kinds}
   return Dataset(
     name=name,
     version=meta.version,
@@ -61,7 +62,7 @@ def read_decoded(name: str, root: Path) -> Dataset:
     license=source_of(name).license,
     unlabeled_images=array('unlabeled_images') if meta.sizes['unlabeled'] else None,
     folds=tuple(array(f'fold_{i}') for i in range(meta.folds)) or None,
-    **{f'{part}_{kind}': array(f'{part}_{kind}') for part in PARTS for kind in kinds},
+    **arrays,
   )
 
 

@@ -6,26 +6,38 @@ from typing import Any
 import numpy as np
 
 from ssl_bench.data.arrays import Dataset, fingerprint
-from ssl_bench.data.text import tokenize
+from ssl_bench.data.text import PAD, tokenize
 from ssl_bench.signature import BadSetting
 
 
 def check_fake(name: str) -> re.Match:
-  """The parts of `fake` (8×8×1), `fake_16x16x3` or `fake_captions`; raises `BadSetting` for another name."""
-  match = re.fullmatch(r'fake(?:_(captions))?(?:_(\d+)x(\d+)x(\d+))?', name)
+  """The parts of `fake`, `fake_16x16x3`, `fake_captions` or `fake_tokens`; else raises `BadSetting`."""
+  match = re.fullmatch(r'fake(?:_(captions|tokens))?(?:_(\d+)x(\d+)x(\d+))?', name)
   if not match:
     raise BadSetting(
-      f'{name!r} is no synthetic set; write fake or, for another shape, fake_16x16x3; or fake_captions.'
+      f'{name!r} is no synthetic set; write fake, fake_captions, fake_tokens or, for another shape, '
+      'fake_16x16x3.'
     )
   return match
 
 
 def fake_by_name(name: str) -> Dataset:
-  """The synthetic set of that name, with captions where the name says so."""
+  """The synthetic set of that name; with captions, or of texts of up to 12 letters, where it says so."""
   what, *sizes = check_fake(name).groups()
-  height, width, channels = (int(size or default) for size, default in zip(sizes, (8, 8, 1)))
+  usual = (12, 1, 1) if what == 'tokens' else (8, 8, 1)
+  height, width, channels = (int(size or default) for size, default in zip(sizes, usual))
   data = fake((height, width, channels))
-  return with_captions(data) if what == 'captions' else data
+  return {'captions': with_captions, 'tokens': as_tokens}.get(what, lambda data: data)(data)
+
+
+def as_tokens(data: Dataset) -> Dataset:
+  """Levels as letters, and texts of several lengths."""
+  arrays: dict[str, Any] = {}
+  for part in ('train', 'validation', 'test'):
+    images, labels = getattr(data, f'{part}_images'), getattr(data, f'{part}_labels')
+    there = np.arange(images.shape[1]) < images.shape[1] - labels[:, None] % 4
+    arrays[f'{part}_images'] = np.where(there[:, :, None, None], 97 + images // 10, PAD).astype(np.uint8)
+  return data._replace(name='fake_tokens', kind='tokens', fingerprint=fingerprint(arrays.items()), **arrays)
 
 
 def with_captions(data: Dataset, length: int = 12) -> Dataset:

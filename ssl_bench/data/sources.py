@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ssl_bench.signature import BadSetting, suggest
 
 PARTS_VERSION = 1  # how official splits are cut into parts; a new number decodes anew
-BUNDLED = ('digits', 'digits_captions')  # they come with the installation
+BUNDLED = ('digits', 'digits_captions', 'identifiers')  # they come with the installation
 
 
 class Source(NamedTuple):

@@ -43,12 +43,12 @@ def in_chunks(look, inputs: np.ndarray) -> dict[str, np.ndarray]:
   return {k: np.concatenate([np.asarray(p[k]) for p in parts]) for k in parts[0]}
 
 
-def views(policy: str, key: int, images: np.ndarray) -> np.ndarray:
-  """One view of each uint8 image [n, H, W, C] under a resolved policy."""
-  return np.asarray(_viewer(policy, images.shape[-1])(jax.random.key(key), images))
+def views(policy: str, key: int, images: np.ndarray, kind: str = 'image') -> np.ndarray:
+  """One view of each uint8 image [n, H, W, C], or text, under a policy."""
+  return np.asarray(_viewer(policy, images.shape[-1], kind)(jax.random.key(key), images))
 
 
 @lru_cache
-def _viewer(policy: str, channels: int):
-  operation = augment.compile_policy(policy, channels)
+def _viewer(policy: str, channels: int, kind: str):
+  operation = augment.compile_policy(policy, channels, kind)
   return jax.jit(lambda key, images: jax.vmap(operation)(jax.random.split(key, len(images)), images))

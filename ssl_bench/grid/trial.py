@@ -114,7 +114,9 @@ def describe(config: Config, dataset: Dataset) -> dict[str, Any]:
     'status': 'failed',
     'error': None,
     'config': to_dict(config),
-    'augment_resolved': {k: augment.resolve(v, dataset.channels) for k, v in config.augment.items()},
+    'augment_resolved': {
+      k: augment.resolve(v, dataset.channels, dataset.kind) for k, v in config.augment.items()
+    },
     'family': 'semi-supervised' if uses_labels(config, dataset) else 'self-supervised',
     'versions': {**versions, 'dataset': f'{dataset.name}/{dataset.version}'},
     'labels': 0,
@@ -148,7 +150,9 @@ def evaluate(config: Config, dataset: Dataset, labeled: np.ndarray, fitted: Fitt
   }
   seen = {name: look(state, images) for name, images in parts.items()}
   few = dataset.test_images[: measure.HEALTH_IMAGES]
-  pair = [look(state, predict.views(config.augment['strong'], key, few)).features for key in (0, 1)]
+  pair = [
+    look(state, predict.views(config.augment['strong'], key, few, dataset.kind)).features for key in (0, 1)
+  ]
   measures, budget = measure.probes(config.evaluate.probes, dataset, labeled, seen)
   measures |= measure.condition(seen['test'].features, *pair)
   own = (seen['validation'].logits, seen['test'].logits) if program.has_classifier else budget

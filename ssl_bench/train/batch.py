@@ -25,8 +25,8 @@ def policies_of(parts: Mapping[str, Any], views: Mapping[str, m.View]) -> dict[s
 
   def policy(name):
     size_of(parts, name)
-    change = augment.compile_policy(text_of(parts, name), parts['shape'][-1])
-    return lambda key, image: scale(change(key, image))
+    change = augment.compile_policy(text_of(parts, name), parts['shape'][-1], parts['kind'])
+    return lambda key, image: scale(change(key, image), parts['kind'])
 
   return {name: policy(name) for name in sorted({*parts['augment'], *(v.augment for v in views.values())})}
 
@@ -46,7 +46,7 @@ def text_of(parts: Mapping[str, Any], name: str) -> str:
 def size_of(parts: Mapping[str, Any], name: str) -> tuple[int, ...]:
   """The shape of an image after a policy; raises `BadSetting` where it may not be that."""
   shape = tuple(parts['shape'])
-  change = augment.compile_policy(text_of(parts, name), shape[-1])
+  change = augment.compile_policy(text_of(parts, name), shape[-1], parts['kind'])
   key = jax.eval_shape(lambda: jax.random.key(0))
   seen = jax.eval_shape(change, key, jax.ShapeDtypeStruct(shape, 'uint8')).shape
   if seen != shape and name != 'local':

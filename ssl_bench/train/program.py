@@ -105,7 +105,7 @@ def compile_program(structure: str) -> Program:
   def observe(state, numbers, images):
     method, _ = build(numbers)
     state = shown(state)
-    images = batch.scale(parallel.split_batch(images, mesh))
+    images = batch.scale(parallel.split_batch(images, mesh), parts['kind'])
     seen = {'features': method.encode(state, images)}
     return seen | ({'logits': method.predict(state, images)} if method.predict else {})
 
@@ -116,7 +116,7 @@ def compile_program(structure: str) -> Program:
 
   def infer(state, numbers, images):
     method, _ = build(numbers)
-    return (method.predict or method.encode)(shown(state), batch.scale(images))
+    return (method.predict or method.encode)(shown(state), batch.scale(images, parts['kind']))
 
   def transduce(state, numbers):
     return build(numbers)[0].transduce(state)

@@ -9,14 +9,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from ssl_bench import augment, combine, methods, nets
+from ssl_bench import augment, combine, methods
 from ssl_bench import method as m
 from ssl_bench.config import Config, teacher_of
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.data.clients import Shares, blank, holdings
-from ssl_bench.net import Net
 from ssl_bench.signature import BadSetting, facts_of, settings_of, suggest
-from ssl_bench.train import batch, optim, patterns
+from ssl_bench.train import batch, optim, patterns, reading
 
 # What it takes to ask a method for its views.
 NO_NUMBERS: dict[str, Any] = {'method': {}, 'optimizer': None, 'decay': 0.0, 'steps': 1.0, 'combine': None}
@@ -33,7 +32,7 @@ def parts_of(config: Config, dataset: Dataset) -> dict[str, Any]:
   fixed = {k: v for k, v in config.method.items() if k == 'name' or not factory[k].is_number}
   _, optimizer = optim.split_numbers(config.optimizer)
   teacher = teacher_of(config)
-  check_captions(config, dataset)
+  reading.check(config, dataset)
   return {
     'method': fixed,
     'net': config.net,
@@ -41,7 +40,8 @@ def parts_of(config: Config, dataset: Dataset) -> dict[str, Any]:
     'optimizer': optimizer,
     'average': config.ema is not None,
     'batch': [config.batch.labeled, config.batch.unlabeled],
-    'augment': {k: augment.resolve(v, dataset.channels) for k, v in config.augment.items()},
+    'augment': {k: augment.resolve(v, dataset.channels, dataset.kind) for k, v in config.augment.items()},
+    'kind': dataset.kind,
     'shape': dataset.shape,
     'classes': dataset.classes,
     'train': dataset.n_train,
@@ -61,13 +61,6 @@ def _split(name: str, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict
   schema = settings_of(combine.get(name))
   numbers = {k: v for k, v in settings.items() if schema[k].is_number}
   return numbers, {'name': name, **{k: v for k, v in settings.items() if k not in numbers}}
-
-
-def check_captions(config: Config, dataset: Dataset) -> None:
-  """Raises `BadSetting` where a method reads captions and the data have none."""
-  if config.text_net and (dataset.captions is None or dataset.prompts is None):
-    method = config.method['name']
-    raise BadSetting(f'{method} reads captions, and {dataset.name} has none; use dataset=digits_captions.')
 
 
 def stride_of(config: Config) -> int:
@@ -183,7 +176,8 @@ def begin(parts: Mapping[str, Any], numbers: Mapping[str, Any]) -> tuple[Any, An
   def shown(view: m.View) -> dict[str, jax.ShapeDtypeStruct]:
     copies = (view.copies,) if view.copies > 1 else ()
     size = batch.size_of(parts, view.augment)
-    image = jax.ShapeDtypeStruct((sizes[view.stream], *copies, *size), 'float32')
+    dtype = 'int32' if parts['kind'] == 'tokens' else 'float32'
+    image = jax.ShapeDtypeStruct((sizes[view.stream], *copies, *size), dtype)
     index = jax.ShapeDtypeStruct((sizes[view.stream],), 'int32')
     seen = {'image': image, 'label' if view.stream == 'labeled' else 'index': index}
     if view.stream == 'unlabeled' and parts['text_net']:
@@ -198,10 +192,10 @@ def begin(parts: Mapping[str, Any], numbers: Mapping[str, Any]) -> tuple[Any, An
 def builder(parts: Mapping[str, Any]) -> Callable:
   """numbers -> (method, optimizer); the method's teacher, if it has one, is among the numbers."""
   factory = methods.get(parts['method']['name'])
-  fixed = settings_in(parts['method'])
+  fixed = reading.settings_in(parts['method'])
   known = {
-    'encoder': make_net(parts['net']),
-    'text_encoder': parts['text_net'] and make_net(parts['text_net']),
+    'encoder': reading.make_net(parts['net']),
+    'text_encoder': parts['text_net'] and reading.make_net(parts['text_net']),
     'prompts': parts['prompts'] and np.array(parts['prompts'], 'uint8'),
     'classes': parts['classes'],
     'examples': parts['unlabeled'],
@@ -225,16 +219,6 @@ def builder(parts: Mapping[str, Any]) -> Callable:
     return method, optim.make_optimizer(parts['optimizer'], numbers['optimizer'], length)
 
   return build
-
-
-def settings_in(section: Mapping[str, Any]) -> dict[str, Any]:
-  """The settings of a named section, lists as tuples."""
-  return {k: tuple(v) if isinstance(v, list) else v for k, v in section.items() if k != 'name'}
-
-
-def make_net(section: Mapping[str, Any]) -> Net:
-  """The net of a section."""
-  return nets.get(section['name'])(**settings_in(section))
 
 
 def ask_teacher(parts: Mapping[str, Any]) -> Callable:

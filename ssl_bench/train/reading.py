@@ -1,0 +1,38 @@
+"""The nets of a trial, and whether they can read its data: images, texts, captions."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ssl_bench import nets
+from ssl_bench.config import Config
+from ssl_bench.data.arrays import Dataset
+from ssl_bench.net import Net
+from ssl_bench.signature import BadSetting
+
+SAYS = {'image': 'images', 'tokens': 'tokens'}
+FITS = {'image': 'convnet', 'tokens': 'sequence'}
+
+
+def check(config: Config, dataset: Dataset) -> None:
+  """Raises `BadSetting` where a net cannot read what the data are, or there are no captions to read."""
+  if config.text_net and (dataset.captions is None or dataset.prompts is None):
+    method = config.method['name']
+    raise BadSetting(f'{method} reads captions, and {dataset.name} has none; use dataset=digits_captions.')
+  needed = {'net': dataset.kind} | ({'text_net': 'tokens'} if config.text_net else {})
+  for section, kind in needed.items():
+    own = getattr(config, section)
+    if (reads := make_net(own).kind) != kind:
+      raise BadSetting(
+        f'{section} {own["name"]} reads {SAYS[reads]}, and these are {SAYS[kind]}; use another, such as '
+        f'{section}={FITS[kind]}.'
+      )
+
+
+def make_net(section: Mapping[str, Any]) -> Net:
+  """The net of a section."""
+  return nets.get(section['name'])(**settings_in(section))
+
+
+def settings_in(section: Mapping[str, Any]) -> dict[str, Any]:
+  """The settings of a named section, lists as tuples."""
+  return {k: tuple(v) if isinstance(v, list) else v for k, v in section.items() if k != 'name'}
