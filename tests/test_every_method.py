@@ -277,7 +277,7 @@ def test_four_devices_equal_one(tmp_path):
   tests = Path(__file__).parent
   env = {
     **os.environ,
-    'XLA_FLAGS': '--xla_force_host_platform_device_count=4',
+    'XLA_FLAGS': f'{os.environ.get("XLA_FLAGS", "")} --xla_force_host_platform_device_count=4',
     'JAX_PLATFORMS': 'cpu',
     'NPROC': '16',
     'PYTHONPATH': os.pathsep.join([str(tests.parent), *filter(None, [os.environ.get('PYTHONPATH')])]),

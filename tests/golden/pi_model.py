@@ -21,6 +21,7 @@ OBSERVED = {'labeled'}
 MEMORY: set[str] = set()
 SETTINGS = {'weight': 5.0}
 NUMBERS = {'weight': 1.0, 'ramp': 0.2}
+CHANGES = {'augment__weak': 'crop(1)'}  # two views of an image have to differ
 
 
 def objective(params, held, stats, memory, views, *, step, steps, weight=10.0, ramp=0.4):
