@@ -15,10 +15,10 @@ quickstart: install
 	$(BIN)/ssl-bench grid experiments/quickstart.yaml
 
 test: install
-	$(BIN)/python -m pytest -n auto --dist loadgroup --durations=15
+	$(BIN)/python -m pytest -n auto --dist loadgroup --max-worker-restart 0 --durations=15
 
 test-fast: install
-	$(BIN)/python -m pytest -n auto --dist loadgroup -m 'not slow'
+	$(BIN)/python -m pytest -n auto --dist loadgroup --max-worker-restart 0 -m 'not slow'
 
 lint: install
 	$(BIN)/ruff check .

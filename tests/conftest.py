@@ -2,12 +2,14 @@
 
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
 os.environ.setdefault('NPROC', '16')  # forced CPU devices on few cores deadlock in collectives without it
 # Compiling is most of what the tests do; without optimization it takes half the time.
 os.environ.setdefault('XLA_FLAGS', '--xla_backend_optimization_level=0')
+MAPS = 16_000  # memory maps of a process, of which Linux allows 65,530; every compiled program holds some
 
 
 def pytest_configure(config):
@@ -23,5 +25,19 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(items):
   """Tests of one method share its compiled program, those of one file what its fixtures made."""
   for item in items:
-    method = getattr(item, 'callspec', None) and item.callspec.params.get('name')
-    item.add_marker(pytest.mark.xdist_group(str(method or item.path.name)))
+    item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item, nextitem):
+  """Between two groups, lets go of what jax compiled, before the process has more maps than it may."""
+  held, jax = Path('/proc/self/maps'), sys.modules.get('jax')
+  if nextitem is None or _group(item) == _group(nextitem) or not jax or not held.exists():
+    return
+  if held.read_bytes().count(b'\n') > MAPS:
+    jax.clear_caches()
+
+
+def _group(item) -> str:
+  method = getattr(item, 'callspec', None) and item.callspec.params.get('name')
+  return str(method or item.path.name)
