@@ -11,6 +11,7 @@ from ssl_bench.evaluate.predict import chunk_size
 from ssl_bench.train.reads import depends
 
 ROUNDS = 7  # of timing a prediction
+QUIET = 0.25  # cores busy with other work, at most, for a time to count as that of a machine of its own
 
 
 def cost(program, segments: Sequence[Sequence[float]], *, shared: bool) -> dict[str, Any]:
@@ -18,8 +19,9 @@ def cost(program, segments: Sequence[Sequence[float]], *, shared: bool) -> dict[
 
   Args:
     program: what was run; its GFLOPs per step are counted on the lowered step, the same on every backend.
-    segments: [steps, seconds] between two logs, held-out evaluation and saving left out.
-    shared: whether other trials ran on the machine meanwhile.
+    segments: [steps, seconds, cores busy with other work] between two logs, held-out evaluation and saving
+      left out of the seconds.
+    shared: whether other trials ran on the machine meanwhile; else the segments tell.
   """
   per_step = seconds_per_step(segments)
   steps = program.steps_per_epoch
@@ -35,24 +37,29 @@ def cost(program, segments: Sequence[Sequence[float]], *, shared: bool) -> dict[
     'gflops_per_epoch': flops * steps,
     'gflops_per_1000_views': 1000 * flops / program.views_per_step,
     'compile_seconds': program.cost['compile_seconds'],
-    'train_seconds': float(sum(seconds for _, seconds in segments)),
+    'train_seconds': float(sum(seconds for _, seconds, *_ in segments)),
     'peak_memory_bytes': program.cost['memory_bytes'],  # of the compiled step, its data included
-    'shared': shared,
+    'shared': shared or beside(segments) > QUIET,
     **({'steps': 1} if program.advance is None else {}),  # those taken, where they are not the config's
     **({'federated': federated(program, segments)} if program.federated else {}),
   }
 
 
+def beside(segments: Sequence[Sequence[float]]) -> float:
+  """Cores that other work kept busy meanwhile, the median over segments; 0 where it was not noted."""
+  return float(np.median([cores for _, _, *noted in segments for cores in noted] or [0.0]))
+
+
 def federated(program, segments: Sequence[Sequence[float]]) -> dict[str, int]:
   """Rounds, clients, how many of them take part in a round, and the bytes that all rounds moved."""
-  rounds = int(sum(steps for steps, _ in segments)) // program.stride
+  rounds = int(sum(steps for steps, *_ in segments)) // program.stride
   moved = {k: rounds * v for k, v in program.federated.items() if k.startswith('bytes')}
   return {'rounds': rounds, 'local_steps': program.stride, **program.federated, **moved}
 
 
 def seconds_per_step(segments: Sequence[Sequence[float]]) -> float | None:
   """The median over segments, the first (caches, clocks) left out where there are others."""
-  rates = [seconds / steps for steps, seconds in segments if steps]
+  rates = [seconds / steps for steps, seconds, *_ in segments if steps]
   return float(np.median(rates[1:] or rates)) if rates else None
 
 

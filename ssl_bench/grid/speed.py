@@ -74,7 +74,7 @@ def measure(config: Config, steps: int) -> Speed:
       started = time.perf_counter()
       fitted = train(config, dataset, labeled, Room(Path(folder)), quiet, go_on, teacher)
       whole = time.perf_counter() - started
-    return sum(s for _, s in fitted.history['segments']) / steps, whole / steps
+    return sum(s for _, s, *_ in fitted.history['segments']) / steps, whole / steps
 
   trained()  # compiles what only evaluation needs
   rounds = [(bare(), *trained()) for _ in range(ROUNDS)]

@@ -16,6 +16,7 @@ from ssl_bench.config import Config
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.train import federated, log, parallel
 from ssl_bench.train.checkpoint import Checkpoints
+from ssl_bench.train.others import Others
 from ssl_bench.train.program import Program, compile_program
 from ssl_bench.train.structure import arrays_of, numbers_of, structure_of, teaching
 
@@ -49,7 +50,7 @@ class Fitted(NamedTuple):
   program: Program
   numbers: Any
   state: Any
-  history: dict[str, Any]  # curve, evaluations, segments
+  history: dict[str, Any]  # curve, evaluations, segments: [steps, seconds, cores busy with other work]
   teacher: 'Fitted | None' = None
 
 
@@ -105,7 +106,7 @@ def fit(
         checkpoints.save(config.steps, (state, totals), history)
       report(config.steps, {})
       return Fitted(program, numbers, state, history, teacher)
-    step, mark = int(state.step), time.perf_counter()
+    step, mark, others = int(state.step), time.perf_counter(), Others()
     since = step
     while step < config.steps:
       state, totals = program.advance(state, totals, data, numbers)
@@ -116,7 +117,7 @@ def fit(
         totals = jax.tree.map(jnp.copy, empty)
         if bad_step >= 0:
           raise Diverged(bad_step, checkpoints.latest(), history)
-        history['segments'].append([step - since, time.perf_counter() - mark])
+        history['segments'].append([step - since, time.perf_counter() - mark, others.cores()])
         history['curve'].append(metrics)
         report(step, metrics)
         since, mark = step, time.perf_counter()
@@ -144,7 +145,7 @@ def _learn_at_once(program: Program, state, data, numbers, history: dict[str, An
   if history['segments']:
     return state
   assert program.refresh is not None
-  started = time.perf_counter()
+  started, others = time.perf_counter(), Others()
   state = jax.block_until_ready(program.refresh(state, data, numbers))
-  history['segments'].append([1, time.perf_counter() - started])
+  history['segments'].append([1, time.perf_counter() - started, others.cores()])
   return state
