@@ -91,6 +91,7 @@ def test_other_numbers_of_channels_are_refused():
     resolve('flip', 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'text, images',
   [(STRONG, photos()), ('crop(1) | randaugment(2) | cutout(3)', digits())],

@@ -131,6 +131,7 @@ def test_autocontrast_equals_pillow_for_every_range_of_levels():
   assert tables[rows, high].min() == 254, 'Pillow misses white for some ranges, and so must we'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('variant', ['google', 'torchssl'])
 def test_a_whole_policy_equals_pillow(variant):
   n, images = {'google': 2, 'torchssl': 3}[variant], photos()

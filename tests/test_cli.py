@@ -222,6 +222,7 @@ def test_train_then_evaluate_then_a_board(monkeypatch, capsys, here, handlers):
   assert not (here / 'given').exists()
 
 
+@pytest.mark.slow
 def test_a_trial_that_diverges_says_so_with_exit_code_1(monkeypatch, capsys, here, handlers):
   code, out, _ = run(monkeypatch, capsys, 'train', 'c/simclr.yaml', 'optimizer.lr=1e30')
   assert code == 1 and re.search(r'diverged: The loss or its gradient was not finite at step \d+;', out)

@@ -154,6 +154,7 @@ def test_every_number_changes_the_run_and_compiles_nothing(name):
     assert differs(usual, host(ended)), f'{number} changes nothing'
 
 
+@pytest.mark.slow
 def test_each_term_reaches_what_it_should_and_nothing_else(name, examined):
   flows = examined.lab.golden.FLOWS
   assert flows.keys() | {'loss'} == examined.values.keys()
@@ -172,6 +173,7 @@ def test_each_term_reaches_what_it_should_and_nothing_else(name, examined):
   assert_near(whole, {path: sum(p[path] for p in parts) for path in whole})
 
 
+@pytest.mark.slow
 def test_running_moments_come_from_the_declared_views(name, examined):
   usual = host(examined.aux.stats)
   for view, seen in examined.views.items():
@@ -182,6 +184,7 @@ def test_running_moments_come_from_the_declared_views(name, examined):
     assert differs(usual, host(aux.stats)) == (view in examined.lab.golden.OBSERVED), view
 
 
+@pytest.mark.slow
 def test_pseudo_labels_are_well_formed(name, examined):
   pseudo = examined.aux.pseudo
   if pseudo is None:

@@ -47,6 +47,7 @@ def record_of(config, room, dataset):
   return room.recorded(record.identify(config, dataset.fingerprint))
 
 
+@pytest.mark.slow
 def test_the_teacher_is_trained_first_as_if_alone(folder, room, dataset, tmp_path):
   config = load(folder / 'distill.yaml')
   usual = load(folder / 'fixmatch.yaml')
@@ -60,6 +61,7 @@ def test_the_teacher_is_trained_first_as_if_alone(folder, room, dataset, tmp_pat
   assert_same(host(taken.state), host(alone.state))
 
 
+@pytest.mark.slow
 def test_a_student_is_small_and_its_training_costs_its_teachers_as_well(folder, room, dataset):
   config = load(folder / 'distill.yaml')
   cost = record_of(config, room, dataset)['cost']

@@ -226,6 +226,7 @@ def test_a_bad_published_file_is_one_sentence(tmp_path, change, says):
     read_published(path)
 
 
+@pytest.mark.slow
 def test_without_timing_no_value_of_a_clock_is_written(tmp_path):
   build(everything(), out=tmp_path, timing=True, today=TODAY)
   clocked = ('7.77', '77,702', '77,705', '2031-01-02')

@@ -113,6 +113,7 @@ def test_every_stage_has_the_whole_schedule():
   np.testing.assert_allclose(rates, np.cos(7 / 16 * np.pi * np.arange(5) / 5), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_average_starts_anew_with_the_student():
   """Under `with_ema`: the new parameters, and the low decay of the first steps."""
   method = make_method('noisy_student', ENCODER, CLASSES, np.float32(STEPS), stages=3)

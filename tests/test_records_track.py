@@ -201,6 +201,7 @@ def home(tmp_path, monkeypatch):
   assert list(path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_home_and_environment_are_left_alone(home, tmp_path, monkeypatch):
   for name, value in {'MODE': 'online', 'RUN_ID': 'other', 'DIR': str(home), 'DISABLED': 'true'}.items():
     monkeypatch.setenv(f'WANDB_{name}', value)
@@ -210,6 +211,7 @@ def test_home_and_environment_are_left_alone(home, tmp_path, monkeypatch):
   assert len(run_folders(tmp_path / 'room', ID)) == 1
 
 
+@pytest.mark.slow
 def test_mirroring_again_writes_only_what_is_new(tmp_path, capfd):
   first, changed = a_record(metrics={}, status='failed', error='OSError: no space'), a_record(metrics={})
   assert track.mirror([first], tmp_path) == 1
@@ -226,6 +228,7 @@ def test_mirroring_again_writes_only_what_is_new(tmp_path, capfd):
   assert capfd.readouterr() == ('', '')
 
 
+@pytest.mark.slow
 def test_a_record_that_cannot_be_shown_does_not_stop_the_others(tmp_path):
   broken = a_record(id='b' * 16) | {'metrics': None}
   with pytest.warns(track.NotMirrored, match='mirrored 1 of 2 new records') as caught:

@@ -194,6 +194,7 @@ def test_clients_are_drawn_without_replacement_and_all_in_time():
   assert counts.min() > 35 and counts.max() < 85  # 60 ± 4 standard deviations of 6.5
 
 
+@pytest.mark.slow
 def test_who_sits_a_round_out_keeps_its_memory():
   config = config_of('mean_teacher', net__norm='none')
   parts = structure.parts_of(config, DATASET)
@@ -265,6 +266,7 @@ def folder(tmp_path):
   return write_configs(tmp_path / 'configs', plain)
 
 
+@pytest.mark.slow
 def test_a_stopped_training_resumes_bit_for_bit(folder, tmp_path):
   """Rounds and logs are every 3 steps, checkpoints every 4; it is stopped after every round."""
   config = load(folder / 'supervised.yaml', FEDERATED)
