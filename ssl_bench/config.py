@@ -10,7 +10,7 @@ from pydantic import Field, StrictFloat, StrictInt, ValidationError, field_valid
 
 from ssl_bench import methods
 from ssl_bench.complaint import explain, say
-from ssl_bench.schema import Batch, Checkpoint, Ema, Evaluate, Federated, Section, Stress
+from ssl_bench.schema import Batch, Checkpoint, Ema, Evaluate, Federated, Private, Section, Stress
 from ssl_bench.signature import BadSetting, suggest
 from ssl_bench.tree import (
   NAMED,
@@ -50,6 +50,7 @@ class Config(Section):
   stress: Stress | None = None
   combine: tuple[str, ...] = ()  # combinators over the method, the first the innermost
   federated: Federated | None = None
+  private: Private | None = None
   teacher: dict[str, Any] | None = None  # another trial's config, where a trained network is needed first
   text_net: dict[str, Any] | None = None  # the net for captions, where a method reads them
 
@@ -69,7 +70,7 @@ class Config(Section):
 # What a config says about how to run, not about what comes out.
 MANNER = ('checkpoint',)
 # Added later: written only where they are not their default, so that earlier records keep their identity.
-ADDED = ('stress', 'combine', 'federated', 'teacher', 'text_net')
+ADDED = ('stress', 'combine', 'federated', 'private', 'teacher', 'text_net')
 # What a teacher that names a config takes from there; the rest (labels, seeds, steps) is the student's.
 RECIPE = ('method', 'combine', 'net', 'text_net', 'optimizer', 'ema', 'augment', 'teacher')
 
@@ -194,6 +195,10 @@ def resolve(config: Config) -> Config:
     raise BadSetting(f'labels is a count or a fraction up to 1, not {config.labels}.')
   if config.federated:
     _check_rounds(config.federated, config.steps)
+  if config.private and config.federated:
+    raise BadSetting('Private training happens in one place here; leave federated or private out.')
+  if config.private and config.teacher:
+    raise BadSetting('A teacher has seen the private images; leave teacher or private out.')
   method = _named('method', config.method, methods.get)
   _check_teacher(method['name'], config.teacher, config.stress)
   _check_text(method['name'], config.text_net)

@@ -79,3 +79,11 @@ class Federated(Section):
   participation: StrictFloat = Field(1.0, gt=0, le=1)  # share of the clients in a round
   split: str = 'iid'  # or dirichlet(0.3): who holds which image
   proximal: StrictFloat = Field(0.0, ge=0)  # μ of FedProx; 0 is FedAvg
+
+
+class Private(Section):
+  """Differentially private SGD; ε comes out, at `delta`."""
+
+  clip: StrictFloat = Field(1.0, gt=0)  # norm to which the gradient of one unit is clipped
+  noise: StrictFloat = Field(1.0, ge=0)  # its standard deviation, in units of `clip`; 0 protects nothing
+  delta: StrictFloat = Field(1e-5, gt=0, lt=1)

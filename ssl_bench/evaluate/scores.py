@@ -22,13 +22,18 @@ def softmax(logits: ArrayLike) -> Array:
   return np.exp(log_softmax(logits))
 
 
+def losses(logits: ArrayLike, labels: ArrayLike) -> Array:
+  """The negative log-likelihood of each image, [N], in nats."""
+  log_probs = log_softmax(logits)
+  return -log_probs[np.arange(len(log_probs)), np.asarray(labels)]
+
+
 def nll(logits: ArrayLike, labels: ArrayLike) -> float:
   """Mean negative log-likelihood in nats, >= 0; infinite where a label has probability 0.
 
   Where only probs are known, `nll(np.log(probs), labels)` is the same number.
   """
-  log_probs = log_softmax(logits)
-  return float(-log_probs[np.arange(len(log_probs)), np.asarray(labels)].mean())
+  return float(losses(logits, labels).mean())
 
 
 def brier(probs: ArrayLike, labels: ArrayLike) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from ssl_bench import augment, data
 from ssl_bench.config import Config, teacher_of, to_dict
 from ssl_bench.data.arrays import Dataset
-from ssl_bench.evaluate import cost, measure, predict
+from ssl_bench.evaluate import cost, measure, predict, privacy, scores
 from ssl_bench.grid.room import Room
 from ssl_bench.grid.training import Report, labels_seen, teach, train
 from ssl_bench.method import without_average
@@ -18,6 +18,7 @@ from ssl_bench.records import environment, record
 from ssl_bench.signature import BadSetting
 from ssl_bench.train import federated
 from ssl_bench.train.batch import check_batch
+from ssl_bench.train.coupled import check_private, sample_of
 from ssl_bench.train.fit import Diverged, Fitted, Interrupted
 from ssl_bench.train.given import describe_split, labeled_of, stressed
 from ssl_bench.train.structure import check_groups, method_of, parts_of, streams_of, uses_labels
@@ -97,6 +98,9 @@ def check_training(config: Config, dataset: Dataset) -> None:
   if config.federated:
     federated.shares_of(config, dataset, labeled)
     federated.check_method(method_of(parts))
+  if config.private:
+    privacy.check_installed()
+    check_private(config, dataset, labeled)
   if teacher := teacher_of(config):
     try:
       check_training(teacher, dataset)
@@ -170,6 +174,11 @@ def evaluate(config: Config, dataset: Dataset, labeled: np.ndarray, fitted: Fitt
   if program.embed and dataset.test_captions is not None:
     embed = lambda kind, inputs: predict.embed(program, state, numbers, kind, inputs)
     measures['retrieval'] = measure.retrieved(embed, dataset.test_images, dataset.test_captions)
+  if config.private:
+    sample = sample_of(config, dataset, labeled)
+    measures['privacy'] = privacy.spent(config.private.model_dump(), sample, config.steps)
+  if program.has_classifier and program.uses_labels:
+    measures['membership_auc'] = leaked(dataset, labeled, seen)
   measures |= measure.selected(history['evaluations'], config.evaluate.last)
   if program.transduce:
     logits = np.asarray(program.transduce(state, numbers))
@@ -179,6 +188,15 @@ def evaluate(config: Config, dataset: Dataset, labeled: np.ndarray, fitted: Fitt
   if 'agreement' in last:
     pseudo['agreement'] = last['agreement']
   return {'metrics': measures | ({'pseudo_labels': pseudo} if pseudo else {})}
+
+
+def leaked(dataset: Dataset, labeled: np.ndarray, seen: dict[str, predict.Seen]) -> float:
+  """How well the losses tell labeled training images from test images."""
+  members, others = seen['train'].logits, seen['test'].logits
+  assert members is not None and others is not None
+  return privacy.membership_auc(
+    scores.losses(members[labeled], dataset.given_labels[labeled]), scores.losses(others, dataset.test_labels)
+  )
 
 
 def _note(room: Room, identity: str, text: str) -> None:

@@ -226,6 +226,8 @@ def _graph_probe(title: str, name: str) -> tuple[Column, Column]:
   )
 
 
+ATTACK = 'attack that tells labeled images from test images by their losses; 0.5 is a guess'
+MEMBERSHIP = _measure('membership AUC', 'membership_auc', ATTACK)
 FURTHER = (
   METHOD,
   VARIANT,
@@ -246,6 +248,7 @@ FURTHER = (
   _percent('agreement, %', 'agreement', 'teacher and student'),
   _percent('image to text, %', 'image_to_text', 'recall@1: the nearest of the different test texts'),
   _percent('text to image, %', 'text_to_image', 'recall@1: the nearest of the test images'),
+  MEMBERSHIP,
   _measure('std × √d', 'feature_std', 'features of the encoder; collapsed below 0.1', 2),
   _measure('RankMe', 'rankme', 'effective rank of the features', 1),
   _measure('alignment', 'alignment'),

@@ -11,6 +11,7 @@ from ssl_bench.leaderboard.columns import (
   calibration_is_ranked,
   cost_is_ranked,
 )
+from ssl_bench.leaderboard.private import COLUMNS as PRIVATE
 from ssl_bench.leaderboard.rows import Board, Budget, Section
 
 PROTOCOLS = {
@@ -118,7 +119,7 @@ def _resolved(section: Section) -> dict[str, dict[str, str]]:
 def columns() -> tuple[tuple[str, str], ...]:
   """(title, explanation) of the columns that need one."""
   return tuple(
-    {c.title: (c.title, c.hint) for c in (*RANKING, STRESS, TO_USUAL, *FURTHER) if c.hint}.values()
+    {c.title: (c.title, c.hint) for c in (*RANKING, STRESS, TO_USUAL, *FURTHER, *PRIVATE) if c.hint}.values()
   )
 
 

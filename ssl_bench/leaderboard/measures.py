@@ -37,6 +37,8 @@ PATHS = {  # measure -> where it stands in a record
   'best_on_test': ('metrics', 'accuracy_best_on_test'),
   'image_to_text': ('metrics', 'retrieval', 'image_to_text@1'),
   'text_to_image': ('metrics', 'retrieval', 'text_to_image@1'),
+  'epsilon': ('metrics', 'privacy', 'epsilon'),
+  'membership_auc': ('metrics', 'membership_auc'),
   'feature_std': ('metrics', 'health', 'feature_std'),
   'rankme': ('metrics', 'health', 'rankme'),
   'alignment': ('metrics', 'health', 'alignment'),

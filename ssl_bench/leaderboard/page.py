@@ -28,7 +28,12 @@ def page(board: Board) -> str:
 
 
 def _section(section: Section, timing: bool) -> dict[str, Any]:
-  sweeps = [t for b in section.budgets for t in (tables.sweep(b), *tables.stressed(b)) if t is not None]
+  sweeps = [
+    t
+    for b in section.budgets
+    for t in (tables.sweep(b), *tables.stressed(b), tables.private(b))
+    if t is not None
+  ]
   return {
     'id': f'{section.dataset}-{section.protocol}',
     'title': facts.title(section),

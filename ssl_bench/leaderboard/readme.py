@@ -32,7 +32,7 @@ def _section(section: Section, timing: bool) -> list[str]:
       parts += [f'### {table.title}', markdown(table)]
     if (swept := tables.sweep(budget)) is not None:
       parts += [f'### {swept.title}', markdown(swept)]
-    for table in tables.stressed(budget):
+    for table in (*tables.stressed(budget), *filter(None, [tables.private(budget)])):
       parts += [f'### {table.title}', markdown(table)]
   if (beside := tables.beside(section)) is not None:
     parts += [f'### {beside.title}', markdown(beside)]

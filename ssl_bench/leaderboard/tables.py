@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from ssl_bench.leaderboard import private as privacy
 from ssl_bench.leaderboard.cells import DASH, Cell, digits_of, percent, points, whole, words
 from ssl_bench.leaderboard.columns import (
   FURTHER,
@@ -64,6 +65,12 @@ def stressed(budget: Budget) -> tuple[Table, ...]:
     return f'Stress ({", ".join(kinds)}), {budget.labels:,} labels'
 
   return tuple(_of_rows(name(rows), columns, rows) for rows in budget.stressed)
+
+
+def private(budget: Budget) -> Table | None:
+  """Private training at one label budget, beside the same without; None where there is none."""
+  rows = privacy.beside_open(budget.rows)
+  return _of_rows(f'Private training, {budget.labels:,} labels', privacy.COLUMNS, rows) if rows else None
 
 
 def further(budget: Budget) -> Table:

@@ -16,7 +16,7 @@ COUNTED = (
   *('parameters', 'gflops_per_image', 'teacher_gflops', 'federated'),
 )
 # Sections that a config has or has not, and that a row's name therefore always tells.
-PATTERNS = ('federated',)
+PATTERNS = ('federated', 'private')
 
 
 class Pair(NamedTuple):

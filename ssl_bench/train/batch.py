@@ -72,8 +72,8 @@ def drawer(parts: Mapping[str, Any], streams: set[str], mesh) -> Callable:
     if 'labeled' in streams:
       own = jax.random.fold_in(key, 0)
       n, start = (n_labels, 0) if held is None else (held['labels'], held['first_label'])
-      at = data['pool'][start + stream.labeled_batch_indices(own, step, labeled, n)]
-      batch['labeled'] = {'image': data['image'][at], 'label': data['given'][at]}
+      places = start + stream.labeled_batch_indices(own, step, labeled, n)
+      batch['labeled'] = labeled_images(data, places)
     if 'unlabeled' in streams:
       own = jax.random.fold_in(key, 1)
       if sample is not None:
@@ -83,9 +83,9 @@ def drawer(parts: Mapping[str, Any], streams: set[str], mesh) -> Callable:
         at = data['clients']['images'][held['first_image'] + at]
       else:
         at = stream.epoch_indices(own, step, unlabeled, parts['unlabeled'])
-      where = data['stream'][at] if parts['subset'] else at
-      batch['unlabeled'] = {'image': data['image'][where], 'index': at}
+      batch['unlabeled'] = unlabeled_images(data, at)
       if parts['text_net']:
+        where = data['stream'][at] if parts['subset'] else at
         which = stream.choices(jax.random.fold_in(key, 2), step, unlabeled, parts['captions'][0])
         batch['unlabeled']['caption'] = data['caption'][where, which]
     return parallel.split_batch(batch, mesh)
@@ -98,6 +98,18 @@ def places(data, positions):
   found = jnp.searchsorted(data['stream'], positions)
   there = data['stream'][jnp.minimum(found, len(data['stream']) - 1)] == positions
   return jnp.where(there, found, len(data['stream'])).astype('int32')
+
+
+def labeled_images(data, places) -> dict[str, jax.Array]:
+  """The labeled images at some places of the pool."""
+  at = data['pool'][places]
+  return {'image': data['image'][at], 'label': data['given'][at]}
+
+
+def unlabeled_images(data, at) -> dict[str, jax.Array]:
+  """The images at some places of the unlabeled stream, and these."""
+  where = data['stream'][at] if 'stream' in data else at
+  return {'image': data['image'][where], 'index': at}
 
 
 def sizes(parts: Mapping[str, Any]) -> dict[str, int]:

@@ -19,14 +19,26 @@ def structure(config: Config) -> dict[str, Any]:
       'proximal': rounds.proximal > 0,
       'together': jax.default_backend() != 'cpu',
     }
+  if config.private:
+    added['private'] = True
   return added
 
 
 def numbers(config: Config) -> dict[str, Any]:
   """What is traced."""
-  return {'proximal': config.federated.proximal} if config.federated else {}
+  added: dict[str, Any] = {}
+  if config.federated:
+    added['proximal'] = config.federated.proximal
+  if config.private:
+    added['private'] = {'clip': config.private.clip, 'noise': config.private.noise}
+  return added
 
 
 def shapes(parts: Mapping[str, Any], shape: Callable) -> dict[str, Any]:
   """The shapes of `numbers`, of a structure."""
-  return {'proximal': shape((), 'float32')} if 'federated' in parts else {}
+  added: dict[str, Any] = {}
+  if 'federated' in parts:
+    added['proximal'] = shape((), 'float32')
+  if 'private' in parts:
+    added['private'] = {'clip': shape((), 'float32'), 'noise': shape((), 'float32')}
+  return added

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from ssl_bench import method as m
-from ssl_bench.train import batch, federated, log, parallel
+from ssl_bench.train import batch, federated, log, parallel, private
 from ssl_bench.train.structure import abstract, builder, method_of, streams_of
 
 
@@ -58,7 +58,8 @@ def compile_program(structure: str) -> Program:
   method = method_of(parts)
   streams = streams_of(parts)
   policies = batch.policies_of(parts, method.views)
-  draw = batch.drawer(parts, streams, mesh)
+  draw = (private if 'private' in parts else batch).drawer(parts, streams, mesh)
+  expected = batch.sizes(parts)[private.stream_of(streams)]
 
   def start(seed, data, numbers):
     method, tx = build(numbers)
@@ -69,7 +70,10 @@ def compile_program(structure: str) -> Program:
     method, tx = build(numbers)
     sample = method.sample and partial(method.sample, state)
     drawn = draw(data, state.key, state.step, numbers['n_labels'], sample)
-    new, told = m.make_step(method, tx, policies)(state, drawn)
+    estimate = jax.value_and_grad
+    if 'private' in parts:
+      estimate = private.estimator(**numbers['private'], expected=expected)
+    new, told = m.make_step(method, tx, policies, estimate)(state, drawn)
     return new, log.measure(told, data['label'], parts['classes'], state.step)
 
   def init(seed, data, numbers):

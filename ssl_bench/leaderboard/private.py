@@ -1,0 +1,88 @@
+"""Private training beside the same without: which rows stand together, and what their columns say."""
+
+from collections.abc import Sequence
+
+from ssl_bench.leaderboard.aggregate import compare, say_variant
+from ssl_bench.leaderboard.cells import NOTHING, Cell, digits_of, plain, signed, words
+from ssl_bench.leaderboard.columns import MEASURES, MEMBERSHIP, METHOD, Column
+from ssl_bench.leaderboard.rows import Row
+
+PATTERN = 'private.'
+
+
+def beside_open(rows: Sequence[Row]) -> tuple[Row, ...]:
+  """The private rows, each method's by their noise, after the rows without privacy that they are compared to.
+
+  That is the one of the same method whose settings differ the least; `to_usual` is then the difference to it.
+  """
+  private = [row for row in rows if _is_private(row)]
+  groups: dict[tuple[str, str], list[Row]] = {}
+  for row in sorted(private, key=lambda row: (row.method, _noise(row), say_variant(row.variant))):
+    other = _nearest(row, rows)
+    name = (row.method, say_variant(other.variant) if other else '')
+    groups.setdefault(name, [other] if other else []).append(row._replace(to_usual=compare(row, other)))
+  return tuple(row for name in sorted(groups) for row in groups[name])
+
+
+def _is_private(row: Row) -> bool:
+  return any(name.startswith(PATTERN) for name in row.settings)
+
+
+def _noise(row: Row) -> float:
+  return float(row.settings.get('private.noise', 0))
+
+
+def _nearest(row: Row, rows: Sequence[Row]) -> Row | None:
+  """The same method without privacy."""
+  own = _without(row.settings).items()
+  found = [other for other in rows if other.method == row.method and not _is_private(other)]
+  return min(found, key=lambda o: (len(own ^ o.settings.items()), say_variant(o.variant)), default=None)
+
+
+def _without(settings) -> dict[str, str]:
+  return {k: v for k, v in settings.items() if not k.startswith(PATTERN)}
+
+
+def _setting(name: str, hint: str) -> Column:
+  return Column(name, hint, lambda row: words(row.settings.get(f'{PATTERN}{name}', '')))
+
+
+def _epsilon(row: Row) -> Cell:
+  if not _is_private(row):
+    return NOTHING
+  return plain(row.measures.get('epsilon'), 2) if 'epsilon' in row.measures else Cell('∞', 1e9)
+
+
+def _stream(row: Row) -> Cell:
+  told = [(t.record.get('metrics') or {}).get('privacy') or {} for t in row.trials]
+  return words(', '.join(sorted({own['stream'] for own in told if 'stream' in own})))
+
+
+COLUMNS = (
+  METHOD,
+  Column(
+    'variant',
+    '',
+    lambda row: words(say_variant(_without(row.variant))),
+    numeric=False,
+    prose=True,
+    optional=True,
+  ),
+  Column('protects', 'the private stream: the unit is one image of it', _stream, numeric=False),
+  _setting('clip', "norm to which one image's gradient is clipped"),
+  _setting('noise', 'standard deviation of the noise, in units of clip'),
+  Column(
+    'ε',
+    'bound, at δ, on what the trained parameters tell of one image; not of the log, the evaluations or the '
+    'choice of settings; ∞ is no bound',
+    _epsilon,
+  ),
+  Column('δ', 'for which ε is stated', lambda row: words(row.settings.get('private.delta', ''))),
+  *MEASURES[:2],
+  Column(
+    'to without, points',
+    'paired difference to the same method without privacy, in the settings that are nearest',
+    lambda row: signed(row.to_usual, digits_of(row)) if _is_private(row) else NOTHING,
+  ),
+  MEMBERSHIP,
+)

@@ -1,0 +1,127 @@
+"""What private training refuses: a loss in which images meet, or that remembers what it saw of them."""
+
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ssl_bench import method as m
+from ssl_bench.config import Config
+from ssl_bench.data.arrays import Dataset
+from ssl_bench.signature import BadSetting
+from ssl_bench.train import batch, private
+from ssl_bench.train.reads import depends
+from ssl_bench.train.structure import arrays_of, builder, numbers_of, parts_of, streams_of, structure_of
+
+ROUNDING = 1e-5  # of the loss
+SCALES = (1.0, 8.0)  # of the parameters: the larger ones make a fresh network confident
+
+
+def check_private(config: Config, dataset: Dataset, labeled: np.ndarray) -> None:
+  """Raises `BadSetting` where private training is asked for and cannot be."""
+  if config.private is None:
+    return
+  sample = sample_of(config, dataset, labeled)
+  drawn, n, name = (sample[k] for k in ('expected', 'n', 'stream'))
+  if drawn > n:
+    raise BadSetting(f'A private step draws {drawn} of {n} {name} images on average; make the batch smaller.')
+  told = _why_not(structure_of(config, dataset), _Inputs(config, dataset, labeled))
+  if told:
+    raise BadSetting(f'{config.method["name"]} {told}')
+
+
+def sample_of(config: Config, dataset: Dataset, labeled: np.ndarray) -> dict[str, Any]:
+  """The private `stream` of `n` images, if it is `alone`, and a step's `expected` images and `places`."""
+  streams = streams_of(parts_of(config, dataset))
+  name = private.stream_of(streams)
+  n = len(labeled) if name == 'labeled' else dataset.n_unlabeled
+  expected = config.batch.labeled if name == 'labeled' else config.batch.unlabeled
+  places = private.capacity_of(expected)
+  return {'stream': name, 'alone': len(streams) == 1, 'n': n, 'expected': expected, 'places': places}
+
+
+class _Inputs:
+  """What the answer is computed from; it depends on the structure alone, so all are alike to the cache."""
+
+  def __init__(self, *inputs: Any):
+    self.inputs = inputs
+
+  def __eq__(self, other: object) -> bool:
+    return isinstance(other, _Inputs)
+
+  def __hash__(self) -> int:
+    return 0
+
+
+@lru_cache(maxsize=64)
+def _why_not(structure: str, given: _Inputs) -> str | None:
+  """What keeps a method from private training, as the end of a sentence, or None."""
+  del structure
+  config, dataset, labeled = given.inputs
+  parts = parts_of(config, dataset)
+  numbers = numbers_of(config, len(labeled))
+  if parts['text_net']:
+    return 'compares images with captions of others, so no gradient is that of one pair; leave private out.'
+  method, tx = builder(parts)(numbers)
+  if method.loss is None and not method.refresh:
+    return 'learns nothing, so there is nothing to protect; leave private out.'
+  if method.refresh or method.sample:
+    return 'looks at more images than its batch, which no noise hides; leave private out.'
+  data = arrays_of(dataset, labeled)
+  policies = batch.policies_of(parts, method.views)
+  draw = private.drawer(parts, streams_of(parts), None)
+
+  @jax.jit
+  def start(data, numbers):
+    key = jax.random.key(0)
+    one, other = (draw(data, key, step, numbers['n_labels']) for step in (0, 1))
+    look = lambda seen: m.look(method.views, seen, policies, key)
+    return m.init_state(method, tx, policies, key, one), look(one), look(other)
+
+  state, one, other = start(data, numbers)
+  if any(jax.tree.leaves(depends(lambda views: method.init(jax.random.key(0), views), one)[0])):
+    return 'begins with what it saw of its images, without noise; leave private out.'
+  left = lambda views, state: method.loss(state, views, jax.random.key(0))[1]
+  if any(jax.tree.leaves(depends(lambda *x: left(*x).stats, one, state)[0])):
+    return (
+      'keeps statistics of its batch, as BatchNorm does, so no gradient is that of a single image; use '
+      'net.norm=group, or a method whose own layers have none.'
+    )
+  if any(jax.tree.leaves(depends(lambda *x: left(*x).memory, one, state)[0])):
+    return 'keeps in memory, without noise, what it saw of its images; leave private out.'
+  if is_coupled(method, state, one, other):
+    return (
+      'compares images of a batch with each other, so no gradient is that of a single image; use a method '
+      'whose loss is a mean over images.'
+    )
+  return None
+
+
+def is_coupled(method: m.Method, state: m.State, one, other) -> bool:
+  """Whether the loss of a batch is no sum of a part from each half of it.
+
+  A sum changes by the same when one half is exchanged, whichever the other half is: its second difference
+  over views of two batches is zero, with all that the loss draws held fixed.  It is looked at with the given
+  parameters and with much larger ones, where predictions are confident.
+  """
+
+  objective = method.loss
+  assert objective is not None, 'a method without a loss has nothing to couple'
+
+  @jax.jit
+  def differences(state, one, other):
+    def loss(scale, first, second):
+      halves = jax.tree.map(lambda x, y: jnp.concatenate([x[: len(x) // 2], y[len(y) // 2 :]]), first, second)
+      params = jax.tree.map(lambda w: scale * w, state.params)
+      return objective(state._replace(params=params), halves, jax.random.key(0))[0]
+
+    def both(scale):
+      values = [loss(scale, a, b) for a in (one, other) for b in (one, other)]
+      signed = values[0] - values[1] - values[2] + values[3]
+      return jnp.abs(signed) / (1 + jnp.abs(jnp.stack(values)).max())
+
+    return [both(scale) for scale in SCALES]
+
+  return any(float(x) > ROUNDING for x in differences(state, one, other))

@@ -1,0 +1,134 @@
+"""Differentially private SGD: a gradient estimator that clips each unit's gradient and adds noise to the sum.
+
+Abadi et al., "Deep Learning with Differential Privacy" (2016), algorithm 1: every image is in a batch
+independently with the same probability (Poisson sampling), gradients of single units are clipped to the norm
+C, their sum gets Gaussian noise of standard deviation σC, and is divided by the batch that is expected.
+
+The private stream is the labeled one where a method has it, else the unlabeled one, and the unit is one image
+of it, added or removed.  A method with both streams takes each labeled image together with its share of
+unlabeled images, which are public: what is protected is then which images are labeled, and how.
+
+* ε covers all that training leaves behind: parameters, their average, teachers, the optimizer's state.  It
+  does not cover the log, the evaluations, probes fitted on the training images, or the choice of settings.
+* It holds for coins and noise that nobody else knows.  Here the seed stands in the record, so that a run can
+  be repeated: who knows it can subtract the noise.  How many units there are is taken as known, and float32
+  as exact.
+* A unit's place in the padded batch, and with it its augmentation and its unlabeled images, depends on which
+  others were drawn.  All places are alike in distribution, so this moves no other unit's share of the sum.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from scipy import stats
+
+from ssl_bench import method as m
+from ssl_bench.data import stream
+from ssl_bench.signature import BadSetting
+from ssl_bench.train import batch, parallel
+
+OVERFLOW = 1e-12  # probability, at most, that a step draws as many images as its padded batch has places
+
+
+def stream_of(streams: set[str]) -> str:
+  """The stream whose images are protected."""
+  return 'labeled' if 'labeled' in streams else 'unlabeled'
+
+
+def capacity_of(expected: int) -> int:
+  """Places in the padded batch: as many images are drawn with a probability below `OVERFLOW`.
+
+  Their number is binomial with this mean, and its upper tail is below that of the Poisson distribution.
+  """
+  return int(stats.poisson.isf(OVERFLOW, expected)) + 2
+
+
+def drawer(parts: Mapping[str, Any], streams: set[str], mesh) -> Callable:
+  """As `batch.drawer`; the private stream is a padded Poisson sample that says which of it is `valid`.
+
+  Raises `BadSetting` where a padded batch needs more unlabeled images than there are.
+  """
+  labeled, unlabeled = parts['batch']
+  both, n = streams == {'labeled', 'unlabeled'}, parts['unlabeled']
+  shared = capacity_of(labeled) * (unlabeled // labeled)
+  if both and shared > n:
+    raise BadSetting(
+      f'A private step would see up to {shared} of {n} unlabeled images; '
+      'make batch.labeled or batch.unlabeled_ratio smaller.'
+    )
+
+  def draw(data, key, step, n_labels, sample=None):
+    del sample
+    key, drawn = jax.random.fold_in(key, batch.STREAM), {}
+    own = {name: jax.random.fold_in(key, i) for i, name in enumerate(('labeled', 'unlabeled'))}
+    if 'labeled' in streams:
+      places, valid = poisson_sample(own['labeled'], step, labeled, n_labels, parts['train'])
+      drawn['labeled'] = {**batch.labeled_images(data, places), 'valid': valid}
+    if both:
+      at = stream.epoch_indices(own['unlabeled'], step, shared, n)
+      drawn['unlabeled'] = batch.unlabeled_images(data, at)
+    elif 'unlabeled' in streams:
+      at, valid = poisson_sample(own['unlabeled'], step, unlabeled, n, n)
+      drawn['unlabeled'] = {**batch.unlabeled_images(data, at), 'valid': valid}
+    return parallel.split_batch(drawn, mesh)
+
+  return draw
+
+
+def poisson_sample(key: jax.Array, step, expected: int, n, most: int) -> tuple[jax.Array, jax.Array]:
+  """A sample of [0, n), each with probability expected / n: int32 [capacity], and which of them are valid.
+
+  `n` may be traced; it is at most `most`, which is static.
+  """
+  capacity = capacity_of(expected)
+  uniform = jax.random.uniform(jax.random.fold_in(key, step), (most,))
+  taken = (uniform < expected / n) & (jnp.arange(most) < n)
+  places = jnp.nonzero(taken, size=capacity, fill_value=0)[0]
+  return places.astype('int32'), jnp.arange(capacity) < taken.sum()
+
+
+def estimator(clip, noise, expected: int) -> Callable:
+  """Stands where `jax.value_and_grad` stands; `clip` and `noise` (C and σ) may be traced.
+
+  The batch's private stream has `valid`, bool [units]; every other array is cut in as many parts.  The loss
+  and the metrics are means over the valid units; they have no noise.
+  """
+
+  def estimate(objective: Callable, has_aux: bool = True) -> Callable:
+    def at(params, state, views, key):
+      valid = next(view['valid'] for view in views.values() if 'valid' in view)
+      units = len(valid)
+      cut = jax.tree.map(lambda x: x.reshape(units, len(x) // units, *x.shape[1:]), views)
+      keys = jax.random.split(jax.random.fold_in(key, 0), units)
+      each = jax.vmap(jax.value_and_grad(objective, has_aux=has_aux), (None, None, 0, 0))
+      (loss, aux), grads = each(params, state, cut, keys)
+      total = clipped_sum(grads, clip, valid)
+      spread = optax.tree.random_like(jax.random.fold_in(key, 1), total, sampler=jax.random.normal)
+      noisy = jax.tree.map(lambda g, z: (g + clip * noise * z) / expected, total, spread)
+      mean = lambda x: jnp.where(valid, x, 0).sum() / jnp.maximum(valid.sum(), 1)
+      return (mean(loss), _merged(aux, valid, mean)), noisy
+
+    return at
+
+  return estimate
+
+
+def clipped_sum(grads, clip, valid):
+  """Σ g min(1, C / ‖g‖) over valid units; leaves have an axis of units first, ‖·‖ is over all leaves."""
+  norms = jax.vmap(optax.tree.norm)(grads)
+  factor = jnp.where(valid, jnp.minimum(1, clip / jnp.maximum(norms, 1e-30)), 0)
+  return jax.tree.map(lambda g: (factor.reshape(-1, *[1] * (g.ndim - 1)) * g).sum(0), grads)
+
+
+def _merged(aux: m.Aux, valid, mean) -> m.Aux:
+  """What the units' losses leave behind, as one; memory and statistics depend on no unit."""
+  first = lambda tree: jax.tree.map(lambda x: x[0], tree)
+  pseudo = aux.pseudo
+  if pseudo is not None:
+    mask = pseudo.mask * valid[:, None]
+    flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), pseudo._replace(mask=mask))
+    pseudo = m.PseudoLabels(*flat)
+  return m.Aux(first(aux.stats), first(aux.memory), jax.tree.map(mean, aux.metrics), pseudo)
