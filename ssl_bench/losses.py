@@ -15,6 +15,11 @@ def soft_cross_entropy(logits, targets):
   return -(targets * jax.nn.log_softmax(logits.astype('float32'))).sum(-1)
 
 
+def entropy(probs):
+  """-Σ_c probs_c log probs_c, in nats; 0 log 0 is 0.  [..., classes] -> [...]."""
+  return jax.scipy.special.entr(probs.astype('float32')).sum(-1)
+
+
 def squared_error(probs, targets):
   """Mean over classes of (probs - targets)².  [batch, classes] twice -> [batch]."""
   return jnp.square(probs.astype('float32') - targets.astype('float32')).mean(-1)

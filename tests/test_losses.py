@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.special import log_softmax
+from scipy.stats import entropy as scipy_entropy
 from scipy.stats import norm
 
 from ssl_bench import losses
@@ -141,6 +142,11 @@ def test_off_diagonal_keeps_all_but_the_diagonal_and_its_gradient():
   matrix = jnp.arange(9.0).reshape(3, 3) + 1
   np.testing.assert_array_equal(losses.off_diagonal(matrix), matrix - np.diag([1, 5, 9]))
   np.testing.assert_array_equal(jax.grad(lambda m: losses.off_diagonal(m).sum())(matrix), 1 - np.eye(3))
+
+
+def test_entropy_is_that_of_scipy_and_0_where_one_class_is_certain():
+  np.testing.assert_allclose(losses.entropy(TARGETS), scipy_entropy(TARGETS, axis=-1), rtol=1e-5)
+  np.testing.assert_array_equal(losses.entropy(jnp.eye(3)), 0)
 
 
 SCORES = RNG.uniform(-1, 1, (9, 4))

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ssl_bench import net
-from ssl_bench.losses import cross_views, normalize
+from ssl_bench.losses import cross_views, entropy, normalize
 from ssl_bench.method import Aux, Method, by_size, moving_average, multi_crop
 from ssl_bench.signature import POSITIVE, UNIT, Range
 
@@ -27,6 +27,7 @@ def dino(
   hidden: Annotated[int, POSITIVE] = 512,
   bottleneck: Annotated[int, POSITIVE] = 128,
   out: Annotated[int, POSITIVE] = 1024,
+  batch_norm: bool = False,
 ) -> Method:
   """Caron et al., "Emerging Properties in Self-Supervised Vision Transformers" (2021).
 
@@ -46,12 +47,13 @@ def dino(
     hidden: width of the two hidden layers of the projector (2,048).
     bottleneck: width of the projection (256).
     out: number of scores (K, 65,536).
+    batch_norm: in the projector's hidden layers (off; on for the authors' ResNet-50).
 
   Evaluated: the teacher's encoder, as in the paper.
-  Heads: three linear layers with GELU between them and no BatchNorm, unit length, and a last layer with
-  weights of unit length and no bias: its gain stays 1 (`norm_last_layer` in the authors' code).
-  BatchNorm (in the encoder, if it has any): a pass for each size of crops; the teacher sees the global views
-  and keeps its own moments.
+  Heads: three linear layers with GELU between them and, if asked, BatchNorm; unit length, and a last layer
+  with weights of unit length and no bias: its gain stays 1 (`norm_last_layer` in the authors' code).
+  BatchNorm: in the encoder a pass for each size of crops, in the projector all crops together; the teacher
+  sees the global views and keeps its own moments.
   The last layer stands still in the first epoch: `groups: {last: {schedule: "cosine(7/16, frozen=0.01)"}}`
   in the optimizer's section, for an epoch of a hundred.  The second global view is the policy `other`.
   Deviations: τ_t rises by the step, not by the epoch; weight decay stays what the optimizer says, where it
@@ -59,7 +61,7 @@ def dino(
   authors' code clips each parameter's; layers are initialized as elsewhere here; the default widths are for
   small nets.
   """
-  head = net.projector(hidden, hidden, bottleneck, norm='none', activation='gelu')
+  head = net.projector(hidden, hidden, bottleneck, norm='batch' if batch_norm else 'none', activation='gelu')
   model = net.chain(encoder=net.each(encoder), projector=head)
 
   def init(key, views):
@@ -85,9 +87,9 @@ def dino(
     target = jax.nn.softmax((taught - state.memory['center']) / sharp)
     value = cross_views(student.reshape(shape) / temperature, target.reshape(shape))
     center = moving_average(state.memory['center'], taught.mean(0), center_decay)
-    entropy = -(target * jnp.log(jnp.maximum(target, 1e-30))).sum(-1).mean()
+    told = {'teacher_entropy': entropy(target).mean(), 'outputs_used': jnp.exp(entropy(target.mean(0)))}
     memory = {'teacher': (params, moments), 'center': center}
-    return value, Aux(stats, memory, {'loss/distillation': value, 'teacher_entropy': entropy})
+    return value, Aux(stats, memory, {'loss/distillation': value, **told})
 
   def update(state):
     part = jnp.minimum((state.step - 1) / steps, 1)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ssl_bench import net
-from ssl_bench.losses import cross_views, normalize, sinkhorn
+from ssl_bench.losses import cross_views, entropy, normalize, sinkhorn
 from ssl_bench.method import Aux, Method, by_size, multi_crop
 from ssl_bench.signature import POSITIVE, UNIT, Range
 
@@ -35,7 +35,7 @@ def swav(
 
   Args (numbers are those of the authors' code):
     temperature: τ (0.1).
-    epsilon: ε; the smaller, the harder the codes (0.05).
+    epsilon: ε; the smaller, the harder the codes (0.05; their README: less where the loss stays at ln K).
     iterations: of columns and rows (3).
     queue: earlier projections of each global view that share in the codes, of any number (3,840 with batches
       of 256; 0, none, with 4,096).
@@ -53,6 +53,7 @@ def swav(
   Prototypes stand still at first: `groups: {prototypes: {schedule: "cosine(7/16, frozen=0.01)"}}` in the
   optimizer's section (the authors' code: the first epoch, of batches of 4,096 or of 256).  The second global
   view is the policy `other`: for the paper, whose views are alike, leave it out.
+  Collapsed where `code_entropy` and the loss are ln K: one projection for all, which equal codes fit.
   Deviations: the queue fills from the first step and those of its rows that are filled count from
   `queue_start` on, where the authors' code begins to fill it then and uses it once it is full; the default
   widths are for small nets.
@@ -77,10 +78,9 @@ def swav(
     assign = lambda scores, valid: sinkhorn(scores, epsilon, iterations, valid)[:n]
     codes = jax.vmap(assign)(compare(bank, rows_held), valid)
     value = cross_views(compare(z, rows) / temperature, codes)
-    share = codes.mean((0, 1))
-    used = jnp.exp(-(share * jnp.log(jnp.maximum(share, 1e-30))).sum())
+    told = {'code_entropy': entropy(codes).mean(), 'prototypes_used': jnp.exp(entropy(codes.mean((0, 1))))}
     memory = {'queue': bank[:, :queue]} if queue else {}
-    return value, Aux(stats, memory, {'loss/swapped': value, 'prototypes_used': used})
+    return value, Aux(stats, memory, {'loss/swapped': value, **told})
 
   def update(state):
     rows = normalize(state.params['prototypes'])

@@ -17,6 +17,11 @@ CASES = {
   'global views only, a fast teacher and center': Case(
     loss=4.8392, settings=SMALL | {'crops': 0, 'ema_decay': 0.5, 'center_decay': 0.1}
   ),
+  'BatchNorm in the projector, soft targets': Case(
+    loss=2.60533,
+    settings=SMALL | {'batch_norm': True, 'temperature': 0.5, 'teacher_temperature': 0.4},
+    rate=0.1,
+  ),
   'before the warm-up': Case(loss=4.59728, settings=SMALL | RISING, step=0),
   'into its end': Case(loss=5.98766, settings=SMALL | RISING, step=8),
 }
