@@ -197,8 +197,8 @@ def resolve(config: Config) -> Config:
     _check_rounds(config.federated, config.steps)
   if config.private and config.federated:
     raise BadSetting('Private training happens in one place here; leave federated or private out.')
-  if config.private and config.teacher:
-    raise BadSetting('A teacher has seen the private images; leave teacher or private out.')
+  if config.teacher and (config.private or config.teacher.get('private')):
+    raise BadSetting('ε of a student or a teacher says nothing of both; leave teacher or private out.')
   method = _named('method', config.method, methods.get)
   _check_teacher(method['name'], config.teacher, config.stress)
   _check_text(method['name'], config.text_net)

@@ -251,6 +251,10 @@ def test_a_method_that_mixes_images_is_refused_and_one_that_does_not_is_not(fold
     (['private.noise=-1'], 'private.noise must be'),
     (['private.delta=1'], 'private.delta must be'),
     (['method=fine_tune', 'teacher={method: supervised}'], 'leave teacher or private out'),
+    (
+      ['private=null', 'method=fine_tune', 'teacher={method: supervised, private: {noise: 1.0}}'],
+      'leave teacher or private out',
+    ),
     (['private.epsilon=1'], "There is no setting 'private.epsilon'"),
   ],
 )

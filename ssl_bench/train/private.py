@@ -17,6 +17,7 @@ unlabeled images, which are public: what is protected is then which images are l
   others were drawn.  All places are alike in distribution, so this moves no other unit's share of the sum.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -41,9 +42,10 @@ def stream_of(streams: set[str]) -> str:
 def capacity_of(expected: int) -> int:
   """Places in the padded batch: as many images are drawn with a probability below `OVERFLOW`.
 
-  Their number is binomial with this mean, and its upper tail is below that of the Poisson distribution.
+  Their number is binomial with this mean, and its upper tail is below that of the Poisson distribution.  A
+  multiple of 8, so that devices can share it evenly.
   """
-  return int(stats.poisson.isf(OVERFLOW, expected)) + 2
+  return 8 * math.ceil((stats.poisson.isf(OVERFLOW, expected) + 2) / 8)
 
 
 def drawer(parts: Mapping[str, Any], streams: set[str], mesh) -> Callable:
