@@ -185,6 +185,7 @@ def folder(tmp_path):
 
 
 def test_a_private_trial_records_what_it_spent(folder, tmp_path):
+  pytest.importorskip('dp_accounting')
   config = load(folder / 'supervised.yaml', ['ema=null'])
   found = run_trial(config, Room(tmp_path / 'runs'))
   assert found['status'] == 'done', found['error']
