@@ -38,7 +38,7 @@ def dino(
 
   Args (numbers are those of the authors' code):
     temperature: τ_s (0.1).
-    teacher_temperature: τ_t after the warm-up (0.04; for 300 epochs 0.07).
+    teacher_temperature: τ_t after the warm-up (0.04; for 300 epochs 0.07; less against collapse).
     first_temperature: τ_t at the start of the warm-up (0.04).
     warmup: part of the run in which τ_t goes linearly from the first to the last (none; 30 of 300 epochs).
     ema_decay: λ, of the teacher at the start; 1 at the end, along a cosine (0.996; batches of 256: 0.9995).
@@ -47,7 +47,7 @@ def dino(
     hidden: width of the two hidden layers of the projector (2,048).
     bottleneck: width of the projection (256).
     out: number of scores (K, 65,536).
-    batch_norm: in the projector's hidden layers (off; on for the authors' ResNet-50).
+    batch_norm: in the projector's hidden layers (off; the authors' code: `use_bn_in_head`).
 
   Evaluated: the teacher's encoder, as in the paper.
   Heads: three linear layers with GELU between them and, if asked, BatchNorm; unit length, and a last layer
@@ -56,6 +56,7 @@ def dino(
   sees the global views and keeps its own moments.
   The last layer stands still in the first epoch: `groups: {last: {schedule: "cosine(7/16, frozen=0.01)"}}`
   in the optimizer's section, for an epoch of a hundred.  The second global view is the policy `other`.
+  Collapsed where `teacher_entropy` and the loss are ln K: one score for all, which equal targets fit.
   Deviations: τ_t rises by the step, not by the epoch; weight decay stays what the optimizer says, where it
   rises from 0.04 to 0.4 for transformers; gradients, if at all, are clipped by their global norm, where the
   authors' code clips each parameter's; layers are initialized as elsewhere here; the default widths are for
