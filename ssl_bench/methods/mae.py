@@ -46,8 +46,8 @@ def mae(
   Deviations: the decoder's tokens stay in shuffled order with the positions of their patches, which is the
   same, and only masked patches are drawn.
   On the digits (experiments/self_supervised.yaml, five pairs, 40 labels) it gains 18.7 ± 3.0 points on the
-  same network with random weights and stays 27.2 ± 10.1 behind raw pixels: 80 epochs of 1,197 images are little
-  for a transformer, where the paper trains for 800 and more of 1.28 million.
+  same network with random weights and stays 27.2 ± 10.1 behind raw pixels: 80 epochs of 1,197 images are
+  little for a transformer, where the paper trains for 800 and more of 1.28 million.
   """
   grid = net.patch_grid(encoder, shape, 'mae')
   pixels, count = encoder.patch**2 * shape[-1], grid[0] * grid[1]
