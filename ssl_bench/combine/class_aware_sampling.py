@@ -31,6 +31,8 @@ def class_aware_sampling(
   generations of training; classes are counted by pseudo-labels, not by labels.  For an exponential long tail
   the weights are CReST's rates, (N_(L+1-l) / N_1)^power in a class l of L.  There are no epochs any more: how
   often an image comes depends on its class.
+  On the digits (experiments/combinators.yaml, three pairs, 40 labels) FixMatch gains 5.1 ± 9.9 points where
+  classes are imbalanced 10 to 1, which is not separable from none, and -0.7 ± 1.3 where they are not.
   """
 
   def learn(own, state, views, pseudo):
