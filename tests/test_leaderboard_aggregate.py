@@ -198,6 +198,20 @@ def test_rows_whose_teacher_saw_more_labels_are_not_ranked():
   assert 'its teacher saw more labels, not ranked' in markdown(ranking(budget))
 
 
+def test_a_student_whose_teacher_has_its_seeds_is_one_row():
+  """A teacher's seeds and labels are told only where they are not the student's."""
+  own, fixed = series('fixmatch', [0.7, 0.8, 0.9]), series('vat', [0.7, 0.8, 0.9])
+  for r in own + fixed:
+    alike = {k: r['config'][k] for k in ('dataset', 'labels', 'split_seed', 'seed')}
+    r['config']['teacher'] = {'method': {'name': 'simclr'}, 'protocol': 'smoke', **alike}
+  for r in fixed[1:]:
+    r['config']['teacher']['seed'] = 0
+  rows = rows_of(board_of(own + fixed)).rows
+  assert [(r.method, len(r.trials)) for r in rows if r.method == 'fixmatch'] == [('fixmatch', 3)]
+  assert sorted(len(r.trials) for r in rows if r.method == 'vat') == [1, 2]
+  assert {r.settings['teacher.method.name'] for r in rows} == {'simclr'}
+
+
 def test_a_trial_is_stale_where_the_method_of_its_teacher_moved_on():
   student = record('vat', 40, 0)
   student['versions']['teachers'] = [1, 3]

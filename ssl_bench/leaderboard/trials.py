@@ -61,7 +61,10 @@ def _read(record: Record, timing: bool) -> Trial:
   stress = settings.pop('stress', None)
   if 'combine' in settings:
     settings['combine'] = ' | '.join(settings['combine'])
-  settings['versions'] = record.get('versions') or {}
+  if 'teacher' in settings:
+    settings['teacher'] = _of_teacher(settings['teacher'], config)
+  # The combinators' versions say nothing that `why_stale` does not, and would be told in every row that has one.
+  settings['versions'] = {k: v for k, v in (record.get('versions') or {}).items() if k != 'combine'}
   return Trial(
     id=record['id'],
     dataset=config['dataset'],
@@ -76,6 +79,15 @@ def _read(record: Record, timing: bool) -> Trial:
     status=record.get('status') or 'failed',
     record=record if timing else without_clock(record),
   )
+
+
+def _of_teacher(teacher: Mapping[str, Any] | None, student: Mapping[str, Any]) -> dict[str, Any] | None:
+  """A teacher's settings; what says which trial it is only where the student's is another, as with labels."""
+  if teacher is None:
+    return None
+  same = {k for k in WHICH if teacher.get(k) == student.get(k)}
+  own = {k: v for k, v in teacher.items() if k not in (*same, *MANNER)}
+  return own | ({'teacher': _of_teacher(own['teacher'], student)} if 'teacher' in own else {})
 
 
 def without_clock(record: Record) -> Record:
