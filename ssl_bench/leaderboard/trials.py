@@ -63,7 +63,7 @@ def _read(record: Record, timing: bool) -> Trial:
     settings['combine'] = ' | '.join(settings['combine'])
   if 'teacher' in settings:
     settings['teacher'] = _of_teacher(settings['teacher'], config)
-  # The combinators' versions say nothing that `why_stale` does not, and would be told in every row that has one.
+  # Versions of combinators say nothing that `why_stale` does not, and every row with one would tell them.
   settings['versions'] = {k: v for k, v in (record.get('versions') or {}).items() if k != 'combine'}
   return Trial(
     id=record['id'],
