@@ -31,8 +31,9 @@ def class_aware_sampling(
   generations of training; classes are counted by pseudo-labels, not by labels.  For an exponential long tail
   the weights are CReST's rates, (N_(L+1-l) / N_1)^power in a class l of L.  There are no epochs any more: how
   often an image comes depends on its class.
-  On the digits (experiments/combinators.yaml, three pairs, 40 labels) FixMatch gains 5.1 ± 9.9 points where
-  classes are imbalanced 10 to 1, which is not separable from none, and -0.7 ± 1.3 where they are not.
+  On the digits (experiments/combinators.yaml, three pairs, 40 labels) it is not separable from FixMatch:
+  81.0 ± 18.8 % against 75.9 ± 8.9 where classes are imbalanced 10 to 1, 94.7 ± 1.6 against 95.1 ± 0.4 where
+  they are not.
   """
 
   def learn(own, state, views, pseudo):

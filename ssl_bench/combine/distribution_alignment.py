@@ -34,7 +34,7 @@ def distribution_alignment(
   Evaluated: what the method evaluates.
   Deviations: moving averages in place of the mean over the last 128 batches (ReMixMatch's code).
   On the digits (experiments/combinators.yaml, three pairs, 40 labels, classes imbalanced 10 to 1) FixMatch
-  gains 11.2 ± 10.6 points with the uniform target, 6.7 ± 10.5 with that of the labels.
+  has 75.9 ± 8.9 % alone, 87.2 ± 13.8 with the uniform target and 82.6 ± 14.4 with that of the labels.
   """
   even = jnp.full(classes, 1 / classes, 'float32')
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ssl_bench import graph, net
-from ssl_bench.losses import cross_entropy, normalize
+from ssl_bench.losses import cross_entropy, entropy, normalize
 from ssl_bench.method import Aux, Method, PseudoLabels, View, look_at_all
 from ssl_bench.signature import POSITIVE, UNIT, Range
 
@@ -87,7 +87,7 @@ def deep_label_propagation(
     known = graph.labels_of(data['labeled'], examples)
     targets = jax.nn.one_hot(known, classes)  # of -1: zeros
     belief = graph.shares(graph.spread(weights, targets / jnp.maximum(targets.sum(0), 1), alpha, add=True))
-    certainty = 1 - jax.scipy.special.entr(belief).sum(1) / jnp.log(classes)
+    certainty = 1 - entropy(belief) / jnp.log(classes)
     certainty = jnp.where(known < 0, certainty / jnp.maximum(certainty.max(), 1e-12), 1)
     label = jnp.where(known < 0, belief.argmax(1), known).astype('int32')
     balance = examples / classes / jnp.maximum(jnp.bincount(label, length=classes), 1)

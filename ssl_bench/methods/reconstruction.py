@@ -44,7 +44,7 @@ def reconstruction(
   Deviations: one decoder from the last layer of the bench's net, where the paper has one for each layer,
   trained one after the other.
   On the digits (experiments/semi_supervised.yaml, five pairs) it gains on `supervised` 4.6 ± 3.3 points at 20
-  labels and nothing at 40 (-0.2 ± 1.1): what draws the pixels is not what tells the classes.
+  labels and nothing at 40 (-0.3 ± 1.1).
   """
   model = net.chain(encoder=encoder, head=net.linear(classes))
   generator = net.decoder(shape, layers=layers, width=hidden)

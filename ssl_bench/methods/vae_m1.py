@@ -43,8 +43,8 @@ def vae_m1(
   ones; no prior on the weights.
   On the digits (experiments/semi_supervised.yaml, five pairs) these features are no better than raw pixels:
   78.5 ± 3.5 % against 80.6 ± 4.0 at 40 labels, 68.0 ± 4.7 against 67.5 ± 7.1 at 20, and at 40 labels they are
-  behind `supervised` by 7.5 ± 5.1 points.  A linear probe reads them, where the paper's transductive SVM also
-  uses how unlabeled images cluster, and a perceptron knows nothing of neighboring pixels.
+  behind `supervised` by 7.4 ± 5.1 points.  A linear probe reads them, where the paper has a transductive SVM,
+  which also uses how unlabeled images cluster.
   """
   model = net.chain(encoder=encoder, posterior=net.linear(2 * latent))
   generator = net.decoder(shape, layers=layers, width=hidden)

@@ -50,8 +50,7 @@ def vae_m2(
   unlabeled ones; gray values are not drawn as zeros and ones; one noise for all classes of an image, where
   the authors' code has one for each; no prior on the weights.
   On the digits (experiments/semi_supervised.yaml, five pairs) it is not separable from `supervised`:
-  +2.6 ± 4.1 points at 40 labels, +2.8 ± 11.9 at 20; with so few labels the seeds differ by up to 32 points,
-  since a class that is mistaken for another early on stays so.
+  +2.7 ± 4.1 points at 40 labels, +2.8 ± 11.9 at 20, where the pairs differ by up to 32 points.
   """
   model = net.chain(encoder=encoder, head=net.linear(classes))
   recognition = net.projector(hidden, 2 * latent, norm='none')
