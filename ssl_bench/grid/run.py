@@ -178,9 +178,11 @@ class Pool:
   def _stop(self) -> None:
     """Asks what still runs to save and end, and ends what does not in time."""
     for worker in self.workers.values():
-      with suppress(OSError):
-        worker.pipe.send(None)  # for one that waits for work
       worker.process.terminate()  # for one that is at work
+      with suppress(OSError):
+        worker.pipe.send(
+          None
+        )  # for one that waits for work; last, or the signal would meet it without its handler
     deadline = time.monotonic() + GRACE
     for worker in self.workers.values():
       worker.process.join(max(0.0, deadline - time.monotonic()))
