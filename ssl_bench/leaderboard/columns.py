@@ -107,11 +107,13 @@ def _remarks(row: Row) -> Cell:
   return words('; '.join(said))
 
 
-def _measure(title: str, name: str, hint: str = '', digits: int = 3, scale: float = 1) -> Column:
+def measured(title: str, name: str, hint: str = '', digits: int = 3, scale: float = 1) -> Column:
+  """A column of a measure's mean, in units of 1 / `scale`, where a row has it."""
   return Column(title, hint, lambda r: plain(r.measures.get(name), digits, scale), optional=True)
 
 
-def _percent(title: str, name: str, hint: str = '') -> Column:
+def in_percent(title: str, name: str, hint: str = '') -> Column:
+  """A column of a share's mean in percent, where a row has it."""
   return Column(title, hint, lambda r: percent(r.measures.get(name), digits_of(r)), optional=True)
 
 
@@ -212,58 +214,10 @@ MEASURES = (
     numeric=False,
     optional=True,
   ),
-  _measure('parameters', 'parameters', 'read by a prediction: weights, or the images of a graph', digits=0),
+  measured('parameters', 'parameters', 'read by a prediction: weights, or the images of a graph', digits=0),
   Column('train / val. / test', 'images in each part; the unlabeled images are the training part', _sizes),
 )
 RANKING = (RANK, METHOD, VARIANT, FAMILY, *MEASURES)
-
-
-def _graph_probe(title: str, name: str) -> tuple[Column, Column]:
-  hint = "a graph of the training part's features, with the row's labels"
-  return (
-    _percent(f'{title}, %', name, f'{hint}: accuracy on test images'),
-    _percent(f'{title}, transductive, %', f'{name}_inside', f'{hint}: on its images without a label'),
-  )
-
-
-ATTACK = 'attack that tells labeled images from test images by their losses; 0.5 is a guess'
-MEMBERSHIP = _measure('membership AUC', 'membership_auc', ATTACK)
-FURTHER = (
-  METHOD,
-  VARIANT,
-  _percent('final, %', 'accuracy', 'the evaluated weights after the last step: the number that is ranked'),
-  _percent('raw weights, %', 'raw', 'without the average of the parameters'),
-  _percent('selected on validation, %', 'validation_selected'),
-  _percent('median of last, %', 'median_last', 'median of the last evaluations'),
-  _percent('best on test ‡, %', 'best_on_test', 'selected on test: only to be set beside tables that did so'),
-  _percent('kNN 200, %', 'knn200', 'cosine, k = 200'),
-  *_graph_probe('label propagation', 'propagated'),
-  *_graph_probe('label spreading', 'spread'),
-  _measure('temperature', 'temperature', digits=2),
-  _measure('NLL isotonic', 'nll_isotonic'),
-  _measure('ECE isotonic', 'ece_isotonic'),
-  _measure('ECE adaptive', 'ece_adaptive'),
-  _measure('ECE class-wise', 'ece_classwise'),
-  _measure('MCE', 'mce'),
-  _percent('agreement, %', 'agreement', 'teacher and student'),
-  _percent('image to text, %', 'image_to_text', 'recall@1: the nearest of the different test texts'),
-  _percent('text to image, %', 'text_to_image', 'recall@1: the nearest of the test images'),
-  MEMBERSHIP,
-  _measure('std × √d', 'feature_std', 'features of the encoder; collapsed below 0.1', 2),
-  _measure('RankMe', 'rankme', 'effective rank of the features', 1),
-  _measure('alignment', 'alignment'),
-  _measure('uniformity', 'uniformity', digits=2),
-  _measure('images/s', 'images_per_second', 'in training', digits=0),
-  _measure('MFLOPs per image', 'gflops_per_image', 'of a prediction, counted as lowered', 2, scale=1000),
-  _measure('images/s, prediction', 'inference_images_per_second', digits=0),
-  _measure('peak memory, MiB', 'peak_memory_bytes', digits=0, scale=2**-20),
-  Column('training GFLOPs', "over the whole run, its teacher's included", lambda r: _total(r), optional=True),
-)
-
-
-def _total(row: Row) -> Cell:
-  total = row.training_gflops
-  return NOTHING if total is None else Cell(f'{total:,.0f}', total)
 
 
 def swept(names: Sequence[str]) -> Column:

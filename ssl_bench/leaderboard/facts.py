@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 
 from ssl_bench.leaderboard.columns import (
   FOR_CALIBRATION,
-  FURTHER,
   RANKING,
   STRESS,
   TO_USUAL,
   calibration_is_ranked,
   cost_is_ranked,
 )
+from ssl_bench.leaderboard.further import FURTHER
 from ssl_bench.leaderboard.private import COLUMNS as PRIVATE
 from ssl_bench.leaderboard.rows import Board, Budget, Section
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from ssl_bench.leaderboard.aggregate import compare, say_variant
 from ssl_bench.leaderboard.cells import NOTHING, Cell, digits_of, plain, signed, words
-from ssl_bench.leaderboard.columns import MEASURES, MEMBERSHIP, METHOD, Column
+from ssl_bench.leaderboard.columns import MEASURES, METHOD, Column
+from ssl_bench.leaderboard.further import MEMBERSHIP
 from ssl_bench.leaderboard.rows import Row
 
 PATTERN = 'private.'

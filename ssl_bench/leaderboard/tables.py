@@ -6,7 +6,6 @@ from typing import NamedTuple
 from ssl_bench.leaderboard import private as privacy
 from ssl_bench.leaderboard.cells import DASH, Cell, digits_of, percent, points, whole, words
 from ssl_bench.leaderboard.columns import (
-  FURTHER,
   MEASURES,
   METHOD,
   RANK,
@@ -18,6 +17,7 @@ from ssl_bench.leaderboard.columns import (
   lowest,
   swept,
 )
+from ssl_bench.leaderboard.further import FURTHER
 from ssl_bench.leaderboard.measures import device_of, measure_of
 from ssl_bench.leaderboard.published import NAMES, Published
 from ssl_bench.leaderboard.rows import Budget, Row, Section
