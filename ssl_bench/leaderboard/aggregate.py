@@ -22,6 +22,7 @@ from ssl_bench.leaderboard.trials import (
 )
 
 BASELINE = 'supervised'
+FLOORS = ('random_weights', 'raw_pixels')  # what a self-supervised method's features have to beat
 PROTOCOLS = ('paper', 'budget', 'smoke')  # the order of their sections
 
 
@@ -130,10 +131,32 @@ def _rows(
     row._replace(
       difference=None if row is baseline or row.sees_more_labels else compare(row, baseline),
       to_usual=compare(row, plain.get(row.method)) if row.variant else None,
+      to_floors=_to_floors(row, rows),
     )
     for row in rows
     if row.trials
   ]
+
+
+def _to_floors(row: Row, rows: Sequence[Row]) -> dict[str, Difference]:
+  """The differences of a self-supervised row to its floors: the same network fresh, and the pixels."""
+  if row.family != 'self-supervised' or row.method in FLOORS or row.sees_more_labels:
+    return {}
+  fresh = [r for r in rows if r.method == 'random_weights' and _net(r.settings) == _net(row.settings)]
+  pixels = [r for r in rows if r.method == 'raw_pixels']
+  floors = {'random_weights': nearest(row.settings, fresh), 'raw_pixels': nearest(row.settings, pixels)}
+  found = {name: compare(row, floor) for name, floor in floors.items()}
+  return {name: difference for name, difference in found.items() if difference}
+
+
+def _net(settings: Settings) -> Settings:
+  return {k: v for k, v in settings.items() if k.startswith('net.')}
+
+
+def nearest(settings: Settings, rows: Sequence[Row]) -> Row | None:
+  """The row whose settings differ from `settings` the least."""
+  own = settings.items()
+  return min(rows, key=lambda r: (len(own ^ r.settings.items()), say_variant(r.variant)), default=None)
 
 
 def _stressed(levels: Sequence[Sequence[Row]], clean: Sequence[Row]) -> tuple[tuple[Row, ...], ...]:
@@ -248,6 +271,7 @@ def _row(trials: Sequence[Trial], usual: Settings, published: Sequence[Published
     tied=False,
     difference=None,
     to_usual=None,
+    to_floors={},
     sees_more_labels=any(t.record.get('labels_seen', 'trial') != 'trial' for t in trials),
     collapsed=tuple(r.get('collapse_reason') or 'no reason recorded' for r in reports if r.get('collapsed')),
     devices=tuple(devices),

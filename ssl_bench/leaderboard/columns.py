@@ -117,6 +117,12 @@ def in_percent(title: str, name: str, hint: str = '') -> Column:
   return Column(title, hint, lambda r: percent(r.measures.get(name), digits_of(r)), optional=True)
 
 
+def _floor(title: str, name: str, what: str) -> Column:
+  hint = f'paired difference of a self-supervised method to {what}'
+  cell = lambda row: signed(row.to_floors.get(name), digits_of(row))
+  return Column(f'to {title}, points', hint, cell, optional=True)
+
+
 METHOD = Column('method', '', lambda r: words(r.method), numeric=False)
 VARIANT = Column(
   'variant',
@@ -163,6 +169,8 @@ MEASURES = (
     lambda r: signed(r.difference, digits_of(r)),
   ),
   WORSE,
+  _floor('random weights', 'random_weights', 'a probe of the same network, fresh'),
+  _floor('raw pixels', 'raw_pixels', 'a probe of the pixels'),
   Column(
     'transductive, %',
     "on the training images without a label, which a graph method's graph holds; accuracy is on test images",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ssl_bench.leaderboard.aggregate import compare, say_variant
+from ssl_bench.leaderboard.aggregate import compare, nearest, say_variant
 from ssl_bench.leaderboard.cells import NOTHING, Cell, digits_of, plain, signed, words
 from ssl_bench.leaderboard.columns import MEASURES, METHOD, Column
 from ssl_bench.leaderboard.further import MEMBERSHIP
@@ -35,9 +35,8 @@ def _noise(row: Row) -> float:
 
 def _nearest(row: Row, rows: Sequence[Row]) -> Row | None:
   """The same method without privacy."""
-  own = _without(row.settings).items()
   found = [other for other in rows if other.method == row.method and not _is_private(other)]
-  return min(found, key=lambda o: (len(own ^ o.settings.items()), say_variant(o.variant)), default=None)
+  return nearest(_without(row.settings), found)
 
 
 def _without(settings) -> dict[str, str]:
