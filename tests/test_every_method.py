@@ -40,10 +40,21 @@ from ssl_bench.signature import settings_of
 from ssl_bench.train.checkpoint import Checkpoints
 from ssl_bench.train.structure import structure_of
 
+# Compiled in every run: the plainest methods, and one with each thing that a method may have beyond a loss.
+# The goldens run for all methods, always.
+FAST = {
+  *('supervised', 'fixmatch', 'simclr', 'raw_pixels', 'random_weights'),
+  *('flexmatch', 'moco', 'dino', 'deep_label_propagation', 'label_propagation'),
+}
+
 
 def pytest_generate_tests(metafunc):
   if 'name' in metafunc.fixturenames:
-    metafunc.parametrize('name', methods.names())
+    names = methods.names()
+    slow = () if metafunc.function is test_it_has_a_version_and_a_docstring else {*names} - FAST
+    metafunc.parametrize(
+      'name', [pytest.param(name, marks=pytest.mark.slow if name in slow else ()) for name in names]
+    )
 
 
 @pytest.fixture
@@ -75,8 +86,7 @@ def examined(name, stepping):
   return _examined[name]
 
 
-def test_it_is_a_method_with_a_version_and_a_docstring(name):
-  assert isinstance(tiny_method(lab(name)), Method)
+def test_it_has_a_version_and_a_docstring(name):
   assert isinstance(methods.version(name), int) and methods.version(name) >= 1
   doc = methods.get(name).__doc__ or ''
   missing = [word for word in ('Objective', 'Evaluated', 'Deviations') if word not in doc]
@@ -85,7 +95,8 @@ def test_it_is_a_method_with_a_version_and_a_docstring(name):
   assert not undocumented
 
 
-def test_state_keeps_shapes_types_and_sharding(name):
+def test_it_is_a_method_whose_state_keeps_shapes_types_and_sharding(name):
+  assert isinstance(tiny_method(lab(name)), Method)
   begun = run(lab(name), 0)
   before = kinds(begun)
   ended = run(lab(name), 3, start=begun)

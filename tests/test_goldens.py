@@ -45,8 +45,21 @@ TEXTS = np.array(
   [[2, 3, 4, 5], [5, 4, 0, 0], [3, 3, 2, 0], [1, 2, 3, 4], [5, 0, 0, 0], [4, 4, 4, 2]], 'int32'
 )
 FILES = sorted(m.name for m in pkgutil.iter_modules(golden.__path__) if not m.name.startswith('_'))
-CASES = [(name, case) for name in FILES for case in getattr(golden_of(name), 'CASES', {})]
-REFRESHES = [(name, case) for name in FILES for case in getattr(golden_of(name), 'REFRESHES', {})]
+
+
+def cases(kind: str) -> list[Any]:
+  """All (method, case); one that needs another program than its method's first case is slow."""
+  found = []
+  for name in FILES:
+    first = None
+    for case, given in getattr(golden_of(name), kind, {}).items():
+      structure = split_numbers(name, dict(given.settings))[1]
+      first = first or structure
+      found.append(pytest.param(name, case, marks=() if structure == first else pytest.mark.slow))
+  return found
+
+
+CASES, REFRESHES = cases('CASES'), cases('REFRESHES')
 
 
 def on_stub(name: str, total: int, *, norm: bool = False, steps: Any = STEPS, **settings: Any):

@@ -70,6 +70,7 @@ def test_a_student_is_small_and_its_training_costs_its_teachers_as_well(folder, 
   assert cost['teacher_gflops'] == pytest.approx(12 * teacher.cost['gflops_per_step'])
 
 
+@pytest.mark.slow
 def test_a_trained_teacher_is_taken_as_it_is(folder, room, dataset):
   marks = {p: p.stat().st_mtime_ns for p in room.checkpoints.rglob('*')}
   steps = []
@@ -82,6 +83,7 @@ def test_a_trained_teacher_is_taken_as_it_is(folder, room, dataset):
   assert all(path.stat().st_mtime_ns == mark for path, mark in marks.items() if path.is_file())
 
 
+@pytest.mark.slow
 def test_the_teacher_is_in_no_checkpoint_of_the_student_and_stays_as_it_was(folder, room, dataset):
   config = load(folder / 'distill.yaml')
   teacher = teach(config, dataset, room, *QUIET)
@@ -99,6 +101,7 @@ def test_another_teacher_is_another_student_and_no_other_program(folder, dataset
   assert teacher is compile_program(structure_of(load(folder / 'fixmatch.yaml'), dataset))
 
 
+@pytest.mark.slow
 def test_what_a_teacher_says_is_what_its_program_says(folder, room, dataset):
   """Its average, with its moments: what is evaluated of it."""
   config = load(folder / 'distill.yaml')

@@ -31,6 +31,7 @@ TURNS = {
   'in the same stage': (6, 0, {}),
   'at the end of the last stage': (20, 2, {}),
 }
+FAST = ('by the teacher', 'by itself', 'in the same stage')
 
 
 def begin(stage, step, **settings):
@@ -47,7 +48,9 @@ def begin(stage, step, **settings):
   return method, state._replace(opt_state=moved)
 
 
-@pytest.mark.parametrize('name', TURNS)
+@pytest.mark.parametrize(
+  'name', [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in TURNS]
+)
 def test_a_turn_is_golden_and_the_student_starts_anew(name):
   step, stage, settings = TURNS[name]
   method, state = begin(stage, step, **settings)

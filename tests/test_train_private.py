@@ -184,6 +184,7 @@ def folder(tmp_path):
   return write_configs(tmp_path / 'configs', PLAIN)
 
 
+@pytest.mark.slow
 def test_a_private_trial_records_what_it_spent(folder, tmp_path):
   pytest.importorskip('dp_accounting')
   config = load(folder / 'supervised.yaml', ['ema=null'])
@@ -196,6 +197,7 @@ def test_a_private_trial_records_what_it_spent(folder, tmp_path):
   assert found['config']['private'] == {'clip': 1.0, 'noise': 1.0, 'delta': 1e-4}
 
 
+@pytest.mark.slow
 def test_clip_and_noise_compile_nothing_and_change_the_run():
   plain = {'ema': None, 'net__norm': 'none', 'batch': {'labeled': 4, 'unlabeled_ratio': 2}}
   usual = make_config({'name': 'supervised'}, private={}, **plain)
