@@ -37,8 +37,12 @@ from ssl_bench.train.checkpoint import Checkpoints
 from ssl_bench.train.structure import method_of, parts_of, structure_of
 
 NAMES = combine.names()
-SLOW = [pytest.param('pseudo_label', name, marks=pytest.mark.slow) for name in NAMES]
-BOTH = [*(('fixmatch', name) for name in NAMES), *SLOW]
+QUICK = 'distribution_alignment'  # the one that is compiled in every run; all goldens run in every run
+MARKS = {name: () if name == QUICK else pytest.mark.slow for name in NAMES}
+BOTH = [
+  *(pytest.param('fixmatch', name, marks=MARKS[name]) for name in NAMES),
+  *(pytest.param('pseudo_label', name, marks=pytest.mark.slow) for name in NAMES),
+]
 
 
 # The combinator itself, beside a float64 NumPy file.
@@ -169,7 +173,7 @@ def test_saved_and_restored_it_goes_on_bit_for_bit(method, name, tmp_path):
   assert_same(whole, host(run(it, 2, start=Run(*found[0]))))
 
 
-@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize('name', [pytest.param(name, marks=MARKS[name]) for name in NAMES])
 def test_hidden_labels_reach_the_log_only(name):
   it = combined_lab('fixmatch', name)
   labels = np.asarray(it.data['label'])

@@ -93,6 +93,7 @@ def test_the_teacher_is_in_no_checkpoint_of_the_student_and_stays_as_it_was(fold
   assert_same(host(fitted.numbers['teacher']['state']), host(teacher.state._replace(opt_state=())))
 
 
+@pytest.mark.slow
 def test_another_teacher_is_another_student_and_no_other_program(folder, dataset):
   config = load(folder / 'distill.yaml')
   program = compile_program(structure_of(config, dataset))

@@ -36,6 +36,7 @@ def embed(trained, kind, inputs):
   return predict.embed(it.program, state, it.numbers, kind, inputs)
 
 
+@pytest.mark.slow
 def test_the_space_is_of_unit_vectors_in_chunks_alike(trained):
   it, _ = trained
   for kind, inputs in (('image', it.dataset.test_images), ('text', it.dataset.prompts.reshape(-1, 12))):
@@ -46,6 +47,7 @@ def test_the_space_is_of_unit_vectors_in_chunks_alike(trained):
     np.testing.assert_allclose(embed(trained, kind, inputs[3:5]), vectors[3:5], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_classes_are_told_by_the_mean_of_their_prompts(trained):
   it, state = trained
   images, prompts = embed(trained, 'image', it.dataset.test_images), it.dataset.prompts
@@ -57,6 +59,7 @@ def test_classes_are_told_by_the_mean_of_their_prompts(trained):
   np.testing.assert_allclose(seen.logits, scale * images @ named.T, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_average_is_what_embeds(trained):
   it, state = trained
   inner = state._replace(memory=state.memory['inner'])
@@ -67,6 +70,7 @@ def test_the_average_is_what_embeds(trained):
   assert not np.array_equal(averaged, method.embed(inner, few, 'text'))
 
 
+@pytest.mark.slow
 def test_another_caption_in_another_step(trained):
   """The stream draws one caption of an image's own, and over steps all of them."""
   from ssl_bench.train import parallel

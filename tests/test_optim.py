@@ -188,7 +188,9 @@ def test_groups_move_by_their_own_settings():
   same(both, [{'encoder': a['encoder'], 'head': b['head']} for a, b in zip(whole, other)])
 
 
-@pytest.mark.parametrize('name', ['sgd', 'adamw', 'lars'])
+@pytest.mark.parametrize(
+  'name', ['sgd', *(pytest.param(n, marks=pytest.mark.slow) for n in ('adamw', 'lars'))]
+)
 def test_a_frozen_group_stands_still_and_then_begins(name):
   """Bit for bit, whatever decay and momentum would do; then it moves as if it had just been met."""
   common = {'name': name, 'lr': 0.05, 'weight_decay': 0.1, 'schedule': 'cosine(7/16)'}

@@ -159,6 +159,7 @@ def test_clients_at_once_are_clients_by_turns():
   assert_near(host(one), host(other), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_one_client_in_one_round_is_plain_training():
   changes = {'ema': None, 'net__norm': 'none'}
   alone = config_of('supervised', federated={'clients': 1, 'local_steps': 4}, **changes)

@@ -70,7 +70,11 @@ def stop_after(steps):
   return lambda: next(calls) == steps
 
 
-@pytest.mark.parametrize('stops', [(1,), (5,), (6,), (11,), (2, 3, 1, 1)], ids=str)
+@pytest.mark.parametrize(
+  'stops',
+  [(5,), *(pytest.param(at, marks=pytest.mark.slow) for at in ((1,), (6,), (11,), (2, 3, 1, 1)))],
+  ids=str,
+)
 def test_a_training_resumes_bit_for_bit_at_any_step(folder, tmp_path, whole, stops):
   """Logs are every 3 steps, looks and checkpoints every 4; the stops are at none of them, at one, at both."""
   config, at = config_of(folder), 0

@@ -91,6 +91,7 @@ def test_without_clip_and_noise_it_is_the_plain_gradient(name):
   assert float(loss) == pytest.approx(float(plain), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_noise_is_gaussian_of_the_stated_size_and_its_own_in_every_step():
   state = m.State(KEY, jnp.int32(0), {'a': jnp.zeros(3000), 'b': jnp.zeros((40, 50))}, {}, (), ())
   objective = lambda params, state, views, key: (0.0 * params['a'].sum(), m.Aux({}, (), {'loss/none': 0.0}))
