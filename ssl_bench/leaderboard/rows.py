@@ -47,9 +47,7 @@ class Row(NamedTuple):
   tied: bool  # not separable from the best of its table, or the best itself
   difference: Difference | None  # in accuracy, to `supervised` under the same stress on the same pairs
   to_usual: Difference | None  # in accuracy, to the method's usual settings on the same pairs
-  to_floors: Mapping[
-    str, Difference
-  ]  # in accuracy, of a probe: to probes of features that nothing learned
+  to_floors: Mapping[str, Difference]  # in accuracy, of a probe: to probes of features that nothing learned
   sees_more_labels: bool
   collapsed: tuple[str, ...]  # the reason of each collapsed trial
   devices: tuple[str, ...]  # kinds, sorted
