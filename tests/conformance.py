@@ -168,6 +168,7 @@ def make_method(
     'classes': classes,
     'steps': steps,
     'examples': 240,
+    'held': 240,
     'shape': shape,
   }
   known |= {'text_encoder': text_encoder, 'prompts': None}

@@ -51,7 +51,7 @@ CLASSES, WIDTH, STEPS, EXAMPLES = 4, 3, 10, 8
 SIZES = {'labeled': 5, 'weak': 6, 'strong': 6}
 INDEX = np.array([3, 1, 6, 0, 7, 2], 'int32')
 LABELS = np.array([0, 3, 2, 0, 0], 'int32')
-FACTS = {'classes': CLASSES, 'examples': EXAMPLES, 'steps': float(STEPS)}
+FACTS = {'classes': CLASSES, 'examples': EXAMPLES, 'held': EXAMPLES, 'steps': float(STEPS)}
 FIXMATCH = {'threshold': 0.4, 'weight': 0.7}
 CASES = [
   ('distribution_alignment', {'decay': 0.999, 'target': 'labeled'}),
@@ -67,11 +67,11 @@ GOLDEN = {
 }
 
 
-def combined(name, settings):
+def combined(name, settings, fixmatch=FIXMATCH, **known):
   encoder = table(np.zeros((sum(SIZES.values()), WIDTH)), norm=True)
-  method = make_method('fixmatch', encoder, CLASSES, float(STEPS), **FIXMATCH)
+  method = make_method('fixmatch', encoder, CLASSES, float(STEPS), **fixmatch)
   change = combine.get(name)
-  facts = {'method': method, **FACTS}
+  facts = {'method': method, **FACTS, **known}
   return change(*(facts[fact] for fact in facts_of(change)), **settings)
 
 
@@ -122,6 +122,29 @@ def test_loss_gradients_and_memory_of_fixmatch_are_golden_over_many_steps(name, 
   assert len(set(kept)) > 1 or name == 'class_aware_sampling'
   if name == 'curriculum':
     assert kept[0] == 0 and kept[-1] == max(kept) > 0
+
+
+def test_a_curriculum_of_a_client_takes_shares_of_the_clients_own_images():
+  """Six of twenty images: the others, which it never sees, do not fill its shares."""
+  at = np.array([19, 3, 10, 14, 9, 17], 'int32')
+  rows = np.split(np.eye(sum(SIZES.values())), np.cumsum([*SIZES.values()])[:-1])
+  confidence = np.array([0.9, 0.5, 0.4, 0.8, 0.6, 0.7], 'float32')
+  own = {'confidence': np.zeros(20, 'float32')}
+  own['confidence'][at] = confidence
+  kept = []
+  for count, index, memory in ((20, at, own), (6, np.arange(6), {'confidence': confidence})):
+    method = combined('curriculum', {'stages': 3}, {'threshold': 0.0}, examples=count, held=6)
+    views = {view: {'image': image, 'index': index} for view, image in zip(SIZES, rows)}
+    views['labeled']['label'] = LABELS
+    params, stats, start = method.init(jax.random.key(0), views)
+    memory = {**start, 'own': jax.tree.map(jnp.asarray, memory)}
+    state = State(jax.random.key(0), jnp.int32(0), params, stats, memory, ())
+    look = jax.jit(
+      lambda step, m=method, s=state, v=views: m.loss(s._replace(step=step), v, s.key)[1].pseudo.mask
+    )
+    kept.append([np.asarray(look(jnp.int32(step))) for step in range(STEPS)])
+  np.testing.assert_array_equal(*kept)
+  assert [int(mask.sum()) for mask in kept[0]] == [0, 0, 0, 2, 2, 4, 4, 4, 6, 6]  # of three stages after none
 
 
 def test_goldens_are_independent():

@@ -73,21 +73,32 @@ class Alone:
     }
     self.count, self.optimizer = len(labeled), config.optimizer
     self.draw = batch.drawer(parts, structure.streams_of(parts), None)
-    whole = {**parts, 'unlabeled': DATASET.n_unlabeled}  # memory is indexed by the whole set
-    self.method = structure.builder(whole)(numbers)[0]
+    self.method = structure.builder(parts)(numbers)[0]
     self.policies = batch.policies_of(parts, self.method.views)
+    self.learned = []
 
-  def steps(self, server, memory, gradient, steps):
+    @jax.jit
+    def gradient(state, views, key):
+      loss = lambda params: self.method.loss(state._replace(params=params), views, key)
+      return jax.grad(loss, has_aux=True)(state.params)
+
+    self.gradient = gradient
+
+  def own(self, memory):
+    """What a memory by image of the whole set says of the client's own."""
+    return {k: v[self.positions] if k == 'learned' else v for k, v in memory.items()}
+
+  def steps(self, server, memory, steps):
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(0), m.INIT - 3), self.client)
     params, stats = server
     speed = jax.tree.map(np.zeros_like, params)
     for step in range(*steps):
       drawn = self.draw(self.data, key, step, self.count)
-      drawn['unlabeled']['index'] = jnp.asarray(self.positions)[drawn['unlabeled']['index']]
       look_key, loss_key = jax.random.split(jax.random.fold_in(key, step))
       views = m.look(self.method.views, drawn, self.policies, look_key)
       state = m.State(key, jnp.int32(step), params, stats, memory, ())
-      grads, aux = gradient(state, views, loss_key)
+      grads, aux = self.gradient(state, views, loss_key)
+      self.learned.append(aux.metrics.get('learned', 0.0))
       decay = lambda g, w: np.asarray(g) + self.optimizer['weight_decay'] * w * (w.ndim > 1)
       grads = jax.tree.map(decay, grads, params)
       speed = jax.tree.map(lambda v, g: self.optimizer['momentum'] * v + g, speed, grads)
@@ -109,19 +120,13 @@ def test_two_rounds_are_clients_one_by_one_and_their_mean_in_numpy(name):
   start, _ = carry = program.init(np.uint32(0), on_device, numbers)
   clients = [Alone(config, shares, c, numbers) for c in range(CLIENTS)]
   weights = shares.sizes / shares.sizes.sum()
-  method = clients[0].method
-
-  @jax.jit
-  def gradient(state, views, key):
-    loss = lambda params: method.loss(state._replace(params=params), views, key)
-    return jax.grad(loss, has_aux=True)(state.params)
-
   server = jax.tree.map(np.asarray, (start.params, start.stats))
-  average, memories = server[0], [jax.tree.map(lambda x: np.asarray(x[0]), start.memory['clients'])] * CLIENTS
+  memory = jax.tree.map(lambda x: np.asarray(x[0]), start.memory['clients'])
+  average, memories = server[0], [client.own(memory) for client in clients]
   mean = lambda *leaves: sum(w * leaf for w, leaf in zip(weights, leaves)).astype('float32')
   for turn in range(2):
     ends = [
-      client.steps(server, memory, gradient, (LOCAL * turn, LOCAL * turn + LOCAL))
+      client.steps(server, memory, (LOCAL * turn, LOCAL * turn + LOCAL))
       for client, memory in zip(clients, memories)
     ]
     server = tuple(jax.tree.map(mean, *(end[i] for end in ends)) for i in (0, 1))
@@ -136,12 +141,14 @@ def test_two_rounds_are_clients_one_by_one_and_their_mean_in_numpy(name):
   near(ended.stats, server[1])
   near(ended.memory['ema'], average)
   for client, memory in enumerate(memories):
-    near(jax.tree.map(lambda x, c=client: x[c], ended.memory['clients']), memory)
+    near(clients[client].own(jax.tree.map(lambda x, c=client: x[c], ended.memory['clients'])), memory)
   assert int(ended.step) == 2 * LOCAL and int(totals['count']) == 2 * LOCAL * CLIENTS
   if name == 'mean_teacher':  # the evaluated network: the mean of the teachers
     teacher = jax.tree.map(mean, *(memory['teacher'] for memory in memories))
     near(ended.memory['inner']['teacher'], teacher)
   else:  # pseudo-labels by image: written by the client that holds the image, and by no other
+    logged = float(totals['metrics']['learned'])
+    assert logged == pytest.approx(sum(float(x) for client in clients for x in client.learned), rel=1e-4)
     learned = np.asarray(ended.memory['clients']['learned'])
     assert (learned < 10).any()
     for client, own in enumerate(clients):

@@ -14,6 +14,7 @@ VERSION = 1
 def curriculum(
   method: Method,
   examples,
+  held,
   steps,
   *,
   stages: Annotated[int, POSITIVE] = 5,
@@ -25,7 +26,8 @@ def curriculum(
   confidence, is used: none at first, all in the end (the paper: percentiles in steps of 20).
 
   Memory: the latest confidence of each unlabeled image, 0 before the first.  An image is in the share if what
-  was remembered of it is at least the quantile 1 − k / K of all that is remembered.
+  was remembered of it is at least the quantile 1 − k / K of all that is remembered; under federated training,
+  of a client's own images.
 
   Args:
     stages: K, after the one without pseudo-labels (the paper: 5, for steps of 20 %).
@@ -41,7 +43,7 @@ def curriculum(
 
   def guide(own, state):
     stage = jnp.minimum(jnp.floor(state.step * (stages + 1) / (ramp * steps)), stages)
-    left_out = examples - jnp.round(stage / stages * examples).astype('int32')
+    left_out = examples - jnp.round(stage / stages * held).astype('int32')
     ranked = jnp.append(jnp.sort(own['confidence']), jnp.inf)
     return {'keep': own['confidence'] >= ranked[left_out]}
 

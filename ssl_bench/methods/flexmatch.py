@@ -16,6 +16,7 @@ def flexmatch(
   encoder,
   classes,
   examples,
+  held,
   *,
   threshold: Annotated[float, UNIT] = 0.95,
   weight: Annotated[float, Range(0)] = 1.0,
@@ -29,7 +30,7 @@ def flexmatch(
 
   Thresholds: T(c) = τ · β(c) / (2 − β(c)), the convex mapping, with β(c) = σ(c) / max(max σ, N − Σ σ), the
   warm-up.  σ(c) counts the images of the unlabeled set whose latest confident pseudo-label is c, and
-  N − Σ σ those that never had one.
+  N − Σ σ those that never had one.  Under federated training N is the number of a client's own images.
 
   Memory: the latest confident pseudo-label of each of the N unlabeled images, `classes` where there is
   none yet; after a step, those of its batch with max q ≥ τ are written.  τ itself decides here, not
@@ -55,8 +56,8 @@ def flexmatch(
     out, stats = model.apply(state.params, state.stats, jnp.concatenate([x, w, s]), train=True, key=key)
     on_x, on_w, on_s = jnp.split(out['head'], [len(x), len(x) + len(w)])
     target, confidence, keep, probs = believe(on_w, views['weak'])
-    count = jnp.bincount(state.memory['learned'], length=classes + 1)
-    beta = count[:classes] / count.max()
+    count = jnp.bincount(state.memory['learned'], length=classes + 1)[:classes]
+    beta = count / jnp.maximum(count.max(), held - count.sum())
     mask = (confidence >= threshold * (beta / (2 - beta))[target]) & keep
     labeled = cross_entropy(on_x, views['labeled']['label']).mean()
     unlabeled = weight * jnp.where(mask, cross_entropy(on_s, target), 0).mean()
@@ -64,7 +65,7 @@ def flexmatch(
       'loss/supervised': labeled,
       'loss/unsupervised': unlabeled,
       'agreement': (on_s.argmax(-1) == target).mean(),
-      'learned': 1 - count[classes] / examples,
+      'learned': count.sum() / held,
     }
     index = views['weak']['index']
     at = jnp.where(confidence >= threshold, index, examples)  # past the end: dropped

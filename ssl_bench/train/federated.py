@@ -98,7 +98,7 @@ def make_round(parts: Mapping[str, Any], mesh) -> Round:
     )
 
   def measured(state, anchor, data, numbers, client):
-    method, tx = build(numbers)
+    method, tx = build({**numbers, 'held': data['clients']['each']['images'][client]})
     method = near(method, anchor, numbers['proximal']) if settings['proximal'] else method
     drawn = draw(data, state.key, state.step, None, client=client)
     new, told = m.make_step(method, tx, policies)(state, drawn)

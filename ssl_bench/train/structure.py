@@ -190,7 +190,11 @@ def begin(parts: Mapping[str, Any], numbers: Mapping[str, Any]) -> tuple[Any, An
 
 
 def builder(parts: Mapping[str, Any]) -> Callable:
-  """numbers -> (method, optimizer); the method's teacher, if it has one, is among the numbers."""
+  """numbers -> (method, optimizer); the method's teacher, if it has one, is among the numbers.
+
+  Of the unlabeled images, `examples`, a training holds all, and a client of a federated one as many as the
+  numbers say: `held`.
+  """
   factory = methods.get(parts['method']['name'])
   fixed = reading.settings_in(parts['method'])
   known = {
@@ -206,6 +210,7 @@ def builder(parts: Mapping[str, Any]) -> Callable:
 
   def build(numbers):
     facts = {**known, 'steps': numbers['steps'], 'teacher': teach(numbers.get('teacher'))}
+    facts['held'] = numbers.get('held', known['examples'])
     method = factory(*(facts[name] for name in facts_of(factory)), **fixed, **numbers['method'])
     for one, own in zip(parts['combine'], numbers['combine'] or repeat({})):
       change = combine.get(one['name'])
