@@ -84,6 +84,7 @@ class Method(NamedTuple):
   embed: Callable | None = None  # (state, inputs, 'image' or 'text') -> unit vectors of one space
   trainings: int = 1  # from the start, by `refresh`, of equal length: each has the optimizer's whole schedule
   transduce: Callable | None = None  # (state) -> logits [examples, classes] of the unlabeled set itself
+  pixels: bool = False  # whether it works on the pixels themselves, which texts do not have
 
 
 def scale(images, kind: str = 'image'):
@@ -91,12 +92,12 @@ def scale(images, kind: str = 'image'):
   return images.astype('int32') if kind == 'tokens' else images.astype('float32') / 127.5 - 1
 
 
-def look_at_all(function: Callable, images, rows: int = 256):
-  """A function of float images [b, H, W, C] over all uint8 images [n, H, W, C] as they are, `rows` at a time.
+def look_at_all(function: Callable, images, rows: int = 256, kind: str = 'image'):
+  """A function of scaled images [b, H, W, C] over all uint8 images [n, H, W, C], `rows` at a time.
 
   For `refresh`; an image's result may not depend on the others that it is shown with.
   """
-  one = lambda image: jax.tree.map(lambda x: x[0], function(scale(image)[None]))
+  one = lambda image: jax.tree.map(lambda x: x[0], function(scale(image, kind)[None]))
   return jax.lax.map(one, images, batch_size=min(rows, len(images)))
 
 

@@ -22,7 +22,15 @@ def test_it_starts_where_the_teacher_ended():
   assert begun.params.keys() == {'encoder', 'head'}
 
 
-def test_another_net_is_refused():
-  teacher = {'method': 'supervised', 'net': {**NET, 'widths': [4, 8]}}
+@pytest.mark.parametrize(
+  'teacher',
+  [
+    {'method': 'supervised', 'net': {**NET, 'widths': [4, 8]}},
+    {'method': 'raw_pixels'},
+    {'method': 'label_propagation'},
+  ],
+  ids=lambda teacher: teacher['method'],
+)
+def test_another_net_or_none_is_refused(teacher):
   with pytest.raises(BadSetting, match='Fine-tuning goes on with the net of its teacher'):
     check(make_config({'name': 'fine_tune'}, teacher=teacher), data.load('fake'))

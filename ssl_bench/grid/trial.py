@@ -93,6 +93,9 @@ def check_training(config: Config, dataset: Dataset) -> None:
   dataset = stressed(config, dataset)
   labeled = labeled_of(config, dataset)
   parts = parts_of(config, dataset)
+  if dataset.kind == 'tokens' and method_of(parts).pixels:
+    name = config.method['name']
+    raise BadSetting(f'{name} works on pixels, and {dataset.name} has texts; use a method such as simclr.')
   check_batch(parts, streams_of(parts))
   check_groups(parts)
   if config.federated:

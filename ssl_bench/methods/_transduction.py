@@ -63,4 +63,5 @@ def transduction(
     predict=predict,
     refresh=refresh,
     transduce=lambda state: graph.logits(state.memory['belief']),
+    pixels=True,
   )

@@ -80,7 +80,7 @@ def deep_label_propagation(
 
   def relabel(state, data):
     encode = lambda images: read['encode'](state, images)
-    features = normalize(look_at_all(encode, data['unlabeled']['image']))
+    features = normalize(look_at_all(encode, data['unlabeled']['image'], kind=encoder.kind))
     edges = graph.nearest(features, features, neighbors, same=True)
     cosine = 1 - edges.value / 2
     weights = edges._replace(value=jnp.maximum(cosine, 0) ** power)

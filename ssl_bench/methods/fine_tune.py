@@ -32,9 +32,11 @@ def fine_tune(encoder, classes, teacher, *, strong: bool = False) -> Method:
 
   def init(key, views):
     params, stats = model.init(key, views['labeled']['image'])
-    trained = teacher.params['encoder'], teacher.stats['encoder']
+    trained = teacher.params.get('encoder'), teacher.stats.get('encoder')
     if jax.tree.map(jnp.shape, trained) != jax.tree.map(jnp.shape, (params['encoder'], stats['encoder'])):
-      raise BadSetting('Fine-tuning goes on with the net of its teacher; give both the same net.')
+      raise BadSetting(
+        'Fine-tuning goes on with the net of its teacher; take one that trains a net, and give both the same.'
+      )
     return {**params, 'encoder': trained[0]}, {**stats, 'encoder': trained[1]}, ()
 
   def loss(state, views, key):

@@ -86,7 +86,7 @@ def mixmatch(
     return labeled + unlabeled, Aux(seen[0][1], (), metrics, pseudo)
 
   views = {'labeled': View('labeled', 'weak'), 'a': View('unlabeled', 'weak'), 'b': View('unlabeled', 'weak')}
-  return Method(views, init, loss, **net.read(model))
+  return Method(views, init, loss, **net.read(model), pixels=True)
 
 
 def draw(key, views, *, alpha):

@@ -84,11 +84,11 @@ def noisy_student(
 
     def restart(state):
       images = data['unlabeled']['image']
-      belief = jax.nn.softmax(look_at_all(lambda images: judge(state, images), images))
+      belief = jax.nn.softmax(look_at_all(lambda images: judge(state, images), images, kind=encoder.kind))
       memory = {'stage': stage, 'belief': belief, 'share': share_out(belief, threshold, balance)}
       if not soft:
         memory['belief'] = jax.nn.one_hot(belief.argmax(-1), classes)
-      params, stats = model.init(key, scale(images[:1]))
+      params, stats = model.init(key, scale(images[:1], encoder.kind))
       return state._replace(params=params, stats=stats, memory=memory, opt_state=tx.init(params))
 
     return jax.lax.cond(stage > state.memory['stage'], restart, lambda state: state, state)

@@ -21,4 +21,4 @@ def raw_pixels() -> Method:
   def encode(state, images):
     return images.reshape(len(images), -1)
 
-  return Method({'image': View('unlabeled', 'weak')}, init, None, encode)
+  return Method({'image': View('unlabeled', 'weak')}, init, None, encode, pixels=True)

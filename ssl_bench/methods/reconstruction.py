@@ -70,7 +70,7 @@ def reconstruction(
     return sum(terms.values()), Aux({**state.stats, **stats}, (), terms)
 
   views = {'labeled': View('labeled', 'weak'), 'unlabeled': View('unlabeled', 'weak')}
-  return Method(views, init, loss, **net.read(model))
+  return Method(views, init, loss, **net.read(model), pixels=True)
 
 
 def draw(key, views):

@@ -40,4 +40,4 @@ def rotation(encoder, shape) -> Method:
     accuracy = (out['head'].argmax(-1) == turns).mean()
     return value, Aux(stats, (), {'loss/rotation': value, 'rotation_accuracy': accuracy})
 
-  return Method({'image': View('unlabeled', 'weak')}, init, loss, **net.read(model, head=None))
+  return Method({'image': View('unlabeled', 'weak')}, init, loss, **net.read(model, head=None), pixels=True)

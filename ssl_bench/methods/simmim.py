@@ -73,7 +73,7 @@ def simmim(
   def encode(state, images):
     return encoder.apply(state.params['encoder'], state.stats['encoder'], images, train=False)[0]
 
-  return Method({'image': View('unlabeled', 'weak')}, init, loss, encode)
+  return Method({'image': View('unlabeled', 'weak')}, init, loss, encode, pixels=True)
 
 
 def draw(key, views, encoder, *, masking, block):

@@ -87,7 +87,7 @@ def ssl_gan(
     return sum(terms.values()), Aux({**stats, 'generator': moved}, (), terms | told)
 
   views = {'labeled': View('labeled', 'weak'), 'unlabeled': View('unlabeled', 'weak')}
-  return Method(views, init, loss, **net.read(model))
+  return Method(views, init, loss, **net.read(model), pixels=True)
 
 
 def draw(key, views, *, latent):

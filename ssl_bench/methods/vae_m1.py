@@ -70,7 +70,7 @@ def vae_m1(
   def encode(state, images):
     return model.apply(state.params, state.stats, images, train=False)[0]['posterior'][:, :latent]
 
-  return Method({'unlabeled': View('unlabeled', 'weak')}, init, loss, encode)
+  return Method({'unlabeled': View('unlabeled', 'weak')}, init, loss, encode, pixels=True)
 
 
 def draw(key, views, *, latent):

@@ -91,7 +91,7 @@ def vae_m2(
     return sum(metrics.values()), Aux({**state.stats, **stats}, (), metrics, pseudo)
 
   views = {'labeled': View('labeled', 'weak'), 'unlabeled': View('unlabeled', 'weak')}
-  return Method(views, init, loss, **net.read(model))
+  return Method(views, init, loss, **net.read(model), pixels=True)
 
 
 def draw(key, views, *, latent):

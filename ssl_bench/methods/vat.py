@@ -82,7 +82,7 @@ def vat(
     return sum(metrics.values()), Aux(stats, (), metrics, pseudo)
 
   views = {'labeled': View('labeled', 'weak'), 'unlabeled': View('unlabeled', 'weak')}
-  return Method(views, init, loss, **net.read(model))
+  return Method(views, init, loss, **net.read(model), pixels=True)
 
 
 def draw(key, views):
