@@ -33,8 +33,9 @@ def distribution_alignment(
 
   Evaluated: what the method evaluates.
   Deviations: moving averages in place of the mean over the last 128 batches (ReMixMatch's code).
-  On the digits (experiments/combinators.yaml, three pairs, 40 labels, classes imbalanced 10 to 1) FixMatch
-  has 75.9 ± 8.9 % alone, 87.2 ± 13.8 with the uniform target and 82.6 ± 14.4 with that of the labels.
+  On the digits (experiments/combinators.yaml, three pairs, 40 labels) FixMatch gains 11.3 ± 10.5 points,
+  paired, with the uniform target where classes are imbalanced 10 to 1, and 6.7 ± 10.5, not separable, with
+  that of the labels; where classes are balanced 0.9 ± 1.9 and 0.5 ± 1.2, not separable either.
   """
   even = jnp.full(classes, 1 / classes, 'float32')
 

@@ -135,7 +135,7 @@ VARIANT = Column(
 RANK = Column('rank', 'by mean accuracy; ≈: not separable from the best', _rank)
 FAMILY = Column(
   'family',
-  "self: accuracy is that of a linear probe on frozen features, fitted with the row's labels",
+  "self: accuracy is that of a linear probe on frozen features, fitted with the row's labels (clip: its own)",
   _family,
   numeric=False,
 )

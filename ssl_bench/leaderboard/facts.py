@@ -12,7 +12,7 @@ from ssl_bench.leaderboard.columns import (
 )
 from ssl_bench.leaderboard.further import FURTHER
 from ssl_bench.leaderboard.private import COLUMNS as PRIVATE
-from ssl_bench.leaderboard.rows import Board, Budget, Section
+from ssl_bench.leaderboard.rows import Board, Budget, Row, Section
 
 PROTOCOLS = {
   'smoke': 'Smoke protocol: short runs that show that everything works, not what a method can do.',
@@ -41,8 +41,9 @@ def reading(section: Section, timing: bool) -> tuple[str, ...]:
   """The sentences that a reader of this section needs."""
   rows = section.rows
   said = [PROTOCOLS.get(section.protocol, '')]
-  if any(row.family == 'self-supervised' for row in rows):
-    said.append(PROBED)
+  if probed := [row for row in rows if row.family == 'self-supervised']:
+    own = sorted({row.method for row in probed if _has_classifier(row)})
+    said.append(PROBED + (f' Not so {", ".join(own)}, which tells classes itself.' if own else ''))
   sizes = sorted({row.sizes[2] for row in rows if row.sizes[2]})
   if rows and not calibration_is_ranked(rows):
     images = ' to '.join(f'{n:,}' for n in dict.fromkeys(sizes[:1] + sizes[-1:])) or 'an unknown number'
@@ -58,6 +59,10 @@ def reading(section: Section, timing: bool) -> tuple[str, ...]:
   if any(row.accuracy and row.accuracy.n < 3 for row in rows):
     said.append('Rows with fewer than 3 pairs have no interval: their place is that of a mean and no more.')
   return tuple(s for s in said if s)
+
+
+def _has_classifier(row: Row) -> bool:
+  return any((trial.record.get('metrics') or {}).get('classifier') == 'own' for trial in row.trials)
 
 
 def _cost(section: Section) -> str:

@@ -30,6 +30,8 @@ def _section(section: Section, timing: bool) -> list[str]:
     if budget.rows:
       table = tables.ranking(budget)
       parts += [f'### {table.title}', markdown(table)]
+      further = tables.further(budget)
+      parts.append(_folded(f'What else was measured, {further.title}', further))
     if (swept := tables.sweep(budget)) is not None:
       parts += [f'### {swept.title}', markdown(swept)]
     for table in (*tables.stressed(budget), *filter(None, [tables.private(budget)])):

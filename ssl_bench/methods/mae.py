@@ -47,7 +47,8 @@ def mae(
   same, and only masked patches are drawn.
   On the digits (experiments/self_supervised.yaml, five pairs, 40 labels) it has 53.3 ± 10.4 %, the same
   network with random weights 34.7 ± 11.6, and raw pixels 80.6 ± 4.0.  A run is 80 epochs of 1,197 images, the
-  paper's 800 and more of 1.28 million; whether a longer one helps was not tried.
+  paper's 800 and more of 1.28 million: four times as many steps bring 75.3 % instead of 61.3 (split seed 100,
+  one run, on no board; raw pixels there: 82.5).
   """
   grid = net.patch_grid(encoder, shape, 'mae')
   pixels, count = encoder.patch**2 * shape[-1], grid[0] * grid[1]

@@ -39,7 +39,8 @@ def simmim(
   and layer scale, as BEiT's; pixels are in [-1, 1], not divided by the deviations of ImageNet's channels.
   On the digits (experiments/self_supervised.yaml, five pairs, 40 labels) it has 48.4 ± 13.3 %, the same
   network with random weights 25.7 ± 4.6, and raw pixels 80.6 ± 4.0.  A run is 80 epochs of 1,197 images, the
-  paper's 100 and more of 1.28 million; whether a longer one helps was not tried.
+  paper's 100 and more of 1.28 million: four times as many steps bring 61.3 % instead of 53.0 (split seed 100,
+  one run, on no board).
   Three of the five are called collapsed: features that hardly differ between images.
   """
   rows, columns = net.patch_grid(encoder, shape, 'simmim')
