@@ -12,7 +12,7 @@ class Progress:
   """Use as a context; told what the workers say."""
 
   def __init__(self, name: str, trials: int, before: int, steps: int):
-    self.trials, self.done, self.steps = trials, before, steps
+    self.trials, self.before, self.done, self.steps = trials, before, before, steps
     self.trained = 0
     self.started = time.monotonic()
     self.console = Console(highlight=False, soft_wrap=True)
@@ -56,10 +56,12 @@ class Progress:
     self._show()
 
   def _left(self) -> str:
-    """The time left, from the steps done so far."""
-    if not self.trained or self.trained >= self.steps:
+    """The time left, from the steps or trials done so far: those of a saved training are not taken again."""
+    steps = self.trained / max(1, self.steps)
+    trials = (self.done - self.before) / max(1, self.trials - self.before)
+    if not 0 < (share := max(steps, trials)) < 1:
       return ''
-    seconds = (time.monotonic() - self.started) * (self.steps - self.trained) / self.trained
+    seconds = (time.monotonic() - self.started) * (1 - share) / share
     return f' (about {seconds / 60:.0f} min left)' if seconds >= 90 else f' (about {seconds:.0f} s left)'
 
   def _show(self) -> None:
