@@ -50,7 +50,7 @@ def ssl_gan(
   and SVHN, not a layer deeper, as on MNIST; the discriminator is the bench's net, without their noise or
   dropout on the layers and weight normalization; pixels are in [-1, 1], so tanh ends the generator.
   On the digits (experiments/semi_supervised.yaml, five pairs) it is not separable from `supervised`:
-  +5.5 ± 6.0 points at 20 labels, +0.8 ± 4.4 at 40.  Runs are short, 1,500 steps where the paper trains for
+  +4.0 ± 7.3 points at 20 labels, +0.8 ± 5.0 at 40.  Runs are short, 1,500 steps where the paper trains for
   hundreds of epochs.
   """
   model = net.chain(encoder=encoder, head=net.linear(classes))

@@ -42,8 +42,9 @@ def vae_m1(
   Deviations: the encoder is the bench's net; ReLU stands for softplus; gray values are not drawn as zeros and
   ones; no prior on the weights.
   On the digits (experiments/semi_supervised.yaml, five pairs) these features are no better than raw pixels:
-  78.5 ± 3.5 % against 80.6 ± 4.0 at 40 labels, 68.0 ± 4.7 against 67.5 ± 7.1 at 20, and at 40 labels they are
-  behind `supervised` by 7.4 ± 5.1 points.  A linear probe reads them, where the paper has a transductive SVM,
+  78.6 ± 3.2 % against 80.6 ± 4.0 at 40 labels, 67.3 ± 4.2 against 67.5 ± 7.1 at 20, and at 40 labels they are
+  behind `supervised` by 7.3 ± 3.9 points.  To the same network with random weights they gain 4.7 ± 4.4 at 20
+  labels and 1.4 ± 4.4, not separable, at 40.  A linear probe reads them, where the paper has a transductive SVM,
   which also uses how unlabeled images cluster.
   """
   model = net.chain(encoder=encoder, posterior=net.linear(2 * latent))

@@ -50,7 +50,7 @@ def vae_m2(
   unlabeled ones; gray values are not drawn as zeros and ones; one noise for all classes of an image, where
   the authors' code has one for each; no prior on the weights.
   On the digits (experiments/semi_supervised.yaml, five pairs) it is not separable from `supervised`:
-  +2.7 ± 4.1 points at 40 labels, +2.8 ± 11.9 at 20, where the pairs differ by up to 32 points.
+  +3.0 ± 4.9 points at 40 labels, +3.6 ± 12.1 at 20, where the pairs lie between 57 and 89 %.
   """
   model = net.chain(encoder=encoder, head=net.linear(classes))
   recognition = net.projector(hidden, 2 * latent, norm='none')
