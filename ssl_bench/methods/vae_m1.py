@@ -44,8 +44,8 @@ def vae_m1(
   On the digits (experiments/semi_supervised.yaml, five pairs) these features are no better than raw pixels:
   78.6 ± 3.2 % against 80.6 ± 4.0 at 40 labels, 67.3 ± 4.2 against 67.5 ± 7.1 at 20, and at 40 labels they are
   behind `supervised` by 7.3 ± 3.9 points.  To the same network with random weights they gain 4.7 ± 4.4 at 20
-  labels and 1.4 ± 4.4, not separable, at 40.  A linear probe reads them, where the paper has a transductive SVM,
-  which also uses how unlabeled images cluster.
+  labels and 1.4 ± 4.4, not separable, at 40.  A linear probe reads them, where the paper has a transductive
+  SVM, which also uses how unlabeled images cluster.
   """
   model = net.chain(encoder=encoder, posterior=net.linear(2 * latent))
   generator = net.decoder(shape, layers=layers, width=hidden)
