@@ -104,11 +104,12 @@ def fit_path(
   """Yields (l2, weights [D, C], bias [C]) along a grid from strong to weak, each the next one's warm start.
 
   Two changes of variables leave the optimum where it is and make L-BFGS quick: the penalty does not see a
-  rotation, so with N < D only the N directions that features [N, D] span are solved for; and each variable is
-  scaled by the square root of the Hessian's diagonal at the warm start.
+  rotation, so the variables are those of the principal directions, with N < D only the N that features [N, D]
+  span; each is scaled by the square root of the Hessian's diagonal at the warm start, which is most of the
+  Hessian there.
   """
   present, targets = np.unique(labels, return_inverse=True)
-  axes = _span(features)
+  axes = _directions(features)
   inputs = np.column_stack([features @ axes, np.ones(len(features))])
   penalized = np.append(np.ones(axes.shape[1]), 0)[:, None]
 
@@ -177,7 +178,9 @@ def _scale(weights: Array, inputs: Array, penalty: Array) -> Array:
   return 1 / np.sqrt(np.maximum(curvature, 1e-12))
 
 
-def _span(features: Array) -> Array:
-  """Orthonormal columns [D, min(N, D)] that span the rows of features [N, D]."""
+def _directions(features: Array) -> Array:
+  """The principal directions of features [N, D], orthonormal columns [D, min(N, D)]."""
   n, width = features.shape
-  return np.linalg.svd(features, full_matrices=False)[2].T if n < width else np.eye(width)
+  if n < width:
+    return np.linalg.svd(features, full_matrices=False)[2].T
+  return np.linalg.eigh(features.T @ features)[1]
