@@ -23,6 +23,9 @@ def rotation(encoder, shape) -> Method:
   upside down, and 6 becomes 9.
   Deviations: features are the encoder's last ones; the paper's best on CIFAR-10 come from the second of four
   blocks, as the later ones are of the task.
+  On Fashion-MNIST (experiments/rotation.yaml, three pairs) it gains on the same network with random weights:
+  15.5 ± 11.2 points at 20 labels, 10.0 ± 9.4 at 40.  It is not separable from raw pixels: -0.8 ± 15.6 and
+  -6.6 ± 10.9.
   """
   if shape[0] != shape[1]:
     raise BadSetting(f'rotation needs square images, not {shape[0]}x{shape[1]}; use another dataset.')
