@@ -180,9 +180,7 @@ class Pool:
     for worker in self.workers.values():
       worker.process.terminate()  # for one that is at work
       with suppress(OSError):
-        worker.pipe.send(
-          None
-        )  # for one that waits for work; last, or the signal would meet it without its handler
+        worker.pipe.send(None)  # for one that waits; after the signal, which would kill one that is leaving
     deadline = time.monotonic() + GRACE
     for worker in self.workers.values():
       worker.process.join(max(0.0, deadline - time.monotonic()))
