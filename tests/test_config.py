@@ -8,6 +8,7 @@ import sys
 import pytest
 from trials import ROOT, write_configs
 
+from ssl_bench import combine
 from ssl_bench.config import digest, load, outcome, to_dict, validate
 from ssl_bench.signature import BadSetting
 from ssl_bench.tree import read_protocol
@@ -97,7 +98,8 @@ def test_a_config_is_frozen(folder):
 def test_the_shipped_configs_are_valid():
   paths = [p for p in sorted((ROOT / 'configs').rglob('*.yaml')) if not p.name.startswith('_')]
   for path in paths:
-    assert load(path).method['name'] == path.stem
+    config = load(path)
+    assert path.stem in {config.method['name'], *(combine.parse(text)[0] for text in config.combine)}
   for folder in {p.parent for p in (ROOT / 'configs').rglob('_protocol.yaml')}:
     base = read_protocol(folder)
     assert validate({**base, 'method': 'supervised'}).dataset == folder.name

@@ -125,3 +125,16 @@ def test_fewer_unlabeled_images_make_a_smaller_graph(folder, room):
   found = run_trial(less, room)
   assert found['status'] == 'done', found['error']
   assert found['metrics']['transductive']['n'] == 80 and found['metrics']['accuracy'] > 0.8
+  assert not [*room.checkpoints.rglob('unreadable-*')]  # nor is it the whole graph's checkpoint
+
+
+@pytest.mark.parametrize(
+  'stress', ['{unlabeled: 100}', "{shift: 'solarize(threshold=0)'}", '{imbalance: {unlabeled: 4.0}}']
+)
+def test_a_graph_of_other_images_is_another_training(folder, config, stress):
+  """Though its only view is of labeled images: `refresh` sees the others."""
+  name = lambda one: record.identify_training(one, DATASET.fingerprint, streams_seen(one, DATASET))
+  plain, other = (
+    load(folder / 'configs' / 'label_propagation.yaml', words) for words in ([], [f'stress={stress}'])
+  )
+  assert name(plain) == name(config) != name(other)

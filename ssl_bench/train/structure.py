@@ -247,21 +247,17 @@ def method_of(parts: Mapping[str, Any]) -> m.Method:
   return builder(parts)(NO_NUMBERS)[0]
 
 
-def views_of(config: Config, dataset: Dataset) -> Mapping[str, m.View]:
-  """What the method wants to see."""
-  return method_of(parts_of(config, dataset)).views
-
-
 def streams_of(parts: Mapping[str, Any]) -> set[str]:
   """The streams that a structure's method draws from."""
   return {view.stream for view in method_of(parts).views.values()}
 
 
 def streams_seen(config: Config, dataset: Dataset) -> set[str]:
-  """The streams that a training draws from, its teacher's among them."""
-  teacher = teacher_of(config)
+  """The streams that a training draws from, its teacher's among them; `refresh` sees all unlabeled images."""
+  teacher, parts = teacher_of(config), parts_of(config, dataset)
   taught = streams_seen(teacher, dataset) if teacher else set()
-  return taught | {view.stream for view in views_of(config, dataset).values()}
+  whole = {'unlabeled'} if method_of(parts).refresh else set()
+  return taught | streams_of(parts) | whole
 
 
 def uses_labels(config: Config, dataset: Dataset) -> bool:
