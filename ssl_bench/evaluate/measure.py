@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
 
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.evaluate import calibration, health, retrieval, scores
+from ssl_bench.evaluate.contents import Contents
 from ssl_bench.evaluate.linear import Probe, linear_probe
 from ssl_bench.evaluate.neighbors import knn
 from ssl_bench.evaluate.predict import Seen
@@ -97,20 +97,6 @@ def probes(
   for name in (name for name in NAMES if name in which):
     measures[name] = propagation(name, dataset, labeled, train, test)
   return measures, budget
-
-
-class Contents:
-  """Arrays that equal others with the same bytes: of frozen features, the same at every label budget."""
-
-  def __init__(self, *arrays: np.ndarray):
-    self.arrays = arrays
-    self.digest = tuple((a.shape, a.dtype.str, sha256(a.tobytes()).digest()) for a in arrays)
-
-  def __eq__(self, other: object) -> bool:
-    return isinstance(other, Contents) and self.digest == other.digest
-
-  def __hash__(self) -> int:
-    return hash(self.digest)
 
 
 @lru_cache(maxsize=1)

@@ -135,7 +135,7 @@ VARIANT = Column(
 RANK = Column('rank', 'by mean accuracy; ≈: not separable from the best', _rank)
 FAMILY = Column(
   'family',
-  "self: accuracy is that of a linear probe on frozen features, fitted with the row's labels (clip: its own)",
+  "self: accuracy of its own classifier, else of a linear probe on frozen features with the row's labels",
   _family,
   numeric=False,
 )

@@ -210,7 +210,7 @@ def builder(parts: Mapping[str, Any]) -> Callable:
 
   def build(numbers):
     facts = {**known, 'steps': numbers['steps'], 'teacher': teach(numbers.get('teacher'))}
-    facts['held'] = numbers.get('held', known['examples'])
+    facts |= {'held': numbers.get('held', known['examples'])}
     method = factory(*(facts[name] for name in facts_of(factory)), **fixed, **numbers['method'])
     for one, own in zip(parts['combine'], numbers['combine'] or repeat({})):
       change = combine.get(one['name'])
