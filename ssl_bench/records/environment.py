@@ -7,6 +7,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ssl_bench import numerics
+
 PACKAGES = (
   'jax',
   'jaxlib',
@@ -21,12 +23,13 @@ PACKAGES = (
 
 
 def describe() -> dict[str, Any]:
-  """Packages' versions, the git commit and whether files differ from it, Python's version, the device."""
+  """Versions of packages and Python, the commit and whether files differ from it, the device, XLA's flags."""
   return {
     'packages': {name: version for name in PACKAGES if (version := _version(name))},
     'git': _git(),
     'python': sys.version.split()[0],
     'device': _device(),
+    'flags': numerics.flags(),
   }
 
 

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from ssl_bench import method as m
+from ssl_bench import numerics
 from ssl_bench.train import batch, federated, log, parallel, private
 from ssl_bench.train.structure import abstract, builder, method_of, streams_of
 
@@ -50,6 +51,7 @@ def compile_program(structure: str) -> Program:
 
   Where training is federated, a step is that of all the clients of a round.
   """
+  numerics.check()
   parts = json.loads(structure)
   started = time.perf_counter()
   mesh = parallel.make_mesh()

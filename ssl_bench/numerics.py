@@ -1,0 +1,45 @@
+"""The settings of JAX that decide a number: the same in every process, whatever the environment says."""
+
+import os
+
+from ssl_bench.signature import BadSetting
+
+# JAX's own defaults; with another value the same config gives other numbers, or an error.
+PINNED = {
+  'jax_default_prng_impl': 'threefry2x32',
+  'jax_threefry_partitionable': True,
+  'jax_random_seed_offset': 0,
+  'jax_enable_x64': False,
+  'jax_default_matmul_precision': None,
+  'jax_numpy_dtype_promotion': 'standard',
+  'jax_numpy_rank_promotion': 'allow',
+  'jax_high_dynamic_range_gumbel': False,
+  'jax_softmax_custom_jvp': False,
+  'jax_disable_jit': False,
+}
+
+
+def pin() -> None:
+  """Sets the environment of this process and its children, before jax is imported."""
+  for name, value in PINNED.items():
+    if value is None:
+      os.environ.pop(name.upper(), None)
+    else:
+      os.environ[name.upper()] = str(value)
+
+
+def check() -> None:
+  """Raises `BadSetting` where jax was imported with another setting than the pinned one."""
+  import jax
+
+  for name, value in PINNED.items():
+    if name in jax.config.values and (found := jax.config.values[name]) != value:
+      raise BadSetting(
+        f'{name} is {found!r} in this process, which changes what a config gives; set it to {value!r}.'
+      )
+
+
+def flags() -> dict[str, str]:
+  """What the environment tells XLA, for the record; a flag that names a file is left out."""
+  words = [word for word in os.environ.get('XLA_FLAGS', '').split() if os.sep not in word]
+  return {'XLA_FLAGS': ' '.join(words)} if words else {}
