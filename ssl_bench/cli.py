@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from ssl_bench import numerics
 from ssl_bench.signature import BadSetting, suggest
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -21,11 +22,18 @@ Runs = Annotated[Path, typer.Option(help='Where everything that a run writes goe
 Workers = Annotated[int, typer.Option(min=0, help='Processes; 0: one a core, or one for an accelerator.')]
 Wandb = Literal['offline', 'online', 'disabled']
 Mirror = Annotated[Wandb, typer.Option(help='How to mirror to Weights & Biases.')]
+Again = Annotated[
+  bool, typer.Option('--again', help='Run again what is recorded; the old record is kept in replaced/.')
+]
+AgainGrid = Annotated[
+  bool, typer.Option('--again', help='Run again what other code recorded; the old is kept in replaced/.')
+]
 NoTiming = Annotated[bool, typer.Option('--no-timing', help='Leave out what a clock wrote.')]
 
 
 def main() -> None:
   """The entry point: what a user got wrong is one sentence and exit code 2."""
+  numerics.pin()
   try:
     sys.exit(app(standalone_mode=False))
   except BadSetting as error:
@@ -49,10 +57,14 @@ def _complain(text: str) -> int:
 
 @app.command()
 def train(
-  config: Path, overrides: Overrides = None, runs: Runs = Path('runs'), wandb: Mirror = 'offline'
+  config: Path,
+  overrides: Overrides = None,
+  runs: Runs = Path('runs'),
+  wandb: Mirror = 'offline',
+  again: Again = False,
 ) -> None:
   """Train, evaluate and record one trial: ssl-bench train configs/digits/fixmatch.yaml labels=20 seed=3."""
-  _one(config, overrides, runs, wandb)
+  _one(config, overrides, runs, wandb, again=again)
 
 
 @app.command()
@@ -63,16 +75,14 @@ def evaluate(
   _one(config, overrides, runs, wandb, only_evaluate=True)
 
 
-def _one(
-  path: Path, overrides: list[str] | None, runs: Path, wandb: Wandb, only_evaluate: bool = False
-) -> None:
+def _one(path: Path, overrides: list[str] | None, runs: Path, wandb: Wandb, **how: bool) -> None:
   _prepare(runs)
   from ssl_bench import config as configs
 
   config = configs.load(path, overrides or (), need_data=True)
   from ssl_bench.grid.single import run_single
 
-  sys.exit(run_single(config, runs / 'train', wandb, only_evaluate=only_evaluate))
+  sys.exit(run_single(config, runs / 'train', wandb, **how))
 
 
 @app.command()
@@ -83,6 +93,7 @@ def grid(
   workers: Workers = 0,
   wandb: Mirror = 'offline',
   no_timing: NoTiming = False,
+  again: AgainGrid = False,
 ) -> None:
   """Run the trials of a grid that are not recorded yet, and show its leaderboard."""
   _prepare(runs)
@@ -91,7 +102,7 @@ def grid(
   found = expand(file, overrides or (), need_data=True)
   from ssl_bench.grid.whole import run_whole
 
-  sys.exit(run_whole(found, runs, workers or None, wandb, timing=not no_timing))
+  sys.exit(run_whole(found, runs, workers or None, wandb, timing=not no_timing, again=again))
 
 
 @app.command()

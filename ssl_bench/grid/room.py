@@ -1,14 +1,17 @@
 """The folder that a grid or a train command writes, shared by processes."""
 
 import fcntl
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
 from ssl_bench.records import record
 from ssl_bench.signature import BadSetting
+from ssl_bench.train.checkpoint import UnusableCheckpoint
 from ssl_bench.train.fit import Interrupted
 
 WAIT = 0.2  # seconds between two looks at a lock
@@ -21,6 +24,8 @@ class Room:
     self.path = path
     self.records = path / 'records'
     self.checkpoints = path / 'checkpoints'
+    self.code = path / 'code'  # by training, the digest of the code that trained it
+    self.replaced = path / 'replaced'  # what `--again` put aside
 
   @contextmanager
   def alone(self, what: str = 'all') -> Iterator[None]:
@@ -51,6 +56,32 @@ class Room:
     path = self.record_of(identity)
     found = record.read(path) if path.is_file() else None
     return found if found and found['status'] != 'failed' else None
+
+  def claim(self, training: str, code: str) -> None:
+    """Notes the code of a training's checkpoints; raises `UnusableCheckpoint` if it was other code."""
+    if self.trained_by(training) is None:
+      self.code.mkdir(parents=True, exist_ok=True)
+      (self.code / training).write_text(code, encoding='utf-8')
+    elif self.trained_by(training) != code:
+      raise UnusableCheckpoint(
+        f'{self.checkpoints / training} was trained by other code of the method; run it with --again.'
+      )
+
+  def trained_by(self, training: str) -> str | None:
+    """The digest of the code that a training's checkpoints are of, or None where nobody noted it."""
+    path = self.code / training
+    return path.read_text(encoding='utf-8') if path.is_file() else None
+
+  def put_aside(self, identity: str, trainings: Iterable[str]) -> None:
+    """Moves a trial's record and the checkpoints of some trainings to `replaced`, where they are there."""
+    paths = [self.record_of(identity)]
+    for training in trainings:
+      paths += [self.checkpoints / training, self.code / training]
+    for path in (path for path in paths if path.exists()):
+      kind = self.replaced / path.parent.name
+      kind.mkdir(parents=True, exist_ok=True)
+      times = (f'{path.stem}-{n}{path.suffix}' for n in count(1))
+      os.rename(path, next(kind / name for name in times if not (kind / name).exists()))
 
 
 def _take(lock: IO) -> bool:

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import signal
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,13 +16,17 @@ from ssl_bench.data.arrays import Dataset
 from ssl_bench.grid.expand import Grid
 from ssl_bench.grid.progress import Progress
 from ssl_bench.grid.room import Room
+from ssl_bench.grid.training import forget, is_of_other_code, name_of
 from ssl_bench.grid.trial import check
 from ssl_bench.grid.worker import work
+from ssl_bench.leaderboard.trials import flatten
 from ssl_bench.records import record
-from ssl_bench.train.structure import streams_seen
+from ssl_bench.signature import BadSetting
+from ssl_bench.stop import Stop
 
-GRACE = 60  # seconds that a worker has to save its state
+GRACE = 9  # seconds until a worker that was asked to stop is killed; it ends itself a little earlier
 UNSEEDED = {'seed': 0, 'split_seed': 0}
+NAMED_ALWAYS = {'labels', 'seed', 'split_seed', 'method.name'}  # in the label of every trial
 
 
 class Task(NamedTuple):
@@ -38,42 +41,68 @@ class Summary(NamedTuple):
   """How a run of a grid ended."""
 
   total: int
-  before: int  # recorded before this run
+  before: Counter  # status -> trials recorded before this run
   ended: Counter  # status -> trials of this run
   signal: int  # that asked it to stop, or 0
 
 
-def run_grid(grid: Grid, room: Room, workers: int | None = None) -> Summary:
+def run_grid(grid: Grid, room: Room, workers: int | None = None, *, again: bool = False) -> Summary:
   """Trains what is missing; every finished trial is on disk before the next begins.
 
-  Raises `BadSetting` where another process runs the same grid.
+  With `again`, what other code of a method recorded or trained is put aside first, and run again.  Raises
+  `BadSetting` where there is such and it is not asked for, or where another process runs the same grid.
   """
   datasets = {name: data.load(name) for name in {c.dataset for c in grid.configs}}
   for config in {str(to_dict(c.model_copy(update=UNSEEDED))): c for c in grid.configs}.values():
     check(config, datasets[config.dataset])
   wanted = workers or default_workers()
   with room.alone():
+    renew(grid, room, datasets, again=again)
     tasks, before = plan(grid, room, datasets)
     count = min(wanted, len(tasks))
-    progress = Progress(grid.name, len(grid.configs), before, sum(task.steps for task in tasks))
+    progress = Progress(grid.name, len(grid.configs), before.total(), sum(task.steps for task in tasks))
     if not tasks:
       return Summary(len(grid.configs), before, Counter(), 0)
     with progress, _threads(wanted):  # not of `count`: how much is left must not change a trial's numbers
-      ended, asked = Pool(room, grid.name, count, progress).run(tasks)
+      ended, asked = Pool(room, grid.name, count, progress, varied(grid.configs)).run(tasks)
     return Summary(len(grid.configs), before, ended, asked)
 
 
-def plan(grid: Grid, room: Room, datasets: Mapping[str, Dataset]) -> tuple[list[Task], int]:
-  """The trainings to do, and how many trials are recorded already."""
+def renew(grid: Grid, room: Room, datasets: Mapping[str, Dataset], *, again: bool) -> None:
+  """Puts aside what other code recorded or trained; raises `BadSetting` where that is not asked for."""
+  old = [c for c in grid.configs if is_of_other_code(c, datasets[c.dataset], room)]
+  if old and not again:
+    names = ', '.join(sorted({config.method['name'] for config in old}))
+    raise BadSetting(
+      f'{len(old)} of {len(grid.configs)} trials ({names}) were run with other code than is there now; give '
+      f'changed methods a new VERSION, or run with --again, which keeps the old records in {room.replaced}.'
+    )
+  for config in old:
+    forget(config, datasets[config.dataset], room)
+
+
+def varied(configs: Sequence[Config]) -> list[str]:
+  """Dotted names of the settings that differ between trials of one method, beside labels and seeds."""
+  seen: dict[tuple[str, str], set[str | None]] = {}
+  methods: dict[str, list[Mapping[str, str]]] = {}
+  for config in configs:
+    methods.setdefault(config.method['name'], []).append(flatten(to_dict(config)))
+  for method, trees in methods.items():
+    for name in {name for tree in trees for name in tree} - NAMED_ALWAYS:
+      seen[method, name] = {tree.get(name) for tree in trees}
+  return sorted({name for (_, name), values in seen.items() if len(values) > 1})
+
+
+def plan(grid: Grid, room: Room, datasets: Mapping[str, Dataset]) -> tuple[list[Task], Counter]:
+  """The trainings to do, and how many trials of each status are recorded already."""
   shared: dict[str, list[Config]] = {}
-  before = 0
+  before: Counter = Counter()
   for config in grid.configs:
     dataset = datasets[config.dataset]
-    if room.recorded(record.identify(config, dataset.fingerprint)):
-      before += 1
+    if found := room.recorded(record.identify(config, dataset.fingerprint)):
+      before[found['status']] += 1
       continue
-    training = record.identify_training(config, dataset.fingerprint, streams_seen(config, dataset))
-    shared.setdefault(training, []).append(config)
+    shared.setdefault(name_of(config, dataset), []).append(config)
   tasks = [Task(tuple(group), program_of(group[0]), group[0].steps) for group in shared.values()]
   return tasks, before
 
@@ -103,26 +132,26 @@ class Worker(NamedTuple):
 class Pool:
   """Worker processes and what they are at."""
 
-  def __init__(self, room: Room, grid: str, count: int, progress: Progress):
-    self.arguments = (str(room.path), grid, count > 1)
+  def __init__(self, room: Room, grid: str, count: int, progress: Progress, varied: Sequence[str] = ()):
+    self.arguments = (str(room.path), grid, count > 1, tuple(varied))
     self.count, self.progress = count, progress
     self.workers: dict[Any, Worker] = {}
     self.ended: Counter = Counter()
-    self.asked: list[int] = []
+    self.stop = Stop(grace=None)
 
   def run(self, tasks: Sequence[Task]) -> tuple[Counter, int]:
     """All tasks, then (status -> trials, the signal that asked it to stop or 0)."""
     waiting = list(tasks)
-    with self._signals():
+    with self.stop:
       for _ in range(self.count):
         self._start()
-      while self.workers and not self.asked:
+      while self.workers and not self.stop():
         for pipe in wait(list(self.workers), timeout=0.5):
           self._hear(self.workers[pipe], waiting)
       self._stop()
-    if waiting and not self.asked:  # no process lives to run them
+    if waiting and not self.stop():  # no process lives to run them
       self.ended['lost'] += sum(len(task.configs) for task in waiting)
-    return self.ended, self.asked[0] if self.asked else 0
+    return self.ended, self.stop.asked
 
   def _start(self) -> None:
     context = multiprocessing.get_context('spawn')
@@ -186,17 +215,6 @@ class Pool:
       worker.process.join(max(0.0, deadline - time.monotonic()))
       if worker.process.is_alive():
         worker.process.kill()
-
-  @contextmanager
-  def _signals(self) -> Iterator[None]:
-    """Ctrl-C and SIGTERM are noted, not raised."""
-    note = lambda number, frame: self.asked.append(number)
-    old = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-      yield
-    finally:
-      for number, handler in old.items():
-        signal.signal(number, handler)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """One trial from the command line: say what will run, run it, say what came out."""
 
-import signal
 from pathlib import Path
 
 import yaml
@@ -10,52 +9,63 @@ from rich.progress import Progress
 from ssl_bench import data
 from ssl_bench.config import Config, to_dict
 from ssl_bench.grid.room import Room
-from ssl_bench.grid.training import teachers
+from ssl_bench.grid.training import forget, is_of_other_code, name_of, names_of
 from ssl_bench.grid.trial import check, run_trial
 from ssl_bench.records import record
 from ssl_bench.records.track import Mode, mirror
 from ssl_bench.signature import BadSetting
+from ssl_bench.stop import Stop
 from ssl_bench.train.checkpoint import Checkpoints
 from ssl_bench.train.fit import Interrupted
 from ssl_bench.train.given import stressed
 from ssl_bench.train.program import compile_program
-from ssl_bench.train.structure import streams_seen, structure_of
+from ssl_bench.train.structure import structure_of
 
 
-def run_single(config: Config, folder: Path, wandb: Mode, *, only_evaluate: bool = False) -> int:
-  """Runs a trial in `folder` and returns the exit code: 0 done, 1 failed or diverged, 143 stopped."""
+def run_single(
+  config: Config, folder: Path, wandb: Mode, *, only_evaluate: bool = False, again: bool = False
+) -> int:
+  """Runs a trial in `folder`; returns 0 where it is done, 1 where it failed or diverged, 128 + a signal.
+
+  With `again`, what is there of the trial is put aside first.  Without, `BadSetting` is raised where other
+  code of the method than today's recorded or trained it.
+  """
   console = Console(highlight=False, soft_wrap=True)
   room = Room(folder)
   dataset = data.load(config.dataset)
   identity = record.identify(config, dataset.fingerprint)
-  if found := room.recorded(identity):
+  if not again and is_of_other_code(config, dataset, room):
+    raise BadSetting(
+      f'This trial was run with other code of {config.method["name"]} than is there now; give the method a '
+      f'new VERSION, or run with --again, which keeps the old record in {room.replaced}.'
+    )
+  if not again and (found := room.recorded(identity)):
     console.print(f'Already recorded: {room.record_of(identity)}', markup=False)
     return show(found, console)
   check(config, dataset)
-  training = record.identify_training(config, dataset.fingerprint, streams_seen(config, dataset))
   if only_evaluate:
-    for one in (config, *teachers(config)):
-      name = record.identify_training(one, dataset.fingerprint, streams_seen(one, dataset))
+    for name, one in names_of(config, dataset).items():
       check_trained(one, room, name)
   compile_program(
     structure_of(config, stressed(config, dataset))
   )  # what cannot be traced is told before anything is written
   console.print(yaml.safe_dump(to_dict(config), sort_keys=False), markup=False)
-  asked: list[int] = []
-  for number in (signal.SIGTERM, signal.SIGINT):
-    signal.signal(number, lambda number, frame: asked.append(number))
+  stop = Stop()
   try:
-    with room.alone(training), Progress(console=console, transient=True) as bars:
+    with stop, room.alone(name_of(config, dataset)), Progress(console=console, transient=True) as bars:
+      if again:
+        forget(config, dataset, room)
       bar = bars.add_task('training', total=config.steps)
       found = run_trial(
         config,
         room,
+        only_evaluate=only_evaluate,
         report=lambda step, metrics: bars.update(bar, completed=step, description=_progress(metrics)),
-        should_stop=lambda: bool(asked),
+        should_stop=stop,
       )
-  except Interrupted as stop:
-    console.print(str(stop))
-    return 128 + asked[0]
+  except Interrupted as interrupted:
+    console.print(str(interrupted), markup=False)
+    return stop.exit_code
   mirror([found], room.path, mode=wandb)
   console.print(f'Recorded: {room.record_of(identity)}', markup=False)
   return show(found, console)
@@ -69,9 +79,9 @@ def check_trained(config: Config, room: Room, training: str) -> None:
   if checkpoints:
     checkpoints.close()
   if done != config.steps:
-    raise BadSetting(
-      f'This trial is trained to step {done or 0} of {config.steps}; run ssl-bench train first.'
-    )
+    name = config.method['name']
+    begun = f'{name} is trained to step {done} of {config.steps}' if done else f'{name} is not trained yet'
+    raise BadSetting(f'{begun} with these settings; run ssl-bench train with them first.')
 
 
 def show(found: dict, console: Console) -> int:

@@ -10,6 +10,7 @@ from ssl_bench.data.arrays import Dataset
 from ssl_bench.evaluate import predict, scores
 from ssl_bench.grid.room import Room
 from ssl_bench.records import record
+from ssl_bench.records.code import code_of
 from ssl_bench.train.fit import Diverged, Fitted, fit
 from ssl_bench.train.given import labeled_of, stressed
 from ssl_bench.train.structure import streams_seen, uses_labels
@@ -36,8 +37,42 @@ def teachers(config: Config) -> Iterator[Config]:
     config = teacher
 
 
+def name_of(config: Config, dataset: Dataset) -> str:
+  """The id of a trial's training, the name of its checkpoints' folder."""
+  return record.identify_training(config, dataset.fingerprint, streams_seen(config, dataset))
+
+
+def names_of(config: Config, dataset: Dataset) -> dict[str, Config]:
+  """The ids of all trainings that a trial needs, its own and its teachers', each with its config."""
+  return {name_of(one, dataset): one for one in (config, *teachers(config))}
+
+
+def is_of_other_code(config: Config, dataset: Dataset, room: Room) -> bool:
+  """Whether a trial's record, or a checkpoint that it would go on from, is of other code than today's.
+
+  A record or checkpoint from before the code was noted is taken as it is.
+  """
+  found = room.recorded(record.identify(config, dataset.fingerprint))
+  if found:
+    return found['versions'].get('code') not in (None, code_of(config))
+  trainings = names_of(config, dataset).items()
+  return any(room.trained_by(name) not in (None, code_of(one)) for name, one in trainings)
+
+
+def forget(config: Config, dataset: Dataset, room: Room) -> None:
+  """Puts aside a trial's record, its checkpoints, and those of its teachers that other code trained."""
+  own, *others = names_of(config, dataset).items()
+  old = [name for name, one in others if room.trained_by(name) not in (None, code_of(one))]
+  room.put_aside(record.identify(config, dataset.fingerprint), [own[0], *old])
+
+
 def teach(
-  config: Config, dataset: Dataset, room: Room, report: Report, should_stop: Callable[[], bool]
+  config: Config,
+  dataset: Dataset,
+  room: Room,
+  report: Report,
+  should_stop: Callable[[], bool],
+  only_restore: bool = False,
 ) -> Fitted | None:
   """The trained teacher of a trial, from its checkpoint where there is one, or None where it has no teacher.
 
@@ -47,10 +82,11 @@ def teach(
   if teacher is None:
     return None
   waiting: Report = lambda step, metrics: report(0, metrics)
-  own = teach(teacher, dataset, room, waiting, should_stop)
+  own = teach(teacher, dataset, room, waiting, should_stop, only_restore)
   try:
     dataset = stressed(teacher, dataset)
-    return train(teacher, dataset, labeled_of(teacher, dataset), room, waiting, should_stop, own)
+    labeled = labeled_of(teacher, dataset)
+    return train(teacher, dataset, labeled, room, waiting, should_stop, own, only_restore)
   except Diverged as error:
     raise error.of_teacher() from None
 
@@ -63,10 +99,13 @@ def train(
   report: Report,
   should_stop: Callable[[], bool],
   teacher: Fitted | None = None,
+  only_restore: bool = False,
 ) -> Fitted:
-  """Trains, or takes up the same training where another trial began or ended it."""
+  """Trains, or takes up the same training where another trial began or ended it.
+
+  With `only_restore` it trains nothing, and `UnusableCheckpoint` is raised where the training has not ended.
+  """
   seen = uses_labels(config, dataset)
-  name = record.identify_training(config, dataset.fingerprint, streams_seen(config, dataset))
   held = np.concatenate([dataset.validation_images, dataset.test_images])
   cut = len(dataset.validation_labels)
 
@@ -78,7 +117,9 @@ def train(
       'test_accuracy': scores.accuracy(logits[cut:], dataset.test_labels),
     }
 
+  name = name_of(config, dataset)
   with room.turn(name, should_stop) as folder:
+    room.claim(name, code_of(config))
     return fit(
       config,
       dataset,
@@ -88,4 +129,5 @@ def train(
       watch=watch if seen else None,
       report=report,
       should_stop=should_stop,
+      only_restore=only_restore,
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ssl_bench import augment, data
+from ssl_bench import augment, data, numerics
 from ssl_bench.config import Config, teacher_of, to_dict
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.evaluate import cost, measure, predict, privacy, scores
@@ -15,9 +15,11 @@ from ssl_bench.grid.room import Room
 from ssl_bench.grid.training import Report, labels_seen, teach, train
 from ssl_bench.method import without_average
 from ssl_bench.records import environment, record
+from ssl_bench.records.code import code_of
 from ssl_bench.signature import BadSetting
 from ssl_bench.train import federated
 from ssl_bench.train.batch import check_batch
+from ssl_bench.train.checkpoint import UnusableCheckpoint
 from ssl_bench.train.coupled import check_private, sample_of
 from ssl_bench.train.fit import Diverged, Fitted, Interrupted
 from ssl_bench.train.given import describe_split, labeled_of, stressed
@@ -32,12 +34,16 @@ def run_trial(
   shared: bool = False,
   report: Report = lambda step, metrics: None,
   should_stop: Callable[[], bool] = lambda: False,
+  only_evaluate: bool = False,
 ) -> dict[str, Any]:
   """Trains, evaluates and records a trial, unless its record is there; returns the record.
 
-  A trial that fails or diverges is recorded as such; `Interrupted` is raised, and nothing recorded, where
-  `should_stop` says so.
+  With `only_evaluate` nothing is trained.
+
+  A trial that fails or diverges is recorded as such.  Nothing is recorded where `should_stop` is true, which
+  raises `Interrupted`, or where a checkpoint cannot be used, which raises `UnusableCheckpoint`.
   """
+  numerics.check()
   dataset = data.load(config.dataset)
   identity = record.identify(config, dataset.fingerprint)
   if found := room.recorded(identity):
@@ -50,9 +56,9 @@ def run_trial(
     written |= describe_split(config, dataset, labeled)
     written['split'] |= describe_clients(config, dataset, labeled)
     written['labels_seen'] = labels_seen(config, dataset)
-    teacher = teach(config, dataset, room, report, should_stop)
-    fitted = train(config, dataset, labeled, room, report, should_stop, teacher)
-    written |= evaluate(config, dataset, labeled, fitted)
+    teacher = teach(config, dataset, room, report, should_stop, only_evaluate)
+    fitted = train(config, dataset, labeled, room, report, should_stop, teacher, only_evaluate)
+    written |= evaluate(config, dataset, labeled, fitted, should_stop)
     written |= {
       'status': 'done',
       'curve': fitted.history['curve'],
@@ -63,7 +69,7 @@ def run_trial(
         **cost.teaching_gflops(fitted),
       },
     }
-  except Interrupted:
+  except (Interrupted, UnusableCheckpoint):
     raise
   except Diverged as error:
     history = error.history
@@ -125,7 +131,7 @@ def describe(config: Config, dataset: Dataset) -> dict[str, Any]:
       k: augment.resolve(v, dataset.channels, dataset.kind) for k, v in config.augment.items()
     },
     'family': 'semi-supervised' if uses_labels(config, dataset) else 'self-supervised',
-    'versions': {**versions, 'dataset': f'{dataset.name}/{dataset.version}'},
+    'versions': {**versions, 'dataset': f'{dataset.name}/{dataset.version}', 'code': code_of(config)},
     'labels': 0,
     'labels_seen': 'trial',
     'split': {},
@@ -146,10 +152,24 @@ def describe_clients(config: Config, dataset: Dataset, labeled: np.ndarray) -> d
   return {'clients': {'images': shares.sizes.tolist(), **labels}}
 
 
-def evaluate(config: Config, dataset: Dataset, labeled: np.ndarray, fitted: Fitted) -> dict[str, Any]:
-  """The `metrics` of a trained state."""
+def evaluate(
+  config: Config,
+  dataset: Dataset,
+  labeled: np.ndarray,
+  fitted: Fitted,
+  should_stop: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+  """The `metrics` of a trained state; raises `Interrupted` between two of them if `should_stop` says so."""
   program, numbers, state, history, _ = fitted
-  look = lambda state, images: predict.observe(program, state, numbers, images)
+
+  def go_on() -> None:
+    if should_stop():
+      raise Interrupted(config.steps)
+
+  def look(state: Any, images: np.ndarray) -> predict.Seen:
+    go_on()
+    return predict.observe(program, state, numbers, images)
+
   parts = {
     'train': dataset.train_images,
     'validation': dataset.validation_images,
@@ -160,12 +180,17 @@ def evaluate(config: Config, dataset: Dataset, labeled: np.ndarray, fitted: Fitt
   pair = [
     look(state, predict.views(config.augment['strong'], key, few, dataset.kind)).features for key in (0, 1)
   ]
+  go_on()
   measures, budget = measure.probes(config.evaluate.probes, dataset, labeled, seen)
   measures |= measure.condition(seen['test'].features, *pair)
   own = (seen['validation'].logits, seen['test'].logits) if program.has_classifier else budget
-  judge = lambda logits: measure.classifier(
-    logits[0], dataset.validation_labels, logits[1], dataset.test_labels, config.evaluate.bootstrap
-  )
+
+  def judge(logits: Any) -> dict[str, Any]:
+    go_on()
+    return measure.classifier(
+      logits[0], dataset.validation_labels, logits[1], dataset.test_labels, config.evaluate.bootstrap
+    )
+
   if own is not None:
     measures |= judge(own)
   measures['classifier'] = 'own' if program.has_classifier else 'probe with the same labels'

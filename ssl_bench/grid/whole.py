@@ -13,11 +13,13 @@ from ssl_bench.records import record
 from ssl_bench.records.track import Mode, mirror
 
 
-def run_whole(grid: Grid, runs: Path, workers: int | None, wandb: Mode, *, timing: bool) -> int:
-  """Returns the exit code: 0 all trials ended, 1 some failed, 128 + the signal that stopped it."""
+def run_whole(
+  grid: Grid, runs: Path, workers: int | None, wandb: Mode, *, timing: bool, again: bool = False
+) -> int:
+  """Returns 0 if all trials are done, 1 if some failed or diverged, 128 + the signal that stopped it."""
   console = Console(highlight=False, soft_wrap=True)
   room = Room(runs / grid.name)
-  summary = run_grid(grid, room, workers)
+  summary = run_grid(grid, room, workers, again=again)
   if summary.signal:
     console.print('Stopped; what was trained is saved. The same command goes on from there.')
     return 128 + summary.signal
@@ -27,10 +29,12 @@ def run_whole(grid: Grid, runs: Path, workers: int | None, wandb: Mode, *, timin
     board = publish([room.records], room.path / 'leaderboard', timing=timing)
     console.print(terminal(board))
     console.print(f'\n{told(summary)} The page: {room.path / "leaderboard" / "index.html"}', markup=False)
-  return 1 if summary.ended['failed'] + summary.ended['lost'] else 0
+  return 0 if summary.ended['done'] + summary.before['done'] == summary.total else 1
 
 
 def told(summary: Summary) -> str:
   """What a run of a grid did, in one line."""
   ended = ', '.join(f'{count} {status}' for status, count in sorted(summary.ended.items()))
-  return f'{summary.total} trials: {summary.before} recorded before, {ended or "none"} now.'
+  bad = ', '.join(f'{n} {status}' for status, n in sorted(summary.before.items()) if status != 'done')
+  before = f'{summary.before.total()} recorded before{f" ({bad})" if bad else ""}'
+  return f'{summary.total} trials: {before}, {ended or "none"} now.'

@@ -1,0 +1,130 @@
+"""Which code computed a record: a digest of what its method, combinators and teachers are made of."""
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ssl_bench import combine
+from ssl_bench.config import Config, teacher_of
+
+PACKAGE = Path(__file__).parents[1]
+FOLLOWED = ('ssl_bench.methods', 'ssl_bench.combine', 'ssl_bench.losses', 'ssl_bench.graph')
+# What Python's versions write differently, or what has no effect.
+IGNORED = ('ctx', 'kind', 'type_comment', 'type_ignores', 'type_params')
+
+
+def code_of(config: Config) -> str:
+  """The SHA-256 (hex) of the code of a trial's method, its combinators and its teachers.
+
+  It covers the module of each, and of `methods`, `combine`, `losses` and `graph` those definitions that are
+  reached from there.  Docstrings, comments and layout have no part in it.
+  """
+  modules = [f'ssl_bench.methods.{config.method["name"]}']
+  modules += [f'ssl_bench.combine.{combine.parse(text)[0]}' for text in config.combine]
+  digests = [_digest(module) for module in modules]
+  if teacher := teacher_of(config):
+    digests.append(code_of(teacher))
+  return digests[0] if len(digests) == 1 else hashlib.sha256(' '.join(digests).encode()).hexdigest()
+
+
+def digest_of(module: str) -> str:
+  """The SHA-256 (hex) of a module and of the definitions that it reaches."""
+  found: dict[tuple[str, str], Any] = {}
+  _follow(module, '', found)
+  return hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()
+
+
+_digest = cache(digest_of)
+
+
+def _follow(module: str, name: str, found: dict[tuple[str, str], Any]) -> None:
+  """Adds a definition of a module to `found`, or the whole module for '', and what that reaches."""
+  if (module, name) in found:
+    return
+  path = _path(module)
+  assert path is not None, module
+  tree = ast.parse(path.read_text(encoding='utf-8'))
+  imported, own = _imported(tree, module), _definitions(tree)
+  if name in imported and name not in own:  # passed on from another module
+    return _reach(imported[name], '', found)
+  name = name if name in own else ''
+  body = [own[name]] if name else tree.body
+  found[module, name] = [_plain(node) for node in _without_docstrings(body)]
+  for used, attribute in _uses(body):
+    if used in imported:
+      _reach(imported[used], attribute, found)
+    elif name and used in own:
+      _follow(module, used, found)
+
+
+def _reach(target: str, attribute: str, found: dict[tuple[str, str], Any]) -> None:
+  """Follows a full name, of a module or of a definition in one, where it is in a followed package."""
+  if not any(target == room or target.startswith(f'{room}.') for room in FOLLOWED):
+    return
+  if _path(target):
+    _follow(target, attribute, found)
+  else:
+    module, _, name = target.rpartition('.')
+    _follow(module, name, found)
+
+
+def _path(module: str) -> Path | None:
+  """The file of a module of this package, or None where there is no such module."""
+  place = PACKAGE.parent.joinpath(*module.split('.'))
+  return next((p for p in (place.with_suffix('.py'), place / '__init__.py') if p.is_file()), None)
+
+
+def _imported(tree: ast.Module, module: str) -> dict[str, str]:
+  """Local name -> full name of what a module imports."""
+  found: dict[str, str] = {}
+  for node in ast.walk(tree):
+    if isinstance(node, ast.Import):
+      found |= {alias.asname or alias.name: alias.name for alias in node.names}
+    elif isinstance(node, ast.ImportFrom):
+      package = module.rsplit('.', node.level)[0] + '.' if node.level else ''
+      base = f'{package}{node.module or ""}'.rstrip('.')
+      found |= {alias.asname or alias.name: f'{base}.{alias.name}' for alias in node.names}
+  return found
+
+
+def _definitions(tree: ast.Module) -> dict[str, ast.stmt]:
+  """Name -> the statement that binds it at the top of a module."""
+  found: dict[str, ast.stmt] = {}
+  for node in tree.body:
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+      found[node.name] = node
+    elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+      targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+      found |= {n.id: node for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}
+  return found
+
+
+def _uses(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
+  """(name, attribute or '') of every name that is read."""
+  inner = set()
+  for node in (node for statement in body for node in ast.walk(statement)):
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+      inner.add(node.value)
+      yield node.value.id, node.attr
+    elif isinstance(node, ast.Name) and node not in inner:
+      yield node.id, ''
+
+
+def _without_docstrings(body: list[ast.stmt]) -> list[ast.stmt]:
+  return [s for s in body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+
+
+def _plain(node: Any) -> Any:
+  """A syntax tree as nested lists of text that no version of Python, comment or line break changes."""
+  if isinstance(node, ast.AST):
+    fields = [(name, value) for name, value in ast.iter_fields(node) if name not in IGNORED]
+    return [
+      type(node).__name__,
+      *([name, _plain(value)] for name, value in fields if value is not None and value != []),
+    ]
+  if isinstance(node, list):
+    return [_plain(part) for part in _without_docstrings(node)]
+  return repr(node)
