@@ -57,7 +57,7 @@ def wait_until(condition, seconds=120):
 def test_a_plan_shares_a_pretraining_among_label_budgets(tmp_path):
   grid = expand(write(tmp_path))
   tasks, before = plan(grid, Room(tmp_path / 'runs'), {'fake': data.load('fake')})
-  assert before == 0 and sum(len(task.configs) for task in tasks) == len(grid.configs) == 8
+  assert not before and sum(len(task.configs) for task in tasks) == len(grid.configs) == 8
   shared = {
     (task.configs[0].method['name'], task.configs[0].seed): [c.labels for c in task.configs] for task in tasks
   }

@@ -125,7 +125,6 @@ def test_fewer_unlabeled_images_make_a_smaller_graph(folder, room):
   found = run_trial(less, room)
   assert found['status'] == 'done', found['error']
   assert found['metrics']['transductive']['n'] == 80 and found['metrics']['accuracy'] > 0.8
-  assert not [*room.checkpoints.rglob('unreadable-*')]  # nor is it the whole graph's checkpoint
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-import warnings
 from pathlib import Path
 
 import jax
@@ -15,6 +14,7 @@ from ssl_bench import data
 from ssl_bench.config import load
 from ssl_bench.grid.trial import Room, labeled_of, run_trial
 from ssl_bench.train.batch import drawer
+from ssl_bench.train.checkpoint import UnusableCheckpoint
 from ssl_bench.train.fit import Diverged, Interrupted, fit
 from ssl_bench.train.parallel import make_mesh
 from ssl_bench.train.program import compile_program
@@ -98,7 +98,8 @@ def test_a_stop_at_the_last_step_is_an_end(folder, tmp_path, whole):
 
 
 @pytest.mark.parametrize('how', ['empty', 'cut', 'temporary'])
-def test_what_a_crash_left_of_a_checkpoint_does_not_stop_it(folder, tmp_path, whole, how):
+def test_a_checkpoint_that_cannot_be_read_is_named_and_left_where_it_is(folder, tmp_path, whole, how):
+  """Moved away by hand, the training goes on from the one before it, or anew."""
   config = config_of(folder)
   with pytest.raises(Interrupted):
     train(config, tmp_path / 'x', watch=look, should_stop=stop_after(8))
@@ -110,13 +111,35 @@ def test_what_a_crash_left_of_a_checkpoint_does_not_stop_it(folder, tmp_path, wh
     for path in (tmp_path / 'x/8').rglob('*'):
       if path.is_file():
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-  with warnings.catch_warnings(record=True) as told:
-    warnings.simplefilter('always')
-    assert_same(train(config, tmp_path / 'x', watch=look), whole)
-  unreadable = [str(w.message) for w in told if 'cannot be read' in str(w.message)]
-  assert len(unreadable) == (how != 'temporary')
-  names = {p.name for p in (tmp_path / 'x').iterdir()}
-  assert names == {'8', '12'} | {'empty': {'unreadable-9'}, 'cut': {'unreadable-8'}, 'temporary': set()}[how]
+  if how != 'temporary':
+    bad = tmp_path / 'x' / {'empty': '9', 'cut': '8'}[how]
+    with pytest.raises(
+      UnusableCheckpoint, match=rf'The checkpoint .*/{bad.name} cannot be read .*move it away'
+    ):
+      train(config, tmp_path / 'x', watch=look)
+    assert bad.is_dir()
+    bad.rename(tmp_path / 'away')
+  assert_same(train(config, tmp_path / 'x', watch=look), whole)
+  assert {p.name for p in (tmp_path / 'x').iterdir()} == {'8', '12'}
+
+
+def test_a_folder_whose_name_has_wildcards_resumes_bit_for_bit(folder, tmp_path, whole):
+  config, place = config_of(folder), tmp_path / 'a[1]*?b'
+  with pytest.raises(Interrupted):
+    train(config, place, watch=look, should_stop=stop_after(5))
+  assert_same(train(config, place, watch=look), whole)
+  assert {p.name for p in place.iterdir()} == {'8', '12'}
+
+
+def test_what_may_only_be_restored_is_not_trained(folder, tmp_path, whole):
+  config = config_of(folder)
+  with pytest.raises(UnusableCheckpoint, match='has no checkpoint of step 12; train it first'):
+    train(config, tmp_path / 'x', only_restore=True)
+  with pytest.raises(Interrupted):
+    train(config, tmp_path / 'x', should_stop=stop_after(5))
+  with pytest.raises(UnusableCheckpoint, match='has no checkpoint of step 12; train it first'):
+    train(config, tmp_path / 'x', only_restore=True)
+  assert_same(train(config, tmp_path / 'whole', only_restore=True), whole)
 
 
 def test_seeds_differ_and_a_seed_repeats(folder, tmp_path, whole):

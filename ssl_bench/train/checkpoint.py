@@ -1,20 +1,40 @@
 """Checkpoints: the whole state and the history of a run, saved by Orbax so that it resumes bit for bit."""
 
-import shutil
-import warnings
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
 
+from ssl_bench.signature import BadSetting
+from ssl_bench.stop import SAVING
+
+WILD = frozenset('*?[]')
+
+
+class UnusableCheckpoint(BadSetting):
+  """A training cannot go on from what is there, and nothing was changed."""
+
 
 class Checkpoints:
   """The checkpoints of one run in a folder; the two newest are kept."""
 
   def __init__(self, folder: Path):
+    folder.mkdir(parents=True, exist_ok=True)
+    self.folder = folder
+    self._alias: tempfile.TemporaryDirectory | None = None
     options = ocp.CheckpointManagerOptions(max_to_keep=2, enable_async_checkpointing=False)
-    self._manager = ocp.CheckpointManager(folder.absolute(), options=options)
+    self._manager = ocp.CheckpointManager(self._plain(folder.absolute()), options=options)
+
+  def _plain(self, folder: Path) -> Path:
+    """The folder by a name without wildcards, which Orbax would match as such (its merge of OCDBT files)."""
+    if not WILD & set(str(folder)):
+      return folder
+    self._alias = tempfile.TemporaryDirectory()
+    link = Path(self._alias.name) / 'checkpoints'
+    link.symlink_to(folder, target_is_directory=True)
+    return link
 
   def latest(self) -> int | None:
     """The step of the newest checkpoint."""
@@ -23,31 +43,31 @@ class Checkpoints:
   def save(self, step: int, carry: Any, history: dict[str, Any]) -> None:
     """Saves a pytree of arrays and a tree of plain data under a step."""
     items = ocp.args.Composite(carry=ocp.args.StandardSave(carry), history=ocp.args.JsonSave(history))
-    self._manager.save(step, args=items, force=True)
-    self._manager.wait_until_finished()
+    with SAVING:
+      self._manager.save(step, args=items, force=True)
+      self._manager.wait_until_finished()
 
   def restore(self, carry: Any) -> tuple[Any, dict[str, Any]] | None:
-    """The newest checkpoint that can be read, in the shapes and on the devices of `carry`, or None.
+    """The newest checkpoint, in the shapes and on the devices of `carry`, or None where there is none.
 
-    One that cannot be read (the disk was full, the machine went down) is put aside as `unreadable-<step>`.
+    Raises `UnusableCheckpoint` for one that cannot be read, since the disk was full or the machine went down.
     """
+    step = self.latest()
+    if step is None:
+      return None
     target = jax.tree.map(ocp.utils.to_shape_dtype_struct, carry)
     items = ocp.args.Composite(carry=ocp.args.StandardRestore(target), history=ocp.args.JsonRestore())
-    while (step := self.latest()) is not None:
-      try:
-        restored = self._manager.restore(step, args=items)
-        return restored['carry'], restored['history']
-      except Exception as error:
-        self._put_aside(step, error)
-    return None
-
-  def _put_aside(self, step: int, error: Exception) -> None:
-    place = Path(self._manager.directory) / str(step)
-    aside = place.with_name(f'unreadable-{step}')
-    warnings.warn(f'The checkpoint {place} cannot be read ({error}); it is now {aside}.', stacklevel=3)
-    shutil.rmtree(aside, ignore_errors=True)
-    place.rename(aside)
-    self._manager.reload()
+    try:
+      restored = self._manager.restore(step, args=items)
+    except Exception as error:
+      why = ' '.join(str(error).split())[:120].rstrip('.')
+      raise UnusableCheckpoint(
+        f'The checkpoint {self.folder / str(step)} cannot be read ({type(error).__name__}: {why}); move it '
+        'away, and the same command goes on from the one before it, or anew.'
+      ) from error
+    return restored['carry'], restored['history']
 
   def close(self) -> None:
     self._manager.close()
+    if self._alias:
+      self._alias.cleanup()

@@ -15,7 +15,7 @@ import numpy as np
 from ssl_bench.config import Config
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.train import federated, log, parallel
-from ssl_bench.train.checkpoint import Checkpoints
+from ssl_bench.train.checkpoint import Checkpoints, UnusableCheckpoint
 from ssl_bench.train.others import Others
 from ssl_bench.train.program import Program, compile_program
 from ssl_bench.train.structure import arrays_of, numbers_of, structure_of, teaching
@@ -69,6 +69,7 @@ def fit(
   watch: Callable[[Program, Any, Any], dict[str, float]] | None = None,
   report: Callable[[int, dict[str, float]], None] = lambda step, metrics: None,
   should_stop: Callable[[], bool] = lambda: False,
+  only_restore: bool = False,
 ) -> Fitted:
   """Trains to `config.steps`, from the newest checkpoint in `folder` if there is one.
 
@@ -81,10 +82,12 @@ def fit(
     watch: (program, state, numbers) -> what to note every `config.evaluate.every` steps.
     report: told the step and the means of the metrics at every log.
     should_stop: asked after each advance; true saves and raises `Interrupted`.
+    only_restore: take the training from its last checkpoint, and train nothing.
 
   Raises:
     Interrupted: asked to stop.
     Diverged: a loss was not finite.
+    UnusableCheckpoint: it cannot be read, or `only_restore` finds none of the last step.
   """
   program = compile_program(structure_of(config, dataset))
   spread = parallel.everywhere(parallel.make_mesh())
@@ -98,6 +101,8 @@ def fit(
   try:
     if saved := checkpoints.restore((state, totals)):
       (state, totals), history = saved
+    if only_restore and checkpoints.latest() != config.steps:
+      raise UnusableCheckpoint(f'{folder} has no checkpoint of step {config.steps}; train it first.')
     if program.advance is None:
       state = _learn_at_once(program, state, data, numbers, history)
       if watch and not history['evaluations']:
