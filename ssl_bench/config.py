@@ -284,6 +284,7 @@ def digest(*parts: Any) -> str:
 def outcome(config: Config) -> dict[str, Any]:
   """The part of a config that decides what comes out of a trial."""
   tree = {k: v for k, v in to_dict(config).items() if k not in MANNER}
+  tree['evaluate'].pop('pretraining', None)
   if teacher := teacher_of(config):
     tree['teacher'] = training(teacher)
   return tree

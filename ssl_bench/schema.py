@@ -35,6 +35,11 @@ class Evaluate(Section):
   last: StrictInt = Field(20, ge=1)  # evaluations whose median is recorded
   probes: tuple[Probe, ...] = ('linear', 'knn')
   bootstrap: StrictInt = Field(1000, ge=100)  # resamples of an interval
+  pretraining: bool = True  # look at a training without labels, too: loss, kNN and health on held-out images
+
+  @model_serializer(mode='wrap')
+  def _write(self, write: Any) -> dict[str, Any]:
+    return {k: v for k, v in write(self).items() if k != 'pretraining' or not v}
 
 
 class Checkpoint(Section):

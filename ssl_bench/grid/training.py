@@ -7,7 +7,7 @@ import numpy as np
 
 from ssl_bench.config import Config, teacher_of
 from ssl_bench.data.arrays import Dataset
-from ssl_bench.evaluate import predict, scores
+from ssl_bench.evaluate import watch
 from ssl_bench.grid.room import Room
 from ssl_bench.records import record
 from ssl_bench.records.code import code_of
@@ -105,18 +105,8 @@ def train(
 
   With `only_restore` it trains nothing, and `UnusableCheckpoint` is raised where the training has not ended.
   """
-  seen = uses_labels(config, dataset)
-  held = np.concatenate([dataset.validation_images, dataset.test_images])
-  cut = len(dataset.validation_labels)
-
-  def watch(program, state, numbers):
-    logits = predict.observe(program, state, numbers, held).logits
-    assert logits is not None
-    return {
-      'validation_accuracy': scores.accuracy(logits[:cut], dataset.validation_labels),
-      'test_accuracy': scores.accuracy(logits[cut:], dataset.test_labels),
-    }
-
+  look = watch.of_classifier if uses_labels(config, dataset) else watch.of_pretraining
+  looked_at = uses_labels(config, dataset) or config.evaluate.pretraining
   name = name_of(config, dataset)
   with room.turn(name, should_stop) as folder:
     room.claim(name, code_of(config))
@@ -126,7 +116,7 @@ def train(
       labeled,
       folder,
       teacher=teacher,
-      watch=watch if seen else None,
+      watch=look(dataset) if looked_at else None,
       report=report,
       should_stop=should_stop,
       only_restore=only_restore,

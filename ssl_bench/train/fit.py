@@ -105,7 +105,7 @@ def fit(
       raise UnusableCheckpoint(f'{folder} has no checkpoint of step {config.steps}; train it first.')
     if program.advance is None:
       state = _learn_at_once(program, state, data, numbers, history)
-      if watch and not history['evaluations']:
+      if watch and program.uses_labels and not history['evaluations']:
         history['evaluations'].append({'step': config.steps, **watch(program, state, numbers)})
       if not saved:
         checkpoints.save(config.steps, (state, totals), history)

@@ -31,6 +31,7 @@ class Program(NamedTuple):
   refresh: Callable | None  # (state, data, numbers) -> state
   infer: Callable  # (state, numbers, uint8 images) -> logits, or features where there is no classifier
   observe: Callable  # (state, numbers, uint8 images) -> {'features', 'logits' where there are any}
+  held_out_loss: Callable | None  # (state, numbers, uint8 images) -> the loss, where it needs images only
   embed: Callable | None  # (state, numbers, uint8 images or tokens, 'image' or 'text') -> {'embedding'}
   transduce: Callable | None  # (state, numbers) -> logits [examples, classes] of the unlabeled set
   stride: int
@@ -115,6 +116,12 @@ def compile_program(structure: str) -> Program:
     seen = {'features': method.encode(state, images)}
     return seen | ({'logits': method.predict(state, images)} if method.predict else {})
 
+  def held_out_loss(state, numbers, images):
+    method, _ = build(numbers)
+    key = jax.random.key(0)
+    seen = {'unlabeled': {'image': images, 'index': jnp.zeros(len(images), 'int32')}}
+    return method.loss(shown(state), m.look(method.views, seen, policies, key), key)[0]
+
   def embed(state, numbers, inputs, kind):
     inputs = parallel.split_batch(inputs, mesh)
     inputs = batch.scale(inputs) if kind == 'image' else inputs
@@ -130,6 +137,7 @@ def compile_program(structure: str) -> Program:
   replace = partial(jax.jit, donate_argnums=0, keep_unused=True, out_shardings=spread)
   renew = replace(refresh)
   stepping, facts = method.loss is not None, None
+  images_only = streams == {'unlabeled'} and not parts['text_net']
   if 'federated' in parts:
     init, advance, lowered, compiled, facts = federated.compile_rounds(parts, mesh)
   else:
@@ -151,6 +159,7 @@ def compile_program(structure: str) -> Program:
     refresh=compiled if not stepping else renew if method.refresh else None,
     infer=jax.jit(infer),
     observe=jax.jit(observe),
+    held_out_loss=jax.jit(held_out_loss) if stepping and images_only else None,
     embed=jax.jit(embed, static_argnums=3) if method.embed else None,
     transduce=jax.jit(transduce) if method.transduce else None,
     stride=parts['stride'],
