@@ -12,11 +12,13 @@ import pytest
 from trials import command, die, records, start, write_configs
 
 from ssl_bench import data
+from ssl_bench.config import to_dict
 from ssl_bench.grid import run
 from ssl_bench.grid.expand import expand
 from ssl_bench.grid.progress import Progress
-from ssl_bench.grid.run import default_workers, plan, run_grid
+from ssl_bench.grid.run import default_workers, plan, run_grid, varied
 from ssl_bench.grid.trial import Room
+from ssl_bench.grid.worker import label
 from ssl_bench.signature import BadSetting
 
 GRID = """
@@ -64,6 +66,22 @@ def test_a_plan_shares_a_pretraining_among_label_budgets(tmp_path):
   assert shared[('simclr', 0)] == shared[('simclr', 1)] == [20, 40]
   assert len(tasks) == 4 + 2
   assert len({task.program for task in tasks}) == 2  # trials of one program go to one process
+
+
+def test_a_label_says_what_the_grid_varies(tmp_path):
+  """A learning rate, a policy, a stress and a net's name; not what comes with another net or is fixed."""
+  text = """
+    base: configs
+    blocks:
+      - {method: supervised, optimizer.lr: [0.1, 0.2], augment.weak: [none, crop(1)]}
+      - {method: fixmatch, net: [mlp, convnet], stress.label_noise: [0.0, 0.2]}
+  """
+  configs = expand(write(tmp_path, text)).configs
+  names = varied(configs)
+  assert names == ['augment.weak', 'net.name', 'optimizer.lr', 'stress.label_noise']
+  labels = [label(to_dict(config), names) for config in configs]
+  assert labels[0] == 'supervised, 20 labels, seeds 0/0, augment.weak none, net mlp, optimizer.lr 0.1'
+  assert len(set(labels)) == len(configs) == 8
 
 
 def test_an_accelerator_gets_one_worker_and_a_processor_one_a_core(monkeypatch):
@@ -198,7 +216,9 @@ def test_a_grid_survives_a_failing_trial_and_a_killed_worker(tmp_path, capsys):
   out = capsys.readouterr().out
   assert summary.ended == {'failed': 2, 'lost': 1, 'done': 1} and summary.total == 4
   assert 'failed: vit: patch 3 must divide the image size 8x8; choose another patch.' in out
-  assert re.search(r'supervised, 20 labels, seeds 0/\d: its process ended with code -9; the same', out)
+  assert re.search(
+    r'supervised, 20 labels, seeds 0/\d, net mlp: its process ended with code -9; the same', out
+  )
   found = records(room.records).values()
   failed = [r for r in found if r['status'] == 'failed']
   assert len(failed) == 2 and len(found) == 3
@@ -210,3 +230,15 @@ def test_a_grid_survives_a_failing_trial_and_a_killed_worker(tmp_path, capsys):
   out = command('grid', path, '--runs', tmp_path / 'runs', *FEW, code=1)
   assert '4 trials: 1 recorded before, 1 done, 2 failed now.' in out
   assert set(board_of(tmp_path / 'runs')) >= {'README.md', 'index.html'}
+
+
+@pytest.mark.slow
+def test_a_grid_with_a_diverged_trial_ends_with_exit_code_1(tmp_path):
+  """Also when it is run again, and trains nothing."""
+  text = 'name: small\nbase: configs\nblocks: [{method: supervised, optimizer.lr: [0.03, 1e30]}]'
+  words = ('grid', write(tmp_path, text), '--runs', tmp_path / 'runs', *FEW)
+  out = command(*words, code=1)
+  assert (
+    'optimizer.lr 1e+30: diverged: ' in out and '2 trials: 0 recorded before, 1 diverged, 1 done now.' in out
+  )
+  assert '2 trials: 2 recorded before (1 diverged), none now.' in command(*words, code=1)

@@ -83,14 +83,18 @@ def renew(grid: Grid, room: Room, datasets: Mapping[str, Dataset], *, again: boo
 
 def varied(configs: Sequence[Config]) -> list[str]:
   """Dotted names of the settings that differ between trials of one method, beside labels and seeds."""
-  seen: dict[tuple[str, str], set[str | None]] = {}
-  methods: dict[str, list[Mapping[str, str]]] = {}
-  for config in configs:
-    methods.setdefault(config.method['name'], []).append(flatten(to_dict(config)))
-  for method, trees in methods.items():
-    for name in {name for tree in trees for name in tree} - NAMED_ALWAYS:
-      seen[method, name] = {tree.get(name) for tree in trees}
-  return sorted({name for (_, name), values in seen.items() if len(values) > 1})
+  trees = [flatten(to_dict(config)) for config in configs]
+
+  def kind(tree: Mapping[str, str], name: str) -> tuple[str, str | None]:
+    """The trials that a setting can tell apart: those of one method and, for a net's own, of one net."""
+    section = f'{name.rpartition(".")[0]}.name'
+    return tree['method.name'], None if name == section else tree.get(section)
+
+  seen: dict[tuple[str, tuple[str, str | None]], set[str | None]] = {}
+  for name in {name for tree in trees for name in tree} - NAMED_ALWAYS:
+    for tree in trees:
+      seen.setdefault((name, kind(tree, name)), set()).add(tree.get(name))
+  return sorted({name for (name, _), values in seen.items() if len(values) > 1})
 
 
 def plan(grid: Grid, room: Room, datasets: Mapping[str, Dataset]) -> tuple[list[Task], Counter]:

@@ -64,7 +64,7 @@ def _serve(
 def label(tree: dict[str, Any], varied: Sequence[str] = ()) -> str:
   """A trial in a few words: method, labels, seeds, and the settings named by `varied`."""
   settings = flatten(tree)
-  more = [f'{name} {settings[name]}' for name in varied if name in settings]
+  more = [f'{name.removesuffix(".name")} {settings[name]}' for name in varied if name in settings]
   return ', '.join(
     [
       tree['method']['name'],
