@@ -1,11 +1,16 @@
 """Every shipped config can be trained as it stands: its step is traced on images of its dataset's shape."""
 
+import csv
+from itertools import takewhile
+
 import jax
 import numpy as np
 import pytest
 from trials import ROOT
 
 from ssl_bench import data
+from ssl_bench.augment.policies import parse
+from ssl_bench.augment.randaugment import OPERATIONS, google_strengths
 from ssl_bench.config import load
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.data.sources import SOURCES
@@ -14,6 +19,89 @@ from ssl_bench.train.batch import policies_of, sizes
 from ssl_bench.train.structure import abstract, builder, check_groups, method_of, parts_of
 
 SHIPPED = [p for p in sorted((ROOT / 'configs').rglob('*.yaml')) if not p.name.startswith('_')]
+
+RECORDED = {folder.name for folder in (ROOT / 'leaderboard' / 'records').iterdir() if folder.is_dir()}
+UNTRIED = [p for p in SHIPPED if p.parent.name not in RECORDED]
+NOBODY = '# Nobody has run this config; a test traces a step of its kind.'
+REACHED = '# Reached: '
+
+
+def config(name: str):
+  return load(ROOT / 'configs' / f'{name}.yaml')
+
+
+@pytest.mark.parametrize('path', UNTRIED, ids=lambda path: f'{path.parent.name}/{path.stem}')
+def test_a_config_without_records_says_what_it_reached_or_that_nobody_has_run_it(path):
+  header = list(takewhile(lambda line: line.startswith('#'), path.read_text('utf-8').splitlines()))
+  assert sum(line == NOBODY or line.startswith(REACHED) for line in header) == 1
+
+
+def test_simclr_has_the_rate_that_its_command_line_leads_to():
+  """--learning_rate=1.0 is for 256 images."""
+  settings = config('cifar10/simclr')
+  images = settings.batch.labeled * settings.batch.unlabeled_ratio
+  assert (images, settings.optimizer['lr']) == (512, 1.0 * 512 / 256)
+  assert settings.steps == 1000 * (45000 // 512)
+
+
+def test_byol_steps_as_the_cited_code_does_on_a_quarter_of_the_loss():
+  """SGD on L / 4 moves as at a quarter of the rate, with four times the decay, on L."""
+  shared, settings = config('cifar10/barlow_twins').optimizer, config('cifar10/byol').optimizer
+  assert shared['lr'] == 0.06 * 512 / 128 and shared['momentum'] == settings['momentum']
+  rng = np.random.default_rng(0)
+  weights, gradient = rng.normal(size=(2, 100))
+  theirs = shared['lr'] * (gradient / 4 + shared['weight_decay'] * weights)
+  ours = settings['lr'] * (gradient + settings['weight_decay'] * weights)
+  np.testing.assert_allclose(ours, theirs, rtol=1e-9)
+
+
+@pytest.mark.parametrize('name', [p.stem for p in SHIPPED if p.parent.name == 'stl10'])
+def test_strong_views_of_stl10_have_the_sizes_in_pixels_of_the_cited_code(name):
+  policy = dict(parse(config(f'stl10/{name}').augment['strong']))
+  assert policy['cutout']['size'] == 16
+  of_side = policy['randaugment']['translate'] * 96
+  table = google_strengths((of_side, of_side))[
+    [OPERATIONS.index('translate_x'), OPERATIONS.index('translate_y')]
+  ]
+  np.testing.assert_array_equal(table[:, 1:10], np.tile(np.arange(1, 10), (2, 1)))
+
+
+@pytest.mark.parametrize('dataset', ['cifar10', 'cifar100', 'stl10', 'svhn_cropped'])
+def test_the_radius_of_vat_does_not_depend_on_the_size_of_the_image(dataset):
+  assert config(f'{dataset}/vat').method['radius'] == 6
+
+
+def test_the_bank_of_moco_is_the_one_of_the_published_rows_for_its_batch():
+  rows = csv.DictReader((ROOT / 'leaderboard' / 'published.csv').open(encoding='utf-8'))
+  notes = [
+    (row['method'], row['protocol_note'])
+    for row in rows
+    if row['source'] == 'lightly'
+    and row['method'] in ('moco', 'nnclr')
+    and 'batch 512' in row['protocol_note']
+  ]
+  bank = config('cifar10/moco').method['queue']
+  assert len(notes) == 4 and bank == 8192
+  assert [note for note in notes if f'memory bank {bank}' not in note[1]] == []
+
+
+@pytest.mark.parametrize('name, train', [('cifar10', 45000), ('svhn_cropped', 68257)])
+def test_curriculum_has_the_steps_of_six_stages_of_750_epochs(name, train):
+  """An epoch passes over the labeled images and the share of the others that the stage may use."""
+  settings = config(f'{name}/curriculum')
+  images = [settings.labels + round((train - settings.labels) * stage / 5) for stage in range(6)]
+  assert settings.steps == 750 * sum(-(-n // 512) for n in images)
+  assert settings.batch.labeled * (1 + settings.batch.unlabeled_ratio) == 512
+
+
+@pytest.mark.parametrize('name', ['cifar10', 'cifar100'])
+def test_deep_label_propagation_has_two_stages_of_180_epochs(name):
+  """The first passes over the labeled images, the second over all 45,000."""
+  settings = config(f'{name}/deep_label_propagation')
+  first = 180 * (settings.labels // settings.batch.labeled)
+  second = 180 * (45000 // (settings.batch.labeled * settings.batch.unlabeled_ratio))
+  assert settings.steps == first + second
+  assert settings.method['warmup'] == round(first / (first + second), 4)
 
 
 def blank(name: str) -> Dataset:
