@@ -53,8 +53,11 @@ def run_grid(grid: Grid, room: Room, workers: int | None = None, *, again: bool 
   `BadSetting` where there is such and it is not asked for, or where another process runs the same grid.
   """
   datasets = {name: data.load(name) for name in {c.dataset for c in grid.configs}}
-  for config in {str(to_dict(c.model_copy(update=UNSEEDED))): c for c in grid.configs}.values():
-    check(config, datasets[config.dataset])
+  with Stop() as stop:
+    for config in {str(to_dict(c.model_copy(update=UNSEEDED))): c for c in grid.configs}.values():
+      check(config, datasets[config.dataset])
+  if stop():
+    return Summary(len(grid.configs), Counter(), Counter(), stop.asked)
   wanted = workers or default_workers()
   with room.alone():
     renew(grid, room, datasets, again=again)

@@ -42,27 +42,25 @@ def run_single(
   if not again and (found := room.recorded(identity)):
     console.print(f'Already recorded: {room.record_of(identity)}', markup=False)
     return show(found, console)
-  check(config, dataset)
-  if only_evaluate:
-    for name, one in names_of(config, dataset).items():
-      check_trained(one, room, name)
-  compile_program(
-    structure_of(config, stressed(config, dataset))
-  )  # what cannot be traced is told before anything is written
-  console.print(yaml.safe_dump(to_dict(config), sort_keys=False), markup=False)
   stop = Stop()
   try:
-    with stop, room.alone(name_of(config, dataset)), Progress(console=console, transient=True) as bars:
-      if again:
-        forget(config, dataset, room)
-      bar = bars.add_task('training', total=config.steps)
-      found = run_trial(
-        config,
-        room,
-        only_evaluate=only_evaluate,
-        report=lambda step, metrics: bars.update(bar, completed=step, description=_progress(metrics)),
-        should_stop=stop,
-      )
+    with stop:
+      check(config, dataset)
+      for name, one in names_of(config, dataset).items() if only_evaluate else ():
+        check_trained(one, room, name)
+      compile_program(structure_of(config, stressed(config, dataset)))  # an error is told before all else
+      console.print(yaml.safe_dump(to_dict(config), sort_keys=False), markup=False)
+      with room.alone(name_of(config, dataset)), Progress(console=console, transient=True) as bars:
+        if again:
+          forget(config, dataset, room)
+        bar = bars.add_task('training', total=config.steps)
+        found = run_trial(
+          config,
+          room,
+          only_evaluate=only_evaluate,
+          report=lambda step, metrics: bars.update(bar, completed=step, description=_progress(metrics)),
+          should_stop=stop,
+        )
   except Interrupted as interrupted:
     console.print(str(interrupted), markup=False)
     return stop.exit_code
