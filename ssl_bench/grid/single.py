@@ -13,7 +13,7 @@ from ssl_bench.grid.room import Room
 from ssl_bench.grid.training import teachers
 from ssl_bench.grid.trial import check, run_trial
 from ssl_bench.records import record
-from ssl_bench.records.track import Mode, mirror
+from ssl_bench.records.track import Mode, check_login, mirror_and_say
 from ssl_bench.signature import BadSetting
 from ssl_bench.train.checkpoint import Checkpoints
 from ssl_bench.train.fit import Interrupted
@@ -24,12 +24,14 @@ from ssl_bench.train.structure import streams_seen, structure_of
 
 def run_single(config: Config, folder: Path, wandb: Mode, *, only_evaluate: bool = False) -> int:
   """Runs a trial in `folder` and returns the exit code: 0 done, 1 failed or diverged, 143 stopped."""
+  check_login(wandb)
   console = Console(highlight=False, soft_wrap=True)
   room = Room(folder)
   dataset = data.load(config.dataset)
   identity = record.identify(config, dataset.fingerprint)
   if found := room.recorded(identity):
     console.print(f'Already recorded: {room.record_of(identity)}', markup=False)
+    _mirror(found, room, wandb)
     return show(found, console)
   check(config, dataset)
   training = record.identify_training(config, dataset.fingerprint, streams_seen(config, dataset))
@@ -56,9 +58,18 @@ def run_single(config: Config, folder: Path, wandb: Mode, *, only_evaluate: bool
   except Interrupted as stop:
     console.print(str(stop))
     return 128 + asked[0]
-  mirror([found], room.path, mode=wandb)
+  _mirror(found, room, wandb)
   console.print(f'Recorded: {room.record_of(identity)}', markup=False)
   return show(found, console)
+
+
+def _mirror(found: dict, room: Room, wandb: Mode) -> None:
+  """Mirrors one record, named by what sets it apart from the others in its room, if they can be read."""
+  try:
+    among = record.read_all([room.records])
+  except BadSetting:
+    among = [found]
+  mirror_and_say([found], among, room.path, wandb)
 
 
 def check_trained(config: Config, room: Room, training: str) -> None:

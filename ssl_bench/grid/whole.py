@@ -10,11 +10,12 @@ from ssl_bench.grid.run import Summary, run_grid
 from ssl_bench.leaderboard import terminal
 from ssl_bench.leaderboard.publish import publish
 from ssl_bench.records import record
-from ssl_bench.records.track import Mode, mirror
+from ssl_bench.records.track import Mode, check_login, mirror_and_say
 
 
 def run_whole(grid: Grid, runs: Path, workers: int | None, wandb: Mode, *, timing: bool) -> int:
   """Returns the exit code: 0 all trials ended, 1 some failed, 128 + the signal that stopped it."""
+  check_login(wandb)
   console = Console(highlight=False, soft_wrap=True)
   room = Room(runs / grid.name)
   summary = run_grid(grid, room, workers)
@@ -23,7 +24,8 @@ def run_whole(grid: Grid, runs: Path, workers: int | None, wandb: Mode, *, timin
     return 128 + summary.signal
   if room.records.is_dir():
     if wandb != 'disabled':
-      mirror(record.read_all([room.records]), room.path, mode=wandb)
+      mirrored = record.read_all([room.records])
+      mirror_and_say(mirrored, mirrored, room.path, wandb)
     board = publish([room.records], room.path / 'leaderboard', timing=timing)
     console.print(terminal(board))
     console.print(f'\n{told(summary)} The page: {room.path / "leaderboard" / "index.html"}', markup=False)
