@@ -186,6 +186,18 @@ def prepare(
   print(f'{name} {row.version}: {row.train:,} + {row.validation:,} + {row.test:,} images, {row.fingerprint}')
 
 
+@data_app.command()
+def check(name: str) -> None:
+  """Read all of a data set and compute its fingerprint again: exit code 0 if it is right, 2 if not."""
+  from ssl_bench import data
+
+  found = data.check(name)
+  print('\n'.join(found.lines))
+  for text in found.wrong:
+    _complain(text)
+  sys.exit(2 if found.wrong else print(found.verdict))
+
+
 def _prepare(runs: Path) -> None:
   """XLA's programs are kept on disk and found by later processes, worker processes included."""
   place = next(p for p in (runs.absolute(), *runs.absolute().parents) if p.exists())

@@ -100,19 +100,24 @@ def _datasets(console: Console) -> None:
   from ssl_bench import data
 
   table = Table(title='datasets', title_justify='left', title_style='bold', box=None, padding=(0, 2, 0, 0))
-  for head in ('name/version', 'train + validation + test', 'image', 'classes', 'here'):
+  for head in ('name/version', 'train + validation + test', 'image', 'classes'):
     table.add_column(head, no_wrap=True)
+  table.add_column('here', overflow='fold')
   rows = data.available()
   for row in rows:
     sizes = ' + '.join(f'{n:,}' for n in (row.train, row.validation, row.test))
     extra = f', {row.unlabeled:,} unlabeled' if row.unlabeled else ''
     here = f'{row.bytes / 1e6:.1f} MB, {(row.fingerprint or "")[:8]}' if row.ready else 'no'
+    here = f'broken: {row.broken}' if row.broken else here
     image = '×'.join(map(str, row.shape))
-    table.add_row(f'{row.name}/{row.version}', sizes + extra, image, str(row.classes), here)
+    table.add_row(f'{row.name}/{row.version}', sizes + extra, image, str(row.classes), Text(here))
   console.print(table)
+  for row in rows:
+    if row.mend:
+      console.print(f'\n{row.mend}', markup=False, soft_wrap=True)
   console.print('\nTo get what is not here:')
   for row in rows:
-    if not row.ready:
+    if not row.ready and not row.mend:
       console.print(f'  {row.how}', markup=False, soft_wrap=True)
 
 

@@ -1,6 +1,7 @@
 """Settings as nested plain data: read from YAML, laid over one another, changed by dotted names."""
 
 import copy
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ NAMED = (
   'text_net',
   'optimizer',
 )  # sections {name: …, setting: …} checked against a signature
+EXACT = 2**53  # below which a float without a fraction reads better as a whole number
 
 
 def read_protocol(folder: Path) -> dict[str, Any]:
@@ -118,3 +120,19 @@ def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     else:
       out[key] = copy.deepcopy(value)
   return out
+
+
+def flatten(tree: Any, prefix: str = '') -> dict[str, str]:
+  """A nested mapping as {'dotted.name': 'value as text'}."""
+  if not isinstance(tree, Mapping):
+    return {prefix: write(tree)}
+  return {
+    k: v for name in sorted(tree) for k, v in flatten(tree[name], f'{prefix}.{name}'.strip('.')).items()
+  }
+
+
+def write(value: Any) -> str:
+  """A setting as a user would write it."""
+  if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
+    return str(int(value))
+  return value if isinstance(value, str) else json.dumps(value, sort_keys=True)

@@ -5,8 +5,10 @@ Run as a script, it trains every method for a few steps on all devices of the pr
 
 import contextlib
 import importlib
+import importlib.util
 import inspect
 import itertools
+import math
 import sys
 import zlib
 from collections.abc import Iterator
@@ -46,9 +48,18 @@ LABELS, CLASSES, STEPS = 20, 10, 100
 KEY = jax.random.key(7)
 
 
+def has_golden(name: str) -> bool:
+  """Whether the method has a golden file, which says what only its paper can tell, such as FLOWS."""
+  return importlib.util.find_spec(f'golden.{name}') is not None
+
+
 def golden_of(name: str) -> ModuleType:
-  """The golden file of a method."""
-  return importlib.import_module(f'golden.{name}')
+  """The golden file of a method; without one, a module in which only `SETTINGS` stand, the defaults."""
+  if has_golden(name):
+    return importlib.import_module(f'golden.{name}')
+  nothing = ModuleType(name)
+  nothing.__dict__['SETTINGS'] = {}
+  return nothing
 
 
 # One program per method, on the synthetic set.
@@ -252,6 +263,15 @@ def terms_and_gradients(method: Method, state: State, views: Any) -> tuple[dict,
   values, pull, aux = jax.vjp(terms, state.params, has_aux=True)
   one = lambda name: {k: jnp.asarray(k == name, v.dtype) for k, v in values.items()}
   return values, {name: pull(one(name))[0] for name in values}, aux
+
+
+def other_values(name: str, number: str) -> list[float]:
+  """Values of a method's number that are not its default, one of which should change a run."""
+  setting = settings_of(methods.get(name))[number]
+  bounds = [setting.range.low, setting.range.high] if setting.range else []
+  tried = [setting.default / 2, setting.default * 2, setting.default + 1, *bounds]
+  fits = lambda x: math.isfinite(x) and (setting.range is None or x in setting.range)
+  return [x for x in dict.fromkeys(map(float, tried)) if x != setting.default and fits(x)]
 
 
 def split_numbers(name: str, settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A fuzz of what users write: overrides, config files, grids, records and command lines, each changed at random.
+"""A fuzz of what users write: overrides, config files, grids, records, command lines, changed at random.
 
     python tests/fuzz.py --seed 0 --cases 10000
 
@@ -35,32 +35,55 @@ SECONDS = 60  # after which a case counts as endless
 SHARES = {'override': 0.35, 'config': 0.15, 'grid': 0.1, 'record': 0.2, 'words': 0.2}
 
 NUMBERS = (
-  *('0', '1', '-1', '3', '20', '1e400', '-1e400', '.inf', '-.inf', '.nan', 'inf', 'nan', 'NaN', '1e308', '1e39'),
-  *('1e-39', '1e-400', '-0.0', '040', '0o17', '0x10', '1:40', '0_03', '1_000', '1e5', '2.0', '0.5', '1.5', '1e-3'),
-  *('16777217', '2147483647', '2147483648', '99999999999', '1' + '0' * 30, '9' * 4400, '0.1', '.5', '5.', '+3'),
+  """
+  0 1 -1 3 20 1e400 -1e400 .inf -.inf .nan inf nan NaN 1e308 1e39 1e-39 1e-400 -0.0 040 0o17 0x10 1:40 0_03 1_000
+  1e5 2.0 0.5 1.5 1e-3 16777217 2147483647 2147483648 99999999999 1000000000000000000000000000000 0.1 .5 5. +3
+""".split()
+  + ['9' * 4400]
 )
-WORDS = (
-  *('null', '~', 'true', 'false', 'yes', 'no', 'on', 'off', '', ' ', '""', "''", 'none', 'None', 'a', 'é', '💥'),
-  *('2026-13-45', '2026-11-28', '12:30:45', '40%', '<script>alert(1)</script>', '`x`', '|', '|||', '&a', '*a'),
-  *('!!python/object:os.system', '!!int x', '<<', '- 1', '{', '[', '{a: 1}', '[1, 2]', '[]', '{}', '[[1]]'),
-  *('{name: mlp}', '{name: }', '{name: [1]}', '{a: {b: {c: 1}}}', 'a' * 5000, '[' * 3000, '{a: ' * 500, '"' * 99),
-  *('../../x', 'fixmatch', 'FixMatch', 'simclr', 'lienar', 'linear', '[linear, linear]', '[knn]', 'crop(100000)'),
-  *('crop(1)', 'crop(1) | cutout(3)', 'cutout(1e400)', 'crop(-1)', 'crop(1,,1)', 'randaugment(2, variant=google)'),
-  *('resized_crop(ratio=[50,60])', 'dirichlet(0)', 'dirichlet(1e-30)', 'iid', 'cosine(7/0)', 'cosine(7/16)'),
-  *('fake', 'fake_8x8x3', 'fake_100000x100000x3', 'fake_1x1x1', 'digits', 'cifar10', 'mlp', 'vit', 'convnet'),
-)
+WORDS = [
+  *(
+    '',
+    ' ',
+    '- 1',
+    '{a: 1}',
+    '[1, 2]',
+    '{name: mlp}',
+    '{name: }',
+    '{name: [1]}',
+    '{a: {b: {c: 1}}}',
+    '!!int x',
+  ),
+  *(
+    'a' * 5000,
+    '[' * 3000,
+    '{a: ' * 500,
+    '"' * 99,
+    '<script>alert(1)</script>',
+    '[linear, linear]',
+    'cutout(-1)',
+  ),
+  *('crop(1) | cutout(3)', 'crop(1,,1)', 'randaugment(2, variant=google)', 'resized_crop(ratio=[50, 60])'),
+  *"""
+  null ~ true false yes no on off "" '' none None a é 💥 2026-13-45 2026-11-28 12:30:45 40% `x` | ||| &a *a << { [
+  [] {} [[1]] !!python/object:os.system ../../x fixmatch FixMatch simclr lienar linear [knn] crop(100000) crop(1)
+  cutout(1e400) crop(-1) dirichlet(0) dirichlet(1e-30) iid cosine(7/0) cosine(7/16) fake fake_8x8x3 fake_1x1x1
+  fake_100000x100000x3 digits cifar10 mlp vit convnet
+  """.split(),
+]
 NAMES = (
-  *('labels', 'seed', 'split_seed', 'fold', 'steps', 'dataset', 'protocol', 'method', 'method.name', 'net'),
-  *('method.threshold', 'method.weight', 'method.temperature', 'method.hidden', 'net.widths', 'net.width'),
-  *('net.depth', 'net.patch', 'net.dim', 'net.norm', 'net.name', 'batch', 'batch.labeled', 'batch.unlabeled_ratio'),
-  *('optimizer', 'optimizer.name', 'optimizer.lr', 'optimizer.momentum', 'optimizer.weight_decay', 'optimizer.clip'),
-  *('optimizer.schedule', 'optimizer.groups', 'ema', 'ema.decay', 'augment', 'augment.weak', 'augment.strong'),
-  *('augment.local', 'augment.other', 'evaluate', 'evaluate.every', 'evaluate.last', 'evaluate.probes'),
-  *('evaluate.bootstrap', 'evaluate.pretraining', 'checkpoint.every', 'log_every', 'stress', 'stress.imbalance'),
-  *('stress.label_noise', 'stress.mismatch', 'stress.unlabeled', 'stress.shift', 'stress.imbalance.labeled'),
-  *('combine', 'federated', 'federated.clients', 'federated.local_steps', 'federated.participation'),
-  *('federated.split', 'federated.proximal', 'private', 'private.clip', 'private.noise', 'private.delta'),
-  *('teacher', 'teacher.method', 'text_net', 'nothing', 'a.b.c.d', '', '.', 'labels.x', '🙂', 'x' * 300),
+  ['', 'x' * 300]
+  + """
+  labels seed split_seed fold steps dataset protocol method method.name net method.threshold method.weight
+  method.temperature method.hidden net.widths net.width net.depth net.patch net.dim net.norm net.name batch
+  batch.labeled batch.unlabeled_ratio optimizer optimizer.name optimizer.lr optimizer.momentum
+  optimizer.weight_decay optimizer.clip optimizer.schedule optimizer.groups ema ema.decay augment augment.weak
+  augment.strong augment.local augment.other evaluate evaluate.every evaluate.last evaluate.probes
+  evaluate.bootstrap evaluate.pretraining checkpoint.every log_every stress stress.imbalance stress.label_noise
+  stress.mismatch stress.unlabeled stress.shift stress.imbalance.labeled combine federated federated.clients
+  federated.local_steps federated.participation federated.split federated.proximal private private.clip
+  private.noise private.delta teacher teacher.method text_net nothing a.b.c.d . labels.x 🙂
+""".split()
 )
 
 
@@ -82,7 +105,7 @@ def override(rng: random.Random) -> str:
 
 
 def plain_number(text: str) -> float | int | None:
-  """A number of YAML 1.2's core schema, read by Python; None for other text, and for what is no finite one."""
+  """A finite number of YAML 1.2's core schema, read by Python; None for other text."""
   text = text.strip()
   if re.fullmatch(r'[-+]?[0-9]{1,100}', text):
     return int(text)
@@ -122,7 +145,9 @@ def one_sentence(text: str, where: str) -> None:
 
 def try_override(rng: random.Random, folder: Path) -> str:
   name = rng.choice(['fixmatch', 'simclr', 'supervised'])
-  return try_config(folder / 'configs' / f'{name}.yaml', [override(rng) for _ in range(rng.choice([1, 1, 2, 3]))])
+  return try_config(
+    folder / 'configs' / f'{name}.yaml', [override(rng) for _ in range(rng.choice([1, 1, 2, 3]))]
+  )
 
 
 def try_file(rng: random.Random, folder: Path) -> str:
@@ -171,7 +196,9 @@ def try_config(path: Path, overrides: list[str]) -> str:
   tree = configs.to_dict(config)
   text = json.dumps(tree, allow_nan=False)
   again = configs.validate(json.loads(text))
-  if configs.to_dict(again) != tree or configs.digest(configs.outcome(again)) != configs.digest(configs.outcome(config)):
+  if configs.to_dict(again) != tree or configs.digest(configs.outcome(again)) != configs.digest(
+    configs.outcome(config)
+  ):
     raise Wrong('a config that is read back is another')
   last = {name.strip(): written for name, eq, written in (text.partition('=') for text in overrides)}
   for name, written in last.items() if len(last) == 1 else ():
@@ -229,10 +256,11 @@ def try_grid(rng: random.Random, folder: Path) -> str:
   return 'accepted'
 
 
-VALUES = (
-  *(1e308, -1e308, -1, 0, 1, 2.0, 0.5, 10**30, True, None, '', 'x', 'é' * 400, '<script>alert(1)</script>', '`|`'),
-  *([1], [], {}, {'a': 1}, [[1]], float('nan'), float('inf'), '2026-13-45', '0' * 16, 'done', 'paper', 'smoke'),
-)
+VALUES = [
+  *(1e308, -1e308, -1, 0, 1, 2.0, 0.5, 10**30, True, None, [1], [], {}, {'a': 1}, [[1]], float('nan')),
+  *(float('inf'), '', 'x', 'é' * 400, '<script>alert(1)</script>', '`|`', '2026-13-45', '0' * 16),
+  *('done', 'paper', 'smoke'),
+]
 
 
 def places(tree: Any, path: tuple = ()) -> Iterator[tuple]:
@@ -299,20 +327,20 @@ def try_record(rng: random.Random, folder: Path) -> str:
   return 'accepted'
 
 
-COMMANDS = ('train', 'evaluate', 'grid', 'leaderboard', 'submit', 'list', 'speed', 'data', 'data list', 'data check')
-OPTIONS = ('--runs', '--wandb', '--workers', '--no-timing', '--again', '--select', '--records', '--out', '--to')
+COMMANDS = 'train evaluate grid leaderboard submit list speed data data_list data_check'.split()
+OPTIONS = '--runs --wandb --workers --no-timing --again --select --records --out --to'.split()
+FILES = 'configs/fixmatch.yaml configs/simclr.yaml small.yaml configs good nowhere fixmatch'.split()
 
 
 def try_words(rng: random.Random, folder: Path) -> str:
   """A command line; what would train returns at once."""
   from ssl_bench import cli
 
-  files = ('configs/fixmatch.yaml', 'configs/simclr.yaml', 'small.yaml', 'configs', 'good', 'nowhere', 'fixmatch')
-  words = rng.choice(COMMANDS).split()
+  words = rng.choice(COMMANDS).split('_')
   for _ in range(rng.choice([0, 1, 2, 3, 4])):
     pick = rng.random()
     words.append(
-      rng.choice(files)
+      rng.choice(FILES)
       if pick < 0.4
       else override(rng)
       if pick < 0.7
@@ -358,7 +386,9 @@ KINDS: dict[str, Callable[[random.Random, Path], str]] = {
 def prepare(folder: Path) -> None:
   """Config files, a grid, and some records of the leaderboard."""
   write_configs(folder / 'configs')
-  (folder / 'small.yaml').write_text('base: configs\nblocks: [{method: [supervised, simclr], labels: [20, 40]}]\n')
+  (folder / 'small.yaml').write_text(
+    'base: configs\nblocks: [{method: [supervised, simclr], labels: [20, 40]}]\n'
+  )
   (folder / 'good').mkdir()
   records = sorted((ROOT / 'leaderboard' / 'records').rglob('*.json'))
   for path in records[:: len(records) // 24]:

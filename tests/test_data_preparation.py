@@ -107,8 +107,16 @@ def test_what_is_prepared_is_left_alone_and_decoded_again_if_only_that_is_gone(t
   prepare('kmnist', source=tmp_path, data_dir=root)
   first = load('kmnist', data_dir=root).fingerprint
   before = {path: path.stat().st_mtime_ns for path in root.rglob('*') if path.is_file()}
-  prepare('kmnist', source=tmp_path / 'nowhere', data_dir=root)
-  assert before == {path: path.stat().st_mtime_ns for path in before}
+  said = []
+  prepare('kmnist', source=tmp_path, data_dir=root, progress=said.append)
+  assert said == [f'kmnist is prepared already, in {root}; nothing was taken from {tmp_path}']
+  prepare('kmnist', data_dir=root, progress=said.append)
+  assert said[1:] == [f'kmnist is prepared already, in {root}']
+  with pytest.raises(
+    BadSetting, match=r'there is no folder .*nowhere; give --from a folder with train-images'
+  ):
+    prepare('kmnist', source=tmp_path / 'nowhere', data_dir=root)
+  assert before == {path: path.stat().st_mtime_ns for path in root.rglob('*') if path.is_file()}
   decoded = decoded_folder('kmnist', root)
   decoded.rename(tmp_path / 'moved')
   assert load('kmnist', data_dir=root).fingerprint == first
@@ -224,6 +232,32 @@ def test_a_wrong_file_is_named_and_nothing_is_written(spoil, says, tmp_path, mon
 def test_a_missing_folder_is_named(tmp_path):
   with pytest.raises(BadSetting, match='there is no folder'):
     prepare('mnist', source=tmp_path / 'nowhere', data_dir=tmp_path)
+
+
+def test_a_bundled_set_says_that_there_is_nothing_to_prepare(tmp_path):
+  said = []
+  assert prepare('digits', source=tmp_path, progress=said.append) is None
+  assert said == ['digits comes with the installation; there is nothing to prepare']
+  with pytest.raises(BadSetting, match=r'there is no folder .*nowhere; digits comes with the installation'):
+    prepare('digits', source=tmp_path / 'nowhere')
+
+
+@pytest.mark.parametrize('spoil, says', [
+  (lambda folder: (folder / 'dataset_info.json').write_text(''), 'dataset_info.json is broken'),
+  (lambda folder: (folder / 'dataset_info.json').write_text('[]'), 'dataset_info.json is broken'),
+  (lambda folder: next(folder.glob('*test*')).write_bytes(b''), 'cannot be decoded'),
+])  # fmt: skip
+def test_records_of_tfds_that_are_broken_are_one_sentence(spoil, says, tmp_path, monkeypatch):
+  write_idx(tmp_path)
+  expect_files(monkeypatch, 'kmnist', tmp_path, validation=20)
+  root = tmp_path / 'data'
+  prepare('kmnist', source=tmp_path, data_dir=root)
+  decoded_folder('kmnist', root).rename(tmp_path / 'moved')
+  spoil(prepared_folder('kmnist', root))
+  with pytest.raises(BadSetting, match=says) as error:
+    load('kmnist', data_dir=root)
+  assert 'ssl-bench data prepare kmnist' in str(error.value)
+  assert not decoded_folder('kmnist', root).exists()
 
 
 def test_a_host_that_cannot_be_reached_is_said_quickly(tmp_path, monkeypatch):

@@ -16,9 +16,10 @@ from ssl_bench.config import to_dict
 from ssl_bench.grid import run
 from ssl_bench.grid.expand import expand
 from ssl_bench.grid.progress import Progress
-from ssl_bench.grid.run import default_workers, plan, run_grid, varied
+from ssl_bench.grid.run import default_workers, plan, run_grid
 from ssl_bench.grid.trial import Room
 from ssl_bench.grid.worker import label
+from ssl_bench.records.naming import varied
 from ssl_bench.signature import BadSetting
 
 GRID = """
@@ -76,11 +77,15 @@ def test_a_label_says_what_the_grid_varies(tmp_path):
       - {method: supervised, optimizer.lr: [0.1, 0.2], augment.weak: [none, crop(1)]}
       - {method: fixmatch, net: [mlp, convnet], stress.label_noise: [0.0, 0.2]}
   """
-  configs = expand(write(tmp_path, text)).configs
+  configs = [to_dict(config) for config in expand(write(tmp_path, text)).configs]
   names = varied(configs)
-  assert names == ['augment.weak', 'net.name', 'optimizer.lr', 'stress.label_noise']
-  labels = [label(to_dict(config), names) for config in configs]
-  assert labels[0] == 'supervised, 20 labels, seeds 0/0, augment.weak none, net mlp, optimizer.lr 0.1'
+  assert names == {
+    'supervised': {'augment.weak', 'optimizer.lr'},
+    'fixmatch': {'net.name', 'stress.label_noise'},
+  }
+  labels = [label(config, names) for config in configs]
+  assert labels[0] == 'supervised, 20 labels, seeds 0/0, augment.weak none, optimizer.lr 0.1'
+  assert labels[-1] == 'fixmatch, 20 labels, seeds 0/0, net convnet, stress.label_noise 0.2'
   assert len(set(labels)) == len(configs) == 8
 
 

@@ -14,10 +14,13 @@ from pathlib import Path
 import matplotlib
 import pytest
 from PIL import Image
+from trials import write_configs
 
-from ssl_bench.config import Config
+from ssl_bench import cli, data
+from ssl_bench import config as configs
+from ssl_bench.config import Config, to_dict
+from ssl_bench.records import naming, track, wandb_run
 from ssl_bench.records import record as records
-from ssl_bench.records import track, wandb_run
 from ssl_bench.signature import BadSetting
 
 ID = '0123456789abcdef'
@@ -209,6 +212,191 @@ def test_home_and_environment_are_left_alone(home, tmp_path, monkeypatch):
   assert track.mirror([a_record()], tmp_path / 'room') == 1
   assert dict(os.environ) == before
   assert len(run_folders(tmp_path / 'room', ID)) == 1
+
+
+def with_settings(number, lr=0.03, **settings):
+  """A trial of a sweep: its id, and what of its config is other than usual."""
+  made = a_record(id=f'{number:016x}', metrics={}, curve=[], evaluations=[])
+  made['config'] |= {'optimizer': {'name': 'sgd', 'lr': lr}, **settings}
+  return made
+
+
+def run_of(folder, record):
+  """What W&B reads of a mirrored record."""
+  (path,) = run_folders(folder, record['id'])
+  return inspect(path)['run'][0]
+
+
+def configs_of(sweep):
+  return [record['config'] for record in sweep]
+
+
+def test_names_and_groups_tell_what_the_sweep_varies():
+  method = {'name': 'fixmatch', 'threshold': 0.9, 'weight': 1.0}
+  sweep = [
+    with_settings(0),
+    with_settings(1, lr=0.1),
+    with_settings(2, lr=0.1, seed=3),
+    with_settings(3, lr=0.1, labels=20),
+    with_settings(4, method=method, stress={'label_noise': 0.2}),
+    with_settings(5, lr=0.5, method={'name': 'simclr', 'temperature': 0.5}),
+  ]
+  names = naming.varied(configs_of(sweep))
+  told = [wandb_run.about(one, naming.variant(one['config'], names)) for one in sweep]
+  assert len({run['name'] for run in told}) == 6
+  usual = 'fixmatch digits 40 labels, seed 1/2, method.threshold=0.95, optimizer.lr'
+  assert [run['name'] for run in told[:2]] == [f'{usual}=0.03', f'{usual}=0.1']
+  noisy = 'method.threshold=0.9, optimizer.lr=0.03, stress.label_noise=0.2'
+  assert told[4]['name'] == f'fixmatch digits 40 labels, seed 1/2, {noisy}'
+  assert told[4]['group'] == f'quickstart/fixmatch, labels=40, {noisy}'
+  assert told[5]['name'] == 'simclr digits 40 labels, seed 1/2'  # alone of its method
+  assert told[5]['group'] == 'quickstart/simclr'
+  groups = [run['group'] for run in told]
+  assert groups[1] == groups[2] == 'quickstart/fixmatch, labels=40, method.threshold=0.95, optimizer.lr=0.1'
+  assert len(set(groups)) == 5  # two seeds of one trial are one group
+
+
+@pytest.mark.slow
+def test_a_sweep_that_grows_by_an_axis_names_its_runs_anew(tmp_path):
+  first, second = with_settings(0), with_settings(1, lr=0.1)
+  assert track.mirror([first], tmp_path) == 1
+  assert run_of(tmp_path, first)['display_name'] == 'fixmatch digits 40 labels, seed 1/2'
+  assert track.mirror([first, second], tmp_path) == 2
+  assert run_of(tmp_path, first)['display_name'] == 'fixmatch digits 40 labels, seed 1/2, optimizer.lr=0.03'
+  assert track.mirror([second], tmp_path, among=[first, second]) == 0
+
+
+def test_a_name_that_is_too_long_stays_one_of_its_own():
+  policies = [
+    f'crop(1) | {" | ".join(f"cutout({n})" for n in range(1, 12))} | cutout({last})' for last in (3, 4)
+  ]
+  sweep = [with_settings(i, augment={'strong': policy}) for i, policy in enumerate(policies)]
+  names = naming.varied(configs_of(sweep))
+  told = [wandb_run.about(one, naming.variant(one['config'], names)) for one in sweep]
+  for key, limit in (('name', 128), ('group', 128)):
+    assert len({one[key] for one in told}) == 2 and all(len(one[key]) <= limit for one in told)
+
+
+def test_of_a_teacher_only_what_differs_from_its_student_is_told():
+  teacher = lambda seed, lr: {
+    'method': {'name': 'simclr'},
+    'seed': seed,
+    'optimizer': {'lr': lr},
+    'labels': 40,
+  }
+  seeds = [with_settings(i, seed=i, teacher=teacher(i, 0.1)) for i in range(2)]
+  assert naming.varied(configs_of(seeds)) == {'fixmatch': set()}
+  rates = [with_settings(i, teacher=teacher(2, lr)) for i, lr in enumerate((0.1, 0.2))]
+  assert naming.varied(configs_of(rates)) == {'fixmatch': {'teacher.optimizer.lr'}}
+
+
+def test_project_and_entity_are_those_of_the_environment(tmp_path, monkeypatch):
+  monkeypatch.setenv('WANDB_PROJECT', 'mine')
+  monkeypatch.setenv('WANDB_ENTITY', 'us')
+  one = with_settings(0)
+  assert track.mirror([one], tmp_path) == 1
+  run = run_of(tmp_path, one)
+  assert (run['project'], run['entity']) == ('mine', 'us')
+  monkeypatch.setattr(track, '_mirror', lambda pending, *_: (len(pending), None))
+  assert track.mirror([one], tmp_path) == 0
+  assert track.mirror([one], tmp_path, project='told') == 1
+  monkeypatch.setenv('WANDB_ENTITY', 'others')
+  assert track.mirror([one], tmp_path) == 1
+
+
+def ssl_bench(monkeypatch, capsys, *words):
+  """(exit code, stdout, stderr) of a command in this process."""
+  monkeypatch.setattr(sys, 'argv', ['ssl-bench', *map(str, words)])
+  with pytest.raises(SystemExit) as end:
+    cli.main()
+  return end.value.code or 0, *capsys.readouterr()
+
+
+def recorded(room, path, *overrides):
+  """A record of a config's trial, as training it would have left it in a room."""
+  config = configs.load(path, overrides)
+  identity = records.identify(config, data.load(config.dataset).fingerprint)
+  made = a_record(id=identity, config=to_dict(config), labels=20)
+  for drawn in ('reliability', 'reliability_scaled'):
+    del made['metrics'][drawn]
+  made['metrics'] |= {'nll': 0.8, 'scaled': {'nll': 0.7, 'ece': 0.1}, 'collapsed': False}
+  records.write(made, room / 'records')
+  return made
+
+
+def test_a_trial_that_is_recorded_already_is_mirrored_if_it_was_not(tmp_path, monkeypatch, capsys):
+  path = write_configs(tmp_path / 'c') / 'fixmatch.yaml'
+  one = recorded(tmp_path / 'runs/train', path)
+  other = recorded(tmp_path / 'runs/train', path, 'optimizer.lr=0.5')
+  words = ('train', path, '--runs', tmp_path / 'runs')
+  code, out, _ = ssl_bench(monkeypatch, capsys, *words, '--wandb', 'disabled')
+  assert code == 0 and out.startswith('Already recorded:')
+  room = tmp_path / 'runs/train'
+  assert not (room / 'wandb').exists()
+  code, out, errors = ssl_bench(monkeypatch, capsys, *words)
+  assert (code, errors) == (0, '') and out.startswith('Already recorded:')
+  assert run_of(room, one)['display_name'].endswith('20 labels, seed 0/0, optimizer.lr=0.03')
+  assert not run_folders(room, other['id'])
+  before = run_folders(room)
+  assert ssl_bench(monkeypatch, capsys, *words)[0] == 0 and run_folders(room) == before
+
+
+@pytest.mark.slow
+def test_a_grid_that_is_recorded_already_is_mirrored_if_it_was_not(tmp_path, monkeypatch, capsys):
+  path, room = write_configs(tmp_path / 'c') / 'fixmatch.yaml', tmp_path / 'runs/mine'
+  (tmp_path / 'mine.yaml').write_text('base: c\nblocks: [{method: fixmatch, optimizer.lr: [0.03, 0.5]}]')
+  made = [recorded(room, path, f'optimizer.lr={lr}') for lr in (0.03, 0.5)]
+  words = ('grid', tmp_path / 'mine.yaml', '--runs', tmp_path / 'runs')
+  assert ssl_bench(monkeypatch, capsys, *words, '--wandb', 'disabled')[0] == 0
+  assert not (room / 'wandb').exists()
+  assert ssl_bench(monkeypatch, capsys, *words)[0] == 0
+  assert [run_of(room, one)['run_group'].rpartition(', ')[2] for one in made] == [
+    'optimizer.lr=0.03', 'optimizer.lr=0.5'
+  ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+  'command', ['train', *(pytest.param(c, marks=pytest.mark.slow) for c in ('grid', 'evaluate'))]
+)
+def test_online_without_a_key_is_refused_before_anything_runs(command, online, tmp_path, monkeypatch, capsys):
+  path = write_configs(tmp_path / 'c') / 'fixmatch.yaml'
+  (tmp_path / 'mine.yaml').write_text('base: c\nblocks: [{method: fixmatch}]')
+  before = sorted(tmp_path.rglob('*'))
+  file = tmp_path / 'mine.yaml' if command == 'grid' else path
+  words = (command, file, '--runs', tmp_path / 'runs', '--wandb', 'online')
+  code, _, errors = ssl_bench(monkeypatch, capsys, *words)
+  assert code == 2 and errors.count('\n') == 1
+  assert (
+    f'--wandb online: there is no key for {online.address}; run `wandb login` or set WANDB_API_KEY' in errors
+  )
+  assert sorted(tmp_path.rglob('*')) == before
+
+
+def test_a_key_in_the_environment_or_in_netrc_is_found_and_a_wrong_one_told(online, tmp_path, monkeypatch):
+  monkeypatch.setenv('WANDB_API_KEY', 'abc')
+  with pytest.raises(BadSetting, match=r'--wandb online: .*40.* characters'):
+    track.check_login('online')
+  monkeypatch.setenv('WANDB_API_KEY', 'a' * 40)
+  track.check_login('online')
+  monkeypatch.delenv('WANDB_API_KEY')
+  host = online.address.removeprefix('http://')
+  (tmp_path / 'netrc').write_text(f'machine {host}\nlogin user\npassword {"a" * 40}\n')
+  monkeypatch.setenv('NETRC', str(tmp_path / 'netrc'))
+  track.check_login('online')
+
+
+@pytest.mark.parametrize('mode', ['offline', 'disabled'])
+def test_without_a_server_no_key_is_asked_for(mode, monkeypatch):
+  monkeypatch.setattr(track, '_run_child', pytest.fail)
+  track.check_login(mode)
+
+
+def test_on_the_command_line_what_was_not_mirrored_is_one_plain_line(tmp_path, capsys):
+  (tmp_path / 'file').write_text('')
+  track.mirror_and_say([a_record()], [a_record()], tmp_path / 'file', 'offline')
+  out, errors = capsys.readouterr()
+  assert out == '' and errors.startswith('ssl-bench: W&B mirrored 0 of 0 new records (')
+  assert errors.endswith('; the records themselves are safe.\n') and errors.count('\n') == 1
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@
 
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.data.catalog import Row, available, check_here, check_name, load
+from ssl_bench.data.check import check
 from ssl_bench.data.preparation import prepare
 from ssl_bench.data.split import labeled_indices, labeled_order, split_hash
 
@@ -12,6 +13,7 @@ __all__ = [
   'Dataset',
   'Row',
   'available',
+  'check',
   'check_here',
   'check_name',
   'labeled_indices',

@@ -1,16 +1,18 @@
 """Every dataset by its name: load one, or list what is here."""
 
 import os
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.data.captions import digits_captions
-from ssl_bench.data.decode import PARTS, read_decoded, read_meta
+from ssl_bench.data.decoded import read_decoded
 from ssl_bench.data.digits import digits
 from ssl_bench.data.fake import check_fake, fake_by_name
 from ssl_bench.data.identifiers import identifiers
+from ssl_bench.data.meta import PARTS, Broken, read_meta
 from ssl_bench.data.preparation import ensure_decoded
 from ssl_bench.data.sources import (
   BUNDLED,
@@ -34,7 +36,7 @@ def load(name: str, *, data_dir: str | os.PathLike | None = None) -> Dataset:
   if name in BUNDLED:
     return _bundled(name)
   if name.startswith('fake'):
-    return fake_by_name(name)
+    return make(name)
   source_of(name)
   root = data_folder(data_dir)
   ensure_decoded(name, root)
@@ -50,15 +52,22 @@ def check_name(name: str) -> None:
 
 
 def check_here(name: str, *, data_dir: str | os.PathLike | None = None) -> None:
-  """Raises `BadSetting`, with the command that gets it, where the set `name` is not there; reads no image."""
+  """Raises `BadSetting`, with the command that gets it, where the set `name` is not there; reads no image.
+
+  So it does where the set is there and its meta.json is broken.
+  """
   check_name(name)
   root = data_folder(data_dir)
-  if name in SOURCES and not decoded_folder(name, root).is_dir():
+  if name in SOURCES and read_meta(name, root) is None:
     check_prepared(name, root)
 
 
 class Row(NamedTuple):
-  """One line of the list of datasets.  `bytes` is what lies on disk, `how` the command that gets the set."""
+  """One line of the list of datasets.
+
+  `bytes` is what lies on disk, `how` the command that gets the set; `broken` says why a set that is there
+  cannot be used, and `mend` what to do about it.
+  """
 
   name: str
   version: str
@@ -73,10 +82,15 @@ class Row(NamedTuple):
   fingerprint: str | None
   license: str
   how: str
+  broken: str | None = None
+  mend: str | None = None
 
 
 def available(data_dir: str | os.PathLike | None = None) -> list[Row]:
-  """All datasets, the bundled ones first; reads no image of those on disk."""
+  """All datasets, the bundled ones first; reads no image of those on disk.
+
+  A set that is broken is a row that says so, and no harm to the others.
+  """
   root = data_folder(data_dir)
   return [*map(_bundled_row, BUNDLED), *(_row(name, source, root) for name, source in SOURCES.items())]
 
@@ -84,7 +98,13 @@ def available(data_dir: str | os.PathLike | None = None) -> list[Row]:
 @cache
 def _bundled(name: str) -> Dataset:
   """A set that comes with the installation, made once."""
-  return {'digits': digits, 'digits_captions': digits_captions, 'identifiers': identifiers}[name]()
+  return make(name)
+
+
+def make(name: str) -> Dataset:
+  """A bundled or synthetic set, made anew."""
+  made = {'digits': digits, 'digits_captions': digits_captions, 'identifiers': identifiers}
+  return made[name]() if name in made else fake_by_name(name)
 
 
 def _bundled_row(name: str) -> Row:
@@ -107,8 +127,14 @@ def _bundled_row(name: str) -> Row:
 
 
 def _row(name: str, source: Source, root: Path) -> Row:
-  meta = read_meta(name, root)
-  sizes = meta.sizes if meta else {part: getattr(source, part) for part in (*PARTS, 'unlabeled')}
+  meta, why, mend = None, None, None
+  try:
+    meta = read_meta(name, root)
+  except Broken as error:
+    why, mend = error.why, str(error)
+  except OSError as error:
+    why, mend = f'{error.strerror}', f'{error.filename}: {error.strerror}.'
+  sizes = meta.sizes.model_dump() if meta else {part: getattr(source, part) for part in (*PARTS, 'unlabeled')}
   return Row(
     name=name,
     version=source.version,
@@ -119,9 +145,17 @@ def _row(name: str, source: Source, root: Path) -> Row:
     fingerprint=meta.fingerprint if meta else None,
     license=source.license,
     how=how_to_get(name),
+    broken=why,
+    mend=mend,
     **sizes,
   )
 
 
 def _bytes(folder: Path) -> int:
-  return sum(file.stat().st_size for file in folder.rglob('*') if file.is_file()) if folder.is_dir() else 0
+  """What lies in a folder; 0 for what cannot be read or has just gone."""
+  total = 0
+  with suppress(OSError):
+    for file in folder.rglob('*'):
+      with suppress(OSError):
+        total += file.stat().st_size if file.is_file() else 0
+  return total

@@ -6,75 +6,32 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ssl_bench.data.arrays import Dataset, fingerprint
+from ssl_bench.data.arrays import fingerprint
 from ssl_bench.data.builders import FOLDS_FILE, image_digest
-from ssl_bench.data.sources import check_prepared, decoded_folder, prepared_folder, source_of
+from ssl_bench.data.meta import META, PARTS, Meta, Sizes
+from ssl_bench.data.sources import Source, check_prepared, prepared_folder, source_of
 from ssl_bench.data.split import cut
 
-META = 'meta.json'
 CHUNK = 1000
-PARTS = ('train', 'validation', 'test')
 Progress = Callable[[str], None]
 
 
-class Meta(NamedTuple):
-  """What is written beside the arrays, so that listing reads no image."""
-
-  version: str
-  classes: int
-  label_names: tuple[str, ...]
-  sizes: dict[str, int]
-  shape: tuple[int, ...]
-  fingerprint: str
-  folds: int
-
-
-def read_meta(name: str, root: Path) -> Meta | None:
-  """None where the set has not been decoded."""
-  file = decoded_folder(name, root) / META
-  if not file.is_file():
-    return None
-  raw = json.loads(file.read_text())
-  return Meta(**raw | {'label_names': tuple(raw['label_names']), 'shape': tuple(raw['shape'])})
-
-
-def read_decoded(name: str, root: Path) -> Dataset:
-  """The decoded set; images are memory-mapped, read-only."""
-  folder, meta = decoded_folder(name, root), read_meta(name, root)
-  if meta is None:
-    raise FileNotFoundError(folder / META)
-
-  def array(file: str) -> np.ndarray:
-    return np.load(folder / f'{file}.npy', mmap_mode='r' if file.endswith('images') else None)
-
-  kinds = ('images', 'labels', 'index')
-  arrays: dict[str, Any] = {f'{part}_{kind}': array(f'{part}_{kind}') for part in PARTS for kind in kinds}
-  return Dataset(
-    name=name,
-    version=meta.version,
-    classes=meta.classes,
-    label_names=meta.label_names,
-    fingerprint=meta.fingerprint,
-    license=source_of(name).license,
-    unlabeled_images=array('unlabeled_images') if meta.sizes['unlabeled'] else None,
-    folds=tuple(array(f'fold_{i}') for i in range(meta.folds)) or None,
-    **arrays,
-  )
-
-
 def decode(name: str, root: Path, folder: Path, progress: Progress = lambda text: None) -> None:
-  """Writes the parts of `name`, prepared below `root`, into the empty `folder`."""
+  """Writes the parts of `name`, prepared below `root`, into the empty `folder`.
+
+  Raises `ValueError` for a label that is not in 0 … classes - 1.
+  """
   import tensorflow_datasets as tfds
 
   check_prepared(name, root)
   source = source_of(name)
   versioned, raw = f'{name}:{source.version}', {'image': tfds.decode.SkipDecoding()}
   splits = tfds.data_source(versioned, data_dir=str(root), download=False, decoders=raw)
-  images, labels = _in_memory(splits['train'], source.shape, progress)
+  images, labels = _in_memory(splits['train'], source, progress)
   validation, train = cut(
     labels, [source.validation], salt=f'{name} {source.version} validation', classes=source.classes
   )
@@ -86,7 +43,7 @@ def decode(name: str, root: Path, folder: Path, progress: Progress = lambda text
     'validation_labels': labels[validation],
     'validation_index': validation,
   }
-  arrays['test_images'], arrays['test_labels'] = _in_memory(splits['test'], source.shape, progress)
+  arrays['test_images'], arrays['test_labels'] = _in_memory(splits['test'], source, progress)
   arrays['test_index'] = np.arange(len(arrays['test_labels']), dtype=np.int32)
   folds = _read_folds(prepared_folder(name, root) / FOLDS_FILE, images, train)
   arrays |= {f'fold_{i}': fold for i, fold in enumerate(folds)}
@@ -99,18 +56,20 @@ def decode(name: str, root: Path, folder: Path, progress: Progress = lambda text
     version=source.version,
     classes=source.classes,
     label_names=tuple(tfds.builder(versioned, data_dir=str(root)).info.features['label'].names),
-    sizes=sizes | {'unlabeled': len(arrays.get('unlabeled_images', ()))},
+    sizes=Sizes(**sizes | {'unlabeled': len(arrays.get('unlabeled_images', ()))}),
     shape=source.shape,
     fingerprint=fingerprint(arrays.items()),
     folds=len(folds),
   )
-  _write(folder / META, json.dumps(meta._asdict(), indent=1).encode())
+  _write(folder / META, json.dumps(meta.model_dump(), indent=1).encode())
 
 
-def _in_memory(source: Sequence, shape: tuple[int, ...], progress: Progress) -> tuple[np.ndarray, np.ndarray]:
-  images = np.empty((len(source), *shape), np.uint8)
-  labels = np.empty(len(source), np.int32)
-  _fill(source, images, labels, progress)
+def _in_memory(split: Sequence, source: Source, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
+  images = np.empty((len(split), *source.shape), np.uint8)
+  labels = np.empty(len(split), np.int32)
+  _fill(split, images, labels, progress)
+  if beyond := set(labels[(labels < 0) | (labels >= source.classes)].tolist()):
+    raise ValueError(f'a label of {min(beyond)} in a set of {source.classes} classes')
   return images, labels
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ssl_bench.data.formats import open_any
+from ssl_bench.data.sources import BUNDLED, source_of
 from ssl_bench.signature import BadSetting
 
 
@@ -44,10 +45,17 @@ def official_files(name: str) -> dict[str, Official]:
   return {info.filename: Official(url, int(info.size), info.checksum) for url, info in infos.items()}
 
 
+def check_folder(folder: Path, name: str) -> None:
+  """Raises `BadSetting` where the folder that should hold the official files of `name` is not there."""
+  if not folder.is_dir():
+    told = f'{name} comes with the installation'
+    if name not in BUNDLED:
+      told = f'give --from a folder with {", ".join(source_of(name).files)}'
+    raise BadSetting(f'there is no folder {folder}; {told}.')
+
+
 def locate(name: str, folder: Path, expected: Mapping[str, Official]) -> dict[str, Path]:
   """File name -> verified path in `folder`; raises `BadSetting` naming the first file that will not do."""
-  if not folder.is_dir():
-    raise BadSetting(f'there is no folder {folder}; give --from a folder with {", ".join(expected)}.')
   return {file: _locate(name, folder, file, official) for file, official in expected.items()}
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from ssl_bench.data import files
 from ssl_bench.data.builders import make_builder
 from ssl_bench.data.decode import Progress, decode
+from ssl_bench.data.decoded import read_decoded
+from ssl_bench.data.meta import read_meta
 from ssl_bench.data.sources import (
   BUNDLED,
   check_prepared,
@@ -21,7 +23,6 @@ from ssl_bench.data.sources import (
   decoded_folder,
   how_to_get,
   prepared_folder,
-  source_of,
 )
 from ssl_bench.signature import BadSetting
 
@@ -38,16 +39,23 @@ def prepare(
   """Makes `name` ready below the data folder and returns the folder of its decoded arrays.
 
   `source` is a folder of the official files; without it TFDS downloads them.  `progress` is called with
-  one line of text at a time.  What is already prepared is left alone; an interrupted preparation leaves
-  nothing half-made.  A bundled set needs nothing (returns None).  Raises `BadSetting` for an unknown
-  name, a file that is missing or is not the official one, or a host that cannot be reached.
+  one line of text at a time.  What is already prepared is checked and left alone; an interrupted
+  preparation leaves nothing half-made.  A bundled set needs nothing (returns None).  Raises `BadSetting` for
+  an unknown name, a folder or a file that is missing, a file that is not the official one, a host that
+  cannot be reached, and a set that is there and broken.
   """
-  if name in BUNDLED:
-    return None
-  source_of(name)
   say = progress or (lambda text: None)
+  if source is not None:
+    files.check_folder(Path(source).expanduser(), name)
+  if name in BUNDLED:
+    say(f'{name} comes with the installation; there is nothing to prepare')
+    return None
   root = data_folder(data_dir)
-  if not _is_prepared(name, root):
+  read_meta(name, root)  # a set that is there and broken is told before anything is built
+  if _is_prepared(name, root):
+    unread = '' if source is None else f'; nothing was taken from {source}'
+    say(f'{name} is prepared already, in {root}{unread}')
+  else:
     expected = files.official_files(name)
     local = None
     if source is None:
@@ -58,7 +66,9 @@ def prepare(
     with _alone(name, root) as stage:
       if not _is_prepared(name, root):
         _build(name, root, stage, expected, local, say)
-  return ensure_decoded(name, root, say)
+  folder = ensure_decoded(name, root, say)
+  read_decoded(name, root)  # looks once at all that was written, and notes that it is right
+  return folder
 
 
 def _is_prepared(name: str, root: Path) -> bool:
@@ -77,10 +87,23 @@ def ensure_decoded(name: str, root: Path, progress: Progress = lambda text: None
   with _alone(name, root) as stage:
     if not folder.is_dir():
       progress(f'decoding {name}')
-      decode(name, root, stage, progress)
+      _decode(name, root, stage, progress)
       folder.parent.mkdir(parents=True, exist_ok=True)
       stage.rename(folder)
   return folder
+
+
+def _decode(name: str, root: Path, stage: Path, progress: Progress) -> None:
+  """As `decode`; what it cannot read is a sentence."""
+  try:
+    decode(name, root, stage, progress)
+  except (BadSetting, MemoryError):
+    raise
+  except Exception as error:  # TFDS' own, of many kinds
+    if isinstance(error, OSError) and error.filename:
+      raise
+    why = f'{prepared_folder(name, root)} cannot be decoded ({type(error).__name__}: {error})'
+    raise BadSetting(f'{why}; mend that, or remove that folder and run: {how_to_get(name)}.') from error
 
 
 def _build(

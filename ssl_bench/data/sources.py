@@ -9,6 +9,14 @@ from ssl_bench.signature import BadSetting, suggest
 
 PARTS_VERSION = 1  # how official splits are cut into parts; a new number decodes anew
 BUNDLED = ('digits', 'digits_captions', 'identifiers')  # they come with the installation
+# Fingerprints of sets as they are made from the official files, or from what is installed, where known.
+KNOWN = {
+  'digits': '864fea3f68b8f13ac12c3007be754b9596143b2b18decfe91625264a6ee34f51',
+  'digits_captions': '27065219af38828d9f0a7895a89a334910b63303262ac5c5752a9fd8b3cb7a36',
+  'identifiers': '0652157162b90170d36f83309c8cc1c8b4cbbcb22a6d1ced19b8bd4728b97864',
+  'mnist': 'd9966b5bf81ece943c5b6aa7c81456edcec6b4e212db34fa33751b6410c93d38',
+  'fashion_mnist': 'da88acc0f29267db999772dc0b796a0ef73c43e721a5c60923bb973abc4526af',
+}
 
 
 class Source(NamedTuple):
@@ -76,11 +84,16 @@ def decoded_folder(name: str, root: Path) -> Path:
 
 
 def check_prepared(name: str, root: Path) -> None:
-  """Raises `BadSetting` where TFDS' records are missing or only TensorFlow could read them."""
+  """Raises `BadSetting` where TFDS' records are missing or broken, or only TensorFlow could read them."""
   info = prepared_folder(name, root) / 'dataset_info.json'
   if not info.is_file():
     raise BadSetting(missing(name, root))
-  file_format = json.loads(info.read_text()).get('fileFormat', 'tfrecord')
+  try:
+    file_format = json.loads(info.read_bytes()).get('fileFormat', 'tfrecord')
+  except (ValueError, AttributeError, RecursionError):
+    raise BadSetting(
+      f'{info} is broken: it should hold settings in JSON; remove {info.parent} and run: {how_to_get(name)}.'
+    ) from None
   if file_format != 'array_record':
     raise BadSetting(
       f'{info.parent} holds {name} as {file_format}, which only TensorFlow reads; '

@@ -19,14 +19,13 @@ from ssl_bench.grid.room import Room
 from ssl_bench.grid.training import forget, is_of_other_code, name_of
 from ssl_bench.grid.trial import check
 from ssl_bench.grid.worker import work
-from ssl_bench.leaderboard.trials import flatten
 from ssl_bench.records import record
+from ssl_bench.records.naming import varied
 from ssl_bench.signature import BadSetting
 from ssl_bench.stop import Stop
 
 GRACE = 9  # seconds until a worker that was asked to stop is killed; it ends itself a little earlier
 UNSEEDED = {'seed': 0, 'split_seed': 0}
-NAMED_ALWAYS = {'labels', 'seed', 'split_seed', 'method.name'}  # in the label of every trial
 
 
 class Task(NamedTuple):
@@ -67,7 +66,7 @@ def run_grid(grid: Grid, room: Room, workers: int | None = None, *, again: bool 
     if not tasks:
       return Summary(len(grid.configs), before, Counter(), 0)
     with progress, _threads(wanted):  # not of `count`: how much is left must not change a trial's numbers
-      ended, asked = Pool(room, grid.name, count, progress, varied(grid.configs)).run(tasks)
+      ended, asked = Pool(room, grid.name, count, progress, varied(map(to_dict, grid.configs))).run(tasks)
     return Summary(len(grid.configs), before, ended, asked)
 
 
@@ -82,22 +81,6 @@ def renew(grid: Grid, room: Room, datasets: Mapping[str, Dataset], *, again: boo
     )
   for config in old:
     forget(config, datasets[config.dataset], room)
-
-
-def varied(configs: Sequence[Config]) -> list[str]:
-  """Dotted names of the settings that differ between trials of one method, beside labels and seeds."""
-  trees = [flatten(to_dict(config)) for config in configs]
-
-  def kind(tree: Mapping[str, str], name: str) -> tuple[str, str | None]:
-    """The trials that a setting can tell apart: those of one method and, for a net's own, of one net."""
-    section = f'{name.rpartition(".")[0]}.name'
-    return tree['method.name'], None if name == section else tree.get(section)
-
-  seen: dict[tuple[str, tuple[str, str | None]], set[str | None]] = {}
-  for name in {name for tree in trees for name in tree} - NAMED_ALWAYS:
-    for tree in trees:
-      seen.setdefault((name, kind(tree, name)), set()).add(tree.get(name))
-  return sorted({name for (name, _), values in seen.items() if len(values) > 1})
 
 
 def plan(grid: Grid, room: Room, datasets: Mapping[str, Dataset]) -> tuple[list[Task], Counter]:
@@ -139,8 +122,10 @@ class Worker(NamedTuple):
 class Pool:
   """Worker processes and what they are at."""
 
-  def __init__(self, room: Room, grid: str, count: int, progress: Progress, varied: Sequence[str] = ()):
-    self.arguments = (str(room.path), grid, count > 1, tuple(varied))
+  def __init__(
+    self, room: Room, grid: str, count: int, progress: Progress, names: Mapping[str, set[str]] | None = None
+  ):
+    self.arguments = (str(room.path), grid, count > 1, names or {})
     self.count, self.progress = count, progress
     self.workers: dict[Any, Worker] = {}
     self.ended: Counter = Counter()

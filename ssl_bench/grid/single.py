@@ -12,7 +12,7 @@ from ssl_bench.grid.room import Room
 from ssl_bench.grid.training import forget, is_of_other_code, name_of, names_of
 from ssl_bench.grid.trial import check, run_trial
 from ssl_bench.records import record
-from ssl_bench.records.track import Mode, mirror
+from ssl_bench.records.track import Mode, check_login, mirror_and_say
 from ssl_bench.signature import BadSetting
 from ssl_bench.stop import Stop
 from ssl_bench.train.checkpoint import Checkpoints
@@ -30,6 +30,7 @@ def run_single(
   With `again`, what is there of the trial is put aside first.  Without, `BadSetting` is raised where other
   code of the method than today's recorded or trained it.
   """
+  check_login(wandb)
   console = Console(highlight=False, soft_wrap=True)
   room = Room(folder)
   dataset = data.load(config.dataset)
@@ -41,6 +42,7 @@ def run_single(
     )
   if not again and (found := room.recorded(identity)):
     console.print(f'Already recorded: {room.record_of(identity)}', markup=False)
+    _mirror(found, room, wandb)
     return show(found, console)
   stop = Stop()
   try:
@@ -64,9 +66,18 @@ def run_single(
   except Interrupted as interrupted:
     console.print(str(interrupted), markup=False)
     return stop.exit_code
-  mirror([found], room.path, mode=wandb)
+  _mirror(found, room, wandb)
   console.print(f'Recorded: {room.record_of(identity)}', markup=False)
   return show(found, console)
+
+
+def _mirror(found: dict, room: Room, wandb: Mode) -> None:
+  """Mirrors one record, named by what sets it apart from the others in its room, if they can be read."""
+  try:
+    among = record.read_all([room.records])
+  except BadSetting:
+    among = [found]
+  mirror_and_say([found], among, room.path, wandb)
 
 
 def check_trained(config: Config, room: Room, training: str) -> None:

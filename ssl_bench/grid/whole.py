@@ -10,13 +10,14 @@ from ssl_bench.grid.run import Summary, run_grid
 from ssl_bench.leaderboard import terminal
 from ssl_bench.leaderboard.publish import publish
 from ssl_bench.records import record
-from ssl_bench.records.track import Mode, mirror
+from ssl_bench.records.track import Mode, check_login, mirror_and_say
 
 
 def run_whole(
   grid: Grid, runs: Path, workers: int | None, wandb: Mode, *, timing: bool, again: bool = False
 ) -> int:
   """Returns 0 if all trials are done, 1 if some failed or diverged, 128 + the signal that stopped it."""
+  check_login(wandb)
   console = Console(highlight=False, soft_wrap=True)
   room = Room(runs / grid.name)
   summary = run_grid(grid, room, workers, again=again)
@@ -25,7 +26,8 @@ def run_whole(
     return 128 + summary.signal
   if room.records.is_dir():
     if wandb != 'disabled':
-      mirror(record.read_all([room.records]), room.path, mode=wandb)
+      mirrored = record.read_all([room.records])
+      mirror_and_say(mirrored, mirrored, room.path, wandb)
     board = publish([room.records], room.path / 'leaderboard', timing=timing)
     console.print(terminal(board))
     console.print(f'\n{told(summary)} The page: {room.path / "leaderboard" / "index.html"}', markup=False)

@@ -4,29 +4,29 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from ssl_bench.leaderboard.trials import flatten
+from ssl_bench.records.naming import variant
 from ssl_bench.stop import Stop
 
+Names = Mapping[str, set[str]]  # method -> dotted names
 
-def work(pipe: Connection, room: str, grid: str, shared: bool, varied: Sequence[str] = ()) -> None:
+
+def work(pipe: Connection, room: str, grid: str, shared: bool, names: Names) -> None:
   """Takes lists of configs (plain data) from the pipe until it is told None.
 
   Says ('begin', label), ('step', steps since the last word), ('end', record) and, after each list, ('idle',).
-  `varied` names the settings that the grid varies, which a label holds.
+  `names` are the settings that the grid varies, by method, which a label holds.
   """
   _die_with_parent()
   with Stop() as stop:
-    _serve(pipe, Path(room), grid, shared, varied, stop)
+    _serve(pipe, Path(room), grid, shared, names, stop)
 
 
-def _serve(
-  pipe: Connection, folder: Path, grid: str, shared: bool, varied: Sequence[str], stop: Stop
-) -> None:
+def _serve(pipe: Connection, folder: Path, grid: str, shared: bool, names: Names, stop: Stop) -> None:
   from ssl_bench.config import to_dict, validate
   from ssl_bench.grid.room import Room
   from ssl_bench.grid.trial import run_trial
@@ -42,7 +42,7 @@ def _serve(
   tell('idle')
   while (trees := pipe.recv()) is not None:
     for config in map(validate, trees):
-      tell('begin', label(to_dict(config), varied))
+      tell('begin', label(to_dict(config), names))
       before = [0]
 
       def report(step: int, metrics: dict[str, Any], before: list[int] = before) -> None:
@@ -61,16 +61,15 @@ def _serve(
     tell('idle')
 
 
-def label(tree: dict[str, Any], varied: Sequence[str] = ()) -> str:
-  """A trial in a few words: method, labels, seeds, and the settings named by `varied`."""
-  settings = flatten(tree)
-  more = [f'{name.removesuffix(".name")} {settings[name]}' for name in varied if name in settings]
+def label(config: Mapping[str, Any], names: Names) -> str:
+  """A trial in a few words: method, labels, seeds, and those of its settings that the grid varies."""
+  told = {name.removesuffix('.name'): value for name, value in variant(config, names).items()}
   return ', '.join(
     [
-      tree['method']['name'],
-      f'{tree["labels"]} labels',
-      f'seeds {tree["split_seed"]}/{tree["seed"]}',
-      *more,
+      config['method']['name'],
+      f'{config["labels"]} labels',
+      f'seeds {config["split_seed"]}/{config["seed"]}',
+      *(f'{name} {value}' for name, value in told.items() if name != 'labels'),
     ]
   )
 

@@ -21,7 +21,8 @@ from ssl_bench.leaderboard.further import FURTHER
 from ssl_bench.leaderboard.measures import device_of, measure_of
 from ssl_bench.leaderboard.published import NAMES, Published
 from ssl_bench.leaderboard.rows import Budget, Row, Section
-from ssl_bench.leaderboard.trials import Trial, say
+from ssl_bench.leaderboard.trials import Trial
+from ssl_bench.tree import write
 
 
 class Head(NamedTuple):
@@ -205,7 +206,7 @@ _WHICH = (
 
 
 def _which(t: Trial) -> tuple[Cell, ...]:
-  labels = whole(t.labels) if t.labels else words(say(t.record['config']['labels']))  # a fraction
+  labels = whole(t.labels) if t.labels else words(write(t.record['config']['labels']))  # a fraction
   return words(t.id), words(t.method), labels, whole(t.pair.split_seed), whole(t.pair.seed)
 
 

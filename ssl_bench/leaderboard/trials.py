@@ -5,6 +5,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from ssl_bench.tree import flatten
+
 Record = Mapping[str, Any]
 Settings = Mapping[str, str]
 
@@ -94,22 +96,6 @@ def without_clock(record: Record) -> Record:
   """The record without times, speeds and memory, so that nothing downstream can show them."""
   cost = {k: v for k, v in (record.get('cost') or {}).items() if k in COUNTED}
   return {k: v for k, v in record.items() if k != 'time'} | {'cost': cost}
-
-
-def flatten(tree: Any, prefix: str = '') -> dict[str, str]:
-  """A nested mapping as {'dotted.name': 'value as text'}."""
-  if not isinstance(tree, Mapping):
-    return {prefix: say(tree)}
-  return {
-    k: v for name in sorted(tree) for k, v in flatten(tree[name], f'{prefix}.{name}'.strip('.')).items()
-  }
-
-
-def say(value: Any) -> str:
-  """A setting as a user would write it."""
-  if isinstance(value, float) and value.is_integer():
-    return str(int(value))
-  return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
 def number(record: Record, *path: str) -> float | None:

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from ssl_bench.records.naming import variant, varied
 from ssl_bench.signature import BadSetting, suggest
 
 Mode = Literal['offline', 'online', 'disabled']
-FORMAT = 1  # bumped when runs show a record in another way: what was mirrored is then mirrored anew
+FORMAT = 2  # bumped when runs show a record in another way: what was mirrored is then mirrored anew
 
 # What a user's environment may say about W&B: who and where, not what a run is.
 KEPT = (
@@ -30,12 +31,48 @@ KEPT = (
 )
 
 
+PROJECT = 'ssl_bench'
+LOGIN_SECONDS = 60.0  # until a W&B that does not say whether there is a login is believed
+
+
 class NotMirrored(UserWarning):
   """W&B did not get all records; the message says why in one sentence."""
 
 
+def check_login(mode: Mode) -> None:
+  """Raises `BadSetting` where nothing could be mirrored: online, without a key that W&B finds."""
+  if mode != 'online':
+    return
+  with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
+    place = Path(temporary)
+    out, _, _ = _run_child('{}', _environment(place, temporary, mode), place, LOGIN_SECONDS)
+  why = next((json.loads(line).get('stopped') for line in out.splitlines()), None)
+  if why:
+    why = ' '.join(why.split()).rstrip('.')
+    raise BadSetting(
+      f'--wandb online: {why}; run `wandb login` or set WANDB_API_KEY, or choose --wandb offline and upload '
+      'later with `wandb sync`.'
+    )
+
+
+def mirror_and_say(
+  records: Iterable[Mapping[str, Any]], among: Iterable[Mapping[str, Any]], folder: Path, mode: Mode
+) -> None:
+  """As `mirror`, for a command line: what kept W&B from it is a line on stderr."""
+  with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter('always', NotMirrored)
+    mirror(records, folder, mode=mode, among=among)
+  for one in caught:
+    print(f'ssl-bench: {one.message}', file=sys.stderr)
+
+
 def mirror(
-  records: Iterable[Mapping[str, Any]], folder: Path, *, mode: Mode = 'offline', project: str = 'ssl_bench'
+  records: Iterable[Mapping[str, Any]],
+  folder: Path,
+  *,
+  mode: Mode = 'offline',
+  project: str | None = None,
+  among: Iterable[Mapping[str, Any]] | None = None,
 ) -> int:
   """Mirrors records that W&B does not have yet, one run a trial; returns how many.
 
@@ -47,7 +84,8 @@ def mirror(
     records: as `record.read` gives them.
     folder: where all files go, under `folder`/wandb; `wandb sync --sync-all` there uploads offline runs.
     mode: 'offline' needs no key and no network; 'online' uses the key and host that W&B is set up with.
-    project: W&B's project.
+    project: W&B's project; by default `WANDB_PROJECT`, else ssl_bench.  The entity is `WANDB_ENTITY`, if any.
+    among: the records of the whole sweep, by default `records`: names and groups tell what differs.
 
   Raises:
     BadSetting: there is no such mode.
@@ -60,10 +98,13 @@ def mirror(
   if mode == 'disabled':
     return 0
   done, pending = 0, []
+  project = project or os.environ.get('WANDB_PROJECT') or PROJECT
   try:
+    records = list(records)
+    names = varied(record['config'] for record in (records if among is None else among))
     place = folder.absolute() / 'wandb'
     (place / 'mirrored').mkdir(parents=True, exist_ok=True)
-    pending = _pending(records, place / 'mirrored', mode, project)
+    pending = _pending(records, names, place / 'mirrored', mode, project)
     done, why = _mirror(pending, place, mode, project) if pending else (0, None)
   except Exception as error:
     why = f'{type(error).__name__}: {error}'
@@ -74,15 +115,23 @@ def mirror(
   return done
 
 
-def _pending(records: Iterable[Mapping[str, Any]], marked: Path, mode: str, project: str) -> list[list[Any]]:
-  """[record, marker, seal] of the records whose marker does not hold their seal."""
+def _pending(
+  records: Iterable[Mapping[str, Any]],
+  names: Mapping[str, set[str]],
+  marked: Path,
+  mode: str,
+  project: str,
+) -> list[list[Any]]:
+  """[record, variant, marker, seal] of the records whose marker does not hold their seal."""
   pending = []
+  host = os.environ.get('WANDB_BASE_URL') if mode == 'online' else None
+  where = [FORMAT, project, os.environ.get('WANDB_ENTITY'), host]
   for record in records:
-    where = [FORMAT, project, *([os.environ.get('WANDB_BASE_URL')] if mode == 'online' else [])]
-    seal = hashlib.sha256(json.dumps([where, record], sort_keys=True).encode()).hexdigest()
+    told = variant(record['config'], names)
+    seal = hashlib.sha256(json.dumps([where, told, record], sort_keys=True).encode()).hexdigest()
     marker = marked / f'{record["id"]}.{mode}'
     if not marker.is_file() or marker.read_text() != seal:
-      pending.append([record, str(marker), seal])
+      pending.append([record, told, str(marker), seal])
   return pending
 
 

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ssl_bench.records.naming import fit
+
 INIT_TIMEOUT = 10  # seconds until a server that does not answer is given up
 FINISH_TIMEOUT = 60  # seconds for one run's upload
 NICE = 10  # training goes first
@@ -38,10 +40,10 @@ class Contents(NamedTuple):
   exit_code: int
 
 
-def contents(record: Mapping[str, Any]) -> Contents:
-  """Everything that the run of a record shows; pure."""
+def contents(record: Mapping[str, Any], variant: Mapping[str, str]) -> Contents:
+  """Everything that the run of a record shows; `variant` are its settings that its sweep varies; pure."""
   return Contents(
-    about(record),
+    about(record, variant),
     {**record['config'], **{k: record[k] for k in FACTS}},
     summary(record),
     history(record),
@@ -53,15 +55,19 @@ def contents(record: Mapping[str, Any]) -> Contents:
 FACTS = ('augment_resolved', 'environment', 'family', 'grid', 'labels_seen', 'split', 'time', 'versions')
 
 
-def about(record: Mapping[str, Any]) -> Tree:
-  """How the run is called and found."""
+def about(record: Mapping[str, Any], variant: Mapping[str, str]) -> Tree:
+  """How the run is called and found; the runs of a group differ in seeds only."""
   config, status = record['config'], record['status']
   method, dataset = config['method']['name'], config['dataset']
-  name = f'{method} {dataset} {config["labels"]} labels, seed {config["split_seed"]}/{config["seed"]}'
+  fold = '' if config.get('fold') is None else f', fold {config["fold"]}'
+  name = f'{method} {dataset} {config["labels"]} labels, seed {config["split_seed"]}/{config["seed"]}{fold}'
+  group = f'{record["grid"] or "train"}/{method}'
+  told = [f'{k}={v}' for k, v in variant.items()]
+  unsaid = [f'{k}={v}' for k, v in variant.items() if k not in ('dataset', 'labels')]
   tags = [record['protocol'], dataset, method, *([] if status == 'done' else [status])]
   return {
-    'name': name[: LIMITS['name']],
-    'group': f'{record["grid"] or "train"}/{method}'[: LIMITS['group']],
+    'name': fit(', '.join([name, *unsaid]), LIMITS['name']),
+    'group': fit(', '.join([group, *told]), LIMITS['group']),
     'job_type': record['family'],
     'tags': tuple(dict.fromkeys(tag[: LIMITS['tag']] for tag in tags)),
     'notes': None if status == 'done' else f'{status}: {record["error"]}',
@@ -157,6 +163,23 @@ def tell(record_id: str, told: Contents, *, mode: str, project: str, folder: Pat
   run.finish(exit_code=told.exit_code)
 
 
+def login() -> dict[str, str]:
+  """Whether W&B, as it looks for it itself, finds a login in this process: {} or {stopped: why}."""
+  try:
+    import wandb
+    from wandb.sdk.lib import wbauth
+  except ModuleNotFoundError as error:
+    return {'stopped': _say(error)} if error.name == 'wandb' else {}
+  try:
+    host = wandb.setup().settings.base_url
+    found = wbauth.authenticate_session(host=host, source='login', prompt=False, update_session=False)
+  except wandb.errors.AuthenticationError as error:
+    return {'stopped': _say(error)}
+  except Exception:  # a W&B that looks for it in another way will say so when it mirrors
+    return {}
+  return {} if found else {'stopped': f'there is no key for {host}'}
+
+
 def _settings(wandb: Any) -> Any:
   """Silent, and nothing of the machine or the process that mirrors: the record has what the trial ran on."""
   wanted = {
@@ -187,8 +210,9 @@ def _say(error: Exception) -> str:
 def main() -> None:
   """Reads a task from stdin, mirrors its records in order, and answers one JSON line a record.
 
-  Task: {mode, project, folder, temporary, records: [[record, marker, seal], …]}.  Answers: {mirrored: id};
-  {failed: id, why} for a record that cannot be shown; {stopped: why}, the last one, where W&B cannot go on.
+  Task: {mode, project, folder, temporary, records: [[record, variant, marker, seal], …]}.  Answers:
+  {mirrored: id}; {failed: id, why} for a record that cannot be shown; {stopped: why}, the last one, where W&B
+  cannot go on.  A task without records asks whether there is a login: {}, or {stopped: why}.
   """
   answers = os.fdopen(os.dup(1), 'w')
   os.dup2(2, 1)  # whatever W&B prints is no answer
@@ -199,11 +223,14 @@ def main() -> None:
     print(json.dumps(words), file=answers, flush=True)
 
   task = json.load(sys.stdin)
+  if 'records' not in task:
+    answer(**login())
+    return
   where = {'folder': Path(task['folder']), 'temporary': Path(task['temporary'])}
   try:
-    for record, marker, seal in task['records']:
+    for record, variant, marker, seal in task['records']:
       try:
-        told = contents(record)
+        told = contents(record, variant)
       except Exception as error:
         answer(failed=record['id'], why=_say(error))
         continue

@@ -1,0 +1,175 @@
+"""A decoded set is read only if its files are what its meta.json says: shapes, types, ranges, fingerprint.
+
+The fingerprint is computed again where the size or the time of a file is not the one that was noted when it
+was last found right.  The notes lie beside the arrays; where that folder cannot be written, they are kept in
+memory, so that the fingerprint is computed once a process.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ssl_bench.data.arrays import Dataset, fingerprint
+from ssl_bench.data.meta import META, PARTS, Meta, broken, read_meta
+from ssl_bench.data.sources import decoded_folder, source_of
+
+NOTES = 'verified.json'
+
+Stamps = dict[str, Any]
+_seen: dict[Path, Stamps] = {}  # what this process has found right
+
+
+class Layout(NamedTuple):
+  """What an array has to be; a size of None is any.
+
+  Values are in 0 … `below` - 1 where there is a `below`, and no two are equal where they are `positions`.
+  """
+
+  dtype: type
+  shape: tuple[int | None, ...]
+  below: int | None = None
+  positions: bool = False
+
+
+def layouts(
+  sizes: Mapping[str, int], shape: tuple[int, ...], classes: int, folds: int = 0
+) -> dict[str, Layout]:
+  """The arrays of a set by name, in the order of its fingerprint."""
+  found: dict[str, Layout] = {}
+  official = {'train': sizes['train'] + sizes['validation'], 'test': sizes['test']}
+  for part in PARTS:
+    count = sizes[part]
+    found[f'{part}_images'] = Layout(np.uint8, (count, *shape))
+    found[f'{part}_labels'] = Layout(np.int32, (count,), classes)
+    split = 'test' if part == 'test' else 'train'
+    found[f'{part}_index'] = Layout(np.int32, (count,), official[split], positions=True)
+  for i in range(folds):
+    found[f'fold_{i}'] = Layout(np.int32, (None,), sizes['train'], positions=True)
+  if sizes['unlabeled']:
+    found['unlabeled_images'] = Layout(np.uint8, (sizes['unlabeled'], *shape))
+  return found
+
+
+def layouts_of(meta: Meta) -> dict[str, Layout]:
+  return layouts(meta.sizes.model_dump(), meta.shape, meta.classes, meta.folds)
+
+
+def faults(arrays: Mapping[str, np.ndarray], wanted: Mapping[str, Layout]) -> Iterator[str]:
+  """What is wrong with arrays, one clause each; reads no pixel."""
+  for name, array in arrays.items():
+    yield from _faults(name, array, wanted[name])
+  train, validation = arrays.get('train_index'), arrays.get('validation_index')
+  if train is not None and validation is not None and np.isin(train, validation).any():
+    yield 'train_index.npy and validation_index.npy share a position'
+
+
+def _faults(name: str, array: np.ndarray, layout: Layout) -> Iterator[str]:
+  if array.dtype != layout.dtype:
+    yield f'{name}.npy holds {array.dtype}, not {np.dtype(layout.dtype)}'
+  if len(array.shape) != len(layout.shape) or any(
+    b not in (None, a) for a, b in zip(array.shape, layout.shape)
+  ):
+    said = '×'.join('any' if size is None else str(size) for size in layout.shape)
+    yield f'{name}.npy is of shape {"×".join(map(str, array.shape)) or "()"}, and {META} says {said}'
+  elif layout.below is not None and array.size and np.issubdtype(array.dtype, np.integer):
+    low, high = int(array.min()), int(array.max())
+    if low < 0 or high >= layout.below:
+      yield f'{name}.npy holds {low if low < 0 else high}, which is not in 0 to {layout.below - 1}'
+    if layout.positions and len(np.unique(array)) < len(array):
+      yield f'{name}.npy holds a position twice'
+
+
+def open_arrays(folder: Path, wanted: Mapping[str, Layout]) -> tuple[dict[str, np.ndarray], list[str]]:
+  """The arrays that can be read, images memory-mapped, and a clause for each of the others.
+
+  Nothing is unpickled: a file that is no plain array is one that cannot be read.
+  """
+  arrays, unread = {}, []
+  for name in wanted:
+    path = folder / f'{name}.npy'
+    try:
+      mapped = np.lib.format.open_memmap(path, mode='r')
+      arrays[name] = mapped if name.endswith('images') else np.array(mapped)
+    except FileNotFoundError:
+      unread.append(f'{path.name} is missing')
+    except Exception as error:  # numpy's own, of many kinds, for a header that is none
+      told = ' '.join(str(getattr(error, 'strerror', None) or error).split())[:120].rstrip('.')
+      unread.append(f'{path.name} cannot be read ({told})')
+  return arrays, unread
+
+
+def read_decoded(name: str, root: Path) -> Dataset:
+  """The decoded set, its images memory-mapped and read-only; raises `Broken` where it is not what it says."""
+  folder, meta = decoded_folder(name, root), read_meta(name, root)
+  if meta is None:
+    raise FileNotFoundError(folder / META)
+  wanted = layouts_of(meta)
+  stamps = stamp(folder, meta, wanted)
+  arrays, wrong = open_arrays(folder, wanted)
+  wrong += faults(arrays, wanted)
+  if not wrong and stamps not in (_seen.get(folder.absolute()), read_notes(folder)):
+    wrong += check_fingerprint(arrays, meta)
+  if wrong:
+    raise broken(name, root, wrong[0])
+  note(folder, stamps)
+  given: dict[str, Any] = {k: v for k, v in arrays.items() if not k.startswith('fold_')}
+  return Dataset(
+    name=name,
+    version=meta.version,
+    classes=meta.classes,
+    label_names=meta.label_names,
+    fingerprint=meta.fingerprint,
+    license=source_of(name).license,
+    folds=tuple(arrays[f'fold_{i}'] for i in range(meta.folds)) or None,
+    **given,
+  )
+
+
+def check_fingerprint(arrays: Mapping[str, np.ndarray], meta: Meta) -> list[str]:
+  """A clause where the arrays, all of them and in order, have another fingerprint than meta.json says."""
+  found = fingerprint(arrays.items())
+  if found == meta.fingerprint:
+    return []
+  now, said = found[:8], meta.fingerprint[:8]
+  return [f'its images or labels were changed (fingerprint {now}, and {META} says {said})']
+
+
+def stamp(folder: Path, meta: Meta, wanted: Mapping[str, Layout]) -> Stamps:
+  """The fingerprint that meta.json says, and [size, time of the last change in ns] of each array's file."""
+  files: dict[str, list[int]] = {}
+  for name in wanted:
+    with suppress(OSError):  # what is missing is told where it is opened
+      found = (folder / f'{name}.npy').stat()
+      files[name] = [found.st_size, found.st_mtime_ns]
+  return {'fingerprint': meta.fingerprint, 'files': files}
+
+
+def read_notes(folder: Path) -> Any:
+  """The stamps under which the set was last found right, or None."""
+  try:
+    return json.loads((folder / NOTES).read_bytes())
+  except (OSError, ValueError, RecursionError):
+    return None
+
+
+def note(folder: Path, stamps: Stamps) -> None:
+  """Remembers that the set is right under these stamps; on disk too, where that can be written."""
+  _seen[folder.absolute()] = stamps
+  if read_notes(folder) == stamps:
+    return
+  with suppress(OSError):
+    handle, temporary = tempfile.mkstemp(dir=folder, prefix='.', suffix='.tmp')
+    try:
+      with os.fdopen(handle, 'w') as file:
+        json.dump(stamps, file, indent=1)
+      os.chmod(temporary, 0o644)
+      os.replace(temporary, folder / NOTES)
+    except BaseException:
+      Path(temporary).unlink(missing_ok=True)
+      raise

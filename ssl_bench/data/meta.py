@@ -1,0 +1,94 @@
+"""What is written beside a decoded set's arrays, read strictly: what is broken is told, never believed."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ssl_bench.data.sources import decoded_folder, source_of
+from ssl_bench.signature import BadSetting
+
+META = 'meta.json'
+PARTS = ('train', 'validation', 'test')
+
+
+class Broken(BadSetting):
+  """A decoded set is not what it says it is; `why` is the short form of the sentence."""
+
+  why = ''
+
+
+class Sizes(BaseModel):
+  """Images in each part; `unlabeled` is an official split without labels."""
+
+  model_config = ConfigDict(extra='forbid', frozen=True, strict=True)
+
+  train: int = Field(ge=1)
+  validation: int = Field(ge=1)
+  test: int = Field(ge=1)
+  unlabeled: int = Field(ge=0)
+
+
+class Meta(BaseModel):
+  """What is known of the arrays, so that listing reads no image.
+
+  `shape` is (height, width, channels), `fingerprint` that of `arrays.fingerprint`, `folds` a count.
+  """
+
+  model_config = ConfigDict(extra='forbid', frozen=True, strict=True)
+
+  version: str
+  classes: int = Field(ge=1)
+  label_names: tuple[str, ...]
+  sizes: Sizes
+  shape: tuple[int, int, int]
+  fingerprint: str = Field(pattern='^[0-9a-f]{64}$')
+  folds: int = Field(ge=0)
+
+  @model_validator(mode='after')
+  def _has_a_name_for_each_class(self) -> 'Meta':
+    if len(self.label_names) != self.classes:
+      raise ValueError(f'{len(self.label_names)} label_names for {self.classes} classes')
+    return self
+
+
+def read_meta(name: str, root: Path) -> Meta | None:
+  """None where the set has not been decoded; raises `Broken` where its folder holds no right meta.json."""
+  folder, source = decoded_folder(name, root), source_of(name)
+  if not folder.is_dir():
+    return None
+  try:
+    text = (folder / META).read_bytes()
+  except FileNotFoundError:
+    raise broken(name, root, f'{META} is missing') from None
+  except OSError as error:
+    raise broken(name, root, f'{META} cannot be read ({error.strerror})') from None
+  if not text.strip():
+    raise broken(name, root, f'{META} is empty')
+  try:
+    meta = Meta.model_validate_json(text)
+  except ValidationError as error:
+    raise broken(name, root, _complaint(error)) from None
+  for key in ('version', 'shape', 'classes'):
+    said, known = getattr(meta, key), getattr(source, key)
+    if said != known:
+      raise broken(name, root, f'{META} says {key} {said}, and {name} has {known}')
+  return meta
+
+
+def broken(name: str, root: Path, why: str) -> Broken:
+  """The sentence on a decoded set that is not to be used, and what to do about it."""
+  mend = f'remove that folder and run: ssl-bench data prepare {name}.'
+  error = Broken(f'{decoded_folder(name, root)} is broken: {why}; {mend}')
+  error.why = why
+  return error
+
+
+def _complaint(error: ValidationError) -> str:
+  first = error.errors()[0]
+  if first['type'] == 'json_invalid':
+    return f'{META} is not JSON'
+  where = '.'.join(map(str, first['loc']))
+  if first['type'] == 'missing':
+    return f'{META} says nothing of {where!r}'
+  told = first['msg'].removeprefix('Value error, ')
+  return f'{META} is wrong: {where}: {told}' if where else f'{META} is wrong: {told}'
