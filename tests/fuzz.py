@@ -29,62 +29,19 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+import yaml
 from trials import ROOT, write_configs
 
 SECONDS = 60  # after which a case counts as endless
 SHARES = {'override': 0.35, 'config': 0.15, 'grid': 0.1, 'record': 0.2, 'words': 0.2}
 
-NUMBERS = (
-  """
-  0 1 -1 3 20 1e400 -1e400 .inf -.inf .nan inf nan NaN 1e308 1e39 1e-39 1e-400 -0.0 040 0o17 0x10 1:40 0_03 1_000
-  1e5 2.0 0.5 1.5 1e-3 16777217 2147483647 2147483648 99999999999 1000000000000000000000000000000 0.1 .5 5. +3
-""".split()
-  + ['9' * 4400]
+SAID = yaml.safe_load(Path(__file__).with_suffix('.yaml').read_text(encoding='utf-8'))
+NUMBERS, WORDS, NAMES, COMMANDS, OPTIONS, FILES = (
+  SAID[kind].splitlines() for kind in ('numbers', 'words', 'names', 'commands', 'options', 'files')
 )
-WORDS = [
-  *(
-    '',
-    ' ',
-    '- 1',
-    '{a: 1}',
-    '[1, 2]',
-    '{name: mlp}',
-    '{name: }',
-    '{name: [1]}',
-    '{a: {b: {c: 1}}}',
-    '!!int x',
-  ),
-  *(
-    'a' * 5000,
-    '[' * 3000,
-    '{a: ' * 500,
-    '"' * 99,
-    '<script>alert(1)</script>',
-    '[linear, linear]',
-    'cutout(-1)',
-  ),
-  *('crop(1) | cutout(3)', 'crop(1,,1)', 'randaugment(2, variant=google)', 'resized_crop(ratio=[50, 60])'),
-  *"""
-  null ~ true false yes no on off "" '' none None a é 💥 2026-13-45 2026-11-28 12:30:45 40% `x` | ||| &a *a << { [
-  [] {} [[1]] !!python/object:os.system ../../x fixmatch FixMatch simclr lienar linear [knn] crop(100000) crop(1)
-  cutout(1e400) crop(-1) dirichlet(0) dirichlet(1e-30) iid cosine(7/0) cosine(7/16) fake fake_8x8x3 fake_1x1x1
-  fake_100000x100000x3 digits cifar10 mlp vit convnet
-  """.split(),
-]
-NAMES = (
-  ['', 'x' * 300]
-  + """
-  labels seed split_seed fold steps dataset protocol method method.name net method.threshold method.weight
-  method.temperature method.hidden net.widths net.width net.depth net.patch net.dim net.norm net.name batch
-  batch.labeled batch.unlabeled_ratio optimizer optimizer.name optimizer.lr optimizer.momentum
-  optimizer.weight_decay optimizer.clip optimizer.schedule optimizer.groups ema ema.decay augment augment.weak
-  augment.strong augment.local augment.other evaluate evaluate.every evaluate.last evaluate.probes
-  evaluate.bootstrap evaluate.pretraining checkpoint.every log_every stress stress.imbalance stress.label_noise
-  stress.mismatch stress.unlabeled stress.shift stress.imbalance.labeled combine federated federated.clients
-  federated.local_steps federated.participation federated.split federated.proximal private private.clip
-  private.noise private.delta teacher teacher.method text_net nothing a.b.c.d . labels.x 🙂
-""".split()
-)
+NUMBERS += ['9' * 4400]
+WORDS += ['', ' ', 'a' * 5000, '[' * 3000, '{a: ' * 500, '"' * 99]
+NAMES += ['', 'x' * 300]
 
 
 class Wrong(AssertionError):
@@ -327,16 +284,11 @@ def try_record(rng: random.Random, folder: Path) -> str:
   return 'accepted'
 
 
-COMMANDS = 'train evaluate grid leaderboard submit list speed data data_list data_check'.split()
-OPTIONS = '--runs --wandb --workers --no-timing --again --select --records --out --to'.split()
-FILES = 'configs/fixmatch.yaml configs/simclr.yaml small.yaml configs good nowhere fixmatch'.split()
-
-
 def try_words(rng: random.Random, folder: Path) -> str:
   """A command line; what would train returns at once."""
   from ssl_bench import cli
 
-  words = rng.choice(COMMANDS).split('_')
+  words = rng.choice(COMMANDS).split()
   for _ in range(rng.choice([0, 1, 2, 3, 4])):
     pick = rng.random()
     words.append(
