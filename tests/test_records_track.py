@@ -59,7 +59,7 @@ def a_record(**changes):
     'versions': {'protocol': 1, 'method': 1, 'fingerprint': 'beef', 'dataset': 'digits/1.0.0'},
     'labels': 40,
     'labels_seen': 'trial',
-    'split': {'hash': 'cafe', 'labeled': 40, 'train': 1197, 'validation': 200, 'test': 400},
+    'split': {'hash': 'cafe' * 16, 'labeled': 40, 'train': 1197, 'validation': 200, 'test': 400},
     'metrics': {
       'accuracy': 0.725,
       'accuracy_by_class': by_class,

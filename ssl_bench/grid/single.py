@@ -101,5 +101,6 @@ def _progress(metrics: dict) -> str:
   return f'loss {metrics["loss"]:.3f}' if metrics else 'training'
 
 
-def _number(value: float | None) -> str:
-  return '–' if value is None else f'{value:.4g}'
+def _number(value: float | str | None) -> str:
+  """A recorded number; one that is not finite is recorded as a word."""
+  return value if isinstance(value, str) else '–' if value is None else f'{value:.4g}'

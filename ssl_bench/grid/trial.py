@@ -147,7 +147,7 @@ def describe_clients(config: Config, dataset: Dataset, labeled: np.ndarray) -> d
 
 
 def evaluate(config: Config, dataset: Dataset, labeled: np.ndarray, fitted: Fitted) -> dict[str, Any]:
-  """The `metrics` of a trained state."""
+  """The `metrics` of a trained state; those of pseudo-labels are of the last log interval only."""
   program, numbers, state, history, _ = fitted
   look = lambda state, images: predict.observe(program, state, numbers, images)
   parts = {

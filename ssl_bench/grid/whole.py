@@ -14,8 +14,9 @@ from ssl_bench.records.track import Mode, mirror
 
 
 def run_whole(grid: Grid, runs: Path, workers: int | None, wandb: Mode, *, timing: bool) -> int:
-  """Returns the exit code: 0 all trials ended, 1 some failed, 128 + the signal that stopped it."""
+  """Returns the exit code: 0 all trials ended, 1 some failed or a record is no good, 128 + a signal."""
   console = Console(highlight=False, soft_wrap=True)
+  left_out: list[str] = []
   room = Room(runs / grid.name)
   summary = run_grid(grid, room, workers)
   if summary.signal:
@@ -23,11 +24,13 @@ def run_whole(grid: Grid, runs: Path, workers: int | None, wandb: Mode, *, timin
     return 128 + summary.signal
   if room.records.is_dir():
     if wandb != 'disabled':
-      mirror(record.read_all([room.records]), room.path, mode=wandb)
-    board = publish([room.records], room.path / 'leaderboard', timing=timing)
+      mirror(record.gather([room.records]).records, room.path, mode=wandb)
+    board = publish([room.records], room.path / 'leaderboard', timing=timing, report=left_out.append)
     console.print(terminal(board))
+    for sentence in left_out:
+      console.print(f'Left out: {sentence}', markup=False)
     console.print(f'\n{told(summary)} The page: {room.path / "leaderboard" / "index.html"}', markup=False)
-  return 1 if summary.ended['failed'] + summary.ended['lost'] else 0
+  return 1 if summary.ended['failed'] + summary.ended['lost'] or left_out else 0
 
 
 def told(summary: Summary) -> str:
