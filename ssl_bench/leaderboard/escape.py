@@ -16,8 +16,10 @@ def escape(text: str) -> str:
 
 
 def code(text: str) -> str:
-  """Text as a code span, in as many backticks as it needs; not for a table."""
+  """Text as code: a span in as many backticks as it needs, or an element where there is a `<` in it."""
   plain = printable(text)
+  if '<' in plain:
+    return f'<code>{escape(plain)}</code>'
   fence = '`' * (1 + max(map(len, re.findall('`+', plain)), default=0))
   pad = ' ' if plain.startswith('`') or plain.endswith('`') or not plain else ''
   return f'{fence}{pad}{plain}{pad}{fence}'

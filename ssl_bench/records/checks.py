@@ -1,5 +1,6 @@
 """Whether the parts of a record agree: its id, config, versions, labels and split."""
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -13,6 +14,7 @@ from ssl_bench.records.form import Record, Tree
 from ssl_bench.signature import BadSetting, suggest
 
 DECIDING = ('protocol', 'method', 'fingerprint', 'combine', 'teachers')  # the versions that an id covers
+SIZES = ('hash', 'labeled', 'train', 'validation', 'test')  # what every split has
 UNTRAINED = ('probes', 'bootstrap', 'last')  # settings of `evaluate` that training does not see
 
 
@@ -32,7 +34,9 @@ def check_agreement(tree: Mapping[str, Any], form: Record) -> None:
     if len(tree['versions'].get(name) or ()) != wanted:
       raise BadSetting(f'versions.{name} must have {wanted} entries, as many as its config.')
   if (form.status == 'done') != (form.error is None):
-    raise BadSetting(f'a trial that is {form.status} has {"no error" if form.error else "an error"}.')
+    told = 'no error' if form.status == 'done' else 'an error that says why'
+    raise BadSetting(f'a trial that is {form.status} must have {told}.')
+  _check_data(form, chain[0].dataset)
   _check_split(form, chain[0])
   if form.status == 'done':
     _check_labels_seen(form, chain)
@@ -92,9 +96,19 @@ def _check_dataset(name: str) -> None:
   data.check_name(name)
 
 
+def _check_data(form: Record, dataset: str) -> None:
+  """Raises `BadSetting` where the versions are of another dataset; a synthetic one has several names."""
+  told = form.versions.dataset
+  if told and not dataset.startswith('fake') and not told.startswith(f'{dataset}/'):
+    raise BadSetting(f'versions.dataset is {told}, and its config is on {dataset}.')
+
+
 def _check_split(form: Record, config: Config) -> None:
   """Raises `BadSetting` unless labels, config.labels and the split's sizes agree."""
   split, labels = form.split, form.labels
+  for name in SIZES if form.status == 'done' else ():
+    if getattr(split, name) is None:
+      raise BadSetting(f'a trial that is done must have split.{name}.')
   if split.hash is None and form.status != 'done' and not labels:
     return  # it failed before the split was known
   if not labels:
@@ -124,3 +138,32 @@ def _check_labels_seen(form: Record, chain: list[Config]) -> None:
   known = 'all' if any(one.text_net for one in chain) else 'trial' if len(drawn) == 1 else None
   if known not in (None, form.labels_seen):
     raise BadSetting(f'labels_seen is {form.labels_seen}, and by its config it is {known}.')
+
+
+_PLAIN = {  # how pydantic says it -> how a record's reader says it
+  r'a valid dictionary or instance of \w+|a valid dictionary': 'an object of names and values',
+  'a valid integer': 'a whole number',
+  'a valid number': 'a number',
+  'a valid string': 'text',
+  'a valid list': 'a list',
+  'a valid boolean': 'true or false',
+  r'-0\.0+1\b': '0',
+  r'\.0+1\b': '',
+}
+
+
+def sentence(error: Mapping[str, Any]) -> str:
+  """A complaint of pydantic's on a record, without the last point."""
+  where = '.'.join(str(part) for part in error['loc']) or 'the file'
+  if error['type'] == 'extra_forbidden':
+    return f'there is no {where[:80]!r} in a record'
+  if error['type'] == 'missing':
+    return f'{where} is missing'
+  said = error['msg'].removeprefix('Value error, ').removesuffix('.')
+  if said.startswith('Input should'):
+    said = said.replace('Input should be', 'must be').replace('Input should have', 'must have')
+    for form, plain in _PLAIN.items():
+      said = re.sub(form, plain, said)
+    seen = repr(error['input'])
+    said += f', not {seen}' if len(seen) <= 60 else ''
+  return f'{where[:200]} {said}'

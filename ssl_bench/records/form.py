@@ -1,6 +1,6 @@
 """The form of a record: what every part of it may hold."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -259,16 +259,3 @@ class Record(Part):
   cost: Cost
   environment: Environment
   time: Time
-
-
-def sentence(error: Mapping[str, Any]) -> str:
-  """A complaint of pydantic's on a record, without the last point."""
-  where = '.'.join(str(part) for part in error['loc']) or 'the whole'
-  if error['type'] == 'extra_forbidden':
-    return f'there is no {where[:80]!r} in a record'
-  if error['type'] == 'missing':
-    return f'{where} is missing'
-  said = error['msg'].removeprefix('Value error, ')
-  seen = repr(error['input'])
-  short = f', not {seen}' if said.startswith('Input') and len(seen) <= 60 else ''
-  return f'{where}: {said.replace("Input should be", "must be")}{short}'

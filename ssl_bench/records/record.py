@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from ssl_bench import combine, methods
 from ssl_bench.config import Config, digest, outcome, teacher_of, to_dict, training, validate
-from ssl_bench.records.checks import check_agreement
+from ssl_bench.records.checks import check_agreement, sentence
 from ssl_bench.records.disk import write_whole
-from ssl_bench.records.form import Record, Tree, sentence
+from ssl_bench.records.form import Record, Tree
 from ssl_bench.records.strict_json import loads, printable, sayable, whole
 from ssl_bench.signature import BadSetting
 
@@ -107,7 +107,7 @@ def read(path: Path) -> Tree:
     said = sentence(error.errors(include_url=False)[0])
     raise BadSetting(printable(f'{shown} is not a record of schema {SCHEMA}: {said}.')) from None
   except BadSetting as error:
-    raise BadSetting(printable(f'{shown} contradicts itself: {error}')) from None
+    raise BadSetting(printable(f'{shown} is not a sound record: {error}')) from None
   return tree
 
 
