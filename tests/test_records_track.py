@@ -3,6 +3,7 @@
 import copy
 import gzip
 import json
+import math
 import os
 import subprocess
 import sys
@@ -362,3 +363,23 @@ def test_online_without_a_key_or_a_server_is_one_sentence_and_soon(online, tmp_p
   monkeypatch.setenv('WANDB_BASE_URL', 'http://127.0.0.1:9')
   with pytest.warns(track.NotMirrored, match='0 of 2 new records'):
     assert track.mirror([a_record(), a_record(id='c' * 16)], tmp_path / 'room', mode='online') == 0
+
+
+def test_words_for_numbers_that_are_not_finite_are_numbers_again():
+  """A record says `NaN` as text; a chart of W&B's takes numbers."""
+  made = a_record()
+  made['metrics'] |= {'nll': 'NaN', 'privacy': {'epsilon': 'Infinity', 'stream': 'labeled'}}
+  made['metrics']['accuracy_by_class'] = [0.5, 'NaN']
+  made['curve'][1]['loss'] = '-Infinity'
+  told = wandb_run.contents(made)
+  assert math.isnan(told.summary['nll']) and told.summary['privacy/epsilon'] == math.inf
+  assert told.summary['privacy/stream'] == 'labeled'
+  assert dict(told.history)[100]['train/loss'] == -math.inf
+  columns, rows = told.tables['tables/classes']
+  assert math.isnan(rows[1][columns.index('accuracy')])
+
+
+def test_a_run_with_such_numbers_is_mirrored(tmp_path):
+  made = a_record(metrics={**a_record()['metrics'], 'nll': 'NaN', 'mce': 'Infinity'})
+  made['curve'][1]['loss'] = 'NaN'
+  assert track.mirror([made], tmp_path) == 1
