@@ -117,6 +117,7 @@ def test_the_id_of_a_recorded_config_is_that_of_the_config(bases):
     ('time.finished', 'now', 'time.finished Invalid isoformat string'),
     ('config.seed', 77, 'does not match its own config: it should be'),
     ('versions.method', 77, 'does not match its own config: it should be'),
+    ('schema', True, 'schema must be a whole number, not True'),
     ('extra', 1, "there is no 'extra' in a record"),
   ],
 )

@@ -239,7 +239,7 @@ class Record(Part):
 
   model_config = ConfigDict(extra='forbid')
 
-  schema_: Literal[1] = Field(alias='schema')
+  schema_: int = Field(alias='schema', ge=1, le=1)
   id: str = Field(pattern='^[0-9a-f]{16}$')
   tier: Literal['ours', 'submitted'] = 'ours'
   grid: Name | None
