@@ -4,6 +4,7 @@ Every command imports what it needs when it runs, so that help comes at once.
 """
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,6 +17,8 @@ from ssl_bench.signature import BadSetting, suggest
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 data_app = typer.Typer(no_args_is_help=True, help='Data sets: what is there, and how to get the rest.')
 app.add_typer(data_app, name='data')
+
+BOARD = Path('leaderboard/records')
 
 Overrides = Annotated[list[str] | None, typer.Argument(help='Settings as key=value; they win over the file.')]
 Runs = Annotated[Path, typer.Option(help='Where everything that a run writes goes.')]
@@ -107,31 +110,40 @@ def grid(
 
 @app.command()
 def leaderboard(
-  records: Annotated[Path, typer.Option(help='The folder of records.')] = Path('leaderboard/records'),
+  records: Annotated[Path, typer.Option(help='The folder of records.')] = BOARD,
   out: Annotated[Path, typer.Option(help='Where README.md and index.html go.')] = Path('leaderboard'),
   no_timing: NoTiming = False,
 ) -> None:
-  """Regenerate the leaderboard's README and page from records."""
+  """Regenerate the leaderboard's README and page from records; exit code 1 where a file was left out."""
   from ssl_bench.leaderboard.publish import publish
 
   if not records.is_dir():
     raise BadSetting(
       f'There is no folder {str(records)!r}; name one with --records, such as runs/quickstart/records.'
     )
-  publish([records], out, timing=not no_timing)
+  left_out: list[str] = []
+  publish([records], out, timing=not no_timing, report=left_out.append)
   print(f'{out / "README.md"}\n{out / "index.html"}')
+  for sentence in left_out:
+    print(f'Left out: {sentence}', file=sys.stderr)
+  sys.exit(1 if left_out else 0)
 
 
 @app.command()
 def submit(
   source: Annotated[Path, typer.Argument(help='A record, or a folder of them, such as runs/digits.')],
-  to: Annotated[Path, typer.Option(help='The folder of contributed records.')] = Path('leaderboard/records'),
+  to: Annotated[Path, typer.Option(help='The folder of contributed records.')] = BOARD,
+  ours: Annotated[
+    bool,
+    typer.Option('--ours', help='For maintainers: the project ran them; no mark of a submission.'),
+  ] = False,
 ) -> None:
-  """Check records and copy them into the leaderboard's folder; what is there already stays as it is."""
+  """Check records and copy them into the leaderboard's folder, marked as submitted; what is there stays."""
   from ssl_bench.records.submit import submit as copy
 
-  copied, kept = copy(source, to)
-  print(f'{copied} records copied to {to}, {kept} were there. Now run: ssl-bench leaderboard')
+  copied, kept = copy(source, to, ours=ours)
+  where = '' if to == BOARD else f' --records {shlex.quote(str(to))}'
+  print(f'{copied} records copied to {to}, {kept} were there. Now run: ssl-bench leaderboard{where}')
 
 
 @app.command(name='list')

@@ -169,7 +169,35 @@ def test_a_broken_record_in_the_way_is_named(monkeypatch, capsys, here):
   (here / 'runs/grid/records').mkdir(parents=True)
   (here / 'runs/grid/records/x.json').write_text('{"half')
   code, _, errors = run(monkeypatch, capsys, 'leaderboard', '--records', 'runs/grid/records')
-  assert code == 2 and 'runs/grid/records/x.json is not a readable record' in errors
+  assert code == 1 and 'Left out: runs/grid/records/x.json is not a readable record' in errors
+
+
+def test_a_bad_record_is_named_the_good_ones_are_shown_and_submit_takes_neither(monkeypatch, capsys, here):
+  path = next((ROOT / 'leaderboard/records/digits/supervised').glob('*.json'))
+  good = json.loads(path.read_text())
+  (here / 'given').mkdir()
+  (here / 'given/good.json').write_text(json.dumps(good))
+  code, _, errors = run(monkeypatch, capsys, 'leaderboard', '--records', 'given', '--out', 'board')
+  assert (code, errors) == (0, '') and '1 trials' in (here / 'board/README.md').read_text()
+
+  (here / 'given/bad.json').write_text(json.dumps(good | {'metrics': {**good['metrics'], 'accuracy': 2.0}}))
+  code, out, errors = run(monkeypatch, capsys, 'leaderboard', '--records', 'given', '--out', 'board')
+  assert code == 1 and out == 'board/README.md\nboard/index.html\n'
+  said = (
+    'given/bad.json is not a record of schema 1: metrics.accuracy must be less than or equal to 1, not 2.0.'
+  )
+  assert errors == f'Left out: {said}\n'
+  assert '1 trials' in (here / 'board/README.md').read_text()
+
+  code, _, errors = run(monkeypatch, capsys, 'submit', 'given', '--to', 'a folder')
+  assert (code, errors) == (2, f'ssl-bench: {said}\n') and not (here / 'a folder').exists()
+  (here / 'given/bad.json').unlink()
+  code, out, _ = run(monkeypatch, capsys, 'submit', 'given', '--to', 'a folder')
+  assert code == 0 and out.endswith("Now run: ssl-bench leaderboard --records 'a folder'\n")
+  code, out, _ = run(monkeypatch, capsys, 'leaderboard', '--records', 'a folder', '--out', 'board')
+  assert code == 0 and 'submitted' in (here / 'board/README.md').read_text()
+  code, out, _ = run(monkeypatch, capsys, 'submit', 'given', '--ours')
+  assert code == 0 and out.endswith('Now run: ssl-bench leaderboard\n')
 
 
 def test_a_pipe_that_closes_early_is_no_error():

@@ -72,3 +72,16 @@ def test_bootstrap_takes_large_sets_in_chunks():
   low, high = intervals.bootstrap_interval(intervals.weighted_mean, values)
   assert time.perf_counter() - start < 5
   assert (high - low) / 2 == pytest.approx(1.96 / 100, rel=0.1)
+
+
+def test_values_of_a_group_count_once():
+  values, groups = [1.0, 3.0, 5.0, 8.0, 2.0, 2.0], ['a', 'a', 'b', 'b', 'c', 'c']
+  mean, half = intervals.grouped_interval(values, groups)
+  means = [2.0, 6.5, 2.0]
+  low, high = stats.t.interval(0.95, 2, loc=np.mean(means), scale=stats.sem(means))
+  np.testing.assert_allclose([mean - half, mean + half], [low, high])
+  assert intervals.grouped_interval(values, range(6)) == intervals.mean_interval(values)
+  assert intervals.paired_interval(values, [0.0] * 6, groups=groups) == (mean, half)
+  assert intervals.grouped_interval(values, 'aaabbb').half_width is None  # two groups are too few
+  with pytest.raises(ValueError, match='need a group each'):
+    intervals.grouped_interval(values, 'ab')

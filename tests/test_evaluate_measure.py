@@ -49,3 +49,11 @@ def test_it_is_fitted_once_for_all_budgets_and_anew_for_other_features_or_labels
   other = dataset._replace(train_labels=np.roll(dataset.train_labels, 1))
   measure.probes(['linear'], other, few, seen_of(dataset, 1e-3))
   assert fitted[5:] == [n, 20]
+
+
+def test_a_class_without_test_images_has_no_accuracy():
+  rng = np.random.default_rng(0)
+  logits, labels = rng.normal(size=(40, 3)), np.repeat([0, 2], 20)
+  found = measure.classifier(logits, labels, logits, labels, 100)['accuracy_by_class']
+  right = logits.argmax(-1) == labels
+  assert found == [pytest.approx(right[:20].mean()), None, pytest.approx(right[20:].mean())]

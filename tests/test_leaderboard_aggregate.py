@@ -47,12 +47,12 @@ def test_accuracy_has_scipys_student_interval():
 
 
 @pytest.mark.parametrize('n', [1, 2])
-def test_below_three_pairs_there_is_no_interval(n):
+def test_below_three_splits_there_is_no_interval(n):
   board = board_of(series('fixmatch', [0.9, 0.91][:n]) + series('supervised', [0.7, 0.72][:n]))
   row = row_of(board, 'fixmatch')
   assert row.accuracy.half is None
   assert row.difference.mean.half is None
-  assert row.difference.verdict == 'fewer than 3 pairs'
+  assert row.difference.verdict == 'fewer than 3 splits'
 
 
 def test_difference_is_scipys_paired_test_on_common_pairs():
@@ -67,6 +67,71 @@ def test_difference_is_scipys_paired_test_on_common_pairs():
   np.testing.assert_allclose([mean.value - mean.half, mean.value + mean.half], interval)
   assert mean.n == 4
   assert difference.verdict == 'better'
+
+
+def crossed(method, by_split):
+  """Records of several seeds on each split: [splits][seeds] accuracies."""
+  found = []
+  for split, accuracies in enumerate(by_split):
+    for seed, accuracy in enumerate(accuracies):
+      one = record(method, 40, split, accuracy=accuracy)
+      one['config']['seed'] = seed
+      one['id'] = f'{one["id"][:14]}{seed:02x}'
+      found.append(one)
+  return found
+
+
+OURS = [[0.80, 0.90, 0.85], [0.70, 0.72, 0.71], [0.95, 0.91, 0.99]]
+BASE = [[0.79, 0.87, 0.83], [0.60, 0.62, 0.61], [0.92, 0.88, 0.96]]
+
+
+def test_seeds_within_a_split_are_averaged_first_and_the_interval_is_scipys_over_splits():
+  row = row_of(board_of(crossed('fixmatch', OURS)), 'fixmatch')
+  means = np.mean(OURS, 1)
+  low, high = stats.t.interval(0.95, 2, loc=means.mean(), scale=stats.sem(means))
+  mean = row.accuracy
+  np.testing.assert_allclose([mean.value - mean.half, mean.value + mean.half], [low, high])
+  assert (mean.n, mean.seeds) == (3, (9, 3, 3))
+  assert mean.half > 2 * stats.sem(np.ravel(OURS)) * stats.t.ppf(0.975, 8)  # as if all nine were independent
+
+
+def test_a_difference_is_scipys_paired_test_of_split_means():
+  rows = board_of(crossed('fixmatch', OURS) + crossed('supervised', BASE))
+  difference = row_of(rows, 'fixmatch').difference
+  interval = stats.ttest_rel(np.mean(OURS, 1), np.mean(BASE, 1)).confidence_interval(0.95)
+  mean = difference.mean
+  np.testing.assert_allclose([mean.value - mean.half, mean.value + mean.half], interval)
+  assert (mean.n, difference.verdict) == (3, 'not separable')
+  pooled = stats.ttest_rel(np.ravel(OURS), np.ravel(BASE))
+  assert pooled.pvalue < 0.05  # nine pairs that are not independent would have said 'better'
+
+
+def test_a_split_counts_once_however_many_seeds_it_has():
+  uneven = [OURS[0], OURS[1][:1], OURS[2][:2]]
+  row = row_of(board_of(crossed('fixmatch', uneven) + crossed('supervised', BASE)), 'fixmatch')
+  assert row.accuracy.value == pytest.approx(np.mean([np.mean(part) for part in uneven]))
+  apart = [np.mean(np.subtract(a, b[: len(a)])) for a, b in zip(uneven, BASE)]
+  assert row.difference.mean.value == pytest.approx(np.mean(apart))
+  assert (row.difference.mean.n, row.difference.mean.seeds) == (3, (6, 1, 3))
+
+
+@pytest.mark.parametrize(
+  ('records', 'text', 'note'),
+  [
+    (crossed('fixmatch', [[0.8], [0.9], [0.7]]), '3', 'over 3 splits'),
+    (crossed('fixmatch', OURS), '3 × 3', 'over 3 splits of 3 seeds'),
+    (crossed('fixmatch', [OURS[0], OURS[1][:1]]), '2 × 1 to 3', 'over 2 splits of 1 to 3 seeds'),
+    (crossed('fixmatch', OURS[:1]), '1 × 3', 'over 1 split of 3 seeds'),
+    ([*crossed('fixmatch', OURS), failed('fixmatch', 40, 9)], '3 × 3, 9 of 10', 'over 3 splits of 3 seeds'),
+    ([record('fixmatch', 40, 0), failed('fixmatch', 40, 9)], '1 of 2', 'over 1 split'),
+  ],
+)
+def test_splits_are_counted_and_seeds_where_they_are_more(records, text, note):
+  table = ranking(rows_of(board_of(records)))
+  cells = dict(zip((head.title for head in table.heads), table.rows[0]))
+  assert cells['splits'].text == text
+  assert cells['accuracy, %'].note.endswith(note)
+  assert ('±' in cells['accuracy, %'].text) == text.startswith('3')
 
 
 def test_pairs_need_the_same_split():
@@ -429,3 +494,48 @@ def test_federated_rows_are_variants_that_say_so_and_never_the_usual_ones():
   assert {row[at].text for row in table.rows} == {'60 × 5 of 10, 1.0 + 3.0'}
   titles = [head.title for head in ranking(rows_of(board_of(plain))).heads]
   assert 'rounds × clients, MiB' not in titles
+
+
+def cells_of(records, table=further, **more):
+  made = table(rows_of(board_of(records, **more)))
+  return dict(zip((head.title for head in made.heads), (cell.text for cell in made.rows[0])))
+
+
+def test_what_was_recorded_has_a_column():
+  one = record()
+  one['metrics'] |= {
+    'accuracy_by_class': [0.5, None, 0.875, 'NaN', 0.75],
+    'retrieval': {f'{way}@{k}': k / 20 for way in ('image_to_text', 'text_to_image') for k in (1, 5, 10)},
+  }
+  one['metrics']['health']['embedding_entropy'] = -12.34
+  cells = cells_of([one])
+  assert (cells['worst class, %'], cells['best − worst class, points']) == ('50.0', '37.5')
+  assert cells['embedding entropy'] == '-12.3' and cells['compile, s'] == '7.8'
+  for way in ('image to text', 'text to image'):
+    assert [cells[f'{way}{k}, %'] for k in ('', ' @5', ' @10')] == ['5.0', '25.0', '50.0']
+  assert 'compile, s' not in cells_of([one], timing=False)
+  one['metrics']['accuracy_by_class'] = [None, 'NaN']
+  assert 'worst class, %' not in cells_of([one])
+
+
+def test_what_was_submitted_or_trained_under_two_states_of_the_code_is_remarked():
+  records = series('fixmatch', [0.7, 0.8, 0.9])
+  assert 'remarks' not in cells_of(records, ranking)
+  records[0]['tier'] = 'submitted'
+  records[1]['tier'] = 'ours'
+  records[0]['versions']['code'] = 'a' * 64
+  assert cells_of(records, ranking)['remarks'] == '1 of 3 submitted'
+  records[1]['versions']['code'] = 'b' * 64
+  for one in records:
+    one['tier'] = 'submitted'
+  assert cells_of(records, ranking)['remarks'] == 'submitted; trained under 2 states of its code'
+  assert len(rows_of(board_of(records)).rows) == 1  # one row, whatever the state
+
+
+def test_words_for_numbers_that_are_not_finite_are_absent():
+  one = record()
+  one['metrics'] |= {'nll': 'NaN', 'ece': 'Infinity'}
+  one['metrics']['reliability'] = {'count': [2, 2], 'confidence': [0.5, 'NaN'], 'accuracy': ['NaN', 0.5]}
+  row = rows_of(board_of([one])).rows[0]
+  assert not {'nll', 'ece'} & row.measures.keys()
+  assert row.reliability == ((2, 2), (0.5, 0), (0, 0.5))

@@ -146,7 +146,7 @@ def test_readme_says_what_a_reader_has_to_know(readme):
   assert 'collapsed 1 of 3: RankMe 1.2 is below 0.05 d' in readme
   assert '| diverged | The loss was nan at step 120. |' in readme
   assert 'fixmatch is at version 1 now; this was run at 0' in readme
-  assert 'Rows with fewer than 3 pairs have no interval' in readme
+  assert 'Rows with fewer than 3 splits have no interval' in readme
 
 
 def test_calibration_is_marked_on_large_test_sets_only(tmp_path):

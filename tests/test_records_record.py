@@ -39,7 +39,7 @@ def make(config, **changes):
     'versions': {**record.versions_of(config, PRINT), 'dataset': 'digits/1.0.0'},
     'labels': config.labels,
     'labels_seen': 'trial',
-    'split': {'hash': 'a' * 64},
+    'split': {'hash': 'a' * 64, 'labeled': config.labels, 'train': 1197, 'validation': 200, 'test': 400},
     'metrics': {'accuracy': 0.5, 'nll': 1.0, 'ece': 0.1},
     'curve': [{'step': 3, 'loss': 1.0}],
     'evaluations': [],
@@ -90,15 +90,40 @@ def test_a_temporary_file_of_a_killed_process_is_no_record(folder, tmp_path):
   assert len(record.read_all([tmp_path])) == 1
 
 
-def test_numbers_that_are_not_finite_become_null(folder, tmp_path):
-  made = make(config_of(folder), metrics={'a': math.nan, 'b': [math.inf, {'c': -math.inf}], 'd': (1.0, 2)})
+def test_what_came_out_and_is_not_finite_is_written_as_a_word(folder, tmp_path):
+  """The loss of a diverged trial, a bound that is no bound, the precision of no pseudo-labels; null stays."""
+  made = make(
+    config_of(folder),
+    metrics={'accuracy': 0.5, 'nll': math.nan, 'b': [math.inf, {'c': -math.inf}], 'd': (1.0, 2), 'e': None},
+    curve=[{'step': 50, 'loss': 2.0, 'by_class': [0.5, math.nan]}, {'step': 100, 'loss': math.nan}],
+    cost={'seconds_per_epoch': math.inf},
+  )
   path = record.write(made, tmp_path)
 
   def refuse(constant):
     raise AssertionError(constant)
 
   found = json.loads(path.read_text(), parse_constant=refuse)
-  assert found['metrics'] == {'a': None, 'b': [None, {'c': None}], 'd': [1.0, 2]}
+  assert found == record.read(path)
+  words = {'nll': 'NaN', 'b': ['Infinity', {'c': '-Infinity'}], 'd': [1.0, 2], 'e': None}
+  assert found['metrics'] == {'accuracy': 0.5, **words}
+  assert found['curve'] == [{'step': 50, 'loss': 2.0, 'by_class': [0.5, 'NaN']}, {'step': 100, 'loss': 'NaN'}]
+  assert found['cost'] == {'seconds_per_epoch': 'Infinity'}
+
+
+@pytest.mark.parametrize('part', ['config', 'versions', 'split', 'labels', 'environment'])
+@pytest.mark.parametrize('value', [math.nan, math.inf])
+def test_nothing_that_decides_a_trial_may_be_no_number(folder, tmp_path, part, value):
+  made = make(config_of(folder))
+  made[part] = value if part == 'labels' else {**made[part], 'deep': [{'x': value}]}
+  with pytest.raises(BadSetting, match=f'{part}.* is (NaN|Infinity); what decides a trial must be a finite'):
+    record.write(made, tmp_path / 'records')
+  assert not (tmp_path / 'records').exists()
+
+
+def test_text_that_no_file_can_hold_is_spelled_out(folder, tmp_path):
+  made = make(config_of(folder), status='failed', error='no file caf\udce9', metrics={})
+  assert record.read(record.write(made, tmp_path))['error'] == 'no file caf\\udce9'
 
 
 @pytest.mark.parametrize(
@@ -138,6 +163,18 @@ def test_the_same_record_in_two_folders_counts_once_in_a_fixed_order(folder, tmp
     record.write(one, tmp_path / 'b')
   found = record.read_all([tmp_path / 'b', tmp_path / 'a'])
   assert [one['id'] for one in found] == sorted(one['id'] for one in made)
+
+
+def test_two_files_with_one_id_that_differ_are_named_and_neither_is_believed(folder, tmp_path):
+  good, one = make(config_of(folder)), make(config_of(folder, 'seed=1'))
+  record.write(good, tmp_path / 'a')
+  first = record.write(one, tmp_path / 'a')
+  second = record.write({**one, 'metrics': {**one['metrics'], 'accuracy': 1.0}}, tmp_path / 'b')
+  records, bad = record.gather([tmp_path])
+  assert records == [good]
+  assert bad == [f'{first} and {second} are different records with the id {one["id"]}; keep the right one.']
+  with pytest.raises(BadSetting, match='are different records with the id'):
+    record.read_all([tmp_path])
 
 
 def test_the_identity_is_what_decides_the_outcome(folder, monkeypatch):
@@ -186,6 +223,19 @@ def test_submit_copies_what_is_whole_and_keeps_what_is_there(folder, tmp_path):
   assert first.read_text().endswith(' ')
   one = tmp_path / 'runs/quick/records' / f'{made[0]["id"]}.json'
   assert submit(one, tmp_path / 'other') == (1, 0)
+  (tmp_path / 'third').mkdir()
+  first.rename(tmp_path / 'third/of_another_name.json')  # what is there is known by its id
+  assert submit(one, tmp_path / 'third') == (0, 1)
+
+
+def test_a_submitted_record_says_so_and_those_of_the_project_do_not(folder, tmp_path):
+  made = make(config_of(folder), tier='ours')
+  record.write(made, tmp_path / 'records')
+  submit(tmp_path / 'records', tmp_path / 'theirs')
+  submit(tmp_path / 'records', tmp_path / 'own', ours=True)
+  del made['tier']
+  assert record.read_all([tmp_path / 'theirs']) == [{**made, 'tier': 'submitted'}]
+  assert record.read_all([tmp_path / 'own']) == [made]
 
 
 def failed(folder):
@@ -193,12 +243,14 @@ def failed(folder):
 
 
 def fake(folder):
-  return make(load(folder / 'fixmatch.yaml'))
+  made = make(load(folder / 'fixmatch.yaml'))
+  made['versions']['dataset'] = 'fake_8x8x1/1.0.0'
+  return made
 
 
 def tampered(folder):
   made = make(config_of(folder))
-  made['config']['labels'] = 10
+  made['config']['seed'] = 10
   return made
 
 

@@ -3,6 +3,7 @@
 import copy
 import gzip
 import json
+import math
 import os
 import subprocess
 import sys
@@ -18,10 +19,12 @@ from trials import write_configs
 
 from ssl_bench import cli, data
 from ssl_bench import config as configs
-from ssl_bench.config import Config, to_dict
+from ssl_bench.config import Config
+from ssl_bench.grid.trial import describe
 from ssl_bench.records import naming, track, wandb_run
 from ssl_bench.records import record as records
 from ssl_bench.signature import BadSetting
+from ssl_bench.train.given import describe_split, labeled_of
 
 ID = '0123456789abcdef'
 CLASSES, BINS = 10, 15
@@ -62,7 +65,7 @@ def a_record(**changes):
     'versions': {'protocol': 1, 'method': 1, 'fingerprint': 'beef', 'dataset': 'digits/1.0.0'},
     'labels': 40,
     'labels_seen': 'trial',
-    'split': {'hash': 'cafe', 'labeled': 40, 'train': 1197, 'validation': 200, 'test': 400},
+    'split': {'hash': 'cafe' * 16, 'labeled': 40, 'train': 1197, 'validation': 200, 'test': 400},
     'metrics': {
       'accuracy': 0.725,
       'accuracy_by_class': by_class,
@@ -314,9 +317,11 @@ def ssl_bench(monkeypatch, capsys, *words):
 
 def recorded(room, path, *overrides):
   """A record of a config's trial, as training it would have left it in a room."""
-  config = configs.load(path, overrides)
-  identity = records.identify(config, data.load(config.dataset).fingerprint)
-  made = a_record(id=identity, config=to_dict(config), labels=20)
+  config, dataset = configs.load(path, overrides), data.load('fake')
+  split = describe_split(config, dataset, labeled_of(config, dataset))
+  measured = {'metrics': a_record()['metrics'], 'status': 'done'}
+  time = {'started': '2026-01-01T00:00:00', 'finished': '2026-01-01T00:01:00'}
+  made = {**describe(config, dataset), **split, **measured, 'time': time, 'grid': None}
   for drawn in ('reliability', 'reliability_scaled'):
     del made['metrics'][drawn]
   made['metrics'] |= {'nll': 0.8, 'scaled': {'nll': 0.7, 'ece': 0.1}, 'collapsed': False}
@@ -550,3 +555,23 @@ def test_online_without_a_key_or_a_server_is_one_sentence_and_soon(online, tmp_p
   monkeypatch.setenv('WANDB_BASE_URL', 'http://127.0.0.1:9')
   with pytest.warns(track.NotMirrored, match='0 of 2 new records'):
     assert track.mirror([a_record(), a_record(id='c' * 16)], tmp_path / 'room', mode='online') == 0
+
+
+def test_words_for_numbers_that_are_not_finite_are_numbers_again():
+  """A record says `NaN` as text; a chart of W&B's takes numbers."""
+  made = a_record()
+  made['metrics'] |= {'nll': 'NaN', 'privacy': {'epsilon': 'Infinity', 'stream': 'labeled'}}
+  made['metrics']['accuracy_by_class'] = [0.5, 'NaN']
+  made['curve'][1]['loss'] = '-Infinity'
+  told = wandb_run.contents(made, {})
+  assert math.isnan(told.summary['nll']) and told.summary['privacy/epsilon'] == math.inf
+  assert told.summary['privacy/stream'] == 'labeled'
+  assert dict(told.history)[100]['train/loss'] == -math.inf
+  columns, rows = told.tables['tables/classes']
+  assert math.isnan(rows[1][columns.index('accuracy')])
+
+
+def test_a_run_with_such_numbers_is_mirrored(tmp_path):
+  made = a_record(metrics={**a_record()['metrics'], 'nll': 'NaN', 'mce': 'Infinity'})
+  made['curve'][1]['loss'] = 'NaN'
+  assert track.mirror([made], tmp_path) == 1

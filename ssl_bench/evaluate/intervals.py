@@ -1,6 +1,6 @@
 """How sure a number is: Student-t over repetitions, paired differences, bootstrap over images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +9,7 @@ from scipy import stats
 
 Array = NDArray[np.float64]
 
-FEWEST = 3  # repetitions below which no interval is shown
+FEWEST = 3  # independent repetitions below which no interval is shown
 _CHUNK = 2**22  # resampled weights held at once
 
 
@@ -35,12 +35,32 @@ def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval:
   return Interval(mean, float(stats.t.ppf((1 + level) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n)))
 
 
-def paired_interval(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Interval:
-  """The mean of a - b and its half width, where a[i] and b[i] share split and seed; None below 3 pairs."""
+def paired_interval(
+  a: ArrayLike, b: ArrayLike, level: float = 0.95, groups: Sequence[Hashable] | None = None
+) -> Interval:
+  """The mean of a - b and its half width, where a[i] and b[i] share split and seed; None below 3 pairs.
+
+  With `groups`, as `grouped_interval` of the differences.
+  """
   a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
   if a.shape != b.shape:
     raise ValueError(f'pairs need as many values on both sides, not {a.shape} and {b.shape}.')
-  return mean_interval(a - b, level)
+  return mean_interval(a - b, level) if groups is None else grouped_interval(a - b, groups, level)
+
+
+def grouped_interval(values: ArrayLike, groups: Sequence[Hashable], level: float = 0.95) -> Interval:
+  """`mean_interval` of the means of each group of values [N]; groups[i] names the group of values[i].
+
+  Values of one group, such as seeds on one split, are not independent; the groups are.  Each group counts
+  once, however many values it has.
+  """
+  values = np.asarray(values, np.float64)
+  if values.shape != (len(groups),):
+    raise ValueError(f'values of shape {values.shape} need a group each, not {len(groups)}.')
+  members: dict[Hashable, list[float]] = {}
+  for group, value in zip(groups, values):
+    members.setdefault(group, []).append(value)
+  return mean_interval([np.mean(own) for own in members.values()], level)
 
 
 def weighted_mean(weights: Array, values: Array) -> Array:

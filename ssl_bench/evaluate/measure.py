@@ -27,13 +27,14 @@ def classifier(
   """Accuracy and calibration on the test part; scaling is fitted on the validation part."""
   temperature = calibration.fit_temperature(validation_logits, validation_labels)
   isotonic = calibration.fit_isotonic(scores.softmax(validation_logits), validation_labels)
+  by_class = scores.per_class_accuracy(test_logits, test_labels).tolist()
   probs = scores.softmax(test_logits)
   scaled = scores.softmax(test_logits / temperature)
   rest = isotonic(probs)
   return {
     'accuracy': scores.accuracy(test_logits, test_labels),
     'accuracy_on_validation': scores.accuracy(validation_logits, validation_labels),
-    'accuracy_by_class': scores.per_class_accuracy(test_logits, test_labels).tolist(),
+    'accuracy_by_class': [None if np.isnan(share) else share for share in by_class],  # None: no test image
     'temperature': temperature,
     **calibrated(probs, test_logits, test_labels, resamples),
     'scaled': calibrated(scaled, test_logits / temperature, test_labels, resamples),

@@ -11,6 +11,7 @@ from ssl_bench.config import Config, to_dict
 from ssl_bench.grid.room import Room
 from ssl_bench.grid.training import forget, is_of_other_code, name_of, names_of
 from ssl_bench.grid.trial import check, run_trial
+from ssl_bench.leaderboard.trials import number
 from ssl_bench.records import record
 from ssl_bench.records.track import Mode, check_login, mirror_and_say
 from ssl_bench.signature import BadSetting
@@ -98,18 +99,27 @@ def show(found: dict, console: Console) -> int:
   if found['status'] != 'done':
     console.print(f'{found["status"]}: {found["error"]}', markup=False)
     return 1
-  measures, cost = found['metrics'], found['cost']
+  measures = found['metrics']
+
+  def told(*path: str) -> str:
+    value = number(found, *path)
+    return '–' if value is None else f'{value:.4g}'
+
+  def scaled(name: str) -> str:
+    return f'{told("metrics", name)}, scaled {told("metrics", "scaled", name)}'
+
+  accuracy = number(found, 'metrics', 'accuracy')
   lines = {
-    'accuracy': f'{measures["accuracy"]:.4f} ({measures["classifier"]})',
-    'linear probe, all labels': _number(measures.get('linear', {}).get('accuracy')),
-    'linear probe, same labels': _number(measures.get('linear_budget', {}).get('accuracy')),
-    'kNN': ', '.join(f'{_number(v)} (k={k})' for k, v in measures.get('knn', {}).items()),
-    **({'transductive': _number(measures['transductive']['accuracy'])} if 'transductive' in measures else {}),
-    'NLL': f'{_number(measures["nll"])}, scaled {_number(measures["scaled"]["nll"])}',
-    'ECE': f'{_number(measures["ece"])}, scaled {_number(measures["scaled"]["ece"])}',
-    'collapsed': measures['collapse_reason'] if measures['collapsed'] else 'no',
-    's per epoch': _number(cost['seconds_per_epoch']),
-    'GFLOPs per epoch': _number(cost['gflops_per_epoch']),
+    'accuracy': f'{"–" if accuracy is None else f"{accuracy:.4f}"} ({measures.get("classifier")})',
+    'linear probe, all labels': told('metrics', 'linear', 'accuracy'),
+    'linear probe, same labels': told('metrics', 'linear_budget', 'accuracy'),
+    'kNN': ', '.join(f'{told("metrics", "knn", k)} (k={k})' for k in measures.get('knn') or ()),
+    **({'transductive': told('metrics', 'transductive', 'accuracy')} if 'transductive' in measures else {}),
+    'NLL': scaled('nll'),
+    'ECE': scaled('ece'),
+    'collapsed': measures.get('collapse_reason') if measures.get('collapsed') else 'no',
+    's per epoch': told('cost', 'seconds_per_epoch'),
+    'GFLOPs per epoch': told('cost', 'gflops_per_epoch'),
   }
   for name, value in lines.items():
     console.print(f'{name:>26}  {value}', markup=False)
@@ -118,7 +128,3 @@ def show(found: dict, console: Console) -> int:
 
 def _progress(metrics: dict) -> str:
   return f'loss {metrics["loss"]:.3f}' if metrics else 'training'
-
-
-def _number(value: float | None) -> str:
-  return '–' if value is None else f'{value:.4g}'

@@ -159,7 +159,10 @@ def evaluate(
   fitted: Fitted,
   should_stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
-  """The `metrics` of a trained state; raises `Interrupted` between two of them if `should_stop` says so."""
+  """The `metrics` of a trained state; those of pseudo-labels are of the last log interval only.
+
+  Raises `Interrupted` between two measures if `should_stop` says so.
+  """
   program, numbers, state, history, _ = fitted
 
   def go_on() -> None:

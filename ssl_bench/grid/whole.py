@@ -16,9 +16,10 @@ from ssl_bench.records.track import Mode, check_login, mirror_and_say
 def run_whole(
   grid: Grid, runs: Path, workers: int | None, wandb: Mode, *, timing: bool, again: bool = False
 ) -> int:
-  """Returns 0 if all trials are done, 1 if some failed or diverged, 128 + the signal that stopped it."""
+  """Returns 0 if all trials are done and all records good, else 1; 128 + the signal that stopped it."""
   check_login(wandb)
   console = Console(highlight=False, soft_wrap=True)
+  left_out: list[str] = []
   room = Room(runs / grid.name)
   summary = run_grid(grid, room, workers, again=again)
   if summary.signal:
@@ -26,12 +27,15 @@ def run_whole(
     return 128 + summary.signal
   if room.records.is_dir():
     if wandb != 'disabled':
-      mirrored = record.read_all([room.records])
+      mirrored = record.gather([room.records]).records
       mirror_and_say(mirrored, mirrored, room.path, wandb)
-    board = publish([room.records], room.path / 'leaderboard', timing=timing)
+    board = publish([room.records], room.path / 'leaderboard', timing=timing, report=left_out.append)
     console.print(terminal(board))
+    for sentence in left_out:
+      console.print(f'Left out: {sentence}', markup=False)
     console.print(f'\n{told(summary)} The page: {room.path / "leaderboard" / "index.html"}', markup=False)
-  return 0 if summary.ended['done'] + summary.before['done'] == summary.total else 1
+  done = summary.ended['done'] + summary.before['done']
+  return 0 if done == summary.total and not left_out else 1
 
 
 def told(summary: Summary) -> str:

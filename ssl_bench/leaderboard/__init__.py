@@ -9,6 +9,7 @@ from ssl_bench.leaderboard.published import Published, read_published
 from ssl_bench.leaderboard.rows import Board
 from ssl_bench.leaderboard.terminal import terminal
 from ssl_bench.leaderboard.trials import Record
+from ssl_bench.records.disk import write_whole
 
 __all__ = ['Board', 'aggregate', 'build', 'read_published', 'terminal']
 
@@ -21,7 +22,7 @@ def build(
   timing: bool = True,
   today: Mapping[str, Any] | None = None,
 ) -> Board:
-  """Writes `out`/README.md and `out`/index.html, and returns the board that they show.
+  """Writes `out`/README.md and `out`/index.html, each whole or not at all; returns the board of both.
 
   The same records, in any order, and the same published rows give the same bytes.  `timing=False` leaves
   out what a clock wrote.  `today` is {'protocol': 1, 'methods': {'fixmatch': 1}, 'datasets': {'digits': '…'}}
@@ -33,7 +34,6 @@ def build(
 
   board = aggregate(records, published, timing=timing, today=today)
   texts = {'README.md': readme(board), 'index.html': page(board)}
-  out.mkdir(parents=True, exist_ok=True)
   for name, text in texts.items():
-    (out / name).write_text(text, encoding='utf-8', newline='\n')
+    write_whole(out / name, text)
   return board

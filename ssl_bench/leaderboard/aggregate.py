@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ssl_bench.evaluate.intervals import FEWEST, paired_interval
-from ssl_bench.leaderboard.measures import PATHS, device_of, mean, pool, values
+from ssl_bench.leaderboard.measures import PATHS, count, device_of, mean, pool, values
 from ssl_bench.leaderboard.published import Published, fits
 from ssl_bench.leaderboard.rows import Board, Budget, Difference, Mean, Row, Section
 from ssl_bench.leaderboard.trials import (
@@ -228,19 +228,23 @@ def say_variant(variant: Settings) -> str:
 
 
 def compare(row: Row, other: Row | None) -> Difference | None:
-  """The difference in accuracy of two rows over the pairs that both have; None without any."""
+  """The difference in accuracy of two rows over the pairs that both have, or None without any.
+
+  Differences of one split are averaged first; the interval is over splits.
+  """
   if other is None:
     return None
   a, b = values(row.trials, 'accuracy'), values(other.trials, 'accuracy')
   pairs = sorted(a.keys() & b.keys())
   if not pairs:
     return None
-  middle, half = paired_interval([a[p] for p in pairs], [b[p] for p in pairs])
+  groups = [p.group for p in pairs]
+  middle, half = paired_interval([a[p] for p in pairs], [b[p] for p in pairs], groups=groups)
   if half is None:
-    verdict = f'fewer than {FEWEST} pairs'
+    verdict = f'fewer than {FEWEST} splits'
   else:
     verdict = 'better' if middle > half else 'worse' if -middle > half else 'not separable'
-  return Difference(Mean(middle, half, len(pairs)), verdict)
+  return Difference(Mean(middle, half, *count(pairs)), verdict)
 
 
 def _row(trials: Sequence[Trial], usual: Settings, published: Sequence[Published]) -> Row:
@@ -266,7 +270,7 @@ def _row(trials: Sequence[Trial], usual: Settings, published: Sequence[Published
     sizes=sizes,  # type: ignore[arg-type]
     trials=done,
     failed=len(trials) - len(done),
-    measures={name: mean(list(found.values())) for name, found in means.items() if found},
+    measures={name: mean(found) for name, found in means.items() if found},
     rank=None,
     tied=False,
     difference=None,

@@ -66,7 +66,21 @@ def signed(difference: Difference | None, digits: int = 1) -> Cell:
   text = f'{points(mean.value, digits)}'
   if mean.half is not None:
     text += f' ± {100 * mean.half:.{digits}f}'
-  return Cell(f'{text} {verdict}', mean.value, note=f'over {mean.n} pairs')
+  return Cell(f'{text} {verdict}', mean.value, note=f'over {repeats(mean)}')
+
+
+def repeats(mean: Mean) -> str:
+  """`'3 splits'`, or where there are several seeds on a split `'3 splits of 2 seeds'`."""
+  splits = f'{mean.n} {"split" if mean.n == 1 else "splits"}'
+  if mean.seeds.total == mean.n:
+    return splits
+  return f'{splits} of {each_split(mean)} seeds'
+
+
+def each_split(mean: Mean) -> str:
+  """How many seeds a split has: `'2'`, or `'1 to 3'`."""
+  _, fewest, most = mean.seeds
+  return str(most) if fewest == most else f'{fewest} to {most}'
 
 
 def points(value: float, digits: int = 1) -> str:
@@ -75,5 +89,5 @@ def points(value: float, digits: int = 1) -> str:
 
 
 def _spread(mean: Mean, scale: float, digits: int) -> str:
-  over = f'over {mean.n} {"seed" if mean.n == 1 else "seeds"}'
+  over = f'over {repeats(mean)}'
   return over if mean.half is None else f'± {mean.half * scale:,.{digits}f} {over}'

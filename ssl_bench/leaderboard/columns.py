@@ -10,6 +10,7 @@ from ssl_bench.leaderboard.cells import (
   Cell,
   arrow,
   digits_of,
+  each_split,
   percent,
   plain,
   signed,
@@ -43,9 +44,13 @@ def _accuracy(row: Row) -> Cell:
   return percent(row.accuracy, digits_of(row), interval=True)._replace(strong=row.rank == 1)
 
 
-def _seeds(row: Row) -> Cell:
-  n = row.accuracy.n if row.accuracy else 0
-  return Cell(f'{n} of {n + row.failed}' if row.failed else str(n), n)
+def _splits(row: Row) -> Cell:
+  mean = row.accuracy
+  splits, seeds = (mean.n, mean.seeds.total) if mean else (0, 0)
+  said = [f'{splits} × {each_split(mean)}'] if mean and splits != seeds else []
+  if row.failed:
+    said.append(f'{seeds} of {seeds + row.failed}')
+  return Cell(', '.join(said) or str(splits), splits)
 
 
 def _family(row: Row) -> Cell:
@@ -104,6 +109,12 @@ def _remarks(row: Row) -> Cell:
     said.append(f'collapsed {len(row.collapsed)} of {len(row.trials)}: {reasons}')
   if row.failed:
     said.append(f'{row.failed} failed')
+  if submitted := sum(t.record.get('tier') == 'submitted' for t in row.trials):
+    share = '' if submitted == len(row.trials) else f'{submitted} of {len(row.trials)} '
+    said.append(f'{share}submitted')
+  codes = {(t.record.get('versions') or {}).get('code') for t in row.trials} - {None}
+  if len(codes) > 1:
+    said.append(f'trained under {len(codes)} states of its code')
   return words('; '.join(said))
 
 
@@ -161,11 +172,16 @@ WORSE = Column(
 REMARKS = Column('remarks', '', _remarks, numeric=False, prose=True, optional=True)
 
 MEASURES = (
-  Column('seeds', '(split_seed, seed) pairs in the mean', _seeds),
-  Column('accuracy, %', 'mean ± half width of the 95 % Student-t interval', _accuracy),
+  Column(
+    'splits',
+    'splits in the mean; 3 × 2 are three of two seeds each, averaged within a split first; 4 of 5 where one '
+    'of five trials failed',
+    _splits,
+  ),
+  Column('accuracy, %', 'mean ± half width of the 95 % Student-t interval over splits', _accuracy),
   Column(
     'to supervised, points',
-    'paired difference on the same pairs',
+    'paired difference on the same splits and seeds',
     lambda r: signed(r.difference, digits_of(r)),
   ),
   WORSE,
@@ -202,7 +218,12 @@ MEASURES = (
     lowest='ece',
   ),
   Column('Brier', 'Brier score, before scaling', lambda r: plain(r.measures.get('brier')), lowest='brier'),
-  Column('pseudo-labels, %', 'precision / coverage of the pseudo-labels', _pseudo_labels, optional=True),
+  Column(
+    'pseudo-labels, %',
+    'precision / coverage of the pseudo-labels, over the last log interval only: the last log_every steps',
+    _pseudo_labels,
+    optional=True,
+  ),
   Column('s per epoch', 'in the steady state', _seconds, optional=True, lowest='seconds_per_epoch'),
   Column(
     'GFLOPs per epoch',

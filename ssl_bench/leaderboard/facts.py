@@ -22,11 +22,12 @@ PROTOCOLS = {
 
 AS_RUN = 'augmentation, as run'  # where that is not as it was written
 READING = (
-  'Every row is a mean over (split_seed, seed) pairs of the final model; nothing is selected on the test set.'
-  ' ± is the half width of the 95 % Student-t interval; below 3 pairs there is none.',
+  'Every row is a mean over splits of the final model; nothing is selected on the test set. Seeds that share '
+  'a split are not independent of each other: they are averaged within it first. ± is the half width of the '
+  '95 % Student-t interval over splits; below 3 splits there is none.',
   'Rank is by mean accuracy. ≈ marks rows whose paired difference to the best is not separable from zero; '
-  '"to supervised" is the paired difference on the same splits and seeds. Intervals are for one comparison '
-  'each, not corrected for the number of rows.',
+  '"to supervised" is the paired difference on the same splits and seeds, averaged within a split likewise. '
+  'Intervals are for one comparison each, not corrected for the number of rows.',
   '"Worse than supervised?" is the verdict of that interval. Under stress the baseline is supervised '
   'learning under the same stress, and ranks are within one level of it.',
   'Datasets and protocols are never mixed in one ranking.',
@@ -57,7 +58,7 @@ def reading(section: Section, timing: bool) -> tuple[str, ...]:
   if any(row.sees_more_labels for row in rows):
     said.append('Rows that saw more labels than they are listed under are marked and not ranked.')
   if any(row.accuracy and row.accuracy.n < 3 for row in rows):
-    said.append('Rows with fewer than 3 pairs have no interval: their place is that of a mean and no more.')
+    said.append('Rows with fewer than 3 splits have no interval: their place is that of a mean and no more.')
   return tuple(s for s in said if s)
 
 

@@ -1,13 +1,17 @@
 """Numbers of records: where each stands, its value for every pair of seeds, its mean and interval."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 
-from ssl_bench.evaluate.intervals import mean_interval
-from ssl_bench.leaderboard.rows import Bins, Mean
-from ssl_bench.leaderboard.trials import Pair, Record, Trial, number
+from ssl_bench.evaluate.intervals import grouped_interval
+from ssl_bench.leaderboard.rows import Bins, Mean, Seeds
+from ssl_bench.leaderboard.trials import Pair, Record, Trial, at, finite, number
 
-PATHS = {  # measure -> where it stands in a record
+Path = tuple[str | Callable[[list[float]], float], ...]
+PATHS: dict[str, Path] = {  # measure -> where it stands in a record, and what of a list is meant
   'accuracy': ('metrics', 'accuracy'),
+  'worst_class': ('metrics', 'accuracy_by_class', min),
+  'class_spread': ('metrics', 'accuracy_by_class', lambda found: max(found) - min(found)),
   'transductive': ('metrics', 'transductive', 'accuracy'),
   'linear': ('metrics', 'linear', 'accuracy'),
   'linear_budget': ('metrics', 'linear_budget', 'accuracy'),
@@ -37,10 +41,15 @@ PATHS = {  # measure -> where it stands in a record
   'best_on_test': ('metrics', 'accuracy_best_on_test'),
   'image_to_text': ('metrics', 'retrieval', 'image_to_text@1'),
   'text_to_image': ('metrics', 'retrieval', 'text_to_image@1'),
+  'image_to_text_5': ('metrics', 'retrieval', 'image_to_text@5'),
+  'image_to_text_10': ('metrics', 'retrieval', 'image_to_text@10'),
+  'text_to_image_5': ('metrics', 'retrieval', 'text_to_image@5'),
+  'text_to_image_10': ('metrics', 'retrieval', 'text_to_image@10'),
   'epsilon': ('metrics', 'privacy', 'epsilon'),
   'membership_auc': ('metrics', 'membership_auc'),
   'feature_std': ('metrics', 'health', 'feature_std'),
   'rankme': ('metrics', 'health', 'rankme'),
+  'embedding_entropy': ('metrics', 'health', 'embedding_entropy'),
   'alignment': ('metrics', 'health', 'alignment'),
   'uniformity': ('metrics', 'health', 'uniformity'),
   'rounds': ('cost', 'federated', 'rounds'),
@@ -51,6 +60,7 @@ PATHS = {  # measure -> where it stands in a record
   'gflops_per_epoch': ('cost', 'gflops_per_epoch'),
   'seconds_per_epoch': ('cost', 'seconds_per_epoch'),
   'images_per_second': ('cost', 'images_per_second'),
+  'compile_seconds': ('cost', 'compile_seconds'),
   'peak_memory_bytes': ('cost', 'peak_memory_bytes'),
   'parameters': ('cost', 'parameters'),
   'gflops_per_image': ('cost', 'gflops_per_image'),
@@ -69,16 +79,31 @@ def values(trials: Sequence[Trial], measure: str) -> dict[Pair, float]:
 
 def measure_of(record: Record, measure: str) -> float | None:
   """One number of a record; the accuracy of a method without a classifier is that of its probe."""
-  value = number(record, *PATHS[measure])
+  value = _at(record, PATHS[measure])
   if value is None and measure == 'accuracy' and record.get('family') == 'self-supervised':
-    return number(record, *PATHS['linear_budget'])
+    return _at(record, PATHS['linear_budget'])
   return value
 
 
-def mean(found: Sequence[float]) -> Mean:
-  """The mean of [N] values, N ≥ 1, with its interval."""
-  middle, half = mean_interval(found)
-  return Mean(middle, half, len(found))
+def _at(record: Record, path: Path) -> float | None:
+  names = [part for part in path if isinstance(part, str)]
+  if len(names) == len(path):
+    return number(record, *names)
+  listed, reduce = at(record, *names), path[-1]
+  found = [value for part in listed or () if (value := finite(part)) is not None]
+  return reduce(found) if found and callable(reduce) else None
+
+
+def mean(found: Mapping[Pair, float]) -> Mean:
+  """The mean of one value or more, with its interval: seeds within a split are averaged first."""
+  middle, half = grouped_interval(list(found.values()), [pair.group for pair in found])
+  return Mean(middle, half, *count(found))
+
+
+def count(pairs: Collection[Pair]) -> tuple[int, Seeds]:
+  """How many splits there are, and how many seeds they have."""
+  each = Counter(pair.group for pair in pairs).values()
+  return len(each), Seeds(len(pairs), min(each), max(each))
 
 
 def pool(diagrams: Sequence[Mapping[str, Sequence[float | None]]]) -> Bins | None:
@@ -89,7 +114,8 @@ def pool(diagrams: Sequence[Mapping[str, Sequence[float | None]]]) -> Bins | Non
   count = [sum(d['count'][i] or 0 for d in diagrams) for i in columns]
 
   def weighted(name: str) -> tuple[float, ...]:
-    sums = [sum((d['count'][i] or 0) * (d[name][i] or 0) for d in diagrams if d['count'][i]) for i in columns]
+    value = lambda d, i: finite(d[name][i]) or 0
+    sums = [sum((d['count'][i] or 0) * value(d, i) for d in diagrams if d['count'][i]) for i in columns]
     return tuple(s / n if n else 0.0 for s, n in zip(sums, count))
 
   return Bins(tuple(float(n) for n in count), weighted('confidence'), weighted('accuracy'))

@@ -6,6 +6,7 @@ from ssl_bench.leaderboard import facts, tables
 from ssl_bench.leaderboard.cells import Cell
 from ssl_bench.leaderboard.figures import figures
 from ssl_bench.leaderboard.rows import Board, Section
+from ssl_bench.records.strict_json import printable
 
 
 def page(board: Board) -> str:
@@ -16,6 +17,7 @@ def page(board: Board) -> str:
     loader=PackageLoader('ssl_bench', 'leaderboard'),
     autoescape=True,
     undefined=StrictUndefined,
+    finalize=_plain,
     trim_blocks=True,
     lstrip_blocks=True,
   )
@@ -25,6 +27,11 @@ def page(board: Board) -> str:
   elsewhere = tables.elsewhere(board.elsewhere) if board.elsewhere else None
   said = {'counts': facts.counts(board), 'reading': facts.READING, 'columns': facts.columns()}
   return template.render(sections=sections, elsewhere=elsewhere, **said).rstrip() + '\n'
+
+
+def _plain(value: Any) -> Any:
+  """Text without control characters; what is markup stays as it is."""
+  return printable(value) if isinstance(value, str) and not hasattr(value, '__html__') else value
 
 
 def _section(section: Section, timing: bool) -> dict[str, Any]:

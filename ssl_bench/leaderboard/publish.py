@@ -1,6 +1,7 @@
 """From folders of records to a board on disk, set beside what is published and what is current."""
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,22 @@ from ssl_bench.leaderboard.rows import Board
 PUBLISHED = Path(__file__).parents[2] / 'leaderboard' / 'published.csv'
 
 
-def publish(folders: Iterable[Path], out: Path, *, timing: bool = True) -> Board:
-  """Reads every record in the folders and writes README.md and index.html to `out`."""
-  from ssl_bench.records.record import read_all
+def publish(
+  folders: Iterable[Path],
+  out: Path,
+  *,
+  timing: bool = True,
+  report: Callable[[str], object] = warnings.warn,
+) -> Board:
+  """Reads every record in the folders and writes README.md and index.html to `out`.
 
-  records = read_all(folders)
+  A file that is no record, or not the only one of its id, is left out; `report` is told a sentence for each.
+  """
+  from ssl_bench.records.record import gather
+
+  records, bad = gather(folders)
+  for sentence in bad:
+    report(sentence)
   published = leaderboard.read_published(PUBLISHED) if PUBLISHED.is_file() else ()
   return leaderboard.build(records, published, out=out, timing=timing, today=today(records))
 

@@ -1,6 +1,7 @@
 """The board as one Markdown file that GitHub shows."""
 
 from ssl_bench.leaderboard import facts, tables
+from ssl_bench.leaderboard.escape import code, escape
 from ssl_bench.leaderboard.rows import Board, Section
 from ssl_bench.leaderboard.tables import Table, markdown
 
@@ -25,25 +26,29 @@ def readme(board: Board) -> str:
 
 
 def _section(section: Section, timing: bool) -> list[str]:
-  parts = [f'## {facts.title(section)}', *facts.reading(section, timing)]
+  parts = [f'## {escape(facts.title(section))}', *map(escape, facts.reading(section, timing))]
   for budget in section.budgets:
     if budget.rows:
       table = tables.ranking(budget)
-      parts += [f'### {table.title}', markdown(table)]
+      parts += [_heading(table), markdown(table)]
       further = tables.further(budget)
       parts.append(_folded(f'What else was measured, {further.title}', further))
     if (swept := tables.sweep(budget)) is not None:
-      parts += [f'### {swept.title}', markdown(swept)]
+      parts += [_heading(swept), markdown(swept)]
     for table in (*tables.stressed(budget), *filter(None, [tables.private(budget)])):
-      parts += [f'### {table.title}', markdown(table)]
+      parts += [_heading(table), markdown(table)]
   if (beside := tables.beside(section)) is not None:
-    parts += [f'### {beside.title}', markdown(beside)]
+    parts += [_heading(beside), markdown(beside)]
   for table in (tables.failures(section), tables.stale(section)):
     if table.rows:
-      parts += [f'### {table.title}', markdown(table)]
-  lines = '\n'.join(f'* **{name}**: `{value}`' for name, value in facts.settings(section))
+      parts += [_heading(table), markdown(table)]
+  lines = '\n'.join(f'* **{escape(name)}**: {code(value)}' for name, value in facts.settings(section))
   return [*parts, f'<details><summary>Settings</summary>\n\n{lines}\n\n</details>'] if lines else parts
 
 
+def _heading(table: Table) -> str:
+  return f'### {escape(table.title)}'
+
+
 def _folded(summary: str, table: Table) -> str:
-  return f'<details><summary>{summary}</summary>\n\n{markdown(table)}\n</details>'
+  return f'<details><summary>{escape(summary)}</summary>\n\n{markdown(table)}\n</details>'

@@ -7,19 +7,31 @@ from ssl_bench.leaderboard.published import Published
 from ssl_bench.leaderboard.trials import Settings, Trial
 
 
+class Seeds(NamedTuple):
+  """How many pairs there are: in all, and in the split with the fewest and with the most."""
+
+  total: int
+  fewest: int
+  most: int
+
+
 class Mean(NamedTuple):
-  """A mean over `n` pairs, and the half width of its 95 % interval (None below 3 pairs)."""
+  """A mean over `n` splits, and the half width of its 95 % interval (None below 3 splits).
+
+  `seeds` counts the (split_seed, seed) pairs in it; those of one split are averaged first.
+  """
 
   value: float
   half: float | None
   n: int
+  seeds: Seeds
 
 
 class Difference(NamedTuple):
   """A mean of paired differences, and what its interval allows to say."""
 
   mean: Mean
-  verdict: str  # 'better', 'worse', 'not separable' or 'fewer than 3 pairs'
+  verdict: str  # 'better', 'worse', 'not separable' or 'fewer than 3 splits'
 
 
 class Bins(NamedTuple):

@@ -17,6 +17,7 @@ from ssl_bench.leaderboard.columns import (
   lowest,
   swept,
 )
+from ssl_bench.leaderboard.escape import escape
 from ssl_bench.leaderboard.further import FURTHER
 from ssl_bench.leaderboard.measures import device_of, measure_of
 from ssl_bench.leaderboard.published import NAMES, Published
@@ -236,7 +237,7 @@ def _table(title: str, heads: Sequence[Head], lines: Iterable[tuple[Cell, ...]])
 def markdown(table: Table) -> str:
   """The table in GitHub's Markdown."""
   lines = [
-    _line(_escape(head.title) for head in table.heads),
+    _line(escape(head.title) for head in table.heads),
     _line('---:' if head.numeric else ':---' for head in table.heads),
     *(_line(_say(cell) for cell in row) for row in table.rows),
   ]
@@ -248,11 +249,4 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def _say(cell: Cell) -> str:
-  return f'**{_escape(cell.text)}**' if cell.strong else _escape(cell.text)
-
-
-def _escape(text: str) -> str:
-  """Text that Markdown leaves as it is, on one line."""
-  for mark in '\\|*_<>`[]':
-    text = text.replace(mark, f'\\{mark}' if mark not in '<>' else {'<': '&lt;', '>': '&gt;'}[mark])
-  return ' '.join(text.split())
+  return f'**{escape(cell.text)}**' if cell.strong else escape(cell.text)

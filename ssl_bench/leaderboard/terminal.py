@@ -1,4 +1,4 @@
-"""The board in a terminal: one compact table for each label budget."""
+"""The board in a terminal: one compact table for each label budget, as wide as the terminal allows."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -7,18 +7,21 @@ from ssl_bench.leaderboard import facts
 from ssl_bench.leaderboard.aggregate import say_variant
 from ssl_bench.leaderboard.columns import RANKING
 from ssl_bench.leaderboard.rows import Board, Row
+from ssl_bench.records.strict_json import printable
 
 if TYPE_CHECKING:
-  from rich.console import Group
+  from rich.console import Console, ConsoleOptions, Group, RenderResult
   from rich.table import Table
 
-TITLES = {  # the board's titles, as they are called here
+TITLES = {  # the board's titles, as they are called here; the first is always there, others where they fit
   'accuracy, %': 'accuracy, %',
   'to supervised, points': 'to supervised',
   'ECE': 'ECE',
   's per epoch': 's/epoch',
 }
 SWEEP = {title: TITLES[title] for title in ('accuracy, %', 'to supervised, points')}
+GAP, EDGES = 3, 2  # characters between two columns, and at both ends of a line
+NAME = 20  # characters of a name for which numbers beside the accuracy are left out
 
 
 def terminal(board: Board) -> 'Group':
@@ -31,33 +34,65 @@ def terminal(board: Board) -> 'Group':
     parts.append(Text(f'\n{facts.title(section)}', style='bold'))
     for budget in section.budgets:
       if budget.rows:
-        parts.append(_table(f'{budget.labels:,} labels', budget.rows, board.timing))
+        parts.append(Ranking(f'{budget.labels:,} labels', budget.rows, board.timing))
       if swept := [row for row in budget.sweep if row.variant]:
-        parts.append(_table(f'{budget.labels:,} labels, other augmentations', swept, board.timing, SWEEP))
+        parts.append(Ranking(f'{budget.labels:,} labels, other augmentations', swept, board.timing, SWEEP))
       for rows in budget.stressed:
-        parts.append(_table(f'{budget.labels:,} labels, under stress', rows, board.timing, SWEEP))
+        parts.append(Ranking(f'{budget.labels:,} labels, under stress', rows, board.timing, SWEEP))
     parts += [
-      Text(f'{t.method}, {t.labels} labels: {t.status}. {t.record.get("error") or ""}')
+      Text(printable(f'{t.method}, {t.labels} labels: {t.status}. {t.record.get("error") or ""}'))
       for t in section.failed
     ]
   return Group(*parts)
 
 
-def _table(title: str, rows: Sequence[Row], timing: bool, titles: Mapping[str, str] = TITLES) -> 'Table':
-  from rich import box
-  from rich.table import Table
-  from rich.text import Text
+class Ranking:
+  """A table that rich asks for when it knows how wide the terminal is.
 
-  columns = [c for c in RANKING if c.title in titles and (timing or c.title != 's per epoch')]
-  table = Table(title=title, title_justify='left', title_style='', box=box.SIMPLE_HEAD, pad_edge=False)
-  table.add_column('method', no_wrap=titles is TITLES)
-  for column in columns:
-    table.add_column(titles[column.title], justify='right', no_wrap=True)
-  for row in rows:
-    cells = [column.cell(row) for column in columns]
-    texts = [Text(_short(cell.text), style='bold' if cell.strong else '') for cell in cells]
-    table.add_row(Text(_name(row)), *texts)
-  return table
+  Names take as many lines as they need, and numbers are never cut: those that have no room are left out, and
+  the title says so.
+  """
+
+  def __init__(self, title: str, rows: Sequence[Row], timing: bool, titles: Mapping[str, str] = TITLES):
+    self.title = title
+    columns = [c for c in RANKING if c.title in titles and (timing or c.title != 's per epoch')]
+    self.heads = [titles[c.title] for c in columns]
+    self.names = [_name(row) for row in rows]
+    cells = [[c.cell(row) for c in columns] for row in rows]
+    self.lines = [[(_short(cell.text), 'bold' if cell.strong else '') for cell in line] for line in cells]
+
+  def __rich_console__(self, console: 'Console', options: 'ConsoleOptions') -> 'RenderResult':
+    yield self.table(options.max_width)
+
+  def table(self, width: int) -> 'Table':
+    """The table in at most `width` characters, if the accuracies leave room for a name."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    widths = [max(len(text) for text in column) for column in zip(self.heads, *self._texts())]
+    longest = max(map(len, ('method', *self.names)))
+    kept = 1
+    while kept < len(widths) and _left(width, widths[: kept + 1]) >= min(longest, NAME):
+      kept += 1
+    gone = ', '.join(self.heads[kept:])
+    title = f'{self.title} (on the page: {gone})' if gone else self.title
+    table = Table(title=Text(title), title_justify='left', box=box.SIMPLE_HEAD, pad_edge=False)
+    room = max(1, min(longest, _left(width, widths[:kept])))
+    table.add_column('method', width=room, overflow='fold')
+    for head, own in zip(self.heads[:kept], widths):
+      table.add_column(head, justify='right', no_wrap=True, width=own)
+    for name, line in zip(self.names, self.lines):
+      table.add_row(Text(name), *(Text(text, style=style) for text, style in line[:kept]))
+    return table
+
+  def _texts(self) -> list[list[str]]:
+    return [[text for text, _ in line] for line in self.lines]
+
+
+def _left(width: int, widths: Sequence[int]) -> int:
+  """Characters for the names beside columns of these widths."""
+  return width - EDGES - sum(own + GAP for own in widths)
 
 
 def _short(text: str) -> str:
@@ -66,4 +101,4 @@ def _short(text: str) -> str:
 
 def _name(row: Row) -> str:
   differs = say_variant({**row.stress, **row.variant})
-  return f'{row.method} [{differs}]'.replace('augment.', '') if differs else row.method
+  return printable(f'{row.method} [{differs}]'.replace('augment.', '') if differs else row.method)

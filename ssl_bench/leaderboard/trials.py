@@ -28,6 +28,11 @@ class Pair(NamedTuple):
   seed: int
   split: str
 
+  @property
+  def group(self) -> str:
+    """The split; trials of one split are not independent of each other."""
+    return self.split or str(self.split_seed)
+
 
 class Trial(NamedTuple):
   """One record; `record` has lost what a clock wrote unless timing was asked for."""
@@ -66,7 +71,9 @@ def _read(record: Record, timing: bool) -> Trial:
   if 'teacher' in settings:
     settings['teacher'] = _of_teacher(settings['teacher'], config)
   # Versions of combinators say nothing that `why_stale` does not, and every row with one would tell them.
-  settings['versions'] = {k: v for k, v in (record.get('versions') or {}).items() if k != 'combine'}
+  # Records from before it was noted have no `code`, and those of one version should give the same numbers.
+  told = record.get('versions') or {}
+  settings['versions'] = {k: v for k, v in told.items() if k not in ('combine', 'code')}
   return Trial(
     id=record['id'],
     dataset=config['dataset'],
@@ -100,9 +107,19 @@ def without_clock(record: Record) -> Record:
 
 def number(record: Record, *path: str) -> float | None:
   """The finite number at `path`, or None where it is absent, null or not a number."""
+  return finite(at(record, *path))
+
+
+def at(record: Record, *path: str) -> Any:
+  """What stands at `path`, or None."""
   value: Any = record
   for part in path:
     value = value.get(part) if isinstance(value, Mapping) else None
+  return value
+
+
+def finite(value: Any) -> float | None:
+  """A finite number as a float, and None for anything else."""
   if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
     return None
   return float(value)

@@ -1,49 +1,24 @@
-"""The record of a trial: its identity, its form, and how it is written and read."""
+"""The record of a trial: its identity, and how it is written, read and checked."""
 
 import json
-import math
-import os
-import tempfile
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from ssl_bench import combine, methods
-from ssl_bench.config import Config, digest, outcome, teacher_of, training, validate
+from ssl_bench.config import Config, digest, outcome, teacher_of, to_dict, training, validate
+from ssl_bench.records.checks import check_agreement, sentence
+from ssl_bench.records.disk import write_whole
+from ssl_bench.records.form import Record, Tree
+from ssl_bench.records.strict_json import loads, printable, sayable, whole
 from ssl_bench.signature import BadSetting
 
 SCHEMA = 1
 PROTOCOL_VERSION = 1  # bumped when the protocol changes what a number means
-
-Tree = dict[str, Any]
-
-
-class Record(BaseModel):
-  """The form of a record; `metrics` and `cost` are empty where a trial did not end well."""
-
-  model_config = ConfigDict(extra='forbid')
-
-  schema_: Literal[1] = Field(alias='schema')
-  id: str = Field(pattern='^[0-9a-f]{16}$')
-  grid: str | None
-  protocol: Literal['smoke', 'budget', 'paper']
-  status: Literal['done', 'failed', 'diverged']
-  error: str | None
-  config: Tree
-  augment_resolved: Tree
-  family: Literal['semi-supervised', 'self-supervised']
-  versions: Tree
-  labels: int
-  labels_seen: Literal['trial', 'more', 'all']
-  split: Tree
-  metrics: Tree
-  curve: list[Tree]
-  evaluations: list[Tree]
-  cost: Tree
-  environment: Tree
-  time: Tree
+MEASURED = ('metrics', 'curve', 'evaluations', 'cost')  # what came out of a trial
+LARGEST_FILE = 64 * 2**20  # bytes
 
 
 def versions_of(config: Config, fingerprint: str) -> Tree:
@@ -104,84 +79,95 @@ def _seen(stress: Mapping[str, Any], streams: Collection[str]) -> Tree:
 def write(record: Mapping[str, Any], folder: Path) -> Path:
   """Writes `<id>.json` whole or not at all, and returns after it is on disk.
 
-  A number that is not finite becomes null.
+  What came out of a trial and is not finite, such as the loss of a diverged one, is written as the word
+  `NaN`, `Infinity` or `-Infinity`.  Raises `BadSetting` where anything else is not finite, since that would
+  answer for another trial.
   """
-  folder.mkdir(parents=True, exist_ok=True)
+  tree = {k: sayable(v) if k in MEASURED else whole(v, k) for k, v in record.items()}
   path = folder / f'{record["id"]}.json'
-  text = json.dumps(_finite(record), indent=1, sort_keys=True, allow_nan=False) + '\n'
-  handle, temporary = tempfile.mkstemp(dir=folder, prefix='.', suffix='.tmp')
-  try:
-    with os.fdopen(handle, 'w') as file:
-      file.write(text)
-      file.flush()
-      os.fsync(file.fileno())
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
-  except BaseException:
-    Path(temporary).unlink(missing_ok=True)
-    raise
-  _sync(folder)
+  write_whole(path, json.dumps(tree, indent=1, sort_keys=True, allow_nan=False) + '\n')
   return path
 
 
-def _sync(folder: Path) -> None:
-  handle = os.open(folder, os.O_RDONLY)
-  try:
-    os.fsync(handle)
-  finally:
-    os.close(handle)
-
-
-def _finite(value: Any) -> Any:
-  if isinstance(value, float):
-    return value if math.isfinite(value) else None
-  if isinstance(value, Mapping):
-    return {str(k): _finite(v) for k, v in value.items()}
-  if isinstance(value, (list, tuple)):
-    return [_finite(v) for v in value]
-  return value
-
-
 def read(path: Path) -> Tree:
-  """One record; raises `BadSetting` naming the file where it is not one."""
+  """One record; raises `BadSetting`, with the file's name, where it is not one or contradicts itself."""
+  shown = printable(str(path))
   try:
-    tree = json.loads(path.read_text())
-    Record.model_validate(tree)
-  except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-    raise BadSetting(f'{path} is not a readable record: {error}.') from None
+    if not path.is_file():
+      raise ValueError('it is no file')
+    if path.stat().st_size > LARGEST_FILE:
+      raise ValueError(f'it is larger than {LARGEST_FILE // 2**20} MiB')
+    tree = loads(path.read_text(encoding='utf-8'))
+  except (OSError, ValueError) as error:
+    raise BadSetting(printable(f'{shown} is not a readable record: {_short(error)}.')) from None
+  try:
+    form = Record.model_validate(tree)
+    check_agreement(tree, form)
   except ValidationError as error:
-    first = error.errors()[0]
-    where = '.'.join(map(str, first['loc']))
-    raise BadSetting(f'{path} is not a record of schema {SCHEMA}: {where}: {first["msg"]}.') from None
+    said = sentence(error.errors(include_url=False)[0])
+    raise BadSetting(printable(f'{shown} is not a record of schema {SCHEMA}: {said}.')) from None
+  except BadSetting as error:
+    raise BadSetting(printable(f'{shown} is not a sound record: {error}')) from None
   return tree
 
 
+def _short(error: Exception) -> str:
+  return (error.strerror or 'it cannot be read') if isinstance(error, OSError) else str(error).rstrip('.')
+
+
+class Gathered(NamedTuple):
+  """The good records under some folders, by id, and a sentence for each file that was left out."""
+
+  records: list[Tree]
+  bad: list[str]
+
+
+def gather(folders: Iterable[Path]) -> Gathered:
+  """Reads every `.json` file under some folders; one record in several files of the same content counts once.
+
+  Where files with one id differ, none of them is believed.
+  """
+  found: dict[str, tuple[Path, Tree]] = {}
+  clash: set[str] = set()
+  bad: list[str] = []
+  for path in sorted({p for folder in folders for p in folder.rglob('*.json')}):
+    try:
+      tree = read(path)
+    except BadSetting as error:
+      bad.append(str(error))
+      continue
+    first, known = found.setdefault(tree['id'], (path, tree))
+    if known != tree:
+      clash.add(tree['id'])
+      names = ' and '.join(printable(str(p)) for p in (first, path))
+      bad.append(f'{names} are different records with the id {tree["id"]}; keep the right one.')
+  return Gathered([found[i][1] for i in sorted(found) if i not in clash], bad)
+
+
 def read_all(folders: Iterable[Path]) -> list[Tree]:
-  """The records under some folders, by id; the same id twice counts once."""
-  paths = sorted(p for folder in folders for p in folder.rglob('*.json'))
-  records = {record['id']: record for record in map(read, paths)}
-  return [records[k] for k in sorted(records)]
+  """The records under some folders, by id; raises `BadSetting` where a file is not one."""
+  records, bad = gather(folders)
+  if bad:
+    more = f' {len(bad) - 1} more files are no good.' if bad[1:] else ''
+    raise BadSetting(bad[0] + more)
+  return records
 
 
 def check_submittable(record: Mapping[str, Any]) -> None:
-  """Raises `BadSetting` unless a record is whole, its identity its own, and its data real."""
+  """Raises `BadSetting` unless a record that was read is whole, of today's settings, and its data real."""
   if record['status'] == 'failed':
     raise BadSetting(
       f'record {record["id"]} is of a failed trial; run it again, or submit single files. It said: '
       f'{record["error"]}'
     )
-  config = validate(record['config'])
+  try:
+    config = validate(record['config'])
+  except BadSetting as error:
+    raise BadSetting(f'record {record["id"]}: {error}') from None
   if config.dataset.startswith('fake'):
     raise BadSetting(f'record {record["id"]} is of a synthetic set, which is for tests only.')
-  versions = record['versions']
-  own = {
-    k: v for k, v in versions.items() if k in ('protocol', 'method', 'fingerprint', 'combine', 'teachers')
-  }
-  expected = digest(outcome(config), own)
-  if expected != record['id']:
-    raise BadSetting(
-      f'record {record["id"]} does not match its own config: it should be {expected}; run it anew.'
-    )
+  if to_dict(config) != record['config']:
+    raise BadSetting(f'record {record["id"]} has a config that is not written out; run it anew.')
   for name in ('accuracy', 'nll', 'ece') if record['status'] == 'done' else ():
     if not isinstance(record['metrics'].get(name), float):
       raise BadSetting(f'record {record["id"]} lacks the measure {name!r}; run it anew.')

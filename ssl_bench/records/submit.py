@@ -6,10 +6,12 @@ from ssl_bench.records import record
 from ssl_bench.signature import BadSetting
 
 
-def submit(source: Path, to: Path) -> tuple[int, int]:
+def submit(source: Path, to: Path, *, ours: bool = False) -> tuple[int, int]:
   """Copies a record, or those of a folder, to `to`/<dataset>/<method>/; returns (copied, already there).
 
-  All are checked before the first is copied.  Raises `BadSetting` for a record that is not whole.
+  All are checked before the first is copied: `BadSetting` for a file that the board would leave out, and for
+  a record that is not whole.  A copy says that it was submitted, whatever the record said; `ours` is for the
+  project's own records, which say nothing.  A record whose id is anywhere under `to` is there already.
   """
   if not source.exists():
     raise BadSetting(f'There is no {str(source)!r}; name a record or a folder such as runs/quickstart.')
@@ -19,10 +21,9 @@ def submit(source: Path, to: Path) -> tuple[int, int]:
     raise BadSetting(f'There is no record under {str(source)!r}.')
   for one in records:
     record.check_submittable(one)
-  copied = 0
-  for one in records:
-    place = to / one['config']['dataset'] / one['config']['method']['name']
-    if not (place / f'{one["id"]}.json').exists():
-      record.write(one, place)
-      copied += 1
-  return copied, len(records) - copied
+  there = {one['id'] for one in record.gather([to]).records} | {path.stem for path in to.rglob('*.json')}
+  new = [one for one in records if one['id'] not in there]
+  for one in new:
+    copy = {k: v for k, v in one.items() if k != 'tier'} | ({} if ours else {'tier': 'submitted'})
+    record.write(copy, to / one['config']['dataset'] / one['config']['method']['name'])
+  return len(new), len(records) - len(new)

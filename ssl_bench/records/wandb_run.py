@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ssl_bench.records.naming import fit
+from ssl_bench.records.strict_json import unsaid
 
 INIT_TIMEOUT = 10  # seconds until a server that does not answer is given up
 FINISH_TIMEOUT = 60  # seconds for one run's upload
@@ -96,7 +97,7 @@ def tables(metrics: Mapping[str, Any]) -> dict[str, Table]:
   diagrams = {'none': metrics.get('reliability'), 'temperature': metrics.get('reliability_scaled')}
   names = ['count', 'confidence', 'accuracy']
   bins = [
-    [scaling, i, *values]
+    [scaling, i, *map(unsaid, values)]
     for scaling, diagram in diagrams.items()
     if diagram
     for i, values in enumerate(zip(*(diagram[name] for name in names)))
@@ -108,20 +109,23 @@ def tables(metrics: Mapping[str, Any]) -> dict[str, Table]:
     if name.endswith('_by_class'):
       by_class[f'pseudo_label_{name.removesuffix("_by_class")}'] = values
   if by_class := {k: v for k, v in by_class.items() if v}:
-    rows = [[i, *values] for i, values in enumerate(zip(*by_class.values()))]
+    rows = [[i, *map(unsaid, values)] for i, values in enumerate(zip(*by_class.values()))]
     out['tables/classes'] = (['class', *by_class], rows)
   return out
 
 
 def _scalars(tree: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, Any]]:
-  """(path with slashes, value) of the numbers and texts in a tree; what is null or a list is left out."""
+  """(path with slashes, value) of the numbers and texts in a tree; what is null or a list is left out.
+
+  A number that is not finite, which a record says as a word, is a number again.
+  """
   for name, value in tree.items():
     if isinstance(value, Mapping):
       yield from _scalars(value, f'{prefix}{name}/')
     elif name.endswith('interval') and isinstance(value, Sequence) and len(value) == 2:
       yield from _scalars(dict(zip(('low', 'high'), value)), f'{prefix}{name}/')
     elif isinstance(value, (bool, int, float, str)):
-      yield prefix + name, value
+      yield prefix + name, unsaid(value)
 
 
 def draw_reliability(columns: Sequence[str | int], rows: Sequence[Sequence[Any]], path: Path) -> Path:

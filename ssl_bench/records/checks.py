@@ -1,0 +1,169 @@
+"""Whether the parts of a record agree: its id, config, versions, labels and split."""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from pydantic import ValidationError
+
+from ssl_bench import data, methods
+from ssl_bench.complaint import explain
+from ssl_bench.config import MANNER, Config, digest, to_dict
+from ssl_bench.records.form import Record, Tree
+from ssl_bench.signature import BadSetting, suggest
+
+DECIDING = ('protocol', 'method', 'fingerprint', 'combine', 'teachers')  # the versions that an id covers
+SIZES = ('hash', 'labeled', 'train', 'validation', 'test')  # what every split has
+UNTRAINED = ('probes', 'bootstrap', 'last')  # settings of `evaluate` that training does not see
+
+
+def check_agreement(tree: Mapping[str, Any], form: Record) -> None:
+  """Raises `BadSetting` for a record of the right form whose parts contradict each other.
+
+  The config has its own form and ranges, and names a method and a dataset that there are.  Settings of a
+  method, a network or an optimizer are not checked against today's signatures: a record outlives them.
+  """
+  expected = digest(outcome_of(tree['config']), deciding(tree['versions']))
+  chain = [_config(one, 'teacher: ' * depth) for depth, one in enumerate(_chain(tree['config']))]
+  if expected != tree['id']:
+    raise BadSetting(f'{tree["id"]} does not match its own config: it should be {expected}; run it anew.')
+  if tree['protocol'] != chain[0].protocol:
+    raise BadSetting(f'protocol is {tree["protocol"]}, and that of its config is {chain[0].protocol}.')
+  for name, wanted in (('combine', len(chain[0].combine)), ('teachers', len(chain) - 1)):
+    if len(tree['versions'].get(name) or ()) != wanted:
+      raise BadSetting(f'versions.{name} must have {wanted} entries, as many as its config.')
+  if (form.status == 'done') != (form.error is None):
+    told = 'no error' if form.status == 'done' else 'an error that says why'
+    raise BadSetting(f'a trial that is {form.status} must have {told}.')
+  _check_data(form, chain[0].dataset)
+  _check_split(form, chain[0])
+  if form.status == 'done':
+    _check_labels_seen(form, chain)
+  for name in ('reliability', 'reliability_scaled'):
+    bins = getattr(form.metrics, name)
+    if bins and len({len(bins.count), len(bins.confidence), len(bins.accuracy)}) > 1:
+      raise BadSetting(f'metrics.{name} has lists of different lengths.')
+
+
+def deciding(versions: Mapping[str, Any]) -> Tree:
+  return {k: v for k, v in versions.items() if k in DECIDING}
+
+
+def outcome_of(config: Mapping[str, Any]) -> Tree:
+  """As `config.outcome`, of a recorded config as it stands there."""
+  tree = {k: v for k, v in config.items() if k not in MANNER}
+  if isinstance(teacher := tree.get('teacher'), Mapping):
+    own = outcome_of(teacher)
+    if isinstance(look := own.get('evaluate'), Mapping):
+      own['evaluate'] = {k: v for k, v in look.items() if k not in UNTRAINED}
+    tree['teacher'] = {k: v for k, v in own.items() if k != 'protocol'}
+  return tree
+
+
+def _chain(config: Any) -> Iterator[Any]:
+  """The config, its teacher's, and so on."""
+  while config is not None:
+    yield config
+    config = config.get('teacher') if isinstance(config, Mapping) else None
+
+
+def _config(tree: Any, where: str) -> Config:
+  """The typed config of a recorded one, which is written as `to_dict` writes it."""
+  try:
+    config = Config.model_validate(tree)
+  except ValidationError as error:
+    raise BadSetting(f'config: {where}{explain(error.errors()[0], tree, Config)}') from None
+  if to_dict(config) != tree:
+    raise BadSetting(f'config: {where}it is not written out as `train` writes it.')
+  for section in ('method', 'net', 'optimizer'):
+    name = getattr(config, section).get('name')
+    if not isinstance(name, str):
+      raise BadSetting(f'config: {where}{section}.name must be text, not {name!r}.')
+  _check_method(config.method['name'])
+  _check_dataset(config.dataset)
+  return config
+
+
+@lru_cache(1024)  # what raises is not kept
+def _check_method(name: str) -> None:
+  if name not in methods.names():
+    raise BadSetting(f'There is no method {name!r}; {suggest(name, methods.names())}')
+
+
+@lru_cache(1024)
+def _check_dataset(name: str) -> None:
+  data.check_name(name)
+
+
+def _check_data(form: Record, dataset: str) -> None:
+  """Raises `BadSetting` where the versions are of another dataset; a synthetic one has several names."""
+  told = form.versions.dataset
+  if told and not dataset.startswith('fake') and not told.startswith(f'{dataset}/'):
+    raise BadSetting(f'versions.dataset is {told}, and its config is on {dataset}.')
+
+
+def _check_split(form: Record, config: Config) -> None:
+  """Raises `BadSetting` unless labels, config.labels and the split's sizes agree."""
+  split, labels = form.split, form.labels
+  for name in SIZES if form.status == 'done' else ():
+    if getattr(split, name) is None:
+      raise BadSetting(f'a trial that is done must have split.{name}.')
+  if split.hash is None and form.status != 'done' and not labels:
+    return  # it failed before the split was known
+  if not labels:
+    raise BadSetting('labels is 0, and its trial had labels.')
+  if isinstance(config.labels, int) and labels != config.labels:
+    raise BadSetting(f'labels is {labels}, and that of its config is {config.labels}.')
+  if split.labeled not in (None, labels):
+    raise BadSetting(f'labels is {labels}, and split.labeled is {split.labeled}.')
+  if split.train is not None and labels > split.train:
+    raise BadSetting(f'labels is {labels}, more than split.train, which is {split.train}.')
+  if isinstance(config.labels, float) and split.train is not None and _drawn_from_all(config):
+    wanted = round(config.labels * split.train)
+    if labels != wanted:
+      raise BadSetting(f'labels is {labels}, and {config.labels:g} of split.train is {wanted}.')
+  if split.wrong is not None and split.wrong > labels:
+    raise BadSetting(f'split.wrong is {split.wrong}, more than the {labels} labels.')
+
+
+def _drawn_from_all(config: Config) -> bool:
+  """Whether a fraction of labels is one of the whole training part."""
+  return config.fold is None and not (config.stress and config.stress.mismatch is not None)
+
+
+def _check_labels_seen(form: Record, chain: list[Config]) -> None:
+  """Raises `BadSetting` where the configs tell which labels were seen, and the record says otherwise."""
+  drawn = {(one.labels, one.split_seed, one.fold) for one in chain}
+  known = 'all' if any(one.text_net for one in chain) else 'trial' if len(drawn) == 1 else None
+  if known not in (None, form.labels_seen):
+    raise BadSetting(f'labels_seen is {form.labels_seen}, and by its config it is {known}.')
+
+
+_PLAIN = {  # how pydantic says it -> how a record's reader says it
+  r'a valid dictionary or instance of \w+|a valid dictionary': 'an object of names and values',
+  'a valid integer': 'a whole number',
+  'a valid number': 'a number',
+  'a valid string': 'text',
+  'a valid list': 'a list',
+  'a valid boolean': 'true or false',
+  r'-0\.0+1\b': '0',
+  r'\.0+1\b': '',
+}
+
+
+def sentence(error: Mapping[str, Any]) -> str:
+  """A complaint of pydantic's on a record, without the last point."""
+  where = '.'.join(str(part) for part in error['loc']) or 'the file'
+  if error['type'] == 'extra_forbidden':
+    return f'there is no {where[:80]!r} in a record'
+  if error['type'] == 'missing':
+    return f'{where} is missing'
+  said = error['msg'].removeprefix('Value error, ').removesuffix('.')
+  if said.startswith('Input should'):
+    said = said.replace('Input should be', 'must be').replace('Input should have', 'must have')
+    for form, plain in _PLAIN.items():
+      said = re.sub(form, plain, said)
+    seen = repr(error['input'])
+    said += f', not {seen}' if len(seen) <= 60 else ''
+  return f'{where[:200]} {said}'

@@ -1,0 +1,108 @@
+"""JSON that means one thing: finite numbers, each name once, text that any file can hold."""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ssl_bench.signature import BadSetting
+
+WORDS = {'NaN': math.nan, 'Infinity': math.inf, '-Infinity': -math.inf}  # how a record says such a number
+DEPTH = 24  # levels of nesting that are read
+LARGEST = 2**63  # whole numbers beyond this are refused
+
+_HALF = re.compile(r'\\u[dD][89a-fA-F]')  # may be half of a character
+
+
+def loads(text: str) -> Any:
+  """The value of a JSON text.
+
+  Raises ValueError, with a sentence, for what is no JSON, a number that is not finite or a whole number
+  beyond 2^63, a name that an object has twice, nesting of more than 24 levels, or text with half a character.
+  """
+  hooks: dict[str, Any] = {'parse_constant': _no_number, 'parse_float': _finite, 'parse_int': _whole}
+  try:
+    tree = json.loads(text, object_pairs_hook=_once, **hooks)
+  except json.JSONDecodeError as error:
+    raise ValueError(f'it is not JSON: {error}') from None
+  except RecursionError:
+    raise ValueError(f'it is nested more than {DEPTH} levels deep') from None
+  _check_depth(tree, DEPTH)
+  if _HALF.search(text):
+    try:
+      json.dumps(tree, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+      raise ValueError('it holds half of a UTF-16 character') from None
+  return tree
+
+
+def _no_number(word: str) -> Any:
+  raise ValueError(f'it holds {word}, which is no number in JSON')
+
+
+def _finite(digits: str) -> float:
+  value = float(digits)
+  return value if math.isfinite(value) else _no_number(digits[:40])
+
+
+def _whole(digits: str) -> int:
+  if len(digits) > 20 or abs(value := int(digits)) > LARGEST:
+    raise ValueError(f'it holds the whole number {digits[:24]}…, which is too large')
+  return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+  tree = dict(pairs)
+  if len(tree) < len(pairs):
+    names = [name for name, _ in pairs]
+    twice = next(name for name in names if names.count(name) > 1)
+    raise ValueError(f'it names {twice[:80]!r} twice in one object')
+  return tree
+
+
+def _check_depth(tree: Any, left: int) -> None:
+  if not left:
+    raise ValueError(f'it is nested more than {DEPTH} levels deep')
+  for part in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+    if isinstance(part, (dict, list)):
+      _check_depth(part, left - 1)
+
+
+def sayable(value: Any) -> Any:
+  """Plain data whose numbers that are not finite are the words `NaN`, `Infinity` and `-Infinity`."""
+  if isinstance(value, float) and not math.isfinite(value):
+    return 'NaN' if math.isnan(value) else 'Infinity' if value > 0 else '-Infinity'
+  return _each(value, sayable)
+
+
+def unsaid(value: Any) -> Any:
+  """The number that a word of `WORDS` stands for; anything else as it is."""
+  return WORDS.get(value, value) if isinstance(value, str) else value
+
+
+def whole(value: Any, where: str) -> Any:
+  """Plain data as it is; raises `BadSetting`, which names the place, where a number is not finite."""
+  if isinstance(value, float) and not math.isfinite(value):
+    raise BadSetting(f'{where} is {sayable(value)}; what decides a trial must be a finite number.')
+  if isinstance(value, Mapping):
+    return {_text(k): whole(v, f'{where}.{k}') for k, v in value.items()}
+  return _each(value, lambda part: whole(part, where))
+
+
+def _each(value: Any, change: Any) -> Any:
+  if isinstance(value, Mapping):
+    return {_text(k): change(v) for k, v in value.items()}
+  if isinstance(value, (list, tuple)):
+    return [change(v) for v in value]
+  return _text(value) if isinstance(value, str) else value
+
+
+def _text(text: Any) -> str:
+  """Text that UTF-8 can hold: a byte of a file name that is no text is spelled out."""
+  return str(text).encode('utf-8', 'backslashreplace').decode()
+
+
+def printable(text: str) -> str:
+  """Text on one line that any terminal shows as it is."""
+  return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in ' '.join(text.split()))
