@@ -65,7 +65,7 @@ def test_list_shows_every_setting_with_default_and_range(monkeypatch, capsys):
   for name in (*methods.names(), *nets.names(), 'randaugment', 'cutout', 'sgd', 'lars', 'digits', 'stl10'):
     assert re.search(rf'^{name}\b', out, re.MULTILINE), name
   assert re.search(r'threshold +0\.95 +a number in \[0, 1\]', out)
-  assert re.search(r'widths +\(256, 256\) +a list of a whole number in \[1, ∞\), compiled', out)
+  assert re.search(r'widths +\(256, 256\) +a list of a whole number in \[1, 65536\], compiled', out)
   assert re.search(r'norm +batch +one of batch, group, layer, none, compiled', out)
 
 

@@ -12,6 +12,7 @@ MODULES = sorted((ROOT / 'ssl_bench').rglob('*.py'))
 
 # The way of the data.  A room imports from those before it and from itself, never from those after it.
 ROOMS = (
+  'yaml12',
   'signature',
   'data',
   'augment',
@@ -25,6 +26,7 @@ ROOMS = (
   'tree',
   'complaint',
   'schema',
+  'resolve',
   'config',
   'train',
   'evaluate',

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 import pytest
 
 from ssl_bench import signature
-from ssl_bench.signature import POSITIVE, UNIT, BadSetting, Range, Static, check, parse_call, parse_yaml
+from ssl_bench.signature import POSITIVE, UNIT, BadSetting, Range, Static, check, parse_call
+from ssl_bench.yaml12 import parse_yaml
 
 
 def factory(

@@ -20,6 +20,7 @@ from ssl_bench.train.fit import Interrupted
 from ssl_bench.train.given import stressed
 from ssl_bench.train.program import compile_program
 from ssl_bench.train.structure import streams_seen, structure_of
+from ssl_bench.yaml12 import Dumper
 
 
 def run_single(config: Config, folder: Path, wandb: Mode, *, only_evaluate: bool = False) -> int:
@@ -40,7 +41,7 @@ def run_single(config: Config, folder: Path, wandb: Mode, *, only_evaluate: bool
   compile_program(
     structure_of(config, stressed(config, dataset))
   )  # what cannot be traced is told before anything is written
-  console.print(yaml.safe_dump(to_dict(config), sort_keys=False), markup=False)
+  console.print(yaml.dump(to_dict(config), Dumper=Dumper, sort_keys=False), markup=False)
   asked: list[int] = []
   for number in (signal.SIGTERM, signal.SIGINT):
     signal.signal(number, lambda number, frame: asked.append(number))
