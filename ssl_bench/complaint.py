@@ -66,9 +66,8 @@ def _hint(text: Any, errors: Iterable[Mapping[str, Any]]) -> str:
     return ''
   if (match := re.fullmatch(r'\s*(\d+(?:\.\d+)?)\s*%\s*', text)) and 'float_type' in wanted:
     return f'; write a share as a fraction, {float(match[1]) / 100:g}'
-  plain = re.sub(r'[_, ]', '', text)
-  if plain != text and re.fullmatch(r'[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?', plain):
-    return f'; write a number without anything between its digits, {plain}'
+  if re.fullmatch(r'[-+]?\d[\d_,: ]*(?:\.\d*)?(?:[eE][-+]?\d+)?', text):
+    return '; write a number with nothing between its digits'
   return ''
 
 

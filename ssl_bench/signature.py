@@ -12,6 +12,7 @@ import sys
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from types import ModuleType
 from typing import Annotated, Any, Literal, NamedTuple
 
 import yaml
@@ -78,6 +79,15 @@ class Setting(NamedTuple):
   @property
   def required(self) -> bool:
     return self.default is inspect.Parameter.empty
+
+
+def factory_in(module: ModuleType, kind: str) -> Callable:
+  """The factory of a module, which has the module's name; raises `BadSetting` where there is none."""
+  name = module.__name__.rpartition('.')[-1]
+  factory = getattr(module, name, None)
+  if not inspect.isfunction(factory):
+    raise BadSetting(f'The file of {kind} {name} must define a function {name}.')
+  return factory
 
 
 @cache

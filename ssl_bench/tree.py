@@ -2,7 +2,7 @@
 
 import copy
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from ssl_bench.yaml12 import fault_of, is_yaml, parse_yaml
 
 NAMED = ('method', 'net', 'text_net', 'optimizer')  # sections {name: …}, checked against a signature
 PLACES = {'config': 'configs', 'grid': 'experiments'}  # where files of a kind usually lie
+Place = tuple[str, ...]  # the names that lead to a setting
 NAME_BYTES = 255  # that a file's name may have
 
 
@@ -134,6 +135,15 @@ def nest(name: str, value: Any) -> dict[str, Any]:
   for part in reversed(name.split('.')):
     value = {part: value}
   return spell_out(value)
+
+
+def leaves(tree: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
+  """(place, value) of everything in a tree that is no section with something in it."""
+  if isinstance(tree, Mapping) and tree:
+    for name, value in tree.items():
+      yield from leaves(value, (*place, str(name)))
+  else:
+    yield place, tree
 
 
 def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:

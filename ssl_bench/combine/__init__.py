@@ -5,7 +5,7 @@ import pkgutil
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ssl_bench.signature import BadSetting, bind, parse_call, suggest
+from ssl_bench.signature import BadSetting, bind, factory_in, parse_call, short, suggest
 from ssl_bench.yaml12 import write_yaml
 
 
@@ -16,7 +16,7 @@ def names() -> list[str]:
 
 def get(name: str) -> Callable:
   """A combinator: (method, facts…, *, settings…) -> method."""
-  return getattr(_module(name), name)
+  return factory_in(_module(name), 'combinator')
 
 
 def version(name: str) -> int:
@@ -41,5 +41,5 @@ def _write(name: str, settings: dict[str, Any]) -> str:
 
 def _module(name: str):
   if name not in names():
-    raise BadSetting(f'There is no combinator {name!r}; {suggest(name, names())}')
+    raise BadSetting(f'There is no combinator {short(name)}; {suggest(name, names())}')
   return importlib.import_module(f'{__name__}.{name}')

@@ -38,7 +38,7 @@ def read_meta(name: str, root: Path) -> Meta | None:
   file = decoded_folder(name, root) / META
   if not file.is_file():
     return None
-  raw = json.loads(file.read_text())
+  raw = json.loads(file.read_text(encoding='utf-8'))
   return Meta(**raw | {'label_names': tuple(raw['label_names']), 'shape': tuple(raw['shape'])})
 
 
@@ -143,7 +143,7 @@ def _read_folds(file: Path, images: np.ndarray, train: np.ndarray) -> list[np.nd
   """The official folds as ascending positions in the training part, validation images left out."""
   if not file.is_file():
     return []
-  saved = json.loads(file.read_text())
+  saved = json.loads(file.read_text(encoding='utf-8'))
   places: dict[str, list[int]] = {}
   for place, image in enumerate(images):
     places.setdefault(image_digest(image), []).append(place)

@@ -80,7 +80,7 @@ def check_prepared(name: str, root: Path) -> None:
   info = prepared_folder(name, root) / 'dataset_info.json'
   if not info.is_file():
     raise BadSetting(missing(name, root))
-  file_format = json.loads(info.read_text()).get('fileFormat', 'tfrecord')
+  file_format = json.loads(info.read_text(encoding='utf-8')).get('fileFormat', 'tfrecord')
   if file_format != 'array_record':
     raise BadSetting(
       f'{info.parent} holds {name} as {file_format}, which only TensorFlow reads; '

@@ -111,7 +111,7 @@ def write(record: Mapping[str, Any], folder: Path) -> Path:
   text = json.dumps(_finite(record), indent=1, sort_keys=True, allow_nan=False) + '\n'
   handle, temporary = tempfile.mkstemp(dir=folder, prefix='.', suffix='.tmp')
   try:
-    with os.fdopen(handle, 'w') as file:
+    with os.fdopen(handle, 'w', encoding='utf-8') as file:
       file.write(text)
       file.flush()
       os.fsync(file.fileno())
@@ -145,7 +145,7 @@ def _finite(value: Any) -> Any:
 def read(path: Path) -> Tree:
   """One record; raises `BadSetting` naming the file where it is not one."""
   try:
-    tree = json.loads(path.read_text())
+    tree = json.loads(path.read_text(encoding='utf-8'))
     Record.model_validate(tree)
   except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
     raise BadSetting(f'{path} is not a readable record: {error}.') from None

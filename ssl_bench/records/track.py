@@ -81,7 +81,7 @@ def _pending(records: Iterable[Mapping[str, Any]], marked: Path, mode: str, proj
     where = [FORMAT, project, *([os.environ.get('WANDB_BASE_URL')] if mode == 'online' else [])]
     seal = hashlib.sha256(json.dumps([where, record], sort_keys=True).encode()).hexdigest()
     marker = marked / f'{record["id"]}.{mode}'
-    if not marker.is_file() or marker.read_text() != seal:
+    if not marker.is_file() or marker.read_text(encoding='utf-8') != seal:
       pending.append([record, str(marker), seal])
   return pending
 
@@ -115,7 +115,8 @@ def _run_child(task: str, environment: dict[str, str], place: Path, seconds: flo
     stdin=subprocess.PIPE,
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,
-    text=True,
+    encoding='utf-8',
+    errors='replace',
     cwd=place,
     env=environment,
     start_new_session=True,
