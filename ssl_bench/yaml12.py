@@ -101,6 +101,10 @@ def _scalar(node: yaml.Node, kind: str) -> str:
   return text
 
 
+def _null(loader: _Loader, node: yaml.Node) -> None:
+  _scalar(node, 'null')
+
+
 def _int(loader: _Loader, node: yaml.Node) -> int:
   text = _scalar(node, 'int')
   if len(text) > DIGITS:
@@ -146,7 +150,7 @@ for _kind, (_pattern, _first) in _CORE.items():
   for _class in (_Loader, Dumper):
     _class.add_implicit_resolver(_TAG + _kind, re.compile(rf'(?:{_pattern})\Z'), list(_first))
 _BOOLS = {'true': True, 'false': False}
-_Loader.add_constructor(_TAG + 'null', lambda loader, node: _scalar(node, 'null') and None)
+_Loader.add_constructor(_TAG + 'null', _null)
 _Loader.add_constructor(_TAG + 'bool', lambda loader, node: _BOOLS[_scalar(node, 'bool').lower()])
 _Loader.add_constructor(_TAG + 'int', _int)
 _Loader.add_constructor(_TAG + 'float', _float)

@@ -51,8 +51,8 @@ def expand(
 
   Args:
     path: the file.
-    overrides: settings as key=value, for all trials.
-    select: which trials to keep, by terms such as seed=0 (`grid.select`); all without one.
+    overrides: settings as key=value, for all trials that are kept.
+    select: which of the file's trials to keep, by terms such as seed=0 (`grid.select`); all without one.
     need_data: whether the data sets have to be here.
   """
   path = Path(path)
@@ -72,19 +72,35 @@ def expand(
     check_overrides([cell for block in blocks for cell in block], overrides)
   except BadSetting as error:
     raise BadSetting(f'{path}: {error}') from None
-  trials: dict[str, Trial] = {}
-  for number, block in enumerate(blocks, 1):
-    try:
-      for cell in block:
-        tree = assemble(base, changes, cell, overrides)
-        if need_data:
-          check_data(tree)
-        config = validate(adopt(tree, base))
-        trials.setdefault(str(to_dict(config)), Trial(cell, config))
-    except BadSetting as error:
-      raise BadSetting(f'{path}, block {number}: {error}') from None
-  chosen = choose(list(trials.values()), select) if select else trials.values()
-  return Grid(name, tuple(trial.config for trial in chosen))
+  numbered = [(number, cell) for number, block in enumerate(blocks, 1) for cell in block]
+  if select:
+    there = [_trial(path, base, changes, number, cell, ()) for number, cell in numbered]
+    chosen = set(map(id, choose(there, select)))
+    numbered = [one for one, trial in zip(numbered, there) if id(trial) in chosen]
+  configs: dict[str, Config] = {}
+  for number, cell in numbered:
+    config = _trial(path, base, changes, number, cell, overrides, need_data).config
+    configs.setdefault(str(to_dict(config)), config)
+  return Grid(name, tuple(configs.values()))
+
+
+def _trial(
+  path: Path,
+  base: Path,
+  changes: Mapping[str, Any],
+  number: int,
+  cell: Mapping[str, Any],
+  overrides: Sequence[str],
+  need_data: bool = False,
+) -> Trial:
+  """A cell of block `number`, as a config."""
+  try:
+    tree = assemble(base, changes, cell, overrides)
+    if need_data:
+      check_data(tree)
+    return Trial(cell, validate(adopt(tree, base)))
+  except BadSetting as error:
+    raise BadSetting(f'{path}, block {number}: {error}') from None
 
 
 def check_name(path: Path, name: Any) -> str:
