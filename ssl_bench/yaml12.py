@@ -119,6 +119,8 @@ def _float(loader: _Loader, node: yaml.Node) -> float:
 def _text(loader: _Loader, node: yaml.Node) -> str:
   if not isinstance(node, yaml.ScalarNode):
     raise _wrong('this is no text, as its tag says', node)
+  if re.search('[\ud800-\udfff]', node.value):
+    raise _wrong('half a character, a surrogate', node)
   return node.value
 
 

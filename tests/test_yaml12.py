@@ -55,6 +55,7 @@ WRONG = {
   '!!timestamp 2026-13-45': (1, "no tag '!!timestamp'"),
   '!!binary x': (1, "no tag '!!binary'"),
   '!!python/object/apply:os.getcwd []': (1, "no tag '!!python/object/apply:os.getcwd'"),
+  '"a\\ud800"': (1, 'half a character'),
   'a: b: c': (1, 'mapping values are not allowed here'),
   '--- 1\n--- 2': (2, 'another document'),
   'a\0b': (None, 'special characters are not allowed'),
