@@ -21,7 +21,7 @@ STEPS = 2**31  # that a run stays below, and so does what counts them
 SEEDS = 2**32
 IMAGES = 2**31
 # Numbers that are traced in single precision, far from what it takes for infinity or zero.
-MOST, LEAST = 1e9, 1e-9
+MOST, LEAST = 10**9, 1e-9
 
 
 class Section(BaseModel):
