@@ -32,10 +32,6 @@ def path(tmp_path):
   return tmp_path / 'grid.yaml'
 
 
-def kept(config):
-  return lambda test: [c for c in config if test(c)]
-
-
 SELECTIONS = [
   (['seed=0'], lambda c: c.seed == 0),
   (['seed=0|2'], lambda c: c.seed in (0, 2)),
