@@ -3,9 +3,12 @@
 Every command imports what it needs when it runs, so that help comes at once.
 """
 
+import errno
 import os
 import shlex
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,8 +24,14 @@ app.add_typer(data_app, name='data')
 BOARD = Path('leaderboard/records')
 
 Overrides = Annotated[list[str] | None, typer.Argument(help='Settings as key=value; they win over the file.')]
+Select = Annotated[
+  list[str] | None,
+  typer.Option(help="Only trials of which this holds, such as 'seed=0', 'method=fixmatch, labels=20|40'."),
+]
 Runs = Annotated[Path, typer.Option(help='Where everything that a run writes goes.')]
-Workers = Annotated[int, typer.Option(min=0, help='Processes; 0: one a core, or one for an accelerator.')]
+Workers = Annotated[
+  int, typer.Option(min=0, max=1024, help='Processes; 0: one a core, or one for an accelerator.')
+]
 Wandb = Literal['offline', 'online', 'disabled']
 Mirror = Annotated[Wandb, typer.Option(help='How to mirror to Weights & Biases.')]
 Again = Annotated[
@@ -31,30 +40,70 @@ Again = Annotated[
 AgainGrid = Annotated[
   bool, typer.Option('--again', help='Run again what other code recorded; the old is kept in replaced/.')
 ]
+INTERRUPTED = 128 + signal.SIGINT
 NoTiming = Annotated[bool, typer.Option('--no-timing', help='Leave out what a clock wrote.')]
 
 
 def main() -> None:
-  """The entry point: what a user got wrong is one sentence and exit code 2."""
+  """The entry point: what a user got wrong is one sentence and exit code 2, a key that interrupts is 130."""
   numerics.pin()
+  for stream in (sys.stdout, sys.stderr):
+    if hasattr(stream, 'reconfigure'):
+      stream.reconfigure(errors='replace')  # a terminal that lacks a sign shows another one
   try:
-    sys.exit(app(standalone_mode=False))
+    code = _run()
+    sys.stdout.flush()
+  except OSError as error:
+    code = _no_room(error)
+  except KeyboardInterrupt:
+    code = INTERRUPTED
+  sys.exit(code)
+
+
+def _run() -> int:
+  """The exit code of the command; raises `OSError` where it is no file of a user's that fails."""
+  try:
+    return app(standalone_mode=False) or 0
+  except SystemExit as end:
+    if not isinstance(end.code, int | None):
+      raise
+    return end.code or 0
   except BadSetting as error:
-    sys.exit(_complain(str(error)))
+    return _complain(str(error))
   except OSError as error:
     if not error.filename:
       raise
-    sys.exit(_complain(f'{error.filename}: {error.strerror}.'))
+    return _complain(f'{error.filename}: {error.strerror}.')
   except Exception as error:  # a command line that does not parse is an exception of typer's or of click's
+    if type(error).__name__ == 'Abort':  # what click makes of a key that interrupts
+      return INTERRUPTED
     if not hasattr(error, 'format_message'):
       raise
     text = error.format_message().replace('Value error, ', '')
     is_help = not text or 'Usage:' in text  # a command that stands alone asks for its help
-    sys.exit(print(text) if is_help else _complain(text))
+    if is_help:
+      print(text)
+    return 0 if is_help else _complain(text)
+
+
+def _no_room(error: OSError) -> int:
+  """The exit code where standard output takes nothing, or a disk is full; raises other errors again."""
+  try:
+    print(flush=True)  # tells whether it was standard output
+  except OSError:
+    with suppress(OSError, ValueError):  # the end of the process does not try a third time
+      os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):  # whoever read has enough
+      return 1
+    return _complain(f'Nothing can be written to standard output: {error.strerror}.')
+  if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+    raise error
+  return _complain(f'{error.strerror}.')
 
 
 def _complain(text: str) -> int:
-  print(f'ssl-bench: {text}', file=sys.stderr)
+  with suppress(OSError):
+    print(f'ssl-bench: {" ".join(text.splitlines())}', file=sys.stderr)
   return 2
 
 
@@ -93,6 +142,7 @@ def grid(
   file: Path,
   overrides: Overrides = None,
   runs: Runs = Path('runs'),
+  select: Select = None,
   workers: Workers = 0,
   wandb: Mirror = 'offline',
   no_timing: NoTiming = False,
@@ -102,7 +152,7 @@ def grid(
   _prepare(runs)
   from ssl_bench.grid.expand import expand
 
-  found = expand(file, overrides or (), need_data=True)
+  found = expand(file, overrides or (), select=select or (), need_data=True)
   from ssl_bench.grid.whole import run_whole
 
   sys.exit(run_whole(found, runs, workers or None, wandb, timing=not no_timing, again=again))
@@ -162,7 +212,7 @@ def list_(
 def speed(
   config: Path,
   overrides: Overrides = None,
-  steps: Annotated[int, typer.Option(min=20, help='Steps of each measurement.')] = 200,
+  steps: Annotated[int, typer.Option(min=20, max=1_000_000, help='Steps of each measurement.')] = 200,
 ) -> None:
   """Measure training: the loop against its bare step, the step's parts, images/s, GFLOP/s, compile time."""
   from ssl_bench import config as configs

@@ -4,17 +4,19 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field, StrictFloat, StrictInt, ValidationError, field_validator, model_serializer
+from pydantic import ValidationError
 
 from ssl_bench import methods
 from ssl_bench.complaint import explain, say
-from ssl_bench.schema import Batch, Checkpoint, Ema, Evaluate, Federated, Private, Section, Stress
-from ssl_bench.signature import BadSetting, suggest
+from ssl_bench.resolve import resolve
+from ssl_bench.schema import ADDED, Config
+from ssl_bench.signature import BadSetting
 from ssl_bench.tree import (
   NAMED,
   check_file,
+  is_file,
   merge,
   overlay,
   parse_override,
@@ -23,54 +25,8 @@ from ssl_bench.tree import (
   spell_out,
 )
 
-Protocol = Literal['smoke', 'budget', 'paper']
-POLICIES = ('weak', 'strong')  # what a view can name
-FURTHER = ('other', 'local')  # what else it can: a second global view (by default `strong`), and small crops
-
-
-class Config(Section):
-  """Everything that decides a trial."""
-
-  dataset: str
-  labels: StrictInt | StrictFloat = Field(gt=0)  # a count, or a fraction of the training part
-  split_seed: StrictInt = Field(0, ge=0)
-  fold: StrictInt | None = Field(None, ge=0)  # an official labeled fold, where the set has them (STL-10)
-  seed: StrictInt = Field(0, ge=0, lt=2**32)
-  protocol: Protocol = 'budget'
-  method: dict[str, Any]
-  net: dict[str, Any]
-  batch: Batch = Batch()
-  steps: StrictInt = Field(ge=1, lt=2**31)
-  optimizer: dict[str, Any]
-  ema: Ema | None = Ema()
-  augment: dict[str, str]
-  evaluate: Evaluate = Evaluate()
-  checkpoint: Checkpoint = Checkpoint()
-  log_every: StrictInt = Field(50, ge=1)
-  stress: Stress | None = None
-  combine: tuple[str, ...] = ()  # combinators over the method, the first the innermost
-  federated: Federated | None = None
-  private: Private | None = None
-  teacher: dict[str, Any] | None = None  # another trial's config, where a trained network is needed first
-  text_net: dict[str, Any] | None = None  # the net for captions, where a method reads them
-
-  @field_validator('combine', mode='before')
-  @classmethod
-  def _in_a_line(cls, value: Any) -> Any:
-    if isinstance(value, str):
-      return tuple(part for part in value.split('|') if part.strip() not in ('', 'none'))
-    return value
-
-  @model_serializer(mode='wrap')
-  def _write(self, write: Any) -> dict[str, Any]:
-    fields = type(self).model_fields
-    return {k: v for k, v in write(self).items() if k not in ADDED or getattr(self, k) != fields[k].default}
-
-
 # What a config says about how to run, not about what comes out.
 MANNER = ('checkpoint',)
-# Added later: written only where they are not their default, so that earlier records keep their identity.
-ADDED = ('stress', 'combine', 'federated', 'private', 'teacher', 'text_net')
 # What a teacher that names a config takes from there; the rest (labels, seeds, steps) is the student's.
 RECIPE = ('method', 'combine', 'net', 'text_net', 'optimizer', 'ema', 'augment', 'teacher')
 
@@ -90,7 +46,7 @@ def load(path: str | Path, overrides: Iterable[str] = (), *, need_data: bool = F
 
 def read_own(path: Path) -> dict[str, Any]:
   """What a method's file says itself; without a file, its name."""
-  is_name = path.suffix == '.yaml' and path.stem in methods.names() and not path.exists()
+  is_name = path.suffix == '.yaml' and path.stem in methods.names() and not is_file(path)
   if is_name and read_protocol(path.parent):
     return {'method': {'name': path.stem}}
   check_file(path, 'config')
@@ -151,7 +107,7 @@ def validate(tree: Mapping[str, Any]) -> Config:
   try:
     config = Config.model_validate(tree)
   except ValidationError as error:
-    raise BadSetting(explain(error.errors()[0], tree, Config)) from None
+    raise BadSetting(explain(error.errors(), tree, Config)) from None
   return resolve(config)
 
 
@@ -175,109 +131,18 @@ def _inherit(tree: Mapping[str, Any]) -> Any:
   return to_dict(_as_teacher(teacher))
 
 
-def resolve(config: Config) -> Config:
-  """Checks names and settings against the signatures they belong to, and writes out the defaults."""
-  from ssl_bench import augment, combine, data, methods, nets
-  from ssl_bench.train import optim
-
-  data.check_name(config.dataset)
-  for need in POLICIES:
-    if need not in config.augment:
-      raise BadSetting(f'augment needs a policy named {need!r}, such as augment.{need}=none.')
-  for name in config.augment:
-    if name not in POLICIES + FURTHER:
-      raise BadSetting(f'There is no policy {name!r} in augment; {suggest(name, POLICIES + FURTHER)}')
-  for text in config.augment.values():
-    augment.parse(text)
-  if config.stress is not None:
-    _check_stress(config.stress)
-  if isinstance(config.labels, float) and config.labels > 1:
-    raise BadSetting(f'labels is a count or a fraction up to 1, not {config.labels}.')
-  if config.federated:
-    _check_rounds(config.federated, config.steps)
-  if config.private and config.federated:
-    raise BadSetting('Private training happens in one place here; leave federated or private out.')
-  if config.teacher and (config.private or config.teacher.get('private')):
-    raise BadSetting('ε of a student or a teacher says nothing of both; leave teacher or private out.')
-  method = _named('method', config.method, methods.get)
-  _check_teacher(method['name'], config.teacher, config.stress)
-  _check_text(method['name'], config.text_net)
-  return config.model_copy(
-    update={
-      'method': method,
-      'net': _named('net', config.net, nets.get),
-      'text_net': config.text_net and _named('text_net', config.text_net, nets.get),
-      'optimizer': optim.check_optimizer(config.optimizer),
-      'combine': combine.resolve(config.combine),
-      'stress': None if config.stress == Stress() else config.stress,
-    }
-  )
-
-
-def _check_rounds(rounds: Federated, steps: int) -> None:
-  """Raises `BadSetting` for a split that cannot be read, or steps that do not make whole rounds."""
-  from ssl_bench.data.clients import parse_split
-
-  parse_split(rounds.split)
-  if steps % rounds.local_steps:
-    raise BadSetting(f'steps={steps} must be whole rounds of federated.local_steps={rounds.local_steps}.')
-
-
-def _check_teacher(method: str, teacher: Any, stress: Stress | None) -> None:
-  """Raises `BadSetting` where a method that needs a teacher has none, or one that has no use for it has."""
-  from ssl_bench.signature import needs
-
-  needed = needs(methods.get(method), 'teacher')
-  if teacher and needed is None:
-    raise BadSetting(f'{method} has no use for a teacher; leave it out, or write teacher=null.')
-  if teacher and (teacher.get('stress') or {}) != (stress.model_dump(mode='json') if stress else {}):
-    raise BadSetting("teacher: its stress must be the student's; leave it out.")
-  if not teacher and needed:
-    raise BadSetting(
-      f'{method} needs a teacher, a trial that is trained first, such as '
-      'teacher={config: fixmatch.yaml} or teacher={method: fixmatch}.'
-    )
-
-
-def _check_stress(stress: Stress) -> None:
-  from ssl_bench import augment
-
-  if stress.mismatch is not None and stress.imbalance is not None:
-    raise BadSetting('stress: mismatch and imbalance both say which classes there are; leave one out.')
-  if isinstance(stress.unlabeled, float) and stress.unlabeled > 1:
-    raise BadSetting(f'stress.unlabeled is a count or a fraction up to 1, not {stress.unlabeled}.')
-  if stress.shift is not None:
-    augment.parse(stress.shift)
-
-
-def _check_text(method: str, text_net: Any) -> None:
-  """Raises `BadSetting` where a method that reads captions has no net for them, or another method has one."""
-  from ssl_bench.signature import needs
-
-  reads = needs(methods.get(method), 'text_encoder') is not None
-  if text_net and not reads:
-    raise BadSetting(f'{method} reads no captions; leave text_net out, or write text_net=null.')
-  if reads and not text_net:
-    raise BadSetting(f'{method} reads captions and needs a net for them, such as text_net=sequence.')
-
-
-def _named(section: str, tree: Mapping[str, Any], get) -> dict[str, Any]:
-  from ssl_bench.signature import check
-
-  if 'name' not in tree:
-    raise BadSetting(f'{section} needs a name, such as {section}={{name: …}}.')
-  given = {k: v for k, v in tree.items() if k != 'name'}
-  return {'name': tree['name'], **check(get(tree['name']), given, f'{section} {tree["name"]}')}
-
-
 def to_dict(config: Config) -> dict[str, Any]:
   """Plain data: what a record holds and a digest covers."""
-  return json.loads(config.model_dump_json())
+  return json.loads(config.model_dump_json(), parse_constant=_refuse)
+
+
+def _refuse(constant: str) -> Any:
+  raise ValueError(f'A config holds {constant}, which no record can.')
 
 
 def digest(*parts: Any) -> str:
-  """16 hex digits of the SHA-256 of the parts, written as canonical JSON."""
-  text = json.dumps(parts, sort_keys=True, separators=(',', ':'))
+  """16 hex digits of the SHA-256 of the parts as canonical JSON; raises ValueError for what is not finite."""
+  text = json.dumps(parts, sort_keys=True, separators=(',', ':'), allow_nan=False)
   return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -8,15 +8,25 @@ import difflib
 import inspect
 import math
 import re
+import sys
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from types import ModuleType
 from typing import Annotated, Any, Literal, NamedTuple
 
 import yaml
 
+from ssl_bench.yaml12 import fault_of, is_yaml, parse_yaml
+
 STATIC = 'static'
 Static = Annotated[float, STATIC]  # a float that decides a shape: compiled, not traced
+
+
+# What single precision holds, in which numbers are traced: others would be used as infinity or zero.
+LARGEST, SMALLEST = 3.4028234663852886e38, 1.1754943508222875e-38
+MOST = 2**31 - 1  # the largest whole number where no range says otherwise
+LONGEST = 100  # values in a list
 
 
 class BadSetting(ValueError):
@@ -43,7 +53,9 @@ class Range(NamedTuple):
 
 
 def _ends(value: float) -> str:
-  return str(value).replace('inf', '∞') if math.isinf(value) else f'{value:g}'
+  if math.isinf(value):
+    return str(value).replace('inf', '∞')
+  return str(value) if isinstance(value, int) else f'{value:g}'
 
 
 POSITIVE = Range(0, above=True)
@@ -67,6 +79,15 @@ class Setting(NamedTuple):
   @property
   def required(self) -> bool:
     return self.default is inspect.Parameter.empty
+
+
+def factory_in(module: ModuleType, kind: str) -> Callable:
+  """The factory of a module, which has the module's name; raises `BadSetting` where there is none."""
+  name = module.__name__.rpartition('.')[-1]
+  factory = getattr(module, name, None)
+  if not inspect.isfunction(factory):
+    raise BadSetting(f'The file of {kind} {name} must define a function {name}.')
+  return factory
 
 
 @cache
@@ -113,7 +134,7 @@ def check(factory: Callable, given: Mapping[str, Any], where: str | None = None)
   settings = settings_of(factory)
   for name in given:
     if name not in settings:
-      raise BadSetting(f'{where} has no setting {name!r}; {suggest(name, settings)}')
+      raise BadSetting(f'{where} has no setting {short(name)}; {suggest(name, settings)}')
   checked = {}
   for name, setting in settings.items():
     if name in given:
@@ -129,12 +150,34 @@ def convert(setting: Setting, value: Any, where: str) -> Any:
   """`value` as the setting's type; raises `BadSetting` if it does not fit."""
   fitted = _fit(setting.type, value)
   if fitted is _MISFIT:
-    raise BadSetting(f'{where}: {setting.name} must be {describe_type(setting.type)}, not {value!r}.')
-  if setting.range is not None and fitted is not None:
-    for one in fitted if isinstance(fitted, tuple) else (fitted,):
-      if one not in setting.range:
-        raise BadSetting(f'{where}: {setting.name} must be in {setting.range}, not {value!r}.')
+    raise BadSetting(f'{where}: {setting.name} must be {describe_type(setting.type)}, not {short(value)}.')
+  many = fitted if isinstance(fitted, tuple) else (fitted,)
+  if len(many) > LONGEST:
+    raise BadSetting(f'{where}: {setting.name} holds {len(many)} values; at most {LONGEST} can be.')
+  for one in many:
+    limits = setting.range or (Range(-MOST, MOST) if type(one) is int else None)
+    if limits is not None and one is not None and one not in limits:
+      raise BadSetting(f'{where}: {setting.name} must be in {limits}, not {short(value)}.')
+    if isinstance(one, float) and not fits_single(one):
+      raise BadSetting(
+        f'{where}: {setting.name} must be 0 or from {SMALLEST:.1e} to {LARGEST:.1e} in size, '
+        f'what single precision holds, not {short(value)}.'
+      )
   return fitted
+
+
+def fits_single(value: float) -> bool:
+  """Whether a finite number stays what it is, but for rounding, in single precision."""
+  return value == 0 or SMALLEST <= abs(value) <= LARGEST
+
+
+def short(value: Any, most: int = 80) -> str:
+  """A value as Python writes it, cut where it is long."""
+  try:
+    text = repr(value)
+  except ValueError:  # a whole number of thousands of digits
+    return 'a number of thousands of digits'
+  return text if len(text) <= most else f'{text[:most]}…'
 
 
 _MISFIT = object()
@@ -163,7 +206,7 @@ def _fit(hint: Any, value: Any) -> Any:
     return value if isinstance(value, int) and not isinstance(value, bool) else _MISFIT
   if hint is float:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if number and math.isfinite(value) else _MISFIT
+    return float(value) + 0.0 if number and abs(value) <= sys.float_info.max else _MISFIT  # -0.0 is 0.0
   return value if isinstance(value, hint) else _MISFIT
 
 
@@ -182,23 +225,41 @@ def describe_type(hint: Any) -> str:
 def suggest(name: Any, known: Iterable[str]) -> str:
   """`did you mean …?`, or the whole list where nothing is near."""
   known = list(known)
-  if near := difflib.get_close_matches(str(name), known, n=1, cutoff=0.5):
-    return f'did you mean {near[0]!r}?'
+  if near := nearest(name, known):
+    return f'did you mean {near!r}?'
   return f'choose from {", ".join(known)}.' if known else 'it has none.'
+
+
+def nearest(name: Any, known: Iterable[str]) -> str | None:
+  """The known name that `name` may have meant, if one is near; capitals, `-` and `_` do not count."""
+  plain = {_plain(one): one for one in reversed(list(known))}
+  near = difflib.get_close_matches(_plain(str(name)[:200]), plain, n=1, cutoff=0.5)
+  return plain[near[0]] if near else None
+
+
+def _plain(name: str) -> str:
+  return re.sub(r'[-_\s]', '', name.casefold())
 
 
 def parse_call(text: str) -> tuple[str, list[Any], dict[str, Any]]:
   """`'cutout(16, fill=gray)'` as `('cutout', [16], {'fill': 'gray'})`; values are read as YAML."""
   match = re.fullmatch(r'\s*([A-Za-z_]\w*)\s*(?:\((.*)\))?\s*', text, re.DOTALL)
   if not match:
-    raise BadSetting(f'{text.strip()!r} is not of the form name(value, name=value).')
-  positional, named = [], {}
-  for part in _split(match[2] or ''):
+    raise BadSetting(f'{short(text.strip())} is not of the form name(value, name=value).')
+  positional: list[Any] = []
+  named: dict[str, Any] = {}
+  for part in split(match[2]) if (match[2] or '').strip() else ():
     name, eq, value = part.partition('=')
+    if not part.strip():
+      raise BadSetting(f'{short(text.strip())}: a value is missing beside a comma.')
     if eq and name.strip().isidentifier():
+      if name.strip() in named:
+        raise BadSetting(f'{short(text.strip())}: {name.strip()} stands twice; leave one of them out.')
       named[name.strip()] = _read_part(value, text)
     elif named:
-      raise BadSetting(f'{text.strip()!r}: {part.strip()!r} stands after a named value; name it too.')
+      raise BadSetting(
+        f'{short(text.strip())}: {short(part.strip())} stands after a named value; name it too.'
+      )
     else:
       positional.append(_read_part(part, text))
   return match[1], positional, named
@@ -207,34 +268,21 @@ def parse_call(text: str) -> tuple[str, list[Any], dict[str, Any]]:
 def _read_part(part: str, text: str) -> Any:
   try:
     return parse_yaml(part)
-  except yaml.YAMLError:
-    raise BadSetting(f'{text.strip()!r}: {part.strip()!r} cannot be read as a value.') from None
+  except yaml.YAMLError as error:
+    why = f': {fault_of(error)[1]}.' if is_yaml(error) else '.'
+    raise BadSetting(f'{short(text.strip())}: {short(part.strip())} cannot be read as a value{why}') from None
 
 
-class _Loader(yaml.SafeLoader):
-  """YAML in which 1e-3 is a number, as version 1.2 has it."""
-
-
-_Loader.add_implicit_resolver(
-  'tag:yaml.org,2002:float', re.compile(r'[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$'), list('-+.0123456789')
-)
-
-
-def parse_yaml(text: str) -> Any:
-  """Plain data; raises `yaml.YAMLError`."""
-  return yaml.load(text, _Loader)
-
-
-def _split(text: str, at: str = ',') -> list[str]:
-  """Splits at commas that stand outside brackets."""
+def split(text: str, at: str = ',') -> list[str]:
+  """Splits at commas, or at another character, that stand outside brackets."""
   parts, depth, start = [], 0, 0
   for i, c in enumerate(text):
-    depth += (c in '([') - (c in ')]')
+    depth += (c in '([{') - (c in ')]}')
     if c == at and depth == 0:
       parts.append(text[start:i])
       start = i + 1
   parts.append(text[start:])
-  return [p for p in parts if p.strip()]
+  return parts
 
 
 def bind(factory: Callable, positional: Iterable[Any], named: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,39 +2,42 @@
 
 import copy
 import json
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ssl_bench.signature import BadSetting, parse_yaml, suggest
+from ssl_bench import methods
+from ssl_bench.signature import BadSetting, nearest, short, suggest
+from ssl_bench.yaml12 import fault_of, is_yaml, parse_yaml
 
-NAMED = (
-  'method',
-  'net',
-  'text_net',
-  'optimizer',
-)  # sections {name: …, setting: …} checked against a signature
+NAMED = ('method', 'net', 'text_net', 'optimizer')  # sections {name: …}, checked against a signature
+PLACES = {'config': 'configs', 'grid': 'experiments'}  # where files of a kind usually lie
+Place = tuple[str, ...]  # the names that lead to a setting
+NAME_BYTES = 255  # that a file's name may have
 EXACT = 2**53  # below which a float without a fraction reads better as a whole number
 
 
 def read_protocol(folder: Path) -> dict[str, Any]:
   """What every method shares on a dataset, or nothing."""
   path = folder / '_protocol.yaml'
-  return read_sections(path) if path.is_file() else {}
+  return read_sections(path) if is_file(path) else {}
 
 
-def read_sections(path: Path) -> dict[str, Any]:
+def read_sections(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
   """A file's settings over those of the file beside it that it names as its `base`, if it does."""
   tree = spell_out(read_yaml(path))
   base = tree.pop('base', None)
   if base is None:
     return tree
-  under = path.parent / str(base)
-  if under == path or not under.is_file():
-    raise BadSetting(f'{path}: base must name another file in {path.parent}; there is no {base!r}.')
-  return merge(read_sections(under), tree)
+  under = path.parent / base if isinstance(base, str) else path
+  if not is_file(under) or under.resolve() == path.resolve():
+    raise BadSetting(f'{path}: base must name another file in {path.parent}; there is no {short(base)}.')
+  if under.resolve() in above:
+    raise BadSetting(f'{path}: its base {base!r} stands on this file itself; leave one of them out.')
+  return merge(read_sections(under, (*above, path.resolve())), tree)
 
 
 def spell_out(tree: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,27 +51,55 @@ def spell_out(tree: Mapping[str, Any]) -> dict[str, Any]:
   return {key: spelled(key, value) for key, value in tree.items()}
 
 
+def is_file(path: Path) -> bool:
+  """Whether there is such a file; no, where there cannot be one of that name."""
+  try:
+    return path.is_file()
+  except OSError:
+    return False
+
+
 def check_file(path: Path, kind: str) -> None:
-  """Raises `BadSetting` with the nearest right name where `path` is no file."""
-  if path.is_file():
+  """Raises `BadSetting` with the nearest right name where `path` is no file of a `kind`, config or grid."""
+  if is_file(path):
     return
-  folder = path if path.is_dir() else path.parent
-  near = sorted(str(p) for p in folder.glob('*.yaml') if not p.name.startswith('_'))
-  what = f'{str(path)!r} is a folder, not a {kind}' if path.is_dir() else f'There is no {kind} {str(path)!r}'
-  told = f'choose from {", ".join(near)}.' if path.is_dir() else suggest(path, near)
-  raise BadSetting(f'{what}; {told}' if near else f'{what}.')
+  if any(len(os.fsencode(part)) > NAME_BYTES for part in path.parts):
+    raise BadSetting(f'There can be no {kind} {short(str(path))}: its name is too long.')
+  is_folder = path.is_dir()
+  near = sorted(str(p) for p in (path if is_folder else path.parent).glob('*.yaml') if p.name[0] != '_')
+  if is_folder:
+    what = f'{str(path)!r} is a folder, not a {kind}'
+    told = f'choose from {", ".join(near)}.' if near else ''
+  else:
+    what = f'There is no {kind} {str(path)!r}'
+    meant = _meant(path, kind)
+    told = f'a {kind} is a file, such as {meant}.' if meant else suggest(path, near) if near else ''
+  raise BadSetting(f'{what}; {told}' if told else f'{what}.')
+
+
+def _meant(path: Path, kind: str) -> str | None:
+  """The file that is meant where somebody writes a method's name, or a grid's, in its place."""
+  if str(path) not in (path.stem, f'{path.stem}.yaml'):
+    return None
+  files = sorted(p for p in Path(PLACES[kind]).glob('**/*.yaml') if p.name[0] != '_')
+  files = sorted(files, key=lambda p: p.parent.name != 'digits')
+  names = [p.stem for p in files] + (methods.names() if kind == 'config' else [])
+  name = nearest(path.stem, names)
+  usual = Path(PLACES[kind]) / 'digits' / f'{name}.yaml'
+  return name and str(next((p for p in files if p.stem == name), usual))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
+  """What a file says; raises `BadSetting` where it is no text, no YAML, or no settings."""
   try:
-    tree = parse_yaml(path.read_text())
+    tree = parse_yaml(path.read_text(encoding='utf-8'))
   except UnicodeDecodeError:
     raise BadSetting(f'{path} is not a text file in UTF-8.') from None
   except yaml.YAMLError as error:
-    mark = getattr(error, 'problem_mark', None)
-    at = f' line {mark.line + 1}' if mark else ''
-    raise BadSetting(f'{path}{at} is not YAML: {getattr(error, "problem", error)}.') from None
-  if not isinstance(tree or {}, dict):
+    line, problem = fault_of(error)
+    what = 'cannot be read' if is_yaml(error) else 'is not YAML'
+    raise BadSetting(f'{path}{f" line {line}" if line else ""} {what}: {problem}.') from None
+  if tree is not None and not isinstance(tree, dict):
     raise BadSetting(f'{path} should hold settings of the form name: value.')
   return tree or {}
 
@@ -77,10 +108,12 @@ def parse_override(text: str) -> tuple[str, Any]:
   """`'method.threshold=0.9'` as ('method.threshold', 0.9)."""
   name, eq, value = text.partition('=')
   if not eq or not name.strip():
-    raise BadSetting(f'{text!r} is not of the form key=value.')
+    raise BadSetting(f'{short(text)} is not of the form key=value.')
   try:
     return name.strip(), parse_yaml(value)
-  except yaml.YAMLError:
+  except yaml.YAMLError as error:
+    if is_yaml(error) or value.lstrip()[:1] in ('{', '[', '"', "'"):
+      raise BadSetting(f'{short(text)} cannot be read: {fault_of(error)[1]}.') from None
     return name.strip(), value
 
 
@@ -104,6 +137,15 @@ def nest(name: str, value: Any) -> dict[str, Any]:
   for part in reversed(name.split('.')):
     value = {part: value}
   return spell_out(value)
+
+
+def leaves(tree: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
+  """(place, value) of everything in a tree that is no section with something in it."""
+  if isinstance(tree, Mapping) and tree:
+    for name, value in tree.items():
+      yield from leaves(value, (*place, str(name)))
+  else:
+    yield place, tree
 
 
 def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:

@@ -258,12 +258,14 @@ def try_record(rng: random.Random, folder: Path) -> str:
   place.mkdir()
   shutil.copy(good, place / good.name)
   (place / 'changed.json').write_text(text, encoding='utf-8')
-  found = gather([place])
+  found, bad = gather([place]), []
+  publish([place], folder / 'board', report=bad.append)
+  if bad != found.bad:
+    raise Wrong('the board does not tell all that was left out')
   for sentence in found.bad:
     one_sentence(sentence, 'a complaint')
     if 'changed.json' not in sentence:
       raise Wrong(f'a complaint does not name the file: {sentence}')
-  publish([place], folder / 'board')
   page = (folder / 'board' / 'README.md').read_text(encoding='utf-8')
   whole = page + (folder / 'board' / 'index.html').read_text(encoding='utf-8')
   if '<script>alert' in whole or '\nnan' in page or '| nan' in page:

@@ -1,5 +1,6 @@
 """The command line: help at once, lists from signatures, and what a user gets wrong is one sentence."""
 
+import errno
 import json
 import os
 import re
@@ -64,7 +65,7 @@ def test_list_shows_every_setting_with_default_and_range(monkeypatch, capsys):
   for name in (*methods.names(), *nets.names(), 'randaugment', 'cutout', 'sgd', 'lars', 'digits', 'stl10'):
     assert re.search(rf'^{name}\b', out, re.MULTILINE), name
   assert re.search(r'threshold +0\.95 +a number in \[0, 1\]', out)
-  assert re.search(r'widths +\(256, 256\) +a list of a whole number in \[1, ∞\), compiled', out)
+  assert re.search(r'widths +\(256, 256\) +a list of a whole number in \[1, 65536\], compiled', out)
   assert re.search(r'norm +batch +one of batch, group, layer, none, compiled', out)
 
 
@@ -94,6 +95,10 @@ WRONG_TRIALS = {
   'net={name: vit, dim: 10}': 'vit: dim 10 must be a multiple of heads',
   'optimizer.groups={hed: {lr: 1}}': "there are no parameters 'hed'; did you mean 'head'?",
   'dataset=cifar10': 'get it with: ssl-bench data prepare cifar10',
+  'dataset=fake_100000x100000x3': 'an image would have 30,000,000,000 values; at most 150,528 are made.',
+  'net={name: convnet, width: 99999999999}': 'net convnet: width must be in [1, 65536], not 99999999999.',
+  'net={name: convnet, width: 65536}': 'The networks have 386,5',
+  'evaluate.bootstrap=99999999999': 'evaluate.bootstrap must be less than or equal to 100000',
   'dataset=fake_8x8x2': 'images must have 1 or 3 channels, not 2.',
 }
 WRONG_WORDS = {
@@ -118,6 +123,28 @@ WRONG_WORDS = {
   ('grid', 'c/grid.yaml', 'fold=1'): 'has 0 folds; leave fold=1 out.',
   ('grid', 'c/grid.yaml', 'dataset=cifar10'): 'get it with: ssl-bench data prepare cifar10',
   ('grid', 'c/grid.yaml', 'evaluate.probes=[knn]'): 'simclr has no classifier of its own; add linear to',
+  (
+    'grid',
+    'c/grid.yaml',
+    'method=simclr',
+  ): "c/grid.yaml: 'method=simclr' would change method, which varies over",
+  ('grid', 'c/grid.yaml', '--select', 'seed=3'): '--select: seed is 0 in this grid, never 3.',
+  ('grid', 'c/grid.yaml', '--select', 'method=simclr,labels=7'): 'labels is 20 in this grid, never 7.',
+  ('grid', 'c/grid.yaml', '--workers', '99999999'): "Invalid value for '--workers'",
+  ('grid', 'w/train.yaml'): "w/train.yaml: 'train' is taken for something else beside grids",
+  (
+    'grid',
+    'w/twice.yaml',
+  ): "w/twice.yaml line 3 cannot be read: 'blocks' stands twice; leave one of them out.",
+  ('speed', 'c/fixmatch.yaml', '--steps', '99999999999'): "Invalid value for '--steps'",
+  (
+    'train',
+    'fixmatch',
+  ): "There is no config 'fixmatch'; a config is a file, such as configs/digits/fixmatch.yaml.",
+  ('train', 'c/fixmatch'): "There is no config 'c/fixmatch'; did you mean 'c/fixmatch.yaml'?",
+  ('train', f'c/{"x" * 300}.yaml'): 'its name is too long.',
+  ('train', 'w/circle.yaml'): 'stands on this file itself',
+  ('train', 'c/fixmatch.yaml', '--runs', 'x' * 300): 'File name too long.',
   ('grid', 'c/grid.yaml', '--workers', '-1'): "Invalid value for '--workers'",
   ('grid', 'c/grid.yaml', '--wandb', 'offlin'): "Invalid value for '--wandb': 'offlin' is not one of",
   ('list', 'metods'): "There is no list of 'metods'; did you mean 'methods'?",
@@ -141,6 +168,11 @@ def test_a_users_mistake_is_one_sentence_exit_code_2_and_nothing_written(
 ):
   (here / 'afile').write_text('')
   (here / 'c/grid.yaml').write_text('base: .\nblocks: [{method: [supervised, simclr]}]')
+  (here / 'w').mkdir()
+  (here / 'w/train.yaml').write_text('base: c\nblocks: [{method: supervised}]')
+  (here / 'w/twice.yaml').write_text('base: c\nblocks: [{method: supervised}]\nblocks: [{method: simclr}]')
+  (here / 'w/circle.yaml').write_text('base: elcric.yaml\nmethod: supervised')
+  (here / 'w/elcric.yaml').write_text('base: circle.yaml')
   monkeypatch.setenv('SSL_BENCH_DATA', str(here / 'data'))
   before = sorted(here.rglob('*'))
   code, _, errors = run(monkeypatch, capsys, *words)
@@ -198,6 +230,82 @@ def test_a_bad_record_is_named_the_good_ones_are_shown_and_submit_takes_neither(
   assert code == 0 and 'submitted' in (here / 'board/README.md').read_text()
   code, out, _ = run(monkeypatch, capsys, 'submit', 'given', '--ours')
   assert code == 0 and out.endswith('Now run: ssl-bench leaderboard\n')
+
+
+def test_a_refused_grid_compiles_nothing_into_its_folder(here):
+  """In a process of its own: where programs are kept is set once."""
+  (here / 'c/grid.yaml').write_text(
+    'base: .\nblocks: [{method: simclr, augment.strong: jitter, labels: [20, -1]}]'
+  )
+  code = (
+    'import sys; from ssl_bench.cli import main; sys.argv = sys.argv[:1] + ["grid", "c/grid.yaml"]; main()'
+  )
+  environment = {k: v for k, v in os.environ.items() if not k.startswith('JAX_')} | {'PYTHONPATH': str(ROOT)}
+  done = subprocess.run([sys.executable, '-c', code], env=environment, capture_output=True, text=True)
+  assert done.returncode == 2 and 'labels must be greater than 0, not -1' in done.stderr
+  assert not (here / 'runs').exists()
+
+
+def test_a_selection_is_what_a_grid_runs(monkeypatch, capsys, here):
+  from ssl_bench.grid import whole
+
+  (here / 'c/grid.yaml').write_text(
+    'base: .\nblocks: [{method: [simclr, supervised], labels: [20, 40], seed: [0, 1]}]'
+  )
+  seen = []
+  monkeypatch.setattr(whole, 'run_whole', lambda grid, *rest, **named: seen.extend(grid.configs) or 0)
+  words = ('c/grid.yaml', 'steps=24', '--select', 'method=simclr, labels=40', '--select', 'seed=1')
+  code, _, _ = run(monkeypatch, capsys, 'grid', *words)
+  assert code == 0
+  assert [(c.method['name'], c.labels, c.seed, c.steps) for c in seen] == [('simclr', 40, 1, 24)]
+
+
+@pytest.mark.parametrize('where', ['load', 'print'])
+def test_a_key_that_interrupts_is_exit_code_130(monkeypatch, capsys, here, where):
+  def interrupt(*words, **named):
+    raise KeyboardInterrupt
+
+  monkeypatch.setattr(
+    *{'load': ('ssl_bench.config.load',), 'print': ('ssl_bench.inventory.show',)}[where], interrupt
+  )
+  code, _, errors = run(
+    monkeypatch, capsys, *{'load': ('train', 'c/fixmatch.yaml'), 'print': ('list',)}[where]
+  )
+  assert code == 130 and 'Traceback' not in errors
+  monkeypatch.setattr(cli, 'app', interrupt)  # outside of any command
+  assert run(monkeypatch, capsys, 'list')[0] == 130
+
+
+@pytest.mark.skipif(not os.path.exists('/dev/full'), reason='needs a file that takes nothing')
+def test_a_standard_output_that_takes_nothing_is_one_sentence():
+  for words in (('list', 'optimizers'), ('--help',)):
+    with open('/dev/full', 'w') as full:
+      command = [sys.executable, '-m', 'ssl_bench.cli', *words]
+      environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+      done = subprocess.run(command, env=environment, stdout=full, stderr=subprocess.PIPE, text=True)
+    told = 'ssl-bench: Nothing can be written to standard output: No space left on device.\n'
+    assert (done.returncode, done.stderr) == (2, told)
+
+
+def test_a_full_disk_is_one_sentence_and_another_error_of_the_system_is_not_hidden(monkeypatch, capsys):
+  def fail(number):
+    def show(*words):
+      raise OSError(number, os.strerror(number))
+
+    return show
+
+  monkeypatch.setattr('ssl_bench.inventory.show', fail(errno.ENOSPC))
+  assert run(monkeypatch, capsys, 'list')[::2] == (2, 'ssl-bench: No space left on device.\n')
+  monkeypatch.setattr('ssl_bench.inventory.show', fail(errno.ENOEXEC))
+  monkeypatch.setattr(sys, 'argv', ['ssl-bench', 'list'])
+  with pytest.raises(OSError, match='Exec format error'):
+    cli.main()
+
+
+def test_a_terminal_without_a_sign_shows_another():
+  process = start('list', 'settings', LC_ALL='C', PYTHONUTF8='0')
+  told, errors = process.communicate(timeout=60)
+  assert process.returncode == 0 and 'a number ? 0, ? 1' in told and 'Traceback' not in errors
 
 
 def test_a_pipe_that_closes_early_is_no_error():

@@ -1,6 +1,7 @@
 """A trial's config: what wins over what, what is written out, and what cannot be."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from trials import ROOT, write_configs
 from ssl_bench import combine
 from ssl_bench.config import digest, load, outcome, to_dict, validate
 from ssl_bench.signature import BadSetting
-from ssl_bench.tree import read_protocol
+from ssl_bench.tree import leaves, read_protocol
 
 
 @pytest.fixture
@@ -172,13 +173,101 @@ WRONG = {
   'method.threshold=1.5': 'method fixmatch: threshold must be in [0, 1], not 1.5.',
   'method.threshold=high': "method fixmatch: threshold must be a number, not 'high'.",
   'method=3': 'method must be a name, or {name: …} with settings, not 3.',
-  'net.widths=[0]': 'net mlp: widths must be in [1, ∞), not [0].',
+  'net.widths=[0]': 'net mlp: widths must be in [1, 65536], not [0].',
   'net.widths=8': 'net mlp: widths must be a list of a whole number, not 8.',
   'labels=0': 'labels must be greater than 0, not 0.',
   'labels=-3': 'labels must be greater than 0, not -3.',
   'labels=1.5': 'labels is a count or a fraction up to 1, not 1.5.',
   'labels=true': 'labels must be a whole number, not true.',
   'labels=many': "labels must be a whole number, not 'many'.",
+  # Numbers that are none, and numbers that single precision does not hold.
+  'labels=1e400': 'labels must be a finite number, not inf.',
+  'labels=.nan': 'labels must be a finite number, not nan.',
+  'stress.imbalance=1e400': 'stress.imbalance.labeled must be a finite number, not inf.',
+  'stress.imbalance={unlabeled: -.inf}': 'stress.imbalance.unlabeled must be a finite number, not -inf.',
+  'stress.imbalance=1e300': 'stress.imbalance.labeled must be less than or equal to 1000000000',
+  'stress.mismatch=.nan': 'stress.mismatch must be a finite number, not nan.',
+  'stress.unlabeled=1e400': 'stress.unlabeled must be a finite number, not inf.',
+  'stress.shift=jitter(1e400)': 'jitter: brightness must be a number, not inf.',
+  'federated.proximal=1e400': 'federated.proximal must be a finite number, not inf.',
+  'federated.participation=.nan': 'federated.participation must be a finite number, not nan.',
+  'federated.split=dirichlet(1e400)': "federated.split cannot be 'dirichlet(1e400)'",
+  'private.clip=1e400': 'private.clip must be a finite number, not inf.',
+  'private.noise=.inf': 'private.noise must be a finite number, not inf.',
+  'private.delta=.nan': 'private.delta must be a finite number, not nan.',
+  'ema.decay=.nan': 'ema.decay must be a finite number, not nan.',
+  'optimizer.lr=1e39': 'lr must be 0 or from 1.2e-38 to 3.4e+38 in size, what single precision',
+  'optimizer.lr=1e-50': 'what single precision holds, not 1e-50.',
+  'optimizer.clip=1e39': 'clip must be a number above 0 or null, not 1e+39.',
+  'optimizer.clip=.nan': 'clip must be a number above 0 or null, not nan.',
+  'optimizer.groups={head: {lr: 1e400}}': 'optimizer sgd group head: lr must be a number, not inf.',
+  'optimizer.schedule=cosine(1e400)': "schedule 'cosine(1e400)': write one number",
+  'optimizer.schedule=cosine(.nan)': "schedule 'cosine(.nan)': write one number",
+  "optimizer.schedule=cosine('1e-999999999')": 'write one number or fraction',
+  'optimizer.schedule=cosine(7/16, frozen=.inf)': 'write one number or fraction',
+  'method.weight=1e400': 'method fixmatch: weight must be a number, not inf.',
+  'net.dropout=.nan': 'net mlp: dropout must be a number, not nan.',
+  'augment.weak=cutout(1e400)': 'cutout: size must be a whole number',
+  'augment.weak=jitter(.nan)': 'jitter: brightness must be a number, not nan.',
+  'augment.weak=jitter(hue=1e400)': 'jitter: hue must be a number, not inf.',
+  'combine=distribution_alignment(.nan)': 'distribution_alignment: decay must be a number, not nan.',
+  'teacher={method: fixmatch, labels: .inf}': 'teacher: labels must be a finite number, not inf.',
+  # Counts without end.
+  'labels=99999999999': 'labels must be less than 2147483648',
+  'split_seed=4294967296': 'split_seed must be less than 4294967296',
+  'fold=10001': 'fold must be less than or equal to 10000',
+  'batch.labeled=99999999999': 'batch.labeled must be less than or equal to 1048576',
+  'batch.unlabeled_ratio=99999999999': 'batch.unlabeled_ratio must be less than or equal to 1024',
+  'evaluate.every=99999999999': 'evaluate.every must be less than 2147483648',
+  'evaluate.last=99999999999': 'evaluate.last must be less than or equal to 10000',
+  'evaluate.bootstrap=99999999999': 'evaluate.bootstrap must be less than or equal to 100000',
+  'checkpoint.every=99999999999': 'checkpoint.every must be less than 2147483648',
+  'log_every=99999999999': 'log_every must be less than 2147483648',
+  'stress.unlabeled=99999999999': 'stress.unlabeled must be less than 2147483648',
+  'federated.clients=99999999999': 'federated.clients must be less than or equal to 1048576',
+  'federated.local_steps=99999999999': 'federated.local_steps must be less than 2147483648',
+  'net.widths=[99999999999]': 'net mlp: widths must be in [1, 65536], not [99999999999].',
+  f'net.widths=[{"8, " * 100}8]': 'net mlp: widths holds 101 values; at most 100 can be.',
+  # YAML that is not what it looks like, or no YAML.
+  'labels=2026-13-45': "labels must be a whole number, not '2026-13-45'.",
+  'labels=2026-01-01': "labels must be a whole number, not '2026-01-01'.",
+  f'labels={"9" * 4400}': 'cannot be read: a whole number of 4,400 digits; at most 100 can be read.',
+  f'labels={"[" * 3000}': 'cannot be read: more than 64 levels within one another.',
+  f'augment.weak=crop({"9" * 4400})': 'a whole number of 4,400 digits',
+  f'method={"x" * 300}': "There is no method 'xxx",
+  'labels=1:40': "not '1:40'; write a number with nothing between its digits.",
+  'labels=1,000': "not '1,000'; write a number with nothing between its digits.",
+  'optimizer.lr=0_03': "optimizer sgd: lr must be a number, not '0_03'.",
+  'optimizer.nesterov=yes': "nesterov must be true or false, not 'yes'.",
+  'method={name: fixmatch, name: supervised}': "'name' stands twice; leave one of them out.",
+  'net={name: mlp': "'net={name: mlp' cannot be read: expected ',' or '}', but got '<stream end>'.",
+  'augment.weak=crop(padding=1, padding=2)': 'padding stands twice; leave one of them out.',
+  'augment.weak=randaugment(2,,google)': 'a value is missing beside a comma.',
+  # What was taken without a word.
+  'optimizer.groups=0': 'optimizer sgd: groups must be of the form {head: {lr: 0.1}}, not 0.',
+  'optimizer.groups=false': 'groups must be of the form {head: {lr: 0.1}}, not False.',
+  'optimizer.groups=[]': 'groups must be of the form {head: {lr: 0.1}}, not [].',
+  "optimizer.groups={'': {lr: 1}}": 'groups must be of the form',
+  'text_net={}': 'text_net needs a name',
+  'combine=|||': "combine needs a name on either side of each |, not '|||'.",
+  'combine=curriculum |': 'combine needs a name on either side of each |',
+  'combine=curriculum(5) | curriculum(3)': 'combine names curriculum twice; leave one of them out.',
+  'evaluate.probes=[linear, knn, linear]': 'evaluate.probes names linear twice; leave one of them out.',
+  # Hints.
+  'method=FixMatch': "did you mean 'fixmatch'?",
+  'method=SimCLR': "did you mean 'simclr'?",
+  'method=MoCo-v3': "did you mean 'moco_v3'?",
+  'method=Barlow Twins': "did you mean 'barlow_twins'?",
+  'net=WideResNet': "did you mean 'wide_resnet'?",
+  'optimizer=AdamW': "did you mean 'adamw'?",
+  'dataset=Fashion-MNIST': "did you mean 'fashion_mnist'?",
+  'combine=ClassAwareSampling': "did you mean 'class_aware_sampling'?",
+  'augment.weak=RandAugment(2)': "did you mean 'randaugment'?",
+  'batch.unlabeledRatio=2': "did you mean 'unlabeled_ratio'?",
+  'labels=40%': "labels must be a whole number, not '40%'; write a share as a fraction, 0.4.",
+  'ema.decay=99.5%': 'write a share as a fraction, 0.995.',
+  'evaluate.probes=lienar': "evaluate.probes must be a list, not 'lienar'; write [linear].",
+  'evaluate.probes=KNN': 'write [knn].',
   'labels=null': 'labels must be a whole number, not null.',
   'seed=-1': 'seed must be greater than or equal to 0, not -1.',
   'seed=4294967296': 'seed must be less than 4294967296',
@@ -192,7 +281,7 @@ WRONG = {
   'ema=3': 'ema must be settings of the form {name: value}, not 3.',
   'ema.decay=2': 'ema.decay must be less than or equal to 1, not 2.',
   'ema.decay=true': 'ema.decay must be a number, not true.',
-  'evaluate.probes=linear': "evaluate.probes must be a list, not 'linear'.",
+  'evaluate.probes=linear': "evaluate.probes must be a list, not 'linear'; write [linear].",
   'evaluate.probes=[lin]': "evaluate.probes.0 must be 'linear', 'knn', 'label_propagation' or ",
   'evaluate.bootstrap=3': 'evaluate.bootstrap must be greater than or equal to 100, not 3.',
   'log_every=0': 'log_every must be greater than or equal to 1, not 0.',
@@ -211,13 +300,57 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize('words', WRONG)
+@pytest.mark.parametrize('words', WRONG, ids=lambda words: words[:40])
 def test_what_a_user_gets_wrong_is_one_sentence(folder, words):
   with pytest.raises(BadSetting) as error:
     load(folder / 'fixmatch.yaml', [words])
   text = str(error.value)
   assert WRONG[words] in text
-  assert '\n' not in text and text[-1] in '.?'
+  assert '\n' not in text and text[-1] in '.?' and len(text) < 600
+
+
+def test_numbers_are_what_they_look_like(folder):
+  for text, labels in [('040', 40), ('0o50', 40), ('0x28', 40)]:
+    assert load(folder / 'fixmatch.yaml', [f'labels={text}']).labels == labels
+  assert str(load(folder / 'fixmatch.yaml', ['method.weight=-0.0']).method['weight']) == '0.0'
+
+
+def test_a_number_that_is_none_is_never_written_as_null(folder):
+  config = load(folder / 'fixmatch.yaml', ['stress.label_noise=0.25'])
+  for broken in (
+    config.model_copy(update={'labels': math.inf}),
+    config.model_copy(update={'optimizer': {**config.optimizer, 'lr': math.nan}}),
+    config.model_copy(update={'stress': config.stress.model_copy(update={'label_noise': -math.inf})}),
+  ):
+    with pytest.raises(ValueError, match='which no record can'):
+      to_dict(broken)
+  with pytest.raises(ValueError):
+    digest({'x': math.nan})
+
+
+def test_every_number_of_a_config_has_an_end(folder):
+  """Over all settings, so that a younger one is met as well: neither infinity nor a count without end."""
+  base = [
+    'stress={label_noise: 0.1}',
+    'federated={local_steps: 3}',
+    'stress.imbalance=2',
+    'stress.unlabeled=0.5',
+  ]
+  tree = to_dict(load(folder / 'fixmatch.yaml', base))
+  private = to_dict(load(folder / 'fixmatch.yaml', ['private={}']))['private']
+  names = [place for place, value in leaves({**tree, 'private': private}) if type(value) in (int, float)]
+  assert {'.'.join(name) for name in names} >= {
+    'labels',
+    'seed',
+    'evaluate.last',
+    'private.clip',
+    'net.dropout',
+  }
+  for name in names:
+    words = [w for w in base if not (name[0] == 'private' and w.startswith('federated'))]
+    for value in ('.inf', '.nan', '1' + '0' * 90):
+      with pytest.raises(BadSetting):
+        load(folder / 'fixmatch.yaml', [*words, f'{".".join(name)}={value}'])
 
 
 def test_a_config_needs_what_has_no_default(folder):
@@ -236,6 +369,23 @@ def test_a_config_needs_what_has_no_default(folder):
     ('list', b'- 1\n', 'list.yaml should hold settings of the form name: value.'),
     ('binary', b'\xff\xfe\x00', 'binary.yaml is not a text file in UTF-8.'),
     ('number', b'1: 2\nmethod: supervised\n', 'A name of a setting must be text, not 1.'),
+    (
+      'twice',
+      b'method: supervised\nlabels: 20\nmethod: fixmatch\n',
+      "twice.yaml line 3 cannot be read: 'method' stands",
+    ),
+    ('zero', b'0\n', 'zero.yaml should hold settings of the form name: value.'),
+    (
+      'dated',
+      b'labels: 2026-13-45\nmethod: supervised\n',
+      "labels must be a whole number, not '2026-13-45'.",
+    ),
+    ('deep', b'method: ' + b'[' * 3000, 'deep.yaml line 1 cannot be read: more than 64 levels'),
+    ('zeros', b'method: a\0b', 'zeros.yaml is not YAML: special characters are not allowed.'),
+    ('self', b'base: self.yaml\nmethod: supervised', 'self.yaml: base must name another file in'),
+    ('dot', b'base: ./dot.yaml\nmethod: supervised', 'dot.yaml: base must name another file in'),
+    ('far', b'base: ' + b'x' * 300, 'base must name another file in'),
+    ('odd', b'base: [a]', 'base must name another file in'),
     ('empty', b'', "The config needs a value for 'method'."),
   ],
 )
@@ -244,6 +394,39 @@ def test_a_file_that_is_no_config_is_named(folder, name, content, sentence):
   with pytest.raises(BadSetting) as error:
     load(folder / f'{name}.yaml')
   assert sentence in str(error.value) and '\n' not in str(error.value)
+
+
+def test_a_circle_of_bases_is_told(folder):
+  for one, other in [('a', 'b'), ('b', 'c'), ('c', 'a')]:
+    (folder / f'{one}.yaml').write_text(f'base: {other}.yaml\nmethod: supervised')
+  with pytest.raises(BadSetting, match=r"c\.yaml: its base 'a\.yaml' stands on this file itself; leave one"):
+    load(folder / 'a.yaml')
+
+
+def test_a_file_is_utf_8_whatever_the_locale(folder):
+  (folder / 'supervised.yaml').write_text('# ε, naïve\nmethod: supervised\n', encoding='utf-8')
+  code = 'import sys; from ssl_bench.config import load; print(load(sys.argv[1]).method["name"])'
+  environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'LC_ALL': 'C', 'PYTHONUTF8': '0'}
+  words = [sys.executable, '-c', code, str(folder / 'supervised.yaml')]
+  assert subprocess.run(words, env=environment, capture_output=True, text=True).stdout == 'supervised\n'
+
+
+def test_a_name_without_its_file_is_told_the_file(folder, monkeypatch, tmp_path):
+  monkeypatch.chdir(tmp_path)
+  told = "There is no config 'FixMatch'; a config is a file, such as configs/digits/fixmatch.yaml."
+  for make in (
+    lambda: None,
+    lambda: write_configs(tmp_path / 'configs/digits'),
+  ):  # without the folder, and with it
+    make()
+    with pytest.raises(BadSetting) as error:
+      load('FixMatch')
+    assert str(error.value) == told
+  with pytest.raises(BadSetting, match=r"did you mean 'configs/digits/simclr\.yaml'\?"):
+    load('configs/digits/simclr')
+  with pytest.raises(BadSetting, match='its name is too long') as error:
+    load(f'configs/digits/{"x" * 300}.yaml')
+  assert len(str(error.value)) < 200
 
 
 def test_a_missing_file_is_told_with_the_nearest(folder):

@@ -97,6 +97,14 @@ def test_an_unknown_set_gets_the_nearest_name():
     load('cifar-10')
   with pytest.raises(BadSetting, match='fake_16x16x3'):
     load('fake_large')
+  from ssl_bench.data import check_name
+
+  for name in ('fake_0x8x1', 'fake_08x8x1', 'fake_8x8x1\n', 'fake_٣x8x1', f'fake_{"9" * 5000}x8x1'):
+    with pytest.raises(BadSetting, match='is no synthetic set') as error:
+      check_name(name)
+    assert len(str(error.value)) < 300
+  with pytest.raises(BadSetting, match='would have 30,000,000,000 values; at most 150,528 are made'):
+    check_name('fake_100000x100000x3')
 
 
 def test_records_that_only_tensorflow_reads_are_named(tmp_path):

@@ -82,7 +82,11 @@ def test_a_self_supervised_trial_stands_in_the_same_table(selfs):
   assert set(selfs.metrics) >= BOTH and not set(selfs.metrics) & (SELECTED | {'raw', 'pseudo_labels'})
   assert selfs.metrics['classifier'] == 'probe with the same labels'
   assert selfs.metrics['accuracy'] == selfs.metrics['linear_budget']['accuracy']
-  assert selfs.record['evaluations'] == []  # there is no classifier to look at on the way
+  # There is no classifier to look at on the way.
+  assert [e['step'] for e in selfs.record['evaluations']] == [10, 20, 30, 40]
+  assert all(
+    {*e} == {'step', 'pretext_loss', 'knn', 'feature_std', 'rankme'} for e in selfs.record['evaluations']
+  )
 
 
 def test_both_are_described_whole(semi, selfs):

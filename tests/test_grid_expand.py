@@ -146,6 +146,25 @@ WRONG = {
   'base: nowhere\nblocks: [{method: supervised}]': "there is no 'nowhere'.",
   'blocks: [{method: supervised}]': 'base must name a folder of configs',
   'base: configs\nname: ../a\nblocks: [{method: supervised}]': "not '../a'.",
+  'base: configs\nset: 0\nblocks: [{method: supervised}]': 'set must hold settings of the form',
+  'base: 3\nblocks: [{method: supervised}]': 'such as configs/digits; there is no 3.',
+  'base: "%s"\nblocks: [{method: supervised}]' % ('x' * 300): 'base must name a folder of configs',
+  'base: configs\nblocks: [{method: %s}]' % ('x' * 300): "There is no method 'xxx",
+  'base: configs\nblocks: [{method: supervised}]\nblocks: []': "line 3 cannot be read: 'blocks' stands twice",
+  'base: configs\nblocks: [{method: supervised, labels: [20], labels: [40]}]': "'labels' stands twice",
+  'base: configs\nblocks: [{method: fixmatch, labels: 20, "labels, seed": [[4, 1]]}]': "'labels' stands",
+  'base: configs\nblocks: [{method: supervised, method.name: fixmatch}]': "'method.name' stands twice",
+  'base: configs\nblocks: [{method: supervised, augment.weak: [none, crop(1)], augment: {weak: none}}]': (
+    "'augment.weak' stands twice in one block"
+  ),
+  'base: configs\nblocks: [{method: supervised, steps: &s [1, 2, 3, 4, 5, 6, 7, 8, 9], seed: *s, '
+  'split_seed: *s, labels: *s, log_every: *s, batch.labeled: *s}]': 'a grid has at most 20,000.',
+  'base: configs\nname: train\nblocks: [{method: supervised}]': "'train' is taken for something else",
+  'base: configs\nname: Compiled\nblocks: [{method: supervised}]': "'Compiled' is taken for something else",
+  'base: configs\nname: "null"\nblocks: [{method: supervised}]': "'null' is taken for something else",
+  'base: configs\nname: null\nblocks: [{method: supervised}]': 'letters, digits, dots, dashes, not null.',
+  'base: configs\nname: 3\nblocks: [{method: supervised}]': 'letters, digits, dots, dashes, not 3.',
+  'base: configs\nname: %s\nblocks: [{method: supervised}]' % ('é' * 60): 'of at most 100 bytes',
   'base: configs\nset: 3\nblocks: [{method: supervised}]': 'set must hold settings of the form',
   'base: configs\nblocks: [3]': 'block 1: a block holds settings of the form name: values, not 3.',
   'base: configs\nblocks: [{method: supervised}, {seed: 1}]': 'block 2: a block needs a method',
@@ -172,6 +191,23 @@ def test_a_missing_grid_is_told_with_the_nearest(folder):
   write(folder, {'base': 'configs'}, name='quick')
   with pytest.raises(BadSetting, match=r"There is no grid .*quik.yaml'; did you mean .*quick.yaml'\?"):
     expand(folder / 'quik.yaml')
+
+
+def test_a_grid_is_not_named_like_a_folder_of_a_runs(folder):
+  for stem in ('train', 'COMPILED'):
+    path = write(folder, 'base: configs\nblocks: [{method: supervised}]', name=stem)
+    with pytest.raises(BadSetting, match=f'{stem}.* is taken for something else'):
+      expand(path)
+
+
+def test_a_name_without_its_file_is_told_the_file(folder, monkeypatch):
+  (folder / 'experiments').mkdir()
+  write(folder / 'experiments', {'base': 'configs'}, name='digits')
+  monkeypatch.chdir(folder)
+  with pytest.raises(
+    BadSetting, match=r"no grid 'digit'; a grid is a file, such as experiments/digits.yaml\.$"
+  ):
+    expand('digit')
 
 
 def test_a_swept_setting_may_stand_before_the_name_of_its_section(folder):

@@ -12,6 +12,7 @@ MODULES = sorted((ROOT / 'ssl_bench').rglob('*.py'))
 
 # The way of the data.  A room imports from those before it and from itself, never from those after it.
 ROOMS = (
+  'yaml12',
   'signature',
   'numerics',
   'stop',
@@ -27,6 +28,7 @@ ROOMS = (
   'tree',
   'complaint',
   'schema',
+  'resolve',
   'config',
   'train',
   'evaluate',
@@ -116,6 +118,43 @@ def test_a_module_says_its_idea_and_stays_small(path):
   assert idea and idea[0].strip(), 'no docstring'
   assert idea[0].endswith(('.', ':')) or idea[1:2] not in ([], ['']), idea[0]
   assert len(path.read_text().splitlines()) <= 300
+
+
+READERS = {'read_text', 'write_text', 'open', 'fdopen'}
+ELSEWHERE = {'os', 'tarfile', 'Image', 'webbrowser'}  # whose `open` opens no text
+
+
+def opens_by_locale(path: Path) -> list[int]:
+  """Lines of a module that open a text in the encoding of whoever runs it."""
+  found = []
+  for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+    if not isinstance(node, ast.Call):
+      continue
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, 'id', '')
+    owner = node.func.value if isinstance(node.func, ast.Attribute) else None
+    given = {word.arg: getattr(word.value, 'value', None) for word in node.keywords}
+    modes = [getattr(one, 'value', None) for one in node.args] + [given.get('mode')]
+    binary = any(isinstance(mode, str) and re.fullmatch(r'[rwxa]?b[+]?|[rwxa][+]?b', mode) for mode in modes)
+    other = name == 'open' and isinstance(owner, ast.Name) and owner.id in ELSEWHERE
+    if name in READERS and not binary and not other and 'encoding' not in given:
+      found.append(node.lineno)
+    if given.get('text') is True or given.get('universal_newlines') is True:
+      found.append(node.lineno)
+  return found
+
+
+@pytest.mark.parametrize('path', MODULES, ids=name_of)
+def test_text_is_read_and_written_as_utf_8_whatever_the_locale(path):
+  assert not opens_by_locale(path)
+
+
+def test_what_opens_by_locale_is_seen(tmp_path):
+  lines = ['p.read_text()', 'open(p)', 'p.open("w")', 'os.fdopen(1, "w")', 'run(x, text=True)']
+  (tmp_path / 'wrong.py').write_text('\n'.join(lines))
+  assert opens_by_locale(tmp_path / 'wrong.py') == [1, 2, 3, 4, 5]
+  lines = ['open(p, "rb")', 'p.open("wb")', 'os.open(p, 0)', 'p.open(encoding="utf-8")', 'p.read_bytes()']
+  (tmp_path / 'right.py').write_text('\n'.join(lines))
+  assert opens_by_locale(tmp_path / 'right.py') == []
 
 
 def tracked() -> list[Path]:

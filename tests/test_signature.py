@@ -1,12 +1,14 @@
 """Settings are read from signatures; what does not fit is one sentence."""
 
 import math
+from types import ModuleType
 from typing import Annotated, Literal
 
 import pytest
 
 from ssl_bench import signature
-from ssl_bench.signature import POSITIVE, UNIT, BadSetting, Range, Static, check, parse_call, parse_yaml
+from ssl_bench.signature import POSITIVE, UNIT, BadSetting, Range, Static, check, parse_call
+from ssl_bench.yaml12 import parse_yaml
 
 
 def factory(
@@ -21,6 +23,7 @@ def factory(
   sizes: Annotated[tuple[int, ...], Range(1)] = (4, 4),
   pair: tuple[float, float] = (0.0, 1.0),
   limit: float | None = None,
+  free: int = 0,
   flag: bool = False,
 ):
   return encoder, classes
@@ -33,7 +36,18 @@ def needy(*, name: str):
 def test_facts_are_positional_and_settings_are_keyword_only():
   assert signature.facts_of(factory) == ('encoder', 'classes')
   settings = signature.settings_of(factory)
-  assert list(settings) == ['rate', 'share', 'drop', 'count', 'kind', 'sizes', 'pair', 'limit', 'flag']
+  assert list(settings) == [
+    'rate',
+    'share',
+    'drop',
+    'count',
+    'kind',
+    'sizes',
+    'pair',
+    'limit',
+    'free',
+    'flag',
+  ]
   assert settings['rate'].range == POSITIVE and settings['rate'].default == 0.5
   assert not settings['rate'].required and signature.settings_of(needy)['name'].required
 
@@ -72,8 +86,20 @@ def test_check_writes_out_defaults_and_converts():
     ({'sizes': [4, 0]}, 'factory: sizes must be in [1, ∞), not [4, 0].'),
     ({'pair': [1]}, 'factory: pair must be a list of a number and a number, not [1].'),
     ({'limit': 'x'}, "factory: limit must be a number or nothing, not 'x'."),
+    (
+      {'rate': 1e39},
+      'factory: rate must be 0 or from 1.2e-38 to 3.4e+38 in size, what single precision holds',
+    ),
+    ({'rate': 10**400}, 'factory: rate must be a number, not 1000000'),
+    ({'rate': 10**5000}, 'factory: rate must be a number, not a number of thousands of digits.'),
+    ({'limit': 1e-50}, 'factory: limit must be 0 or from'),
+    ({'pair': [1e39, 0]}, 'factory: pair must be 0 or from'),
+    ({'free': 2**31}, 'factory: free must be in [-2147483647, 2147483647], not 2147483648.'),
+    ({'sizes': [1] * 101}, 'factory: sizes holds 101 values; at most 100 can be.'),
+    ({'RATE-': 1}, "factory has no setting 'RATE-'; did you mean 'rate'?"),
     ({'flag': 1}, 'factory: flag must be true or false, not 1.'),
   ],
+  ids=lambda x: str(x)[:40] if isinstance(x, str) else '',
 )
 def test_what_does_not_fit_is_one_sentence(given, sentence):
   with pytest.raises(BadSetting) as error:
@@ -104,7 +130,8 @@ def test_a_call_is_read_as_a_user_writes_it():
   assert parse_call('cutout') == ('cutout', [], {})
   assert parse_call(' cutout(16, fill=gray) ') == ('cutout', [16], {'fill': 'gray'})
   assert parse_call('jitter([0.1, 0.2], p=1e-3)') == ('jitter', [[0.1, 0.2]], {'p': 0.001})
-  for text in ('', '3', 'a(1', 'a)', 'a b', 'a(x=1, 2)', 'a({)', 'a(b=[)'):
+  assert parse_call('a({b: 1, c: 2})') == ('a', [{'b': 1, 'c': 2}], {})
+  for text in ('', '3', 'a(1', 'a)', 'a b', 'a(x=1, 2)', 'a({)', 'a(b=[)', 'a(1,,2)', 'a(1,)', 'a(b=1, b=2)'):
     with pytest.raises(BadSetting):
       parse_call(text)
 
@@ -116,6 +143,29 @@ def test_bind_fills_in_order_and_refuses_what_is_given_twice():
     signature.bind(factory, [1], {'rate': 1})
   with pytest.raises(BadSetting, match='needy takes at most 1 settings'):
     signature.bind(needy, ['a', 'b'], {})
+
+
+@pytest.mark.parametrize(
+  ('name', 'meant'),
+  [
+    ('FixMatch', 'fixmatch'),
+    ('Mix-Match', 'mixmatch'),
+    ('SIMCLR', 'simclr'),
+    ('moco v3', 'moco_v3'),
+    ('zzz', None),
+  ],
+)
+def test_a_name_is_found_whatever_its_capitals_and_dashes(name, meant):
+  known = ['flexmatch', 'mixmatch', 'fixmatch', 'simclr', 'moco', 'moco_v3']
+  assert signature.nearest(name, known) == meant
+
+
+def test_a_module_without_its_factory_is_told():
+  module = ModuleType('ssl_bench.methods.mine')
+  for content in ({}, {'mine': 3}):
+    vars(module).update(content)
+    with pytest.raises(BadSetting, match=r'^The file of method mine must define a function mine\.$'):
+      signature.factory_in(module, 'method')
 
 
 @pytest.mark.parametrize('text', ['1e-3', '1E-3', '1.e-3', '+1e-3', '.1e-2', '0.001', '1.0e-3'])

@@ -7,6 +7,10 @@ import sys
 import textwrap
 from pathlib import Path
 
+import yaml
+
+from ssl_bench.yaml12 import parse_yaml
+
 ROOT = Path(__file__).parents[1]
 
 PROTOCOL = """
@@ -31,9 +35,10 @@ METHODS = {
 
 
 def write_configs(folder: Path, protocol: str = '', **methods: str) -> Path:
-  """A folder of configs; `protocol` is appended to the shared file."""
+  """A folder of configs; what `protocol` says takes the place of the shared file's own."""
   folder.mkdir(parents=True, exist_ok=True)
-  (folder / '_protocol.yaml').write_text(PROTOCOL + textwrap.dedent(protocol))
+  shared = {**parse_yaml(PROTOCOL), **(parse_yaml(textwrap.dedent(protocol)) or {})}
+  (folder / '_protocol.yaml').write_text(yaml.safe_dump(shared, sort_keys=False))
   for name, text in {**METHODS, **methods}.items():
     (folder / f'{name}.yaml').write_text(text + '\n')
   return folder

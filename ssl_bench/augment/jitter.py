@@ -29,9 +29,9 @@ def jitter(
   one blend whose partner is selected.  The hue is turned once: blends that come after it have the factor 1
   before it, and the other way round.
   """
-  strengths = jnp.array([brightness, contrast, saturation])
 
   def apply(key: jax.Array, image: jax.Array) -> jax.Array:
+    strengths = jnp.array([brightness, contrast, saturation])
     factors, order, early, turns = draw(key, strengths, hue)
     planes = jnp.moveaxis(image, 2, 0)
     if hue > 0 and len(planes) == 3:

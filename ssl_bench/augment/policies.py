@@ -11,10 +11,10 @@ from types import ModuleType
 from typing import Any
 
 import jax
-import yaml
 
 from ssl_bench.augment.ops import COLOR, Operation
 from ssl_bench.signature import BadSetting, bind, facts_of, parse_call, suggest
+from ssl_bench.yaml12 import write_yaml
 
 Policy = tuple[tuple[str, dict[str, Any]], ...]
 
@@ -106,8 +106,4 @@ def _color_settings(factory: Callable) -> list[str]:
 
 
 def _write(name: str, settings: Mapping[str, Any]) -> str:
-  return f'{name}({", ".join(f"{k}={_as_yaml(v)}" for k, v in settings.items())})'
-
-
-def _as_yaml(value: Any) -> str:
-  return yaml.safe_dump([value], default_flow_style=True, width=10**6).strip()[1:-1]
+  return f'{name}({", ".join(f"{k}={write_yaml(v)}" for k, v in settings.items())})'

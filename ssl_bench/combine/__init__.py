@@ -5,9 +5,8 @@ import pkgutil
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import yaml
-
-from ssl_bench.signature import BadSetting, bind, parse_call, suggest
+from ssl_bench.signature import BadSetting, bind, factory_in, parse_call, short, suggest
+from ssl_bench.yaml12 import write_yaml
 
 
 def names() -> list[str]:
@@ -17,7 +16,7 @@ def names() -> list[str]:
 
 def get(name: str) -> Callable:
   """A combinator: (method, facts…, *, settings…) -> method."""
-  return getattr(_module(name), name)
+  return factory_in(_module(name), 'combinator')
 
 
 def version(name: str) -> int:
@@ -37,11 +36,10 @@ def resolve(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def _write(name: str, settings: dict[str, Any]) -> str:
-  say = lambda value: yaml.safe_dump([value], default_flow_style=True, width=10**6).strip()[1:-1]
-  return f'{name}({", ".join(f"{k}={say(v)}" for k, v in settings.items())})'
+  return f'{name}({", ".join(f"{k}={write_yaml(v)}" for k, v in settings.items())})'
 
 
 def _module(name: str):
   if name not in names():
-    raise BadSetting(f'There is no combinator {name!r}; {suggest(name, names())}')
+    raise BadSetting(f'There is no combinator {short(name)}; {suggest(name, names())}')
   return importlib.import_module(f'{__name__}.{name}')

@@ -126,7 +126,7 @@ def _write_folds(folder: Path, folds: bytes, train: bytes) -> None:
   """TFDS drops STL-10's folds and shuffles the images, so the folds are kept with each image's digest."""
   digests = [image_digest(image) for image in formats.stl10_images(train)]
   rows = [[int(index) for index in line.split()] for line in folds.decode().splitlines() if line.strip()]
-  (folder / FOLDS_FILE).write_text(json.dumps({'folds': rows, 'sha256': digests}))
+  (folder / FOLDS_FILE).write_text(json.dumps({'folds': rows, 'sha256': digests}), encoding='utf-8')
 
 
 def image_digest(image: np.ndarray) -> str:

@@ -102,7 +102,7 @@ def _read_folds(file: Path, images: np.ndarray, train: np.ndarray) -> list[np.nd
   """The official folds as ascending positions in the training part, validation images left out."""
   if not file.is_file():
     return []
-  saved = json.loads(file.read_text())
+  saved = json.loads(file.read_text(encoding='utf-8'))
   places: dict[str, list[int]] = {}
   for place, image in enumerate(images):
     places.setdefault(image_digest(image), []).append(place)

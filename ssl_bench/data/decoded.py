@@ -166,7 +166,7 @@ def note(folder: Path, stamps: Stamps) -> None:
   with suppress(OSError):
     handle, temporary = tempfile.mkstemp(dir=folder, prefix='.', suffix='.tmp')
     try:
-      with os.fdopen(handle, 'w') as file:
+      with os.fdopen(handle, 'w', encoding='utf-8') as file:
         json.dump(stamps, file, indent=1)
       os.chmod(temporary, 0o644)
       os.replace(temporary, folder / NOTES)

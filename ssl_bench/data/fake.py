@@ -1,5 +1,6 @@
 """A tiny synthetic set of any shape, for tests only: one random pattern a class, plus noise."""
 
+import math
 import re
 from typing import Any
 
@@ -7,17 +8,23 @@ import numpy as np
 
 from ssl_bench.data.arrays import Dataset, fingerprint
 from ssl_bench.data.text import PAD, tokenize
-from ssl_bench.signature import BadSetting
+from ssl_bench.signature import BadSetting, short
+
+MOST = 224 * 224 * 3  # values of an image
 
 
 def check_fake(name: str) -> re.Match:
   """The parts of `fake`, `fake_16x16x3`, `fake_captions` or `fake_tokens`; else raises `BadSetting`."""
-  match = re.fullmatch(r'fake(?:_(captions|tokens))?(?:_(\d+)x(\d+)x(\d+))?', name)
+  size = '([1-9][0-9]{0,8})'
+  match = re.fullmatch(rf'fake(?:_(captions|tokens))?(?:_{size}x{size}x{size})?', name)
   if not match:
     raise BadSetting(
-      f'{name!r} is no synthetic set; write fake, fake_captions, fake_tokens or, for another shape, '
+      f'{short(name)} is no synthetic set; write fake, fake_captions, fake_tokens or, for another shape, '
       'fake_16x16x3.'
     )
+  values = math.prod(int(side or 1) for side in match.groups()[1:])
+  if values > MOST:
+    raise BadSetting(f'{name!r}: an image would have {values:,} values; at most {MOST:,} are made.')
   return match
 
 

@@ -171,7 +171,7 @@ def _alone(name: str, root: Path) -> Iterator[Path]:
   work = root / 'ssl_bench'
   try:
     work.mkdir(parents=True, exist_ok=True)
-    lock = (work / f'.{name}.lock').open('w')
+    lock = (work / f'.{name}.lock').open('w', encoding='utf-8')
   except OSError as error:
     raise BadSetting(
       f'cannot write to {work} ({error.strerror}); set SSL_BENCH_DATA to another folder.'

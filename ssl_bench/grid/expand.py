@@ -1,16 +1,24 @@
 """A grid is a file of axes; expanding it gives configs, in order, each once."""
 
 import itertools
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ssl_bench import methods
+from ssl_bench.complaint import say
 from ssl_bench.config import Config, adopt, check_data, to_dict, validate
-from ssl_bench.signature import BadSetting, suggest
+from ssl_bench.grid.select import Trial, check_overrides
+from ssl_bench.grid.select import select as choose
+from ssl_bench.signature import BadSetting, short, suggest
 from ssl_bench.tree import (
+  NAME_BYTES,
   check_file,
+  leaves,
   merge,
+  nest,
   overlay,
   parse_override,
   read_protocol,
@@ -19,6 +27,9 @@ from ssl_bench.tree import (
 )
 
 KEYS = ('name', 'base', 'set', 'blocks')
+TAKEN = ('train', 'compiled', 'null', 'none')  # folders of a run's that are no grid's, and no names
+NAME_LENGTH = 100
+MOST = 20_000  # trials of a grid
 
 
 class Grid(NamedTuple):
@@ -28,40 +39,93 @@ class Grid(NamedTuple):
   configs: tuple[Config, ...]
 
 
-def expand(path: str | Path, overrides: Sequence[str] = (), *, need_data: bool = False) -> Grid:
+def expand(
+  path: str | Path, overrides: Sequence[str] = (), *, select: Sequence[str] = (), need_data: bool = False
+) -> Grid:
   """The grid of a file.
 
   A config is the base folder's `_protocol.yaml`, then the method's own file there, then `set`, then one
   cell of a block, then `overrides`.  In a block every list is an axis; `split_seed, seed: [[0, 0], [1, 1]]`
-  is one axis of two settings that move together.  Raises `BadSetting` with the block that is wrong and,
-  with `need_data`, where a data set is not here.
+  is one axis of two settings that move together.  Raises `BadSetting` with the block that is wrong, for an
+  override of what varies over the grid and, with `need_data`, where a data set is not here.
+
+  Args:
+    path: the file.
+    overrides: settings as key=value, for all trials that are kept.
+    select: which of the file's trials to keep, by terms such as seed=0 (`grid.select`); all without one.
+    need_data: whether the data sets have to be here.
   """
   path = Path(path)
   check_file(path, 'grid')
   tree = read_yaml(path)
   for key in tree:
     if key not in KEYS:
-      raise BadSetting(f'{path}: there is no {key!r} in a grid; {suggest(key, KEYS)}')
+      raise BadSetting(f'{path}: there is no {short(key)} in a grid; {suggest(key, KEYS)}')
   if not isinstance(tree.get('blocks'), list) or not tree['blocks']:
     raise BadSetting(f'{path} needs blocks, a list of axes.')
-  base = _find(path, str(tree.get('base', '')))
-  name, changes = str(tree.get('name', path.stem)), tree.get('set') or {}
-  if not re.fullmatch(r'\w[\w.-]*', name):
-    raise BadSetting(f'{path}: name is that of a folder: letters, digits, dots and dashes, not {name!r}.')
+  base, changes = _find(path, tree.get('base')), {} if tree.get('set') is None else tree['set']
   if not isinstance(changes, Mapping):
-    raise BadSetting(f'{path}: set must hold settings of the form name: value, not {changes!r}.')
+    raise BadSetting(f'{path}: set must hold settings of the form name: value, not {short(changes)}.')
+  name = check_name(path, tree.get('name', path.stem))
+  blocks = _blocks(path, tree['blocks'])
+  try:
+    check_overrides([cell for block in blocks for cell in block], overrides)
+  except BadSetting as error:
+    raise BadSetting(f'{path}: {error}') from None
+  numbered = [(number, cell) for number, block in enumerate(blocks, 1) for cell in block]
+  if select:
+    there = [_trial(path, base, changes, number, cell, ()) for number, cell in numbered]
+    chosen = set(map(id, choose(there, select)))
+    numbered = [one for one, trial in zip(numbered, there) if id(trial) in chosen]
   configs: dict[str, Config] = {}
-  for number, block in enumerate(tree['blocks'], 1):
+  for number, cell in numbered:
+    config = _trial(path, base, changes, number, cell, overrides, need_data).config
+    configs.setdefault(str(to_dict(config)), config)
+  return Grid(name, tuple(configs.values()))
+
+
+def _trial(
+  path: Path,
+  base: Path,
+  changes: Mapping[str, Any],
+  number: int,
+  cell: Mapping[str, Any],
+  overrides: Sequence[str],
+  need_data: bool = False,
+) -> Trial:
+  """A cell of block `number`, as a config."""
+  try:
+    tree = assemble(base, changes, cell, overrides)
+    if need_data:
+      check_data(tree)
+    return Trial(cell, validate(adopt(tree, base)))
+  except BadSetting as error:
+    raise BadSetting(f'{path}, block {number}: {error}') from None
+
+
+def check_name(path: Path, name: Any) -> str:
+  """The name of a grid; raises `BadSetting` for one that cannot be the name of its folder."""
+  if not isinstance(name, str) or not re.fullmatch(r'\w[\w.-]*', name):
+    raise BadSetting(f'{path}: name is that of a folder: letters, digits, dots, dashes, not {say(name)}.')
+  if len(name.encode()) > NAME_LENGTH:
+    raise BadSetting(f'{path}: name is that of a folder, of at most {NAME_LENGTH} bytes, not {short(name)}.')
+  if name.casefold() in TAKEN:
+    raise BadSetting(f'{path}: {name!r} is taken for something else beside grids; choose another name.')
+  return name
+
+
+def _blocks(path: Path, blocks: Sequence[Any]) -> list[list[dict[str, Any]]]:
+  """The cells of each block; raises `BadSetting` with the block that is wrong, or for too many of them."""
+  axes = []
+  for number, block in enumerate(blocks, 1):
     try:
-      for cell in cells(block):
-        tree = assemble(base, changes, cell, overrides)
-        if need_data:
-          check_data(tree)
-        config = validate(adopt(tree, base))
-        configs.setdefault(str(to_dict(config)), config)
+      axes.append(axes_of(block))
     except BadSetting as error:
       raise BadSetting(f'{path}, block {number}: {error}') from None
-  return Grid(name, tuple(configs.values()))
+  count = sum(math.prod(map(len, block)) for block in axes)
+  if count > MOST:
+    raise BadSetting(f'{path} has {count:,} cells; a grid has at most {MOST:,}. Split it into several.')
+  return [list(cells(block)) for block in blocks]
 
 
 def assemble(
@@ -71,7 +135,7 @@ def assemble(
   tree = read_protocol(base)
   method = cell['method'].get('name') if isinstance(cell['method'], Mapping) else cell['method']
   own = base / f'{method}.yaml'
-  if own.is_file():
+  if method in methods.names() and own.is_file():
     tree = merge(tree, read_sections(own))
   for settings in (changes.items(), cell.items(), map(parse_override, overrides)):
     tree = overlay(tree, ((str(name), value) for name, value in settings))
@@ -80,8 +144,14 @@ def assemble(
 
 def cells(block: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
   """Every combination of a block's axes, the last one moving fastest."""
+  for combination in itertools.product(*axes_of(block)):
+    yield {name: value for part in combination for name, value in part.items()}
+
+
+def axes_of(block: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
+  """The axes of a block, each the list of what it sets in turn; raises `BadSetting`."""
   if not isinstance(block, Mapping):
-    raise BadSetting(f'a block holds settings of the form name: values, not {block!r}.')
+    raise BadSetting(f'a block holds settings of the form name: values, not {short(block)}.')
   axes = []
   for key, values in block.items():
     names = [name.strip() for name in str(key).split(',')]
@@ -97,17 +167,28 @@ def cells(block: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             f'{key!r} moves {len(names)} settings together: each value is a list of {len(names)}.'
           )
       axes.append([dict(zip(names, value)) for value in values])
-  if 'method' not in {name for axis in axes for name in axis[0]}:
+  found = [name.strip() for key in block for name in str(key).split(',')]
+  given = [setting for axis in axes for cell in axis for setting in cell.items()]
+  within = {
+    dotted
+    for name, value in given
+    for place, _ in leaves(nest(name, value))
+    if (dotted := '.'.join(place)) != name
+  }
+  for name in found:
+    if found.count(name) > 1 or name in within:
+      raise BadSetting(f'{name!r} stands twice in one block; leave one of them out.')
+  if 'method' not in found:
     raise BadSetting('a block needs a method, such as method: [supervised, fixmatch].')
-  for combination in itertools.product(*axes):
-    yield {name: value for part in combination for name, value in part.items()}
+  return axes
 
 
-def _find(path: Path, base: str) -> Path:
+def _find(path: Path, base: Any) -> Path:
   """The base folder, looked for from the grid file's folders upward, then from the working folder."""
-  for folder in (*path.absolute().parents, Path.cwd()):
-    if base and (folder / base).is_dir():
-      return folder / base
+  if base and isinstance(base, str) and all(len(part.encode()) <= NAME_BYTES for part in Path(base).parts):
+    for folder in (*path.absolute().parents, Path.cwd()):
+      if (folder / base).is_dir():
+        return folder / base
   raise BadSetting(
-    f'{path}: base must name a folder of configs, such as configs/digits; there is no {base!r}.'
+    f'{path}: base must name a folder of configs, such as configs/digits; there is no {say(base)}.'
   )

@@ -31,7 +31,7 @@ class Room:
   def alone(self, what: str = 'all') -> Iterator[None]:
     """Holds a lock; raises `BadSetting` where another process holds it."""
     self.path.mkdir(parents=True, exist_ok=True)
-    with open(self.path / f'.lock-{what}', 'w') as lock:
+    with open(self.path / f'.lock-{what}', 'w', encoding='utf-8') as lock:
       if not _take(lock):
         raise BadSetting(f'Another process works in {self.path}; wait for it, or stop it first.')
       yield
@@ -41,7 +41,7 @@ class Room:
     """The folder of a training, once no other process works at it; raises `Interrupted` if asked to stop."""
     locks = self.path / 'locks'
     locks.mkdir(parents=True, exist_ok=True)
-    with open(locks / training, 'w') as lock:
+    with open(locks / training, 'w', encoding='utf-8') as lock:
       while not _take(lock):
         if should_stop():
           raise Interrupted(0)

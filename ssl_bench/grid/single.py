@@ -21,6 +21,7 @@ from ssl_bench.train.fit import Interrupted
 from ssl_bench.train.given import stressed
 from ssl_bench.train.program import compile_program
 from ssl_bench.train.structure import structure_of
+from ssl_bench.yaml12 import Dumper
 
 
 def run_single(
@@ -52,7 +53,7 @@ def run_single(
       for name, one in names_of(config, dataset).items() if only_evaluate else ():
         check_trained(one, room, name)
       compile_program(structure_of(config, stressed(config, dataset)))  # an error is told before all else
-      console.print(yaml.safe_dump(to_dict(config), sort_keys=False), markup=False)
+      console.print(yaml.dump(to_dict(config), Dumper=Dumper, sort_keys=False), markup=False)
       with room.alone(name_of(config, dataset)), Progress(console=console, transient=True) as bars:
         if again:
           forget(config, dataset, room)

@@ -234,7 +234,7 @@ def _note(room: Room, identity: str, text: str) -> None:
   """Keeps a failed trial's traceback beside the records, for whoever looks into it."""
   path = room.path / 'failures' / f'{identity}.txt'
   path.parent.mkdir(parents=True, exist_ok=True)
-  path.write_text(text)
+  path.write_text(text, encoding='utf-8')
 
 
 def _now() -> str:

@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 
-from ssl_bench.signature import BadSetting, suggest
+from ssl_bench.signature import BadSetting, factory_in, short, suggest
 
 
 def names() -> list[str]:
@@ -14,7 +14,7 @@ def names() -> list[str]:
 
 def get(name: str) -> Callable:
   """The factory of a method; its signature is its schema."""
-  return getattr(_module(name), name)
+  return factory_in(_module(name), 'method')
 
 
 def version(name: str) -> int:
@@ -24,5 +24,5 @@ def version(name: str) -> int:
 
 def _module(name: str):
   if name not in names():
-    raise BadSetting(f'There is no method {name!r}; {suggest(name, names())}')
+    raise BadSetting(f'There is no method {short(name)}; {suggest(name, names())}')
   return importlib.import_module(f'{__name__}.{name}')

@@ -10,7 +10,7 @@ import pkgutil
 from collections.abc import Callable
 from typing import Any
 
-from ssl_bench.signature import BadSetting, suggest
+from ssl_bench.signature import BadSetting, factory_in, short, suggest
 
 
 def names() -> list[str]:
@@ -21,5 +21,5 @@ def names() -> list[str]:
 def get(name: str) -> Callable[..., Any]:
   """The factory of that name; raises `BadSetting` if there is none."""
   if name not in names():
-    raise BadSetting(f'There is no net {name!r}; {suggest(name, names())}')
-  return getattr(importlib.import_module(f'{__name__}.{name}'), name)
+    raise BadSetting(f'There is no net {short(name)}; {suggest(name, names())}')
+  return factory_in(importlib.import_module(f'{__name__}.{name}'), 'net')

@@ -10,6 +10,8 @@ from ssl_bench.signature import Range, Static
 
 Kind = Literal['batch', 'group', 'layer', 'none']
 DeepKind = Literal['batch', 'group', 'layer']  # of residual nets, which do not train without
+WIDEST = 65536  # channels or units of a layer; what fits into memory is told from the net as a whole
+DEEPEST = 256  # layers or blocks
 Momentum = Annotated[Static, Range(0, 1, below=True)]  # share of the old value in the running moments
 
 

@@ -6,13 +6,13 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from ssl_bench.net import Dtype, Net, from_linen
-from ssl_bench.nets._norm import Kind, Momentum, normalize
+from ssl_bench.nets._norm import WIDEST, Kind, Momentum, normalize
 from ssl_bench.signature import Range, Static
 
 
 def convnet(
   *,
-  width: Annotated[int, Range(1)] = 32,
+  width: Annotated[int, Range(1, WIDEST)] = 32,
   norm: Kind = 'batch',
   momentum: Momentum = 0.9,
   dropout: Annotated[Static, Range(0, 1, below=True)] = 0.0,

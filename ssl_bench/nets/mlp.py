@@ -6,13 +6,13 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from ssl_bench.net import Dtype, Net, from_linen
-from ssl_bench.nets._norm import Kind, Momentum, normalize
+from ssl_bench.nets._norm import WIDEST, Kind, Momentum, normalize
 from ssl_bench.signature import BadSetting, Range, Static
 
 
 def mlp(
   *,
-  widths: Annotated[tuple[int, ...], Range(1)] = (256, 256),
+  widths: Annotated[tuple[int, ...], Range(1, WIDEST)] = (256, 256),
   norm: Kind = 'batch',
   momentum: Momentum = 0.9,
   dropout: Annotated[Static, Range(0, 1, below=True)] = 0.0,

@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from ssl_bench.net import Dtype, Net, from_linen
-from ssl_bench.nets._norm import DeepKind, Momentum, normalize
+from ssl_bench.nets._norm import WIDEST, DeepKind, Momentum, normalize
 from ssl_bench.signature import Range
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
@@ -22,7 +22,7 @@ BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 def resnet(
   *,
   depth: Literal[18, 34, 50] = 18,
-  width: Annotated[int, Range(1)] = 64,
+  width: Annotated[int, Range(1, WIDEST)] = 64,
   stem: Literal['cifar', 'imagenet'] = 'cifar',
   norm: DeepKind = 'batch',
   momentum: Momentum = 0.9,

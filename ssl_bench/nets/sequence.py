@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from ssl_bench.data.text import PAD, VOCABULARY
 from ssl_bench.net import Dtype, Net, from_linen
+from ssl_bench.nets._norm import DEEPEST, WIDEST
 from ssl_bench.nets._patches import Block, norm
 from ssl_bench.nets.vit import Rate
 from ssl_bench.signature import BadSetting, Range
@@ -14,9 +15,9 @@ from ssl_bench.signature import BadSetting, Range
 
 def sequence(
   *,
-  dim: Annotated[int, Range(1)] = 64,
-  depth: Annotated[int, Range(0)] = 2,
-  heads: Annotated[int, Range(1)] = 4,
+  dim: Annotated[int, Range(1, WIDEST)] = 64,
+  depth: Annotated[int, Range(0, DEEPEST)] = 2,
+  heads: Annotated[int, Range(1, WIDEST)] = 4,
   dropout: Rate = 0.0,
   drop_path: Rate = 0.0,
   dtype: Dtype = 'float32',

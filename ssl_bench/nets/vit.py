@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from ssl_bench.net import Dtype, Net, from_linen
+from ssl_bench.nets._norm import DEEPEST, WIDEST
 from ssl_bench.nets._patches import Block, Init, dense, norm, patchify, sincos
 from ssl_bench.signature import BadSetting, Range, Static
 
@@ -22,10 +23,10 @@ Position = Literal['learned', 'sincos']
 def vit(
   *,
   size: Literal['tiny', 'small', 'base'] = 'tiny',
-  dim: Annotated[int | None, Range(4)] = None,
-  depth: Annotated[int | None, Range(1)] = None,
-  heads: Annotated[int | None, Range(1)] = None,
-  patch: Annotated[int, Range(1)] = 4,
+  dim: Annotated[int | None, Range(4, WIDEST)] = None,
+  depth: Annotated[int | None, Range(1, DEEPEST)] = None,
+  heads: Annotated[int | None, Range(1, WIDEST)] = None,
+  patch: Annotated[int, Range(1, 1024)] = 4,
   pool: Literal['cls', 'mean'] = 'cls',
   position: Position = 'learned',
   init: Init = 'normal',

@@ -18,14 +18,14 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from ssl_bench.net import Dtype, Net, from_linen
-from ssl_bench.nets._norm import DeepKind, Momentum, normalize
+from ssl_bench.nets._norm import DEEPEST, WIDEST, DeepKind, Momentum, normalize
 from ssl_bench.signature import BadSetting, Range, Static
 
 
 def wide_resnet(
   *,
-  depth: Annotated[int, Range(10)] = 28,
-  width: Annotated[int, Range(1)] = 2,
+  depth: Annotated[int, Range(10, DEEPEST)] = 28,
+  width: Annotated[int, Range(1, WIDEST)] = 2,
   norm: DeepKind = 'batch',
   momentum: Momentum = 0.999,
   epsilon: Annotated[Static, Range(0, 1, above=True)] = 1e-3,

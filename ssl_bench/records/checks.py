@@ -73,7 +73,7 @@ def _config(tree: Any, where: str) -> Config:
   try:
     config = Config.model_validate(tree)
   except ValidationError as error:
-    raise BadSetting(f'config: {where}{explain(error.errors()[0], tree, Config)}') from None
+    raise BadSetting(f'config: {where}{explain(error.errors(), tree, Config)}') from None
   if to_dict(config) != tree:
     raise BadSetting(f'config: {where}it is not written out as `train` writes it.')
   for section in ('method', 'net', 'optimizer'):

@@ -45,7 +45,9 @@ def _git() -> dict[str, Any] | None:
 
   def git(*words: str) -> str:
     command = ['git', '-C', str(Path(__file__).parent), *words]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+    return subprocess.run(
+      command, capture_output=True, encoding='utf-8', errors='replace', check=True, timeout=20
+    ).stdout.strip()
 
   try:
     root = Path(git('rev-parse', '--show-toplevel'))
@@ -70,7 +72,7 @@ def _device() -> dict[str, Any]:
 def _processor() -> str:
   """The CPU's model name."""
   try:
-    lines = Path('/proc/cpuinfo').read_text().splitlines()
+    lines = Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines()
     return next(line.split(':', 1)[1].strip() for line in lines if line.startswith('model name'))
   except (OSError, StopIteration):
     return platform.processor() or platform.machine()

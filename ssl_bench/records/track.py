@@ -130,7 +130,7 @@ def _pending(
     told = variant(record['config'], names)
     seal = hashlib.sha256(json.dumps([where, told, record], sort_keys=True).encode()).hexdigest()
     marker = marked / f'{record["id"]}.{mode}'
-    if not marker.is_file() or marker.read_text() != seal:
+    if not marker.is_file() or marker.read_text(encoding='utf-8') != seal:
       pending.append([record, told, str(marker), seal])
   return pending
 
@@ -164,7 +164,8 @@ def _run_child(task: str, environment: dict[str, str], place: Path, seconds: flo
     stdin=subprocess.PIPE,
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,
-    text=True,
+    encoding='utf-8',
+    errors='replace',
     cwd=place,
     env=environment,
     start_new_session=True,

@@ -218,7 +218,7 @@ def main() -> None:
   {mirrored: id}; {failed: id, why} for a record that cannot be shown; {stopped: why}, the last one, where W&B
   cannot go on.  A task without records asks whether there is a login: {}, or {stopped: why}.
   """
-  answers = os.fdopen(os.dup(1), 'w')
+  answers = os.fdopen(os.dup(1), 'w', encoding='utf-8')
   os.dup2(2, 1)  # whatever W&B prints is no answer
   if hasattr(os, 'nice'):
     os.nice(NICE)
@@ -239,7 +239,7 @@ def main() -> None:
         answer(failed=record['id'], why=_say(error))
         continue
       tell(record['id'], told, mode=task['mode'], project=task['project'], **where)
-      Path(marker).write_text(seal)
+      Path(marker).write_text(seal, encoding='utf-8')
       answer(mirrored=record['id'])
   except Exception as error:
     answer(stopped=_say(error))

@@ -1,5 +1,6 @@
 """Optimizers and schedules; every number in them may be traced, so schedules are functions of the step."""
 
+import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Annotated, Any, NamedTuple
@@ -8,7 +9,18 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from ssl_bench.signature import POSITIVE, BadSetting, Range, check, parse_call, settings_of, suggest
+from ssl_bench.signature import (
+  LARGEST,
+  POSITIVE,
+  BadSetting,
+  Range,
+  check,
+  fits_single,
+  parse_call,
+  settings_of,
+  short,
+  suggest,
+)
 
 Rate = Annotated[float, Range(0)]
 SHARE = Range(0, 1, below=True)
@@ -150,7 +162,7 @@ def parse_schedule(text: str) -> Schedule:
   sample = name if name == 'constant' else f'{name}({default})'
   try:
     (value,) = values or [default]
-    part, frozen = (Fraction(str(x)) for x in (value, named.pop('frozen', 0)))
+    part, frozen = (_fraction(x) for x in (value, named.pop('frozen', 0)))
   except (ValueError, ZeroDivisionError):
     raise BadSetting(f'schedule {text!r}: write one number or fraction, such as {sample}.') from None
   if named or (values and name == 'constant') or not (0 <= part < 1 and 0 <= frozen < 1):
@@ -158,30 +170,39 @@ def parse_schedule(text: str) -> Schedule:
   return Schedule(make(part), float(frozen))
 
 
+def _fraction(value: Any) -> Fraction:
+  """A number, or text such as 7/16; raises ValueError for other text, and for numbers without end."""
+  if isinstance(value, str) and not re.fullmatch(r'\d{1,9}(/\d{1,9})?|\d{0,9}\.\d{1,20}', value.strip()):
+    raise ValueError(value)
+  return Fraction(str(value))
+
+
 def check_optimizer(tree: Mapping[str, Any]) -> dict[str, Any]:
   """An optimizer's section with every default written out; `clip` and `groups` belong to all of them."""
   name = tree.get('name')
   if name not in list(OPTIMIZERS):
-    raise BadSetting(f'There is no optimizer {name!r}; {suggest(name, OPTIMIZERS)}')
+    raise BadSetting(f'There is no optimizer {short(name)}; {suggest(name, OPTIMIZERS)}')
   factory, where = OPTIMIZERS[name], f'optimizer {name}'
   given = {k: v for k, v in tree.items() if k not in ('name', 'clip', 'groups')}
   known = [*settings_of(factory), 'clip', 'groups']
   for key in given:
     if key not in known:
-      raise BadSetting(f'{where} has no setting {key!r}; {suggest(key, known)}')
+      raise BadSetting(f'{where} has no setting {short(key)}; {suggest(key, known)}')
   base = check(factory, given, where)
   parse_schedule(base['schedule'])
   clip = tree.get('clip')
   number = isinstance(clip, (int, float)) and not isinstance(clip, bool)
-  if clip is not None and not (number and 0 < clip < NO_CLIP):
-    raise BadSetting(f'{where}: clip must be a number above 0 or null, not {clip!r}.')
+  if clip is not None and not (number and 0 < clip <= LARGEST and fits_single(clip)):
+    raise BadSetting(f'{where}: clip must be a number above 0 or null, not {short(clip)}.')
   groups = {}
-  own = tree.get('groups') or {}
-  if not isinstance(own, Mapping) or not all(isinstance(changes, Mapping) for changes in own.values()):
-    raise BadSetting(f'{where}: groups must be of the form {{head: {{lr: 0.1}}}}, not {own!r}.')
+  own = {} if tree.get('groups') is None else tree['groups']
+  if not isinstance(own, Mapping) or not all(
+    isinstance(group, str) and group and isinstance(changes, Mapping) for group, changes in own.items()
+  ):
+    raise BadSetting(f'{where}: groups must be of the form {{head: {{lr: 0.1}}}}, not {short(own)}.')
   for group, changes in own.items():
-    groups[str(group)] = check(factory, base | changes, f'{where} group {group}')
-    parse_schedule(groups[str(group)]['schedule'])
+    groups[group] = check(factory, base | changes, f'{where} group {group}')
+    parse_schedule(groups[group]['schedule'])
   return {'name': name, **base, 'clip': None if clip is None else float(clip), 'groups': groups}
 
 

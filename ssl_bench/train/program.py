@@ -15,8 +15,8 @@ import jax.numpy as jnp
 
 from ssl_bench import method as m
 from ssl_bench import numerics
-from ssl_bench.train import batch, federated, log, parallel, private
-from ssl_bench.train.structure import abstract, builder, method_of, streams_of
+from ssl_bench.train import batch, federated, log, memory, parallel, private
+from ssl_bench.train.structure import abstract, begin, builder, method_of, streams_of
 
 
 class Program(NamedTuple):
@@ -50,7 +50,8 @@ class Program(NamedTuple):
 def compile_program(structure: str) -> Program:
   """The program of a structure; compiled at the first call, then remembered.
 
-  Where training is federated, a step is that of all the clients of a round.
+  Where training is federated, a step is that of all the clients of a round.  Raises `BadSetting` where the
+  machine has too little memory for it.
   """
   numerics.check()
   parts = json.loads(structure)
@@ -139,17 +140,22 @@ def compile_program(structure: str) -> Program:
   stepping, facts = method.loss is not None, None
   images_only = streams == {'unlabeled'} and not parts['text_net']
   if 'federated' in parts:
+    begun = begin(parts, abstract(parts, spread)[1])
+    memory.check_state(begun, begun[0])
     init, advance, lowered, compiled, facts = federated.compile_rounds(parts, mesh)
   else:
     init = jax.jit(init, out_shardings=spread)
     arguments = abstract(parts, spread)
     carry = jax.eval_shape(init, jax.ShapeDtypeStruct((), 'uint32'), *arguments)
+    memory.check_state(carry, carry[0].params)
     carry = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=spread), carry)
     if stepping:
       lowered = jax.jit(advance, donate_argnums=(0, 1), out_shardings=spread).lower(*carry, *arguments)
     else:
       lowered = renew.lower(carry[0], *arguments)
     advance = compiled = lowered.compile()
+  memory_bytes = _memory(compiled)
+  memory.check_program(memory_bytes)
   flops = float((lowered.cost_analysis() or {}).get('flops', 0.0))
   clients = facts['participants'] if facts else 1
   per_step = batch.images_per_step(parts, method.views) if stepping else (parts['unlabeled'],) * 2
@@ -171,7 +177,7 @@ def compile_program(structure: str) -> Program:
     cost={
       'gflops_per_step': clients * max(0.0, flops) / 1e9,  # -3 for nothing
       'compile_seconds': time.perf_counter() - started,
-      'memory_bytes': _memory(compiled),
+      'memory_bytes': memory_bytes,
     },
     federated=facts,
   )
@@ -179,8 +185,8 @@ def compile_program(structure: str) -> Program:
 
 def _memory(compiled) -> float:
   """Bytes of arguments, outputs and temporaries of one call; donated ones counted once."""
-  memory = compiled.memory_analysis()
-  if memory is None:
+  told = compiled.memory_analysis()
+  if told is None:
     return float('nan')
-  parts = (memory.argument_size_in_bytes, memory.output_size_in_bytes, memory.temp_size_in_bytes)
-  return float(sum(parts) - memory.alias_size_in_bytes)
+  parts = (told.argument_size_in_bytes, told.output_size_in_bytes, told.temp_size_in_bytes)
+  return float(sum(parts) - told.alias_size_in_bytes)

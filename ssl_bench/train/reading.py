@@ -6,6 +6,7 @@ from typing import Any
 from ssl_bench import nets
 from ssl_bench.config import Config
 from ssl_bench.data.arrays import Dataset
+from ssl_bench.method import Method
 from ssl_bench.net import Net
 from ssl_bench.signature import BadSetting
 
@@ -29,8 +30,28 @@ def check(config: Config, dataset: Dataset) -> None:
 
 
 def make_net(section: Mapping[str, Any]) -> Net:
-  """The net of a section."""
-  return nets.get(section['name'])(**settings_in(section))
+  """The net of a section; raises `BadSetting` where its factory makes something else."""
+  net = nets.get(section['name'])(**settings_in(section))
+  if not isinstance(net, Net):
+    raise BadSetting(
+      f'The factory of net {section["name"]} must return a Net, not {_kind(net)}; '
+      'wrap a Flax module by ssl_bench.net.from_linen(module).'
+    )
+  return net
+
+
+def as_method(made: Any, what: str) -> Method:
+  """What the factory of a method or a combinator made; raises `BadSetting` for something else."""
+  if not isinstance(made, Method):
+    raise BadSetting(
+      f'The factory of {what} must return a Method, not {_kind(made)}; '
+      'end it by return ssl_bench.method.Method(views, init, loss, …).'
+    )
+  return made
+
+
+def _kind(thing: Any) -> str:
+  return 'nothing' if thing is None else f'a value of type {type(thing).__name__}'
 
 
 def settings_in(section: Mapping[str, Any]) -> dict[str, Any]:

@@ -212,10 +212,12 @@ def builder(parts: Mapping[str, Any]) -> Callable:
     facts = {**known, 'steps': numbers['steps'], 'teacher': teach(numbers.get('teacher'))}
     facts |= {'held': numbers.get('held', known['examples'])}
     method = factory(*(facts[name] for name in facts_of(factory)), **fixed, **numbers['method'])
+    method = reading.as_method(method, f'method {parts["method"]["name"]}')
     for one, own in zip(parts['combine'], numbers['combine'] or repeat({})):
       change = combine.get(one['name'])
       fixed_there = {k: v for k, v in one.items() if k != 'name'}
       method = change(method, *(facts[name] for name in facts_of(change)[1:]), **fixed_there, **own)
+      method = reading.as_method(method, f'combinator {one["name"]}')
     if parts['average']:
       method = m.with_ema(method, decay=numbers['decay'])
     if numbers['optimizer'] is None:

@@ -1,0 +1,110 @@
+"""A config against the signatures that it names: what there is, what goes together, defaults written out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ssl_bench import methods
+from ssl_bench.schema import Config, Federated, Stress
+from ssl_bench.signature import BadSetting, check, needs, parse_call, short, suggest
+
+POLICIES = ('weak', 'strong')  # what a view can name
+FURTHER = ('other', 'local')  # what else it can: a second global view (by default `strong`), and small crops
+
+
+def resolve(config: Config) -> Config:
+  """Checks names and settings against the signatures they belong to, and writes out the defaults."""
+  from ssl_bench import augment, combine, data, nets
+  from ssl_bench.train import optim
+
+  data.check_name(config.dataset)
+  for need in POLICIES:
+    if need not in config.augment:
+      raise BadSetting(f'augment needs a policy named {need!r}, such as augment.{need}=none.')
+  for name in config.augment:
+    if name not in POLICIES + FURTHER:
+      raise BadSetting(f'There is no policy {short(name)} in augment; {suggest(name, POLICIES + FURTHER)}')
+  for text in config.augment.values():
+    augment.parse(text)
+  if config.stress is not None:
+    _check_stress(config.stress)
+  if isinstance(config.labels, float) and config.labels > 1:
+    raise BadSetting(f'labels is a count or a fraction up to 1, not {config.labels}.')
+  if config.federated:
+    _check_rounds(config.federated, config.steps)
+  if config.private and config.federated:
+    raise BadSetting('Private training happens in one place here; leave federated or private out.')
+  if config.teacher and (config.private or config.teacher.get('private')):
+    raise BadSetting('ε of a student or a teacher says nothing of both; leave teacher or private out.')
+  method = _named('method', config.method, methods.get)
+  _check_teacher(method['name'], config.teacher, config.stress)
+  _check_text(method['name'], config.text_net)
+  combined = combine.resolve(config.combine)
+  _check_combined(combined)
+  return config.model_copy(
+    update={
+      'method': method,
+      'net': _named('net', config.net, nets.get),
+      'text_net': None if config.text_net is None else _named('text_net', config.text_net, nets.get),
+      'optimizer': optim.check_optimizer(config.optimizer),
+      'combine': combined,
+      'stress': None if config.stress == Stress() else config.stress,
+    }
+  )
+
+
+def _check_combined(texts: Sequence[str]) -> None:
+  """Raises `BadSetting` where a combinator stands over itself."""
+  found = [parse_call(text)[0] for text in texts]
+  for name in found:
+    if found.count(name) > 1:
+      raise BadSetting(f'combine names {name} twice; leave one of them out.')
+
+
+def _check_rounds(rounds: Federated, steps: int) -> None:
+  """Raises `BadSetting` for a split that cannot be read, or steps that do not make whole rounds."""
+  from ssl_bench.data.clients import parse_split
+
+  parse_split(rounds.split)
+  if steps % rounds.local_steps:
+    raise BadSetting(f'steps={steps} must be whole rounds of federated.local_steps={rounds.local_steps}.')
+
+
+def _check_teacher(method: str, teacher: Any, stress: Stress | None) -> None:
+  """Raises `BadSetting` where a method that needs a teacher has none, or one that has no use for it has."""
+  needed = needs(methods.get(method), 'teacher')
+  if teacher and needed is None:
+    raise BadSetting(f'{method} has no use for a teacher; leave it out, or write teacher=null.')
+  if teacher and (teacher.get('stress') or {}) != (stress.model_dump(mode='json') if stress else {}):
+    raise BadSetting("teacher: its stress must be the student's; leave it out.")
+  if not teacher and needed:
+    raise BadSetting(
+      f'{method} needs a teacher, a trial that is trained first, such as '
+      'teacher={config: fixmatch.yaml} or teacher={method: fixmatch}.'
+    )
+
+
+def _check_stress(stress: Stress) -> None:
+  from ssl_bench import augment
+
+  if stress.mismatch is not None and stress.imbalance is not None:
+    raise BadSetting('stress: mismatch and imbalance both say which classes there are; leave one out.')
+  if isinstance(stress.unlabeled, float) and stress.unlabeled > 1:
+    raise BadSetting(f'stress.unlabeled is a count or a fraction up to 1, not {stress.unlabeled}.')
+  if stress.shift is not None:
+    augment.parse(stress.shift)
+
+
+def _check_text(method: str, text_net: Any) -> None:
+  """Raises `BadSetting` where a method that reads captions has no net for them, or another method has one."""
+  reads = needs(methods.get(method), 'text_encoder') is not None
+  if text_net and not reads:
+    raise BadSetting(f'{method} reads no captions; leave text_net out, or write text_net=null.')
+  if reads and not text_net:
+    raise BadSetting(f'{method} reads captions and needs a net for them, such as text_net=sequence.')
+
+
+def _named(section: str, tree: Mapping[str, Any], get) -> dict[str, Any]:
+  if 'name' not in tree:
+    raise BadSetting(f'{section} needs a name, such as {section}={{name: …}}.')
+  given = {k: v for k, v in tree.items() if k != 'name'}
+  return {'name': tree['name'], **check(get(tree['name']), given, f'{section} {tree["name"]}')}

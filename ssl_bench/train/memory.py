@@ -1,0 +1,73 @@
+"""Whether a training fits into memory, told before it is compiled and before it is run."""
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import jax
+import psutil
+
+from ssl_bench.signature import BadSetting
+
+CGROUP = (Path('/sys/fs/cgroup/memory.max'), Path('/sys/fs/cgroup/memory/memory.limit_in_bytes'))
+
+
+def at_hand() -> int:
+  """Bytes that a training may take: of the device where it has memory of its own, else of the machine.
+
+  On the CPU the machine's memory counts, or what a container may have of it, not what is free just now: other
+  work ends, and the system's caches give way.
+  """
+  device = jax.local_devices()[0]
+  told = device.memory_stats() if device.platform != 'cpu' else None
+  if told and 'bytes_limit' in told:
+    return int(told['bytes_limit'])
+  return min(psutil.virtual_memory().total, *_limits(CGROUP))
+
+
+def _limits(files: Iterable[Path]) -> list[int]:
+  """The limits of a container, as far as there are any; at least one number, which may be no limit."""
+  found = [2**63]
+  for file in files:
+    try:
+      text = file.read_text(encoding='utf-8').strip()
+    except OSError:
+      continue
+    found += [int(text)] if text.isdecimal() else []
+  return found
+
+
+def check_state(state: Any, params: Any) -> None:
+  """Raises `BadSetting` where a training's state, as shapes, needs more memory than there is.
+
+  Args:
+    state: everything that training keeps, such as parameters, averages and moments: a tree of shapes.
+    params: the part of it that an optimizer moves.
+  """
+  needed, there = size(state), at_hand()
+  if needed > there:
+    count = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
+    raise BadSetting(
+      f'The networks have {count:,} parameters, and what training keeps needs {_say(needed)}; the memory '
+      f'at hand is {_say(there)}. Make the net smaller.'
+    )
+
+
+def check_program(needed: float) -> None:
+  """Raises `BadSetting` where a compiled step needs more bytes than there are; NaN is no number of them."""
+  there = at_hand()
+  if needed > there:
+    raise BadSetting(
+      f'A step of this training needs {_say(needed)}; the memory at hand is {_say(there)}. '
+      'Make the batch or the net smaller.'
+    )
+
+
+def size(tree: Any) -> int:
+  """Bytes of a tree of arrays or shapes."""
+  return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
+def _say(count: float) -> str:
+  return f'{count:,.0f} bytes ({count / 2**30:,.3g} GiB)'
