@@ -40,6 +40,7 @@ Again = Annotated[
 AgainGrid = Annotated[
   bool, typer.Option('--again', help='Run again what other code recorded; the old is kept in replaced/.')
 ]
+LONGEST_LINE = 1500
 INTERRUPTED = 128 + signal.SIGINT
 NoTiming = Annotated[bool, typer.Option('--no-timing', help='Leave out what a clock wrote.')]
 
@@ -102,8 +103,10 @@ def _no_room(error: OSError) -> int:
 
 
 def _complain(text: str) -> int:
+  """Says what is wrong in one line, cut where it repeats something very long."""
+  line = ' '.join(text.splitlines())
   with suppress(OSError):
-    print(f'ssl-bench: {" ".join(text.splitlines())}', file=sys.stderr)
+    print(f'ssl-bench: {line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"}', file=sys.stderr)
   return 2
 
 

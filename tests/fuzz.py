@@ -94,7 +94,7 @@ def listing(folder: Path) -> list[tuple[str, int]]:
 
 def one_sentence(text: str, where: str) -> None:
   if 'Traceback' in text or not text.strip() or len(text) > 2000 or '\n' in text.strip():
-    raise Wrong(f'{where} is not one sentence: {text[:500]!r}')
+    raise Wrong(f'{where[:300]} is not one sentence: {text[:500]!r}')
 
 
 # One kind of case each: (rng, folder) -> how it ended.
