@@ -10,6 +10,7 @@ from sklearn.semi_supervised import LabelPropagation, LabelSpreading
 
 from ssl_bench import data, graph
 from ssl_bench.evaluate.propagation import propagation
+from ssl_bench.graph import search
 from ssl_bench.signature import BadSetting
 
 DIGITS = data.load('digits')
@@ -38,7 +39,7 @@ def kernel(points, others):
 
 @pytest.mark.parametrize('same', [True, False])
 def test_neighbors_are_scikit_learns(same, monkeypatch):
-  monkeypatch.setattr(graph, '_HELD', 240 * 37)  # in blocks, the last of them smaller
+  monkeypatch.setattr(search, 'HELD', 240 * 37)  # in blocks, the last of them smaller
   there = NearestNeighbors(n_neighbors=K).fit(POINTS)
   distance, index = there.kneighbors(None if same else NEW)
   found = graph.nearest(POINTS if same else NEW, POINTS, K, same=same)
