@@ -32,13 +32,14 @@ def groups(n, apart, spread, dimensions=16):
 
 LONG = np.exp(np.random.default_rng(1).uniform(-9, 9, (300, 3))).astype('float32')
 DUPLICATES = np.repeat(groups(6, 1.0, 0.1), 50, 0)
+DEAD = np.full((200, 8), 0.3, 'float32')
 
 
 @pytest.mark.parametrize('same', [True, False], ids=['same', 'others'])
 @pytest.mark.parametrize(
   'points',
-  [groups(400, 100.0, 0.01), groups(400, 1.0, 1e-5), groups(300, 1e4, 0.1) + 1e3, LONG, DUPLICATES],
-  ids=['apart', 'near', 'far from zero', 'many scales', 'duplicates'],
+  [groups(400, 100.0, 0.01), groups(400, 1.0, 1e-5), groups(300, 1e4, 0.1) + 1e3, LONG, DUPLICATES, DEAD],
+  ids=['apart', 'near', 'far from zero', 'many scales', 'duplicates', 'dead'],
 )
 def test_neighbors_are_exact_wherever_the_points_are(points, same):
   others = points if same else points[::3] + np.float32(0.001)

@@ -13,7 +13,7 @@ from ssl_bench.train.small_batches import check_small_batches
 # that see more than one image or view in a forward pass, or have a network, a decoder or tokens without it.
 ONE = {
   *('deep_label_propagation', 'distill', 'fixmatch', 'flexmatch', 'mae', 'masked_tokens', 'noisy_student'),
-  *('rotation', 'simmim', 'ssl_gan', 'vae_m1', 'vae_m2', 'vat'),
+  *('rotation', 'simmim', 'ssl_gan', 'vae_m1', 'vae_m2'),
 }
 FAST = ('simclr', 'barlow_twins', 'vicreg', 'fixmatch', 'supervised')
 

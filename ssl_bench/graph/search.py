@@ -16,7 +16,7 @@ import numpy as np
 HELD = 2**27  # numbers held at once
 SPARE = 32  # candidates more than asked for
 TIES = 1024  # equally near points that the host ranks
-ROUNDING = float(np.finfo('float32').eps)
+ROUNDING = float(np.finfo('float32').eps) / 2
 
 
 def nearest(points, bank, k: int, *, same: bool) -> tuple[Any, Any]:
@@ -66,6 +66,9 @@ def _on_host(points, bank, value, index, sure, *, same: bool):
   points, bank, sure = (np.asarray(x) for x in (points, bank, sure))
   value, index = np.array(value), np.array(index)
   k, center = value.shape[1], bank.mean(0, dtype='float64')
+  if same and (bank == bank[0]).all():  # of a dead network
+    first = np.arange(k)
+    return np.zeros_like(value), (first + (first >= np.arange(len(points))[:, None])).astype(index.dtype)
   wide, exact = bank - center, bank.astype('float64')
   squares = (wide**2).sum(1)
   rounding = 4 * np.finfo('float64').eps * (bank.shape[1] + 8) * squares.max()
