@@ -113,9 +113,9 @@ def torchvision_box(rng, height, width, scale, ratio):
     if 0 < w <= width and 0 < h <= height:
       return rng.integers(0, height - h + 1), rng.integers(0, width - w + 1), h, w
   if width / height < ratio[0]:
-    w, h = width, round(width / ratio[0])
+    w, h = width, max(1, round(width / ratio[0]))  # it has none of 0 pixels; ours has one at least
   elif width / height > ratio[1]:
-    w, h = round(height * ratio[1]), height
+    w, h = max(1, round(height * ratio[1])), height
   else:
     w, h = width, height
   return (height - h) // 2, (width - w) // 2, h, w
@@ -129,6 +129,9 @@ def torchvision_box(rng, height, width, scale, ratio):
     (32, 32, (0.9, 1.0), (0.5, 2.0)),
     (32, 32, (0.9, 1.0), (2.0, 3.0)),
     (32, 20, (0.9, 1.0), (0.2, 0.4)),
+    (8, 8, (0.08, 1.0), (50, 60)),
+    (8, 8, (0.08, 1.0), (0.01, 0.02)),
+    (45, 8, (0.5, 1.0), (30, 60)),
   ],
 )
 def test_boxes_are_distributed_as_torchvisions(height, width, scale, ratio):
@@ -151,6 +154,16 @@ def test_large_boxes_have_uniform_area_and_log_uniform_ratio():
   assert stats.kstest(h * w / 1e6, stats.uniform(0.1, 0.4).cdf).pvalue > 1e-3
   low, high = np.log([3 / 4, 4 / 3])
   assert stats.kstest(np.log(w / h), stats.uniform(low, high - low).cdf).pvalue > 1e-3
+
+
+@pytest.mark.parametrize('ratio', [(50.0, 60.0), (0.01, 0.02)], ids=['flat', 'high'])
+def test_where_no_box_fits_the_center_is_shown(ratio):
+  """Pillow's resized row, or column, of one pixel in the middle of an 8x8 image."""
+  got = on_one(resized_crop(ratio=ratio), digits()[3], 4)
+  row = Image.fromarray(digits()[3][:, :, 0]).crop((0, 3, 8, 4) if ratio[0] > 1 else (3, 0, 4, 8))
+  expected = np.asarray(row.resize((8, 8), Image.Resampling.BILINEAR))[:, :, None]
+  assert len(np.unique(expected)) > 3
+  assert all(largest_difference(image, expected) <= 1 for image in got)
 
 
 @pytest.mark.parametrize('size, side', [(16, 32), (3, 8), (5, 8), (40, 32)])
@@ -212,6 +225,19 @@ def test_hue_is_colorsys_within_one_level(turns):
   got = np.moveaxis(np.asarray(jax.jit(jax.vmap(turn_hue, (0, None)))(planes, turns)), 1, 3)
   for image, result in zip(photos()[::5], got):
     assert np.abs(result - hue_by_colorsys(image, turns)).max() < 1.001
+
+
+@pytest.mark.parametrize('turns', [-0.1, 0.2])
+def test_hue_is_that_of_torchvisions_tensors_and_not_of_its_pil_images(turns):
+  """floor(255.999 x) of the exact x; the PIL backend adds to Pillow's uint8 hue."""
+  image = photos()[5]
+  got = np.moveaxis(np.asarray(turn_hue(jnp.moveaxis(jnp.asarray(image), 2, 0), turns)), 0, 2)
+  tensors = np.floor(255.999 / 255 * hue_by_colorsys(image, turns) + 1e-9)
+  hue, *rest = Image.fromarray(image).convert('HSV').split()
+  turned = Image.fromarray(((np.asarray(hue, int) + int(turns * 255)) % 256).astype(np.uint8))
+  pil = np.asarray(Image.merge('HSV', (turned, *rest)).convert('RGB'))
+  assert (got == tensors).mean() > 0.97 and largest_difference(got, tensors) <= 1
+  assert (got == pil).mean() < 0.9
 
 
 def test_hue_of_zero_turns_changes_nothing():

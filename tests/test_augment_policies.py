@@ -66,7 +66,7 @@ def test_operations_are_found_and_have_settings_alone():
     ('randaugmnet(2)', "did you mean 'randaugment'?"),
     ('flip |', "'' is not of the form name"),
     ('', "'' is not of the form name"),
-    ('crop(-1)', r'crop: padding must be in \[0, ∞\), not -1'),
+    ('crop(-1)', r'crop: padding must be in \[0, 256\], not -1'),
     ('crop(1.5)', 'crop: padding must be a whole number, not 1.5'),
     ('flip(2)', r'flip: probability must be in \[0, 1\], not 2'),
     ('flip(0.5, 0.5)', 'flip takes at most 1 settings'),

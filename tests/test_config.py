@@ -289,7 +289,7 @@ WRONG = {
   'augment=none': "augment must be settings of the form {name: value}, not 'none'.",
   'augment.weak=': 'augment.weak must be text, not null.',
   'augment.weak=3': 'augment.weak must be text, not 3.',
-  'augment.weak=crop(-1)': 'crop: padding must be in [0, ∞), not -1.',
+  'augment.weak=crop(-1)': 'crop: padding must be in [0, 256], not -1.',
   'augment.weak=crop(a)': "crop: padding must be a whole number, not 'a'.",
   'augment.weak=crop(1': "'crop(1' is not of the form name(value, name=value).",
   'augment.weak=crop({)': "'crop({)': '{' cannot be read as a value.",

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.special import gammaln
+from scipy.special import digamma, gammaln
 from scipy.stats import entropy
 
 from ssl_bench.evaluate import health
@@ -79,6 +79,45 @@ def test_alignment_and_uniformity_at_their_ends():
   assert health.uniformity(np.eye(9)) == pytest.approx(-4)
 
 
+def half_dead(features):
+  """Every other row, and every other dimension, of zeros."""
+  rows, dimensions = features.copy(), features.copy()
+  rows[::2], dimensions[:, ::2] = 0, 0
+  return rows, dimensions
+
+
+def test_dead_features_are_a_point_and_no_sphere():
+  """A row of zeros coincides with every other one: by plain loops over what F.normalize gives."""
+  features = gaussian(60, 16)
+  z = half_dead(features)[0]
+  z = z / np.maximum(np.sqrt((z**2).sum(1)), 1e-12)[:, None]
+  squared = np.array([[((p - q) ** 2).sum() for q in z] for p in z])
+  away = ~np.eye(60, dtype=bool)
+  rows = half_dead(features)[0]
+  assert health.uniformity(rows) == pytest.approx(np.log(np.exp(-2 * squared[away]).mean()))
+  nearest = np.where(away, squared, np.inf).min(1)
+  assert (nearest[::2] == 0).all() and (nearest[1::2] > 0).all()
+  rho = np.maximum(np.sqrt(nearest), 1e-8)
+  sphere = 7.5 * np.log(np.pi) - gammaln(8.5) + digamma(60) - digamma(1)
+  assert health.embedding_entropy(rows) == pytest.approx(15 * np.log(rho).mean() + sphere)
+  assert health.uniformity(0 * features) == 0
+  assert health.feature_std(0 * features) == 0
+  assert health.embedding_entropy(0 * features) == pytest.approx(15 * np.log(1e-8) + sphere)
+  assert health.alignment(features, 0 * features) == pytest.approx(1)
+
+
+@pytest.mark.parametrize('live', [gaussian(400, 16), np.maximum(gaussian(400, 64), 0)], ids=['plain', 'relu'])
+def test_what_is_half_dead_looks_worse_than_what_lives_and_better_than_what_is_dead(live):
+  for broken in half_dead(live):
+    for lower_is_better, measure in (
+      (True, health.uniformity),
+      (False, health.embedding_entropy),
+      (False, health.feature_std),
+    ):
+      values = [measure(live), measure(broken), measure(0 * live)]
+      assert values == sorted(values, reverse=not lower_is_better), measure.__name__
+
+
 def test_many_rows_are_sampled_in_the_same_way_each_time(monkeypatch):
   features = gaussian(6000, 4)
   first = health.uniformity(features), health.embedding_entropy(features)
@@ -100,6 +139,8 @@ def test_healthy_features_are_not_flagged():
   (np.ones((50, 8)) + 1e-3 * gaussian(50, 8), 'hardly differ'),
   (np.outer(gaussian(50, 1), gaussian(1, 64)), 'few directions'),
   (gaussian(200, 2) @ gaussian(2, 64), 'few directions'),
+  (gaussian(50, 8) * (np.arange(50) % 2)[:, None], 'of 25 of 50 images are all zero'),
+  (1e-15 * gaussian(50, 8), 'hardly differ'),
   (np.where(np.eye(8) > 0, np.nan, 1), '8 of 64 feature values are not finite'),
   (np.full((2, 2), np.inf), '4 of 4'),
 ])  # fmt: skip

@@ -10,6 +10,7 @@ from sklearn.semi_supervised import LabelPropagation, LabelSpreading
 
 from ssl_bench import data, graph
 from ssl_bench.evaluate.propagation import propagation
+from ssl_bench.graph import search
 from ssl_bench.signature import BadSetting
 
 DIGITS = data.load('digits')
@@ -38,7 +39,7 @@ def kernel(points, others):
 
 @pytest.mark.parametrize('same', [True, False])
 def test_neighbors_are_scikit_learns(same, monkeypatch):
-  monkeypatch.setattr(graph, '_HELD', 240 * 37)  # in blocks, the last of them smaller
+  monkeypatch.setattr(search, 'HELD', 240 * 37)  # in blocks, the last of them smaller
   there = NearestNeighbors(n_neighbors=K).fit(POINTS)
   distance, index = there.kneighbors(None if same else NEW)
   found = graph.nearest(POINTS if same else NEW, POINTS, K, same=same)
@@ -155,3 +156,23 @@ def test_what_is_transduced_is_what_is_believed_of_the_unlabeled_set(name):
   at = np.asarray(it.data['pool'])[: it.config.labels]
   assert (np.asarray(logits).argmax(1) == labels)[at].all()
   assert (np.asarray(logits).argmax(1) == labels).mean() > 0.9
+
+
+def test_near_one_alpha_lets_classes_with_many_labels_outvote_the_rest():
+  """What the docstring of `label_spreading` says, on all training images and one draw of a long tail."""
+  points = DIGITS.train_images.reshape(len(DIGITS.train_labels), -1).astype('float32') / 127.5 - 1
+  edges = graph.nearest(points, points, 7, same=True)
+  weights, rng = graph.gaussian(edges, edges.value.mean()), np.random.default_rng(0)
+  places = lambda sizes: np.concatenate(
+    [rng.choice(np.flatnonzero(DIGITS.train_labels == c), n, replace=False) for c, n in enumerate(sizes)]
+  )
+
+  def found(at, alpha):
+    seen = np.full(len(points), -1, 'int32')
+    seen[at] = DIGITS.train_labels[at]
+    beliefs = np.asarray(graph.spread(weights, jax.nn.one_hot(seen, 10), np.float32(alpha)))
+    return (beliefs.argmax(1) == DIGITS.train_labels)[seen < 0].mean()
+
+  even, tail = places([4] * 10), places(np.round(10 * 10 ** (-np.arange(10) / 9)).astype(int))
+  assert found(even, 0.99) > found(even, 0.2)
+  assert found(tail, 0.99) < found(tail, 0.9) - 0.02

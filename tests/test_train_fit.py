@@ -86,6 +86,36 @@ def test_a_training_resumes_bit_for_bit_at_any_step(folder, tmp_path, whole, sto
   assert_same(train(config, tmp_path / 'parts', watch=look), whole)
 
 
+@pytest.mark.parametrize(
+  ('given', 'sentence'),
+  [
+    ((7,), 'Stopped at step 7, which is saved; the same command goes on from there.'),
+    (
+      (7, 6, 4),
+      'Stopped at step 7, not saved since step 6 was not finite; the same command goes on from step 4.',
+    ),
+    (
+      (7, 6),
+      'Stopped at step 7, not saved since step 6 was not finite; the same command goes on from the start.',
+    ),
+    ((0,), 'Stopped before the first step; the same command starts again.'),
+  ],
+)
+def test_a_stop_says_what_is_saved(given, sentence):
+  assert str(Interrupted(*given)) == sentence
+
+
+def test_a_stop_after_a_step_that_was_not_finite_saves_nothing_and_says_so(folder, tmp_path):
+  """The rate makes step 2 infinite; the log, which would tell, comes later than the stop."""
+  config = config_of(folder, 'optimizer.lr=1e30', 'log_every=12')
+  with pytest.raises(
+    Interrupted, match=r'^Stopped at step 6, not saved since step . was not finite'
+  ) as stopped:
+    train(config, tmp_path / 'x', should_stop=stop_after(6))
+  assert str(stopped.value).endswith('goes on from the start.')
+  assert not [p for p in (tmp_path / 'x').glob('*') if p.name == '6']
+
+
 def test_a_training_that_ended_is_taken_as_it_is(folder, tmp_path, whole):
   told = []
   again = train(config_of(folder), tmp_path / 'whole', watch=look, report=lambda *x: told.append(x))

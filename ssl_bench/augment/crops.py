@@ -6,17 +6,23 @@ import jax
 import jax.numpy as jnp
 
 from ssl_bench.augment.ops import Operation, below, check_interval, to_uint8
-from ssl_bench.signature import POSITIVE, Range
+from ssl_bench.signature import BadSetting, Range
 
 TRIES = 10
 
 
 def crop(
-  *, padding: Annotated[int, Range(0)] = 4, mode: Literal['reflect', 'edge', 'zero'] = 'reflect'
+  *, padding: Annotated[int, Range(0, 256)] = 4, mode: Literal['reflect', 'edge', 'zero'] = 'reflect'
 ) -> Operation:
-  """Pads every side by `padding` pixels and cuts the image's size out of it, anywhere alike."""
+  """Pads every side by `padding` pixels and cuts the image's size out of it, anywhere alike.
+
+  `padding` is less than the shorter side, so that a part of the image is always seen.
+  """
 
   def operation(key: jax.Array, image: jax.Array) -> jax.Array:
+    shorter = min(image.shape[:2])
+    if padding >= shorter:
+      raise BadSetting(f'crop: padding must be less than the side of the images, {shorter}, not {padding}.')
     around = [(padding, padding), (padding, padding), (0, 0)]
     padded = jnp.pad(image, around, mode='constant' if mode == 'zero' else mode)
     top, left = jax.random.randint(key, (2,), 0, 2 * padding + 1)
@@ -28,14 +34,15 @@ def crop(
 def resized_crop(
   *,
   scale: Annotated[tuple[float, float], Range(0, 1, above=True)] = (0.08, 1.0),
-  ratio: Annotated[tuple[float, float], POSITIVE] = (3 / 4, 4 / 3),
-  size: Annotated[int | None, POSITIVE] = None,
+  ratio: Annotated[tuple[float, float], Range(0.001, 1000)] = (3 / 4, 4 / 3),
+  size: Annotated[int | None, Range(1, 1024)] = None,
 ) -> Operation:
   """A box of random area and aspect ratio, resized (Inception crop, Szegedy et al. 2015).
 
   As torchvision's RandomResizedCrop: the area is uniform in `scale` (of the image), width / height
   log-uniform in `ratio`; of ten such boxes the first that fits is placed uniformly, and if none fits the
-  largest centered box whose ratio is within bounds is taken.  Bilinear, with antialiasing where it shrinks.
+  largest centered box whose ratio is within bounds is taken, one pixel high or wide at least (torchvision's
+  has none where the image is too small for such a ratio).  Bilinear, with antialiasing where it shrinks.
   The result is `size` pixels square, or as large as the image where size is null.
   """
   check_interval('resized_crop', 'scale', scale)
@@ -62,8 +69,8 @@ def draw_box(
   fits = (rows > 0) & (rows <= height) & (columns > 0) & (columns <= width)
 
   whole = min(max(width / height, ratio[0]), ratio[1])
-  center_rows = min(height, round(width / whole))
-  center_columns = min(width, round(height * whole))
+  center_rows = min(height, max(1, round(width / whole)))
+  center_columns = min(width, max(1, round(height * whole)))
   first = jnp.argmax(fits)
   h = jnp.where(fits[first], rows[first], center_rows)
   w = jnp.where(fits[first], columns[first], center_columns)

@@ -14,16 +14,16 @@ FILLS = {'gray': (127, 127, 127), 'black': (0, 0, 0), 'torchssl': (125, 123, 114
 
 def cutout(
   *,
-  size: Annotated[int | tuple[float, float], Range(0)] = 16,
+  size: Annotated[int | tuple[float, float], Range(0, 1024)] = 16,
   fill: Literal['gray', 'black', 'torchssl'] = 'gray',
 ) -> Operation:
   """Paints over a square (DeVries and Taylor, 2017).
 
   `size` as a whole number is the side in pixels; the center is uniform over the image and the square is
-  clipped at the borders, as in Google's FixMatch.  An odd `size` is painted as it stands, 3 x 3 pixels for 3
+  clipped at the borders, as in Google's FixMatch.  One that covers the image wherever it lies is refused.
+  An odd `size` is painted as it stands, 3 x 3 pixels for 3
   away from the borders; that code reaches size // 2 to either side of the center, so it paints 2 x 2 there.
   Even sizes agree.
-
   `size` as a list of two fractions is TorchSSL's cutout: the side is drawn uniformly between them, in widths
   of the image; a square that would begin outside begins at the border instead.  `gray` is the middle level,
   `torchssl` that code's (125, 123, 114).
@@ -35,6 +35,11 @@ def cutout(
 
   def operation(key: jax.Array, image: jax.Array) -> jax.Array:
     height, width, channels = image.shape
+    if isinstance(size, int) and size // 2 >= max(height, width) - 1 and -(-size // 2) >= max(height, width):
+      raise BadSetting(
+        f'cutout: a square of {size} pixels covers images of {height} by {width} wherever it lies; make it '
+        'smaller.'
+      )
     u = jax.random.uniform(key, (3,))
     if isinstance(size, int):
       rows, columns = (_centered(u[i], length, size) for i, length in enumerate((height, width)))

@@ -10,17 +10,22 @@ from ssl_bench.augment.ops import COLOR, Operation, sometimes
 from ssl_bench.signature import UNIT, Range
 
 BRIGHTNESS, CONTRAST, SATURATION = range(3)
+STRENGTH = Range(0, 10)
 
 
 def jitter(
   *,
-  brightness: Annotated[float, Range(0)] = 0.8,
-  contrast: Annotated[float, Range(0)] = 0.8,
-  saturation: Annotated[float, Range(0), COLOR] = 0.8,
+  brightness: Annotated[float, STRENGTH] = 0.8,
+  contrast: Annotated[float, STRENGTH] = 0.8,
+  saturation: Annotated[float, STRENGTH, COLOR] = 0.8,
   hue: Annotated[float, Range(0, 0.5), COLOR] = 0.2,
   probability: Annotated[float, UNIT] = 0.8,
 ) -> Operation:
   """torchvision's ColorJitter; the defaults are SimCLR's (Chen et al. 2020, appendix A, strength 1).
+
+  Its blends are those of torchvision's PIL backend, bit for bit: Pillow's ImageEnhance, fractions dropped
+  after each.  Its hue is that of the tensor backend, in float32 and up to a rounding; the PIL backend's has
+  256 steps, those of Pillow's HSV.
 
   A strength s draws a factor uniformly from [max(0, 1 - s), 1 + s], hue a shift from [-s, s] of a full
   turn; 0 leaves that one out.  The order is drawn anew for every image.
@@ -67,7 +72,7 @@ def blend_all(planes: jax.Array, kinds: jax.Array, factors: jax.Array) -> jax.Ar
 
 
 def turn_hue(planes: jax.Array, turns: jax.Array) -> jax.Array:
-  """Shifts the hue of RGB planes by `turns` (1 is all the way round) in HSV, as torchvision does."""
+  """Shifts the hue of RGB planes by `turns` (1 is all the way round) in HSV: torchvision's on tensors."""
   rgb = planes.astype(jnp.float32) / 255
   value = rgb.max(0)
   chroma = value - rgb.min(0)

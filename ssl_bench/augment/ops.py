@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from ssl_bench.augment import tone
-from ssl_bench.signature import POSITIVE, UNIT, BadSetting, Range
+from ssl_bench.signature import UNIT, BadSetting, Range
 
 Operation = Callable[[jax.Array, jax.Array], jax.Array]
 COLOR = 'color'  # marks a setting that acts on colors alone: off (zero) for images of one channel
@@ -50,7 +50,7 @@ def solarize(
 
 def blur(
   *,
-  sigma: Annotated[tuple[float, float], POSITIVE] = (0.1, 2.0),
+  sigma: Annotated[tuple[float, float], Range(0.01, 100)] = (0.1, 2.0),
   kernel: Annotated[float, Range(0, 1, above=True)] = 0.1,
   probability: Annotated[float, UNIT] = 0.5,
 ) -> Operation:

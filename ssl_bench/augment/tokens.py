@@ -31,7 +31,7 @@ def span_crop(*, scale: Annotated[tuple[float, float], Range(0, 1, above=True)] 
   return operation
 
 
-def mask_tokens(*, probability: Annotated[float, UNIT] = 0.15) -> Operation:
+def mask_tokens(*, probability: Annotated[float, Range(0, 1, below=True)] = 0.15) -> Operation:
   """Hides each token with that probability: in its place stands the one that no text holds."""
 
   def operation(key: jax.Array, text: jax.Array) -> jax.Array:

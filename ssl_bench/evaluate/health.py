@@ -2,6 +2,9 @@
 
 Compare these numbers between runs of one method only: they tell a broken run from a sound one, and do not
 rank methods.  Features that are not finite give NaN, and the verdict `collapsed`.
+
+Features are l2-normalized as torch's F.normalize does it, z / max(‖z‖, 1e-12): a row of zeros, which a dead
+network gives, stays at the origin, at distance 0 from every other such row and 1 from the sphere.
 """
 
 import math
@@ -12,11 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import digamma, gammaln
 
-from ssl_bench.evaluate.neighbors import unit
-
 Array = NDArray[np.float64]
 
-SMALL_STD, SMALL_RANK = 0.1, 0.05
+SMALL_STD, SMALL_RANK, MANY_ZEROS = 0.1, 0.05, 0.5
+_SHORTEST = 1e-12  # F.normalize's: shorter rows do not reach the sphere
 _ROWS = 2048  # measures over pairs look at no more rows than this
 _CHUNK = 512
 
@@ -31,9 +33,9 @@ class Collapse(NamedTuple):
 def feature_std(features: ArrayLike) -> float:
   """Mean over dimensions of the std of l2-normalized features, times sqrt(D) (Chen & He 2021, fig. 2).
 
-  1 is healthy (a uniform distribution on the sphere), 0 is complete collapse.
+  1 is healthy (a uniform distribution on the sphere), 0 is complete collapse, rows of zeros alone among it.
   """
-  points = unit(_finite(features))
+  points = _normalized(features)
   return float(points.std(0).mean() * math.sqrt(points.shape[1]))
 
 
@@ -65,13 +67,13 @@ def embedding_entropy(features: ArrayLike) -> float:
 
   rho_i is the distance to the nearest other row, D - 1 the dimension of the sphere, V_m the volume of the
   unit ball in m dimensions.  At most the log of the sphere's area, log(2 pi^{D/2} / Gamma(D/2)), up to the
-  estimator's error.  rho_i is at least 1e-8 (the rounding of the distance), so duplicates give a low number
-  and not minus infinity.  Over at most 2,048 rows, drawn by a fixed seed.  N >= 2.
+  estimator's error.  rho_i is at least 1e-8 (the rounding of the distance), so duplicates (rows of zeros too)
+  give a low number and not minus infinity.  Over at most 2,048 rows, drawn by a fixed seed.  N >= 2.
   """
-  points = unit(_sample(_finite(features)))
+  points = _sample(_normalized(features))
   n, m = len(points), points.shape[1] - 1
-  nearest = np.concatenate([np.max(block, -1) for block in _similarities(points)])
-  rho = np.maximum(np.sqrt(np.maximum(2 - 2 * nearest, 0)), 1e-8)
+  nearest = np.concatenate([np.min(block, -1) for block in _squared_distances(points)])
+  rho = np.maximum(np.sqrt(nearest), 1e-8)
   log_volume = m / 2 * math.log(math.pi) - gammaln(m / 2 + 1)
   return float(m * np.log(rho).mean() + log_volume + digamma(n) - digamma(1))
 
@@ -81,26 +83,27 @@ def alignment(a: ArrayLike, b: ArrayLike) -> float:
 
   In [0, 4]; 0 where both views have the same features, 2 where they are orthogonal.
   """
-  return float(((unit(_finite(a)) - unit(_finite(b))) ** 2).sum(-1).mean())
+  return float(((_normalized(a) - _normalized(b)) ** 2).sum(-1).mean())
 
 
 def uniformity(features: ArrayLike, t: float = 2.0) -> float:
   """log mean_{i != j} exp(-t ||z_i - z_j||^2) of l2-normalized features (Wang & Isola 2020, eq. 5).
 
-  In [-4 t, 0]; 0 is collapse, lower is more uniform, -2 t where all pairs are orthogonal.  Over at most 2,048
-  rows, drawn by a fixed seed.  N >= 2.
+  In [-4 t, 0]; 0 is collapse, onto a point of the sphere or the origin; lower is more uniform, -2 t where all
+  pairs are orthogonal.  Over at most 2,048 rows, drawn by a fixed seed.  N >= 2.
   """
-  points = unit(_sample(_finite(features)))
+  points = _sample(_normalized(features))
   n = len(points)
-  total = sum(np.exp(-t * (2 - 2 * block)).sum() for block in _similarities(points))
+  total = sum(np.exp(-t * block).sum() for block in _squared_distances(points))
   return float(np.log(total / (n * (n - 1))))
 
 
 def collapse(features: ArrayLike) -> Collapse:
-  """Whether features [N, D] have collapsed: std x sqrt(D) < 0.1, or RankMe < 0.05 min(N, D), or not finite.
+  """Whether features [N, D] have collapsed, and why.
 
-  RankMe is the centered one: a common mean is no collapse as long as features vary around it, and where they
-  do not, the first test says so.
+  They have where a value is not finite, std x sqrt(D) < 0.1, at least half of the rows are zeros, or RankMe <
+  0.05 min(N, D).  RankMe is the centered one: a common mean is no collapse as long as features vary around
+  it, and where they do not, the first test says so.
   """
   features = np.asarray(features, np.float64)
   wrong = features.size - int(np.isfinite(features).sum())
@@ -110,6 +113,9 @@ def collapse(features: ArrayLike) -> Collapse:
   seen = f'std × √d is {std:.3g} (1 is healthy), centered RankMe {rank:.3g} of {full}'
   if std < SMALL_STD:
     return Collapse(True, f'Features hardly differ between images: {seen}.')
+  dead = int((np.linalg.norm(features, axis=1) < _SHORTEST).sum())
+  if dead >= MANY_ZEROS * len(features):
+    return Collapse(True, f'Features of {dead:,} of {len(features):,} images are all zero: {seen}.')
   if rank < SMALL_RANK * full:
     return Collapse(True, f'Features vary along a few directions only: {seen}.')
   return Collapse(False, f'Features are spread out: {seen}.')
@@ -127,10 +133,19 @@ def _sample(points: Array) -> Array:
   return points[np.sort(np.random.default_rng(0).choice(len(points), _ROWS, replace=False))]
 
 
-def _similarities(points: Array) -> Iterator[Array]:
-  """Blocks [rows, N] of cosine similarities of every pair; -inf where a row meets itself."""
+def _normalized(features: ArrayLike) -> Array:
+  """Rows divided by their Euclidean length or 1e-12, the larger; all NaN if any value is not finite."""
+  points = _finite(features)
+  return points / np.maximum(np.linalg.norm(points, axis=-1, keepdims=True), _SHORTEST)
+
+
+def _squared_distances(points: Array) -> Iterator[Array]:
+  """Blocks [rows, N] of the squared distances of every pair, at least 0; inf where a row meets itself."""
+  squares = (points**2).sum(-1)
   for start in range(0, len(points), _CHUNK):
-    block = points[start : start + _CHUNK] @ points.T
+    mine = slice(start, start + _CHUNK)
+    block = squares[mine, None] + squares - 2 * points[mine] @ points.T
+    block = np.maximum(block, 0)
     rows = np.arange(len(block))
-    block[rows, start + rows] = -np.inf
+    block[rows, start + rows] = np.inf
     yield block

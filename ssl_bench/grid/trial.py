@@ -23,6 +23,9 @@ from ssl_bench.train.checkpoint import UnusableCheckpoint
 from ssl_bench.train.coupled import check_private, sample_of
 from ssl_bench.train.fit import Diverged, Fitted, Interrupted
 from ssl_bench.train.given import describe_split, labeled_of, stressed
+from ssl_bench.train.policies import check_policies
+from ssl_bench.train.small_batches import check_small_batches
+from ssl_bench.train.stages import check_stages
 from ssl_bench.train.structure import check_groups, method_of, parts_of, streams_of, uses_labels
 
 
@@ -103,6 +106,7 @@ def check_training(config: Config, dataset: Dataset) -> None:
     name = config.method['name']
     raise BadSetting(f'{name} works on pixels, and {dataset.name} has texts; use a method such as simclr.')
   check_batch(parts, streams_of(parts))
+  check_policies(parts)
   check_groups(parts)
   if config.federated:
     federated.shares_of(config, dataset, labeled)
@@ -110,6 +114,8 @@ def check_training(config: Config, dataset: Dataset) -> None:
   if config.private:
     privacy.check_installed()
     check_private(config, dataset, labeled)
+  check_stages(config, dataset)
+  check_small_batches(config, dataset, labeled)
   if teacher := teacher_of(config):
     try:
       check_training(teacher, dataset)

@@ -36,7 +36,8 @@ def byol(
   Heads: linear, BatchNorm, ReLU, linear without bias, as in the authors' code.
   BatchNorm: every view has its own pass and its own moments, as in the authors' code; the target
   keeps running moments of its own.
-  Deviations: the target starts as a copy of the online network (the authors' code draws it anew and
+  Deviations: t counts the steps taken, so the target first moves with the decay of t = 1, where the authors'
+  code counts from 0; the target starts as a copy of the online network (the authors' code draws it anew and
   notes that it makes no difference); the default widths are for small nets; both views come from one
   policy, where the paper blurs and solarizes the second differently (appendix B).
   """

@@ -44,7 +44,8 @@ def deep_label_propagation(
   Args:
     warmup: the part of training that sees labels only (180 of 360 epochs in the authors' code: 0.5).
     neighbors: edges of each image (k; the authors' code: 50).
-    alpha: how much an image takes from its neighbors, in [0, 1) (α; the authors' code: 0.99).
+    alpha: how much an image takes from its neighbors, in [0, 1) (α; the authors' code: 0.99).  Unlike in
+      `label_spreading`, unbalanced labels do not ask for less, since Y is divided by the labels of a class.
     power: of the cosine (γ; the authors' code: 3).
     weight: of the second term (half of each batch is labeled in the authors' code, which makes it 1).
 

@@ -31,8 +31,9 @@ def simclr(
   Evaluated: the encoder's features, before the projector (section 4.2).
   Both views go through the network together, so BatchNorm's moments are those of the 2N images
   (google-research/simclr, which synchronizes them over all devices as `jit` does here).
-  Deviations: the official code sums the two halves, each averaged over N: twice this loss; with LARS
-  the factor has no effect but through weight decay.
+  Deviations: the official code sums the two halves, each averaged over N: twice this loss.  With LARS the
+  factor acts on kernels through weight decay only, whose trust ratio divides by the gradient; on biases and
+  normalization, which have no trust ratio, it is that of the rate.
   """
   model = net.chain(encoder=encoder, projector=net.projector(hidden, out, last_norm='scale'))
 

@@ -22,10 +22,17 @@ from ssl_bench.train.structure import arrays_of, numbers_of, structure_of, teach
 
 
 class Interrupted(Exception):
-  """Training was asked to stop; its state is saved."""
+  """Training was asked to stop; its state is saved, unless a step since the last log was not finite."""
 
-  def __init__(self, step: int):
-    super().__init__(f'Stopped at step {step}, which is saved; the same command goes on from there.')
+  def __init__(self, step: int, bad_step: int = -1, saved: int | None = None):
+    told = f'Stopped at step {step}, which is saved; the same command goes on from there.'
+    if step == 0:
+      told = 'Stopped before the first step; the same command starts again.'
+    elif bad_step >= 0:
+      start = f'step {saved}' if saved else 'the start'
+      told = f'Stopped at step {step}, not saved since step {bad_step} was not finite; '
+      told += f'the same command goes on from {start}.'
+    super().__init__(told)
     self.step = step
 
 
@@ -126,7 +133,8 @@ def fit(
         history['curve'].append(metrics)
         report(step, metrics)
         since, mark = step, time.perf_counter()
-      if program.refresh and step % program.steps_per_epoch < program.stride:
+      more = step < config.steps or program.transduce  # else nothing could be learned from it
+      if program.refresh and more and step % program.steps_per_epoch < program.stride:
         state = program.refresh(state, data, numbers)
       look = watch is not None and at(config.evaluate.every)
       save, stop = at(config.checkpoint.every), should_stop()
@@ -135,10 +143,10 @@ def fit(
         pause = time.perf_counter()
         if look and watch:
           history['evaluations'].append({'step': step, **watch(program, state, numbers)})
-        if (save or stop) and int(totals['bad_step']) < 0:
+        if (save or stop) and (bad_step := int(totals['bad_step'])) < 0:
           checkpoints.save(step, (state, totals), history)
         if stop and step < config.steps:
-          raise Interrupted(step)
+          raise Interrupted(step, bad_step, checkpoints.latest())
         mark += time.perf_counter() - pause
     return Fitted(program, numbers, state, history, teacher)
   finally:
