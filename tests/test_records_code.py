@@ -51,7 +51,7 @@ def test_what_is_used_is_followed_through_what_is_used(package):
   """`nt_xent` uses `cross_entropy`; a graph's method uses `_transduction`, which uses `graph`."""
   before = [digest_of(f'ssl_bench.methods.{name}') for name in ('simclr', 'label_spreading')]
   change(package / 'losses.py', 'def cross_entropy(', 'def cross_entropy(unused=None, *, ')
-  change(package / 'graph.py', 'def _diffuse(', '@staticmethod\ndef _diffuse(')
+  change(package / 'graph' / 'solvers.py', 'def diffuse(', '@staticmethod\ndef diffuse(')
   after = [digest_of(f'ssl_bench.methods.{name}') for name in ('simclr', 'label_spreading')]
   assert before[0] != after[0] and before[1] != after[1]
 

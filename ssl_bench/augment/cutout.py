@@ -21,9 +21,8 @@ def cutout(
 
   `size` as a whole number is the side in pixels; the center is uniform over the image and the square is
   clipped at the borders, as in Google's FixMatch.  One that covers the image wherever it lies is refused.
-  An odd `size` is painted as it stands, 3 x 3 pixels for 3
-  away from the borders; that code reaches size // 2 to either side of the center, so it paints 2 x 2 there.
-  Even sizes agree.
+  An odd `size` is painted as it stands, 3 x 3 pixels for 3 away from the borders; Google's code reaches
+  size // 2 to either side of the center, so it paints 2 x 2 there.  Even sizes agree.
   `size` as a list of two fractions is TorchSSL's cutout: the side is drawn uniformly between them, in widths
   of the image; a square that would begin outside begins at the border instead.  `gray` is the middle level,
   `torchssl` that code's (125, 123, 114).
