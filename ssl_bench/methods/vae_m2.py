@@ -41,7 +41,8 @@ def vae_m2(
       over their sets, which is labels / unlabeled images; 1 lets either count as much.
     trials: of a pixel; with more of them details of an image weigh more against the divergence.
     latent: number of latent variables (the authors' code, MNIST: 50).
-    hidden: width of the perceptron and of the decoder (the authors' code, MNIST: 500).
+    hidden: width of the perceptron and of the decoder (the authors' code, MNIST: 300 for
+      100 labels, else 500).
     layers: of the decoder: dense or conv (transposed convolutions).
 
   Evaluated: the classifier q(y|x); features are its encoder's.

@@ -14,6 +14,7 @@ from ssl_bench.signature import BadSetting
 from ssl_bench.train import batch, private
 from ssl_bench.train.reads import depends
 from ssl_bench.train.structure import arrays_of, builder, numbers_of, parts_of, streams_of, structure_of
+from ssl_bench.train.unkeyed import Unkeyed
 
 ROUNDING = 1e-5  # of the loss
 SCALES = (1.0, 8.0)  # of the parameters: the larger ones make a fresh network confident
@@ -27,7 +28,7 @@ def check_private(config: Config, dataset: Dataset, labeled: np.ndarray) -> None
   drawn, n, name = (sample[k] for k in ('expected', 'n', 'stream'))
   if drawn > n:
     raise BadSetting(f'A private step draws {drawn} of {n} {name} images on average; make the batch smaller.')
-  told = _why_not(structure_of(config, dataset), _Inputs(config, dataset, labeled))
+  told = _why_not(structure_of(config, dataset), Unkeyed(config, dataset, labeled))
   if told:
     raise BadSetting(f'{config.method["name"]} {told}')
 
@@ -42,21 +43,8 @@ def sample_of(config: Config, dataset: Dataset, labeled: np.ndarray) -> dict[str
   return {'stream': name, 'alone': len(streams) == 1, 'n': n, 'expected': expected, 'places': places}
 
 
-class _Inputs:
-  """What the answer is computed from; it depends on the structure alone, so all are alike to the cache."""
-
-  def __init__(self, *inputs: Any):
-    self.inputs = inputs
-
-  def __eq__(self, other: object) -> bool:
-    return isinstance(other, _Inputs)
-
-  def __hash__(self) -> int:
-    return 0
-
-
 @lru_cache(maxsize=64)
-def _why_not(structure: str, given: _Inputs) -> str | None:
+def _why_not(structure: str, given: Unkeyed) -> str | None:
   """What keeps a method from private training, as the end of a sentence, or None."""
   del structure
   config, dataset, labeled = given.inputs

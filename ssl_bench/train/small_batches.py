@@ -27,6 +27,7 @@ from ssl_bench.train.structure import (
   structure_of,
   teaching,
 )
+from ssl_bench.train.unkeyed import Unkeyed
 
 FEW = 2  # images of a stream, up to which it is looked at
 TURNS = 8  # batches that are looked at, one by one and all together
@@ -46,7 +47,7 @@ def check_small_batches(config: Config, dataset: Dataset, labeled: np.ndarray) -
   sizes = {stream: batch.sizes(parts)[stream] for stream in sorted(streams)}
   if method.loss is None or config.private or min(sizes.values()) > FEW:
     return
-  told = _why_not(structure_of(config, dataset), _Inputs(config, dataset, labeled))
+  told = _why_not(structure_of(config, dataset), Unkeyed(config, dataset, labeled))
   if told:
     seen = ' and '.join(f'{size} {stream}' for stream, size in sizes.items())
     images = 'image' if sum(sizes.values()) == 1 else 'images'
@@ -56,21 +57,8 @@ def check_small_batches(config: Config, dataset: Dataset, labeled: np.ndarray) -
     )
 
 
-class _Inputs:
-  """What the answer is computed from; it depends on the structure alone, so all are alike to the cache."""
-
-  def __init__(self, *inputs: Any):
-    self.inputs = inputs
-
-  def __eq__(self, other: object) -> bool:
-    return isinstance(other, _Inputs)
-
-  def __hash__(self) -> int:
-    return 0
-
-
 @lru_cache(maxsize=64)
-def _why_not(structure: str, given: _Inputs) -> str | None:
+def _why_not(structure: str, given: Unkeyed) -> str | None:
   """What is wrong with the batches of a structure, as a part of a sentence, or None."""
   del structure
   config, dataset, labeled = given.inputs
