@@ -75,6 +75,11 @@ def _run() -> int:
     if not error.filename:
       raise
     return _complain(f'{error.filename}: {error.strerror}.')
+  except RuntimeError as error:
+    if 'Unable to initialize backend' not in str(error):
+      raise
+    platforms = os.environ.get('JAX_PLATFORMS', '')
+    return _complain(f'There is no device for JAX_PLATFORMS={platforms}; unset it, or name one that is here.')
   except Exception as error:  # a command line that does not parse is an exception of typer's or of click's
     if type(error).__name__ == 'Abort':  # what click makes of a key that interrupts
       return INTERRUPTED

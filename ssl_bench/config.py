@@ -27,6 +27,9 @@ from ssl_bench.tree import (
 
 # What a config says about how to run, not about what comes out.
 MANNER = ('checkpoint',)
+MANNER_OF_EVALUATION = ('pretraining',)
+# Settings of `evaluate` that training does not see.
+AFTER_TRAINING = ('probes', 'bootstrap', 'last')
 # What a teacher that names a config takes from there; the rest (labels, seeds, steps) is the student's.
 RECIPE = ('method', 'combine', 'net', 'text_net', 'optimizer', 'ema', 'augment', 'teacher')
 
@@ -148,15 +151,27 @@ def digest(*parts: Any) -> str:
 
 def outcome(config: Config) -> dict[str, Any]:
   """The part of a config that decides what comes out of a trial."""
-  tree = {k: v for k, v in to_dict(config).items() if k not in MANNER}
-  tree['evaluate'].pop('pretraining', None)
-  if teacher := teacher_of(config):
-    tree['teacher'] = training(teacher)
-  return tree
+  return outcome_of(to_dict(config))
 
 
 def training(config: Config) -> dict[str, Any]:
   """The part of a config that decides what comes out of its training."""
-  tree = outcome(config)
-  del tree['evaluate']['probes'], tree['evaluate']['bootstrap'], tree['evaluate']['last'], tree['protocol']
-  return tree
+  return training_of(to_dict(config))
+
+
+def outcome_of(tree: Mapping[str, Any]) -> dict[str, Any]:
+  """As `outcome`, of a config's plain data, which may be of an older record."""
+  out = {k: v for k, v in tree.items() if k not in MANNER}
+  if isinstance(look := tree.get('evaluate'), Mapping):
+    out['evaluate'] = {k: v for k, v in look.items() if k not in MANNER_OF_EVALUATION}
+  if isinstance(teacher := tree.get('teacher'), Mapping):
+    out['teacher'] = training_of(teacher)
+  return out
+
+
+def training_of(tree: Mapping[str, Any]) -> dict[str, Any]:
+  """As `training`, of a config's plain data."""
+  out = outcome_of(tree)
+  if isinstance(look := out.get('evaluate'), Mapping):
+    out['evaluate'] = {k: v for k, v in look.items() if k not in AFTER_TRAINING}
+  return {k: v for k, v in out.items() if k != 'protocol'}

@@ -1,5 +1,6 @@
 """Asked to stop: a signal is noted, what runs saves and ends, and what does not end in time is ended."""
 
+import ctypes
 import os
 import signal
 import sys
@@ -10,7 +11,7 @@ from typing import Any
 ASKING = tuple(
   getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2') if hasattr(signal, name)
 )
-GRACE = 8.0  # seconds from the signal to the end of the process
+GRACE = 6.0  # seconds from the signal to the end of the process
 SAVING = threading.Lock()  # held while a checkpoint is written
 
 
@@ -55,20 +56,26 @@ class Stop:
     for number, handler in self._old.items():
       signal.signal(number, handler)
     signal.set_wakeup_fd(self._old_mouth)
-    os.close(self._mouth)  # which ends the thread, unless a signal has
+    os.close(self._mouth)  # which ends the thread where no signal came
 
   def _note(self, number: int, frame: Any) -> None:
     self.asked = self.asked or number
 
   def _watch(self) -> None:
     heard = next((byte for byte in iter(lambda: os.read(self._ear, 1), b'') if byte[0] in self._old), b'')
-    os.close(self._ear)
-    if not heard:
-      return
-    self.asked = self.asked or heard[0]
-    if self.grace is None or self._left.wait(self.grace):
+    self.asked = self.asked or (heard[0] if heard else 0)
+    left = not heard or self._left.wait(self.grace)
+    if left:
+      os.close(self._ear)  # not before: a second signal is written to it
       return
     with SAVING:
       name = signal.Signals(self.asked).name
-      print(f'ssl-bench: Stopped by {name}; the same command goes on from what is saved.', file=sys.stderr)
+      told = f'Stopped by {name}; the same command goes on from what was saved, if anything.'
+      print(f'ssl-bench: {told}', file=sys.stderr)
       os._exit(self.exit_code)
+
+
+def die_with_parent() -> None:
+  """On Linux a child process is killed with its parent, so that nobody meets an orphan."""
+  if sys.platform == 'linux':
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)

@@ -149,7 +149,7 @@ WRONG_WORDS = {
   ('grid', 'c/grid.yaml', '--wandb', 'offlin'): "Invalid value for '--wandb': 'offlin' is not one of",
   ('list', 'metods'): "There is no list of 'metods'; did you mean 'methods'?",
   ('data', 'lst'): "No such command 'lst'. Did you mean 'list'?",
-  ('data', 'prepare', 'minst'): "there is no dataset 'minst'; did you mean 'mnist'?",
+  ('data', 'prepare', 'minst'): "There is no dataset 'minst'; did you mean 'mnist'?",
   ('data', 'prepare', 'mnist', '--from', 'nowhere'): 'there is no folder nowhere',
   ('submit', 'nowhere'): "There is no 'nowhere'; name a record or a folder such as runs/quickstart.",
   ('submit', 'c'): "There is no record under 'c'.",

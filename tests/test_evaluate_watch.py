@@ -11,6 +11,7 @@ from ssl_bench.config import load, outcome, to_dict
 from ssl_bench.evaluate import health, watch
 from ssl_bench.grid.room import Room
 from ssl_bench.grid.training import train
+from ssl_bench.grid.trial import run_trial
 from ssl_bench.train.given import labeled_of
 
 PLAIN = """
@@ -91,6 +92,28 @@ def test_it_is_optional_and_no_part_of_a_trials_identity(folder, tmp_path):
   assert 'pretraining' not in to_dict(plain)['evaluate']
   assert to_dict(without)['evaluate']['pretraining'] is False
   assert fitted(folder, tmp_path, 'evaluate.pretraining=false').history['evaluations'] == []
+
+
+def test_a_record_is_read_back_whether_there_is_a_curve_or_not(folder, tmp_path):
+  records = [
+    run_trial(
+      load(folder / 'simclr.yaml', [*words, 'evaluate.bootstrap=100']), Room(tmp_path / str(len(words)))
+    )
+    for words in ((), ('evaluate.pretraining=false',))
+  ]
+  assert [record['status'] for record in records] == ['done', 'done']
+  assert records[0]['id'] == records[1]['id'] and records[0]['metrics'] == records[1]['metrics']
+  assert records[0]['evaluations'] and not records[1]['evaluations']
+
+
+def test_a_batch_larger_than_the_validation_part_has_no_loss_there(folder, tmp_path):
+  """MoCo's BatchNorm takes the batch apart: 40 validation images are not 16 groups, and no batch of 48."""
+  (folder / 'moco.yaml').write_text(
+    'method: {name: moco, hidden: 8, out: 8, splits: 16, queue: 96}\nema: null'
+  )
+  words = ('batch.labeled=48', 'batch.unlabeled_ratio=1')
+  seen = fitted(folder, tmp_path, *words, method='moco').history['evaluations']
+  assert [set(e) for e in seen] == [{'step', 'knn', 'feature_std', 'rankme'}] * 3
 
 
 def test_a_curve_resumes(folder, trained, tmp_path):

@@ -180,7 +180,12 @@ def test_a_grid_that_is_killed_and_run_again_is_the_grid(whole, tmp_path):
 def test_a_grid_that_is_stopped_saves_what_it_trains(tmp_path):
   """SIGTERM to the command alone: its workers save and end, and nothing half done is recorded."""
   runs = tmp_path / 'runs'
-  words = ('labels=20', 'method=supervised', 'steps=50000', 'checkpoint.every=50000', 'log_every=50000')
+  words = (
+    'steps=50000',
+    'checkpoint.every=50000',
+    'log_every=50000',
+    '--select=labels=20, method=supervised',
+  )
   grid = start('grid', write(tmp_path), *words, '--runs', runs, *FEW)
   wait_until(lambda: len(list(runs.glob('small/checkpoints/*'))) == 2)  # both are being trained
   grid.send_signal(signal.SIGTERM)

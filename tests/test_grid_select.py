@@ -89,6 +89,7 @@ AXES = {
   "--select 'seed=0'",
   'split_seed=3': "--select 'split_seed=0'",
   'labels=100': 'would change labels',
+  'seed=2': "choose trials by --select 'seed=2'",
   'method=simclr': 'would change method, which',
   'method.name=simclr': "--select 'method=supervised'",
   'method={name: simclr}': 'would change method',

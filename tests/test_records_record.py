@@ -7,12 +7,14 @@ import os
 import pytest
 from trials import write_configs
 
-from ssl_bench.config import load, to_dict
+from ssl_bench import data
+from ssl_bench.config import digest, load, outcome, to_dict
 from ssl_bench.records import record
+from ssl_bench.records.checks import deciding
 from ssl_bench.records.submit import submit
 from ssl_bench.signature import BadSetting
 
-PRINT = 'f' * 64
+PRINT = data.load('digits').fingerprint
 
 
 @pytest.fixture
@@ -95,7 +97,7 @@ def test_what_came_out_and_is_not_finite_is_written_as_a_word(folder, tmp_path):
   made = make(
     config_of(folder),
     metrics={'accuracy': 0.5, 'nll': math.nan, 'b': [math.inf, {'c': -math.inf}], 'd': (1.0, 2), 'e': None},
-    curve=[{'step': 50, 'loss': 2.0, 'by_class': [0.5, math.nan]}, {'step': 100, 'loss': math.nan}],
+    curve=[{'step': 6, 'loss': 2.0, 'by_class': [0.5, math.nan]}, {'step': 12, 'loss': math.nan}],
     cost={'seconds_per_epoch': math.inf},
   )
   path = record.write(made, tmp_path)
@@ -107,7 +109,7 @@ def test_what_came_out_and_is_not_finite_is_written_as_a_word(folder, tmp_path):
   assert found == record.read(path)
   words = {'nll': 'NaN', 'b': ['Infinity', {'c': '-Infinity'}], 'd': [1.0, 2], 'e': None}
   assert found['metrics'] == {'accuracy': 0.5, **words}
-  assert found['curve'] == [{'step': 50, 'loss': 2.0, 'by_class': [0.5, 'NaN']}, {'step': 100, 'loss': 'NaN'}]
+  assert found['curve'] == [{'step': 6, 'loss': 2.0, 'by_class': [0.5, 'NaN']}, {'step': 12, 'loss': 'NaN'}]
   assert found['cost'] == {'seconds_per_epoch': 'Infinity'}
 
 
@@ -175,6 +177,28 @@ def test_two_files_with_one_id_that_differ_are_named_and_neither_is_believed(fol
   assert bad == [f'{first} and {second} are different records with the id {one["id"]}; keep the right one.']
   with pytest.raises(BadSetting, match='are different records with the id'):
     record.read_all([tmp_path])
+
+
+def test_submit_does_not_hide_that_other_numbers_are_there(folder, tmp_path):
+  made = make(config_of(folder, 'dataset=digits'))
+  record.write(made, tmp_path / 'a')
+  assert submit(tmp_path / 'a', tmp_path / 'board') == (1, 0)
+  record.write({**made, 'metrics': {**made['metrics'], 'accuracy': 0.9}}, tmp_path / 'a')
+  with pytest.raises(BadSetting, match=r'is in .*board with other numbers; keep the right one, by hand\.'):
+    submit(tmp_path / 'a', tmp_path / 'board')
+
+
+@pytest.mark.parametrize(
+  ('part', 'sentence'),
+  [('method', 'of another version of its method'), ('fingerprint', 'of other data than digits has here')],
+)
+def test_submit_refuses_what_today_would_be_another_record(folder, tmp_path, part, sentence):
+  config = config_of(folder, 'dataset=digits')
+  versions = make(config)['versions'] | {part: {'method': 99, 'fingerprint': 'e' * 64}[part]}
+  made = make(config, versions=versions, id=digest(outcome(config), deciding(versions)))
+  record.write(made, tmp_path / 'a')
+  with pytest.raises(BadSetting, match=sentence):
+    submit(tmp_path / 'a', tmp_path / 'board')
 
 
 def test_the_identity_is_what_decides_the_outcome(folder, monkeypatch):

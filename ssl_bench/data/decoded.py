@@ -146,7 +146,7 @@ def stamp(folder: Path, meta: Meta, wanted: Mapping[str, Layout]) -> Stamps:
   for name in wanted:
     with suppress(OSError):  # what is missing is told where it is opened
       found = (folder / f'{name}.npy').stat()
-      files[name] = [found.st_size, found.st_mtime_ns]
+      files[name] = [found.st_size, found.st_mtime_ns, found.st_ctime_ns]
   return {'fingerprint': meta.fingerprint, 'files': files}
 
 

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from ssl_bench.signature import BadSetting, suggest
+from ssl_bench.signature import BadSetting, short, suggest
 
 PARTS_VERSION = 1  # how official splits are cut into parts; a new number decodes anew
 BUNDLED = ('digits', 'digits_captions', 'identifiers')  # they come with the installation
@@ -63,7 +63,7 @@ SOURCES = {
 def source_of(name: str) -> Source:
   """Raises `BadSetting` with the nearest right name."""
   if name not in SOURCES:
-    raise BadSetting(f'there is no dataset {name!r}; {suggest(name, [*BUNDLED, *SOURCES])}')
+    raise BadSetting(f'There is no dataset {short(name)}; {suggest(name, [*BUNDLED, *SOURCES])}')
   return SOURCES[name]
 
 

@@ -36,7 +36,8 @@ def of_pretraining(dataset: Dataset) -> Watch:
   """Loss, kNN accuracy, std × √d and RankMe on the validation part.
 
   The loss is that of the method on views of validation images, drawn alike each time, in batches of the
-  training's size, with BatchNorm as in training; a method that needs more than images has none.  kNN is
+  training's size, with BatchNorm as in training; a method that needs more than images, or a larger batch
+  than there are validation images, has none.  kNN is
   cosine, k = 20, its bank the first training images with their labels.  No test image is looked at.
   """
   bank, labels = dataset.train_images[:BANK], dataset.train_labels[:BANK]
@@ -51,15 +52,16 @@ def of_pretraining(dataset: Dataset) -> Watch:
       'feature_std': health.feature_std(features),
       'rankme': health.rankme(features),
     }
-    if program.held_out_loss:
-      seen['pretext_loss'] = _loss(program, state, numbers, np.asarray(held))
+    clients = program.federated['participants'] if program.federated else 1
+    size = program.images_per_step // clients  # of one batch: a loss may ask for a multiple of something
+    if program.held_out_loss and size <= len(held):
+      seen['pretext_loss'] = _loss(program, state, numbers, np.asarray(held), size)
     return seen
 
   return watch
 
 
-def _loss(program, state, numbers, images: np.ndarray) -> float:
-  size = min(program.images_per_step, len(images))
+def _loss(program, state, numbers, images: np.ndarray, size: int) -> float:
   starts = range(0, len(images) - size + 1, size)[:BATCHES]
   losses = [program.held_out_loss(state, numbers, images[at : at + size]) for at in starts]
   return float(np.mean([float(loss) for loss in losses]))

@@ -24,7 +24,7 @@ from ssl_bench.records.naming import varied
 from ssl_bench.signature import BadSetting
 from ssl_bench.stop import Stop
 
-GRACE = 9  # seconds until a worker that was asked to stop is killed; it ends itself a little earlier
+GRACE = 7.5  # seconds until a worker that was asked to stop is killed; it ends itself a little earlier
 UNSEEDED = {'seed': 0, 'split_seed': 0}
 
 

@@ -41,9 +41,10 @@ def check_overrides(cells: Sequence[Mapping[str, Any]], overrides: Iterable[str]
       for axis, values in axes.items():
         if axis[: len(place)] == place or place[: len(axis)] == axis:
           given = [v for v in values if v is not ABSENT]
+          meant = next((v for v in given if _same(v, dict(leaves(nest(name, value))).get(axis))), given[0])
           raise BadSetting(
             f'{short(text)} would change {_dotted(axis)}, which varies over the trials of this grid '
-            f'({_list(given, "and")}); choose trials by --select {_quoted(axis, given[0])}, or edit the file.'
+            f'({_list(given, "and")}); choose trials by --select {_quoted(axis, meant)}, or edit the file.'
           )
 
 

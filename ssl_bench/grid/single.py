@@ -40,7 +40,7 @@ def run_single(
   if not again and is_of_other_code(config, dataset, room):
     raise BadSetting(
       f'This trial was run with other code of {config.method["name"]} than is there now; give the method a '
-      f'new VERSION, or run with --again, which keeps the old record in {room.replaced}.'
+      f'new VERSION, or run ssl-bench train --again, which keeps the old record in {room.replaced}.'
     )
   if not again and (found := room.recorded(identity)):
     console.print(f'Already recorded: {room.record_of(identity)}', markup=False)
@@ -68,9 +68,10 @@ def run_single(
   except Interrupted as interrupted:
     console.print(str(interrupted), markup=False)
     return stop.exit_code
-  _mirror(found, room, wandb)
+  if not stop():
+    _mirror(found, room, wandb)
   console.print(f'Recorded: {room.record_of(identity)}', markup=False)
-  return show(found, console)
+  return stop.exit_code if stop() else show(found, console)
 
 
 def _mirror(found: dict, room: Room, wandb: Mode) -> None:

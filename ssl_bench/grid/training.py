@@ -59,11 +59,24 @@ def is_of_other_code(config: Config, dataset: Dataset, room: Room) -> bool:
   return any(room.trained_by(name) not in (None, code_of(one)) for name, one in trainings)
 
 
+def is_of_known_code(config: Config, dataset: Dataset, room: Room) -> bool:
+  """Whether all trainings of a trial are noted to be of today's code."""
+  return all(room.trained_by(name) == code_of(one) for name, one in names_of(config, dataset).items())
+
+
 def forget(config: Config, dataset: Dataset, room: Room) -> None:
-  """Puts aside a trial's record, its checkpoints, and those of its teachers that other code trained."""
-  own, *others = names_of(config, dataset).items()
-  old = [name for name, one in others if room.trained_by(name) not in (None, code_of(one))]
-  room.put_aside(record.identify(config, dataset.fingerprint), [own[0], *old])
+  """Puts aside a trial's record, and the checkpoints that it needs and other code trained.
+
+  Where none is of other code, the trial is to be trained once more, so its own checkpoints go.  Without a
+  record its training has begun anew already, and goes on.
+  """
+  identity = record.identify(config, dataset.fingerprint)
+  trainings = names_of(config, dataset)
+  old = [name for name, one in trainings.items() if room.trained_by(name) not in (None, code_of(one))]
+  found = room.recorded(identity)
+  if found and not old and found['versions'].get('code') in (None, code_of(config)):
+    old = [name_of(config, dataset)]
+  room.put_aside(identity, old)
 
 
 def teach(

@@ -12,7 +12,7 @@ from ssl_bench.config import Config, teacher_of, to_dict
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.evaluate import cost, measure, predict, privacy, scores
 from ssl_bench.grid.room import Room
-from ssl_bench.grid.training import Report, labels_seen, teach, train
+from ssl_bench.grid.training import Report, is_of_known_code, labels_seen, teach, train
 from ssl_bench.method import without_average
 from ssl_bench.records import environment, record
 from ssl_bench.records.code import code_of
@@ -61,6 +61,8 @@ def run_trial(
     written['labels_seen'] = labels_seen(config, dataset)
     teacher = teach(config, dataset, room, report, should_stop, only_evaluate)
     fitted = train(config, dataset, labeled, room, report, should_stop, teacher, only_evaluate)
+    if not is_of_known_code(config, dataset, room):
+      del written['versions']['code']
     written |= evaluate(config, dataset, labeled, fitted, should_stop)
     written |= {
       'status': 'done',
@@ -89,6 +91,7 @@ def run_trial(
 
 def check(config: Config, dataset: Dataset) -> None:
   """Raises `BadSetting` for settings that only the data tells wrong: labels, fold, batch, probes."""
+  numerics.check()
   check_training(config, dataset)
   if method_of(parts_of(config, dataset)).predict is None and 'linear' not in config.evaluate.probes:
     raise BadSetting(

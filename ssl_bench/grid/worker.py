@@ -1,16 +1,13 @@
 """A worker: a process that runs trials one after the other and says how far it is."""
 
-import ctypes
 import os
-import signal
-import sys
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from ssl_bench.records.naming import variant
-from ssl_bench.stop import Stop
+from ssl_bench.stop import Stop, die_with_parent
 
 Names = Mapping[str, set[str]]  # method -> dotted names
 
@@ -21,7 +18,7 @@ def work(pipe: Connection, room: str, grid: str, shared: bool, names: Names) -> 
   Says ('begin', label), ('step', steps since the last word), ('end', record) and, after each list, ('idle',).
   `names` are the settings that the grid varies, by method, which a label holds.
   """
-  _die_with_parent()
+  die_with_parent()
   with Stop() as stop:
     _serve(pipe, Path(room), grid, shared, names, stop)
 
@@ -72,9 +69,3 @@ def label(config: Mapping[str, Any], names: Names) -> str:
       *(f'{name} {value}' for name, value in told.items() if name != 'labels'),
     ]
   )
-
-
-def _die_with_parent() -> None:
-  """On Linux a worker is killed with its parent, so that a second run never meets an orphan."""
-  if sys.platform == 'linux':
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)

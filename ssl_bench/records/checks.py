@@ -9,13 +9,13 @@ from pydantic import ValidationError
 
 from ssl_bench import data, methods
 from ssl_bench.complaint import explain
-from ssl_bench.config import MANNER, Config, digest, to_dict
+from ssl_bench.config import Config, digest, outcome_of, to_dict
 from ssl_bench.records.form import Record, Tree
 from ssl_bench.signature import BadSetting, suggest
 
 DECIDING = ('protocol', 'method', 'fingerprint', 'combine', 'teachers')  # the versions that an id covers
+AGREES = 1e-6  # by which an accuracy may differ from what bins or classes say
 SIZES = ('hash', 'labeled', 'train', 'validation', 'test')  # what every split has
-UNTRAINED = ('probes', 'bootstrap', 'last')  # settings of `evaluate` that training does not see
 
 
 def check_agreement(tree: Mapping[str, Any], form: Record) -> None:
@@ -24,8 +24,8 @@ def check_agreement(tree: Mapping[str, Any], form: Record) -> None:
   The config has its own form and ranges, and names a method and a dataset that there are.  Settings of a
   method, a network or an optimizer are not checked against today's signatures: a record outlives them.
   """
-  expected = digest(outcome_of(tree['config']), deciding(tree['versions']))
   chain = [_config(one, 'teacher: ' * depth) for depth, one in enumerate(_chain(tree['config']))]
+  expected = digest(outcome_of(tree['config']), deciding(tree['versions']))
   if expected != tree['id']:
     raise BadSetting(f'{tree["id"]} does not match its own config: it should be {expected}; run it anew.')
   if tree['protocol'] != chain[0].protocol:
@@ -40,25 +40,14 @@ def check_agreement(tree: Mapping[str, Any], form: Record) -> None:
   _check_split(form, chain[0])
   if form.status == 'done':
     _check_labels_seen(form, chain)
-  for name in ('reliability', 'reliability_scaled'):
-    bins = getattr(form.metrics, name)
-    if bins and len({len(bins.count), len(bins.confidence), len(bins.accuracy)}) > 1:
-      raise BadSetting(f'metrics.{name} has lists of different lengths.')
+  _check_measures(form)
+  for row in (*form.curve, *form.evaluations):
+    if row['step'] > chain[0].steps:
+      raise BadSetting(f'step {row["step"]} of its curve comes after its last, {chain[0].steps}.')
 
 
 def deciding(versions: Mapping[str, Any]) -> Tree:
   return {k: v for k, v in versions.items() if k in DECIDING}
-
-
-def outcome_of(config: Mapping[str, Any]) -> Tree:
-  """As `config.outcome`, of a recorded config as it stands there."""
-  tree = {k: v for k, v in config.items() if k not in MANNER}
-  if isinstance(teacher := tree.get('teacher'), Mapping):
-    own = outcome_of(teacher)
-    if isinstance(look := own.get('evaluate'), Mapping):
-      own['evaluate'] = {k: v for k, v in look.items() if k not in UNTRAINED}
-    tree['teacher'] = {k: v for k, v in own.items() if k != 'protocol'}
-  return tree
 
 
 def _chain(config: Any) -> Iterator[Any]:
@@ -138,6 +127,31 @@ def _check_labels_seen(form: Record, chain: list[Config]) -> None:
   known = 'all' if any(one.text_net for one in chain) else 'trial' if len(drawn) == 1 else None
   if known not in (None, form.labels_seen):
     raise BadSetting(f'labels_seen is {form.labels_seen}, and by its config it is {known}.')
+
+
+def _check_measures(form: Record) -> None:
+  """Raises `BadSetting` where measures of the same test images contradict each other."""
+  metrics, test = form.metrics, form.split.test
+  for name, scored in (('reliability', metrics), ('reliability_scaled', metrics.scaled)):
+    bins = getattr(metrics, name)
+    if bins is None:
+      continue
+    if len({len(bins.count), len(bins.confidence), len(bins.accuracy)}) > 1:
+      raise BadSetting(f'metrics.{name} has lists of different lengths.')
+    if test is not None and sum(bins.count) != test:
+      raise BadSetting(f'metrics.{name} is of {sum(bins.count)} images, and split.test is {test}.')
+    right = sum(n * (share or 0) for n, share in zip(bins.count, bins.accuracy))
+    if scored and metrics.accuracy is not None and test and abs(right / test - metrics.accuracy) > AGREES:
+      raise BadSetting(f'metrics.accuracy is {metrics.accuracy:g}, and {right / test:g} by metrics.{name}.')
+  known = [share for share in metrics.accuracy_by_class or () if share is not None]
+  mean = metrics.accuracy
+  if known and mean is not None and not min(known) - AGREES <= mean <= max(known) + AGREES:
+    raise BadSetting(f'metrics.accuracy is {mean:g}, outside of metrics.accuracy_by_class.')
+  for name, scores in (('', metrics), ('scaled.', metrics.scaled), ('isotonic.', metrics.isotonic)):
+    ends = scores.ece_interval if scores else None
+    said = [end for end in ends or () if end is not None]
+    if ends is not None and not (len(ends) == 2 and said == sorted(said)):
+      raise BadSetting(f'metrics.{name}ece_interval must be two numbers, the lower first.')
 
 
 _PLAIN = {  # how pydantic says it -> how a record's reader says it

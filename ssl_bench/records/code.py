@@ -53,6 +53,8 @@ def _follow(module: str, name: str, found: dict[tuple[str, str], Any]) -> None:
   name = name if name in own else ''
   body = [own[name]] if name else tree.body
   found[module, name] = [_plain(node) for node in _without_docstrings(body)]
+  for target in (target for name, target in imported.items() if '.' in name):  # used by its full name
+    _reach(target, '', found)
   for used, attribute in _uses(body):
     if used in imported:
       _reach(imported[used], attribute, found)

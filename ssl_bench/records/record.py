@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from ssl_bench import combine, methods
+from ssl_bench import combine, data, methods
 from ssl_bench.config import Config, digest, outcome, teacher_of, to_dict, training, validate
 from ssl_bench.records.checks import check_agreement, sentence
 from ssl_bench.records.disk import write_whole
@@ -171,3 +171,9 @@ def check_submittable(record: Mapping[str, Any]) -> None:
   for name in ('accuracy', 'nll', 'ece') if record['status'] == 'done' else ():
     if not isinstance(record['metrics'].get(name), float):
       raise BadSetting(f'record {record["id"]} lacks the measure {name!r}; run it anew.')
+  for name, version in versions_of(config, record['versions']['fingerprint']).items():
+    if record['versions'].get(name) != version:
+      raise BadSetting(f'record {record["id"]} is of another version of its {name}; run it anew.')
+  row = next((row for row in data.available() if row.name == config.dataset), None)
+  if row and row.fingerprint and row.fingerprint != record['versions']['fingerprint']:
+    raise BadSetting(f'record {record["id"]} is of other data than {config.dataset} has here; run it anew.')

@@ -21,7 +21,11 @@ def submit(source: Path, to: Path, *, ours: bool = False) -> tuple[int, int]:
     raise BadSetting(f'There is no record under {str(source)!r}.')
   for one in records:
     record.check_submittable(one)
-  there = {one['id'] for one in record.gather([to]).records} | {path.stem for path in to.rglob('*.json')}
+  known = {one['id']: one for one in record.gather([to]).records}
+  for one in records:
+    if one['id'] in known and one['metrics'] != known[one['id']]['metrics']:
+      raise BadSetting(f'record {one["id"]} is in {to} with other numbers; keep the right one, by hand.')
+  there = known.keys() | {path.stem for path in to.rglob('*.json')}
   new = [one for one in records if one['id'] not in there]
   for one in new:
     copy = {k: v for k, v in one.items() if k != 'tier'} | ({} if ours else {'tier': 'submitted'})

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from ssl_bench.records.naming import fit
 from ssl_bench.records.strict_json import unsaid
+from ssl_bench.stop import die_with_parent
 
 INIT_TIMEOUT = 10  # seconds until a server that does not answer is given up
 FINISH_TIMEOUT = 60  # seconds for one run's upload
@@ -218,6 +219,7 @@ def main() -> None:
   {mirrored: id}; {failed: id, why} for a record that cannot be shown; {stopped: why}, the last one, where W&B
   cannot go on.  A task without records asks whether there is a login: {}, or {stopped: why}.
   """
+  die_with_parent()
   answers = os.fdopen(os.dup(1), 'w', encoding='utf-8')
   os.dup2(2, 1)  # whatever W&B prints is no answer
   if hasattr(os, 'nice'):

@@ -1,6 +1,9 @@
 """Checkpoints: the whole state and the history of a run, saved by Orbax so that it resumes bit for bit."""
 
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +61,8 @@ class Checkpoints:
     target = jax.tree.map(ocp.utils.to_shape_dtype_struct, carry)
     items = ocp.args.Composite(carry=ocp.args.StandardRestore(target), history=ocp.args.JsonRestore())
     try:
-      restored = self._manager.restore(step, args=items)
+      with _quiet():
+        restored = self._manager.restore(step, args=items)
     except Exception as error:
       why = ' '.join(str(error).split())[:120].rstrip('.')
       raise UnusableCheckpoint(
@@ -71,3 +75,17 @@ class Checkpoints:
     self._manager.close()
     if self._alias:
       self._alias.cleanup()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+  """Where one read fails, TensorStore prints of the others that their event loop is closed; this does not."""
+  show = sys.unraisablehook
+
+  def hook(found: Any) -> None:
+    if str(found.exc_value) != 'Event loop is closed':
+      show(found)
+
+  sys.unraisablehook = hook
+  yield
+  sys.unraisablehook = show  # not after an error: the other reads may end later
