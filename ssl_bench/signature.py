@@ -150,6 +150,8 @@ def convert(setting: Setting, value: Any, where: str) -> Any:
   """`value` as the setting's type; raises `BadSetting` if it does not fit."""
   fitted = _fit(setting.type, value)
   if fitted is _MISFIT:
+    if isinstance(value, float) and not math.isfinite(value):
+      raise BadSetting(f'{where}: {setting.name} must be a finite number, not {value}.')
     raise BadSetting(f'{where}: {setting.name} must be {describe_type(setting.type)}, not {short(value)}.')
   many = fitted if isinstance(fitted, tuple) else (fitted,)
   if len(many) > LONGEST:

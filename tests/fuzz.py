@@ -33,7 +33,7 @@ import yaml
 from trials import ROOT, write_configs
 
 SECONDS = 60  # after which a case counts as endless
-SHARES = {'override': 0.35, 'config': 0.15, 'grid': 0.1, 'record': 0.2, 'words': 0.2}
+SHARES = {'override': 0.348, 'config': 0.15, 'grid': 0.1, 'record': 0.2, 'words': 0.2, 'trial': 0.002}
 
 SAID = yaml.safe_load(Path(__file__).with_suffix('.yaml').read_text(encoding='utf-8'))
 NUMBERS, WORDS, NAMES, COMMANDS, OPTIONS, FILES = (
@@ -186,6 +186,36 @@ def try_config(path: Path, overrides: list[str]) -> str:
   return 'accepted'
 
 
+def try_trial(rng: random.Random, folder: Path) -> str:
+  """A trial of a few steps with settings that were accepted: its record is sound, and says them."""
+  from ssl_bench import config as configs
+  from ssl_bench import methods
+  from ssl_bench.grid.single import run_single
+  from ssl_bench.records.record import gather
+  from ssl_bench.signature import BadSetting
+
+  path = folder / 'configs' / 'supervised.yaml'
+  for _ in range(100):
+    words = [f'method={rng.choice(methods.names())}', *(override(rng) for _ in range(rng.choice([1, 2])))]
+    with contextlib.suppress(BadSetting):
+      config = configs.load(path, [*words, 'steps=3', 'dataset=fake'])
+      break
+  else:
+    return 'nothing was accepted'
+  with tempfile.TemporaryDirectory() as runs, contextlib.redirect_stdout(io.StringIO()):
+    try:
+      code = run_single(config, Path(runs), 'disabled')
+    except BadSetting as error:
+      one_sentence(str(error), 'a refusal')
+      return 'refused by the data'
+    found = gather([Path(runs) / 'records'])
+  if code not in (0, 1) or found.bad or len(found.records) != 1:
+    raise Wrong(f'{words}: exit code {code}, {len(found.records)} records, {found.bad}')
+  if found.records[0]['config'] != configs.to_dict(config):
+    raise Wrong(f'{words}: the record has another config')
+  return found.records[0]['status']
+
+
 def try_grid(rng: random.Random, folder: Path) -> str:
   """A grid file whose lines were changed, with overrides and selections."""
   from ssl_bench import config as configs
@@ -334,6 +364,7 @@ KINDS: dict[str, Callable[[random.Random, Path], str]] = {
   'grid': try_grid,
   'record': try_record,
   'words': try_words,
+  'trial': try_trial,
 }
 
 

@@ -4,10 +4,12 @@ import fuzz
 import pytest
 
 
-@pytest.mark.parametrize('kind', fuzz.KINDS)
+@pytest.mark.parametrize(
+  'kind', [pytest.param('trial', marks=pytest.mark.slow), *sorted({*fuzz.KINDS} - {'trial'})]
+)
 def test_what_is_written_at_random_ends_in_a_result_or_in_a_sentence(kind):
-  ends = fuzz.run(1, {'record': 12, 'words': 40}.get(kind, 80), (kind,))
-  assert sum(ends.values()) and all(told != 'accepted' or count for (_, told), count in ends.items())
+  ends = fuzz.run(1, {'record': 12, 'words': 40, 'trial': 3}.get(kind, 80), (kind,))
+  assert sum(ends.values())
 
 
 def test_a_failure_is_told(monkeypatch):
