@@ -207,7 +207,7 @@ WRONG = {
   'optimizer.schedule=cosine(7/16, frozen=.inf)': 'write one number or fraction',
   'method.weight=1e400': 'method fixmatch: weight must be a finite number, not inf.',
   'net.dropout=.nan': 'net mlp: dropout must be a finite number, not nan.',
-  'augment.weak=cutout(1e400)': 'cutout: size must be a whole number',
+  'augment.weak=cutout(1e400)': 'cutout: size must be a finite number, not inf',
   'augment.weak=jitter(.nan)': 'jitter: brightness must be a finite number, not nan.',
   'augment.weak=jitter(hue=1e400)': 'jitter: hue must be a finite number, not inf.',
   'combine=distribution_alignment(.nan)': 'distribution_alignment: decay must be a finite number, not nan.',
