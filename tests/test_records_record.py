@@ -201,6 +201,12 @@ def test_submit_refuses_what_today_would_be_another_record(folder, tmp_path, par
     submit(tmp_path / 'a', tmp_path / 'board')
 
 
+def test_submit_refuses_a_family_that_is_not_the_methods(folder, tmp_path):
+  record.write(make(config_of(folder, 'dataset=digits'), family='self-supervised'), tmp_path / 'a')
+  with pytest.raises(BadSetting, match='says self-supervised, and its method is semi-supervised'):
+    submit(tmp_path / 'a', tmp_path / 'board')
+
+
 def test_the_identity_is_what_decides_the_outcome(folder, monkeypatch):
   known = record.identify(config_of(folder), PRINT)
   assert known == record.identify(config_of(folder, 'checkpoint.every=1'), PRINT)

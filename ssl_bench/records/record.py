@@ -9,11 +9,13 @@ from pydantic import ValidationError
 
 from ssl_bench import combine, data, methods
 from ssl_bench.config import Config, digest, outcome, teacher_of, to_dict, training, validate
+from ssl_bench.data.sources import BUNDLED
 from ssl_bench.records.checks import check_agreement, sentence
 from ssl_bench.records.disk import write_whole
 from ssl_bench.records.form import Record, Tree
 from ssl_bench.records.strict_json import loads, printable, sayable, whole
 from ssl_bench.signature import BadSetting
+from ssl_bench.train.structure import uses_labels
 
 SCHEMA = 1
 PROTOCOL_VERSION = 1  # bumped when the protocol changes what a number means
@@ -174,6 +176,11 @@ def check_submittable(record: Mapping[str, Any]) -> None:
   for name, version in versions_of(config, record['versions']['fingerprint']).items():
     if record['versions'].get(name) != version:
       raise BadSetting(f'record {record["id"]} is of another version of its {name}; run it anew.')
+  if config.dataset in BUNDLED:
+    learns = uses_labels(config, data.load(config.dataset))
+    family = 'semi-supervised' if learns else 'self-supervised'
+    if record['family'] != family:
+      raise BadSetting(f'record {record["id"]} says {record["family"]}, and its method is {family}.')
   row = next((row for row in data.available() if row.name == config.dataset), None)
   if row and row.fingerprint and row.fingerprint != record['versions']['fingerprint']:
     raise BadSetting(f'record {record["id"]} is of other data than {config.dataset} has here; run it anew.')
