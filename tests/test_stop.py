@@ -32,12 +32,17 @@ with Stop(grace={grace}) as stop:
 """
 
 
+def heed():
+  """A process of a job in the background ignores SIGINT, and so would its children."""
+  for number in ASKING:
+    signal.signal(number, signal.SIG_DFL)
+
+
 def busy(*, polite=False, saving=False, grace=1.0):
   code = BUSY.format(polite=polite, saving=saving, grace=grace)
   pipes = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, 'text': True}
-  process = subprocess.Popen(
-    [sys.executable, '-c', code], env={**os.environ, 'PYTHONPATH': str(ROOT)}, **pipes
-  )
+  environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+  process = subprocess.Popen([sys.executable, '-c', code], env=environment, preexec_fn=heed, **pipes)
   assert process.stdout.readline() == 'begun\n'
   return process
 
