@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 import typer
 
 from ssl_bench import numerics
-from ssl_bench.signature import BadSetting, suggest
+from ssl_bench.signature import BadSetting, short, suggest
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 data_app = typer.Typer(no_args_is_help=True, help='Data sets: what is there, and how to get the rest.')
@@ -212,7 +212,7 @@ def list_(
   from ssl_bench.inventory import KINDS, show
 
   if what and what not in KINDS:
-    raise BadSetting(f'There is no list of {what!r}; {suggest(what, KINDS)}')
+    raise BadSetting(f'There is no list of {short(what)}; {suggest(what, KINDS)}')
   show([what] if what else list(KINDS))
 
 

@@ -62,7 +62,7 @@ def test_operations_are_found_and_have_settings_alone():
 @pytest.mark.parametrize(
   'text, message',
   [
-    ('flop', "there is no augmentation 'flop'; did you mean 'flip'?"),
+    ('flop', "There is no augmentation 'flop'; did you mean 'flip'?"),
     ('randaugmnet(2)', "did you mean 'randaugment'?"),
     ('flip |', "'' is not of the form name"),
     ('', "'' is not of the form name"),

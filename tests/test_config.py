@@ -154,7 +154,7 @@ WRONG = {
   'net=mpl': "There is no net 'mpl'; did you mean 'mlp'?",
   'optimizer=sdg': "There is no optimizer 'sdg'; did you mean 'sgd'?",
   'dataset=digit': "There is no dataset 'digit'; did you mean 'digits'?",
-  'augment.weak=cropp(1)': "there is no augmentation 'cropp'; did you mean 'crop'?",
+  'augment.weak=cropp(1)': "There is no augmentation 'cropp'; did you mean 'crop'?",
   'optimizer.schedule=cosin(7/16)': "There is no schedule 'cosin(7/16)'; did you mean 'cosine'?",
   'protocol=smok': "protocol must be 'smoke', 'budget' or 'paper', not 'smok'.",
   'augment.strong=randaugment(2, variant=goggle)': "variant must be one of google, torchssl, not 'goggle'.",

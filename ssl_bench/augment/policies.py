@@ -13,7 +13,7 @@ from typing import Any
 import jax
 
 from ssl_bench.augment.ops import COLOR, Operation
-from ssl_bench.signature import BadSetting, bind, facts_of, parse_call, suggest
+from ssl_bench.signature import BadSetting, bind, facts_of, parse_call, short, suggest
 from ssl_bench.yaml12 import write_yaml
 
 Policy = tuple[tuple[str, dict[str, Any]], ...]
@@ -75,7 +75,7 @@ def _factories(module: ModuleType) -> list[Callable[..., Operation]]:
 def _parse_operation(text: str) -> tuple[str, dict[str, Any]]:
   name, positional, named = parse_call(text)
   if name not in operations():
-    raise BadSetting(f'there is no augmentation {name!r}; {suggest(name, operations())}')
+    raise BadSetting(f'There is no augmentation {short(name)}; {suggest(name, operations())}')
   factory = operations()[name]
   settings = bind(factory, positional, named)
   factory(**settings)  # says what single settings cannot, such as an interval whose ends are swapped

@@ -11,7 +11,7 @@ from ssl_bench import data, methods
 from ssl_bench.complaint import explain
 from ssl_bench.config import Config, digest, outcome_of, to_dict
 from ssl_bench.records.form import Record, Tree
-from ssl_bench.signature import BadSetting, suggest
+from ssl_bench.signature import BadSetting, short, suggest
 
 DECIDING = ('protocol', 'method', 'fingerprint', 'combine', 'teachers')  # the versions that an id covers
 AGREES = 1e-6  # by which an accuracy may differ from what bins or classes say
@@ -77,7 +77,7 @@ def _config(tree: Any, where: str) -> Config:
 @lru_cache(1024)  # what raises is not kept
 def _check_method(name: str) -> None:
   if name not in methods.names():
-    raise BadSetting(f'There is no method {name!r}; {suggest(name, methods.names())}')
+    raise BadSetting(f'There is no method {short(name)}; {suggest(name, methods.names())}')
 
 
 @lru_cache(1024)

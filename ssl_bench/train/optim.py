@@ -157,16 +157,16 @@ def parse_schedule(text: str) -> Schedule:
   name, values, named = parse_call(text)
   shaped = {'cosine': (cosine, '7/16'), 'warmup_cosine': (warmup_cosine, '0.1')}
   if name != 'constant' and name not in shaped:
-    raise BadSetting(f'There is no schedule {text!r}; {suggest(name, ["constant", *shaped])}')
+    raise BadSetting(f'There is no schedule {short(text)}; {suggest(name, ["constant", *shaped])}')
   make, default = shaped.get(name, (lambda part: constant, '0'))
   sample = name if name == 'constant' else f'{name}({default})'
   try:
     (value,) = values or [default]
     part, frozen = (_fraction(x) for x in (value, named.pop('frozen', 0)))
   except (ValueError, ZeroDivisionError):
-    raise BadSetting(f'schedule {text!r}: write one number or fraction, such as {sample}.') from None
+    raise BadSetting(f'schedule {short(text)}: write one number or fraction, such as {sample}.') from None
   if named or (values and name == 'constant') or not (0 <= part < 1 and 0 <= frozen < 1):
-    raise BadSetting(f'schedule {text!r}: write one number in [0, 1), such as {sample}.')
+    raise BadSetting(f'schedule {short(text)}: write one number in [0, 1), such as {sample}.')
   return Schedule(make(part), float(frozen))
 
 
