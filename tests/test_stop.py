@@ -12,8 +12,10 @@ from trials import ROOT, start, write_configs
 from ssl_bench.stop import ASKING, Stop
 
 BUSY = """
-import ctypes, sys, time
-from ssl_bench.stop import SAVING, Stop
+import ctypes, signal, sys, time
+from ssl_bench.stop import ASKING, SAVING, Stop
+for number in ASKING:  # a job in the background ignores SIGINT, and so would this process
+  signal.signal(number, signal.SIG_DFL)
 libc = ctypes.CDLL(None)
 with Stop(grace={grace}) as stop:
   print('begun', flush=True)
@@ -32,17 +34,11 @@ with Stop(grace={grace}) as stop:
 """
 
 
-def heed():
-  """A process of a job in the background ignores SIGINT, and so would its children."""
-  for number in ASKING:
-    signal.signal(number, signal.SIG_DFL)
-
-
 def busy(*, polite=False, saving=False, grace=1.0):
   code = BUSY.format(polite=polite, saving=saving, grace=grace)
   pipes = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, 'text': True}
   environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
-  process = subprocess.Popen([sys.executable, '-c', code], env=environment, preexec_fn=heed, **pipes)
+  process = subprocess.Popen([sys.executable, '-c', code], env=environment, **pipes)
   assert process.stdout.readline() == 'begun\n'
   return process
 
