@@ -52,10 +52,10 @@ class Stop:
   def __exit__(
     self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
   ) -> None:
-    self._left.set()
     for number, handler in self._old.items():
       signal.signal(number, handler)
     signal.set_wakeup_fd(self._old_mouth)
+    self._left.set()  # only now: the thread closes the pipe's other end
     os.close(self._mouth)  # which ends the thread where no signal came
 
   def _note(self, number: int, frame: Any) -> None:
@@ -64,8 +64,7 @@ class Stop:
   def _watch(self) -> None:
     heard = next((byte for byte in iter(lambda: os.read(self._ear, 1), b'') if byte[0] in self._old), b'')
     self.asked = self.asked or (heard[0] if heard else 0)
-    left = not heard or self._left.wait(self.grace)
-    if left:
+    if not heard or self._left.wait(self.grace):
       os.close(self._ear)  # not before: a second signal is written to it
       return
     with SAVING:

@@ -37,8 +37,8 @@ def of_pretraining(dataset: Dataset) -> Watch:
 
   The loss is that of the method on views of validation images, drawn alike each time, in batches of the
   training's size, with BatchNorm as in training; a method that needs more than images, or a larger batch
-  than there are validation images, has none.  kNN is
-  cosine, k = 20, its bank the first training images with their labels.  No test image is looked at.
+  than there are validation images, has none.  kNN is cosine, k = 20, its bank the first training images with
+  their labels.  No test image is looked at.
   """
   bank, labels = dataset.train_images[:BANK], dataset.train_labels[:BANK]
   held, truth = dataset.validation_images[:HELD], dataset.validation_labels[:HELD]

@@ -29,8 +29,8 @@ def run_single(
 ) -> int:
   """Runs a trial in `folder`; returns 0 where it is done, 1 where it failed or diverged, 128 + a signal.
 
-  With `again`, what is there of the trial is put aside first.  Without, `BadSetting` is raised where other
-  code of the method than today's recorded or trained it.
+  With `again`, a recorded trial is run once more, and what `forget` names is put aside first.  Without,
+  `BadSetting` is raised where other code of the method than today's recorded or trained it.
   """
   check_login(wandb)
   console = Console(highlight=False, soft_wrap=True)

@@ -50,7 +50,8 @@ def _follow(module: str, name: str, found: dict[tuple[str, str], Any]) -> None:
   imported, own = _imported(tree, module), _definitions(tree)
   if name in imported and name not in own:  # passed on from another module
     return _reach(imported[name], '', found)
-  name = name if name in own else ''
+  if name and name not in own:  # bound in no way that is understood here
+    return _follow(module, '', found)
   body = [own[name]] if name else tree.body
   found[module, name] = [_plain(node) for node in _without_docstrings(body)]
   for target in (target for name, target in imported.items() if '.' in name):  # used by its full name
