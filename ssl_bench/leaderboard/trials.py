@@ -5,13 +5,13 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from ssl_bench.records.naming import MANNER
 from ssl_bench.tree import flatten
 
 Record = Mapping[str, Any]
 Settings = Mapping[str, str]
 
 WHICH = ('dataset', 'labels', 'split_seed', 'fold', 'seed')  # they say which trial of a row, not which row
-MANNER = ('protocol', 'checkpoint', 'log_every')  # they name the section, or change nothing that comes out
 # What of a cost no clock wrote.
 COUNTED = (
   *('gflops_per_step', 'gflops_per_epoch', 'gflops_per_1000_views', 'steps_per_epoch', 'steps'),
