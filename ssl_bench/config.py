@@ -9,11 +9,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from ssl_bench import methods
-from ssl_bench.complaint import explain, say
 from ssl_bench.resolve import resolve
-from ssl_bench.schema import ADDED, Config
-from ssl_bench.signature import BadSetting
-from ssl_bench.tree import (
+from ssl_bench.settings.explain import explain, say
+from ssl_bench.settings.sections import ADDED, Config
+from ssl_bench.settings.signature import BadSetting
+from ssl_bench.settings.yaml import (
   NAMED,
   check_file,
   is_file,
@@ -52,7 +52,7 @@ def read_own(path: Path) -> dict[str, Any]:
   is_name = path.suffix == '.yaml' and path.stem in methods.names() and not is_file(path)
   if is_name and read_protocol(path.parent):
     return {'method': {'name': path.stem}}
-  check_file(path, 'config')
+  check_file(path, 'config', methods.names())
   return read_sections(path)
 
 

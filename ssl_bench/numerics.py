@@ -2,7 +2,7 @@
 
 import os
 
-from ssl_bench.signature import BadSetting
+from ssl_bench.settings.signature import BadSetting
 
 # JAX's own defaults; with another value the same config gives other numbers, or an error.
 PINNED = {

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ssl_bench import methods
-from ssl_bench.schema import Config, Federated, Stress
-from ssl_bench.signature import BadSetting, check, needs, parse_call, short, suggest
+from ssl_bench.settings.sections import Config, Federated, Stress
+from ssl_bench.settings.signature import BadSetting, check, needs, parse_call, short, suggest
 
 POLICIES = ('weak', 'strong')  # what a view can name
 FURTHER = ('other', 'local')  # what else it can: a second global view (by default `strong`), and small crops
@@ -13,8 +13,7 @@ FURTHER = ('other', 'local')  # what else it can: a second global view (by defau
 
 def resolve(config: Config) -> Config:
   """Checks names and settings against the signatures they belong to, and writes out the defaults."""
-  from ssl_bench import augment, combine, data, nets
-  from ssl_bench.train import optim
+  from ssl_bench import augment, combine, data, nets, optim
 
   data.check_name(config.dataset)
   for need in POLICIES:

@@ -41,4 +41,4 @@ def pytest_runtest_teardown(item, nextitem):
 
 def _group(item) -> str:
   method = getattr(item, 'callspec', None) and item.callspec.params.get('name')
-  return str(method or item.path.name)
+  return str(method or item.path)

@@ -30,7 +30,7 @@ from unittest import mock
 
 import numpy as np
 import yaml
-from trials import ROOT, write_configs
+from support.cli import ROOT, write_configs
 
 SECONDS = 60  # after which a case counts as endless
 SHARES = {'override': 0.348, 'config': 0.15, 'grid': 0.1, 'record': 0.2, 'words': 0.2, 'trial': 0.002}
@@ -140,10 +140,10 @@ def try_config(path: Path, overrides: list[str]) -> str:
   """Loads and checks a config; what is accepted must be recorded as it was written and is used."""
   from ssl_bench import config as configs
   from ssl_bench import data
-  from ssl_bench.grid.trial import check
-  from ssl_bench.signature import BadSetting
+  from ssl_bench.settings.signature import BadSetting
   from ssl_bench.train.given import stressed
   from ssl_bench.train.structure import numbers_of, structure_of
+  from ssl_bench.trial.run import check
 
   try:
     config = configs.load(path, overrides, need_data=True)
@@ -190,9 +190,9 @@ def try_trial(rng: random.Random, folder: Path) -> str:
   """A trial of a few steps with settings that were accepted: its record is sound, and says them."""
   from ssl_bench import config as configs
   from ssl_bench import methods
-  from ssl_bench.grid.single import run_single
   from ssl_bench.records.record import gather
-  from ssl_bench.signature import BadSetting
+  from ssl_bench.settings.signature import BadSetting
+  from ssl_bench.trial.command import run_single
 
   path = folder / 'configs' / 'supervised.yaml'
   for _ in range(100):
@@ -220,7 +220,7 @@ def try_grid(rng: random.Random, folder: Path) -> str:
   """A grid file whose lines were changed, with overrides and selections."""
   from ssl_bench import config as configs
   from ssl_bench.grid.expand import expand
-  from ssl_bench.signature import BadSetting
+  from ssl_bench.settings.signature import BadSetting
 
   text = 'name: small\nbase: configs\nset: {steps: 12}\nblocks:\n' + rng.choice(
     [
@@ -263,7 +263,7 @@ def try_record(rng: random.Random, folder: Path) -> str:
   from ssl_bench.leaderboard.publish import publish
   from ssl_bench.records.record import gather
   from ssl_bench.records.submit import submit
-  from ssl_bench.signature import BadSetting
+  from ssl_bench.settings.signature import BadSetting
 
   good, *others = sorted((folder / 'good').glob('*.json'))
   source = rng.choice(others)
@@ -337,9 +337,9 @@ def try_words(rng: random.Random, folder: Path) -> str:
   quiet = mock.patch.multiple
   with (
     mock.patch.object(sys, 'argv', ['ssl-bench', *words]),
-    quiet('ssl_bench.grid.single', run_single=lambda *_, **__: 0),
-    quiet('ssl_bench.grid.whole', run_whole=lambda *_, **__: 0),
-    quiet('ssl_bench.grid.speed', measure=lambda *_: None, show=lambda _: None),
+    quiet('ssl_bench.trial.command', run_single=lambda *_, **__: 0),
+    quiet('ssl_bench.grid.command', run_whole=lambda *_, **__: 0),
+    quiet('ssl_bench.speed.measure', measure=lambda *_: None, show=lambda _: None),
     contextlib.redirect_stdout(out),
     contextlib.redirect_stderr(errors),
   ):

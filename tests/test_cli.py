@@ -10,7 +10,7 @@ import time
 
 import pytest
 import yaml
-from trials import ROOT, start, write_configs
+from support.cli import ROOT, start, write_configs
 
 from ssl_bench import cli, methods, nets
 
@@ -247,7 +247,7 @@ def test_a_refused_grid_compiles_nothing_into_its_folder(here):
 
 
 def test_a_selection_is_what_a_grid_runs(monkeypatch, capsys, here):
-  from ssl_bench.grid import whole
+  from ssl_bench.grid import command as whole
 
   (here / 'c/grid.yaml').write_text(
     'base: .\nblocks: [{method: [simclr, supervised], labels: [20, 40], seed: [0, 1]}]'
@@ -266,7 +266,7 @@ def test_a_key_that_interrupts_is_exit_code_130(monkeypatch, capsys, here, where
     raise KeyboardInterrupt
 
   monkeypatch.setattr(
-    *{'load': ('ssl_bench.config.load',), 'print': ('ssl_bench.inventory.show',)}[where], interrupt
+    *{'load': ('ssl_bench.config.load',), 'print': ('ssl_bench.cli.listing.show',)}[where], interrupt
   )
   code, _, errors = run(
     monkeypatch, capsys, *{'load': ('train', 'c/fixmatch.yaml'), 'print': ('list',)}[where]
@@ -294,9 +294,9 @@ def test_a_full_disk_is_one_sentence_and_another_error_of_the_system_is_not_hidd
 
     return show
 
-  monkeypatch.setattr('ssl_bench.inventory.show', fail(errno.ENOSPC))
+  monkeypatch.setattr('ssl_bench.cli.listing.show', fail(errno.ENOSPC))
   assert run(monkeypatch, capsys, 'list')[::2] == (2, 'ssl-bench: No space left on device.\n')
-  monkeypatch.setattr('ssl_bench.inventory.show', fail(errno.ENOEXEC))
+  monkeypatch.setattr('ssl_bench.cli.listing.show', fail(errno.ENOEXEC))
   monkeypatch.setattr(sys, 'argv', ['ssl-bench', 'list'])
   with pytest.raises(OSError, match='Exec format error'):
     cli.main()

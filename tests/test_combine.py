@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conformance import (
+from golden import _combinators, _layers
+from support.conformance import (
   Run,
   assert_near,
   assert_same,
@@ -26,13 +27,12 @@ from conformance import (
   table,
   terms_and_gradients,
 )
-from golden import _combinators, _layers
 
 from ssl_bench import combine, data
 from ssl_bench.config import to_dict, validate
-from ssl_bench.method import State
+from ssl_bench.contract import State
 from ssl_bench.records import record
-from ssl_bench.signature import BadSetting, facts_of, settings_of
+from ssl_bench.settings.signature import BadSetting, facts_of, settings_of
 from ssl_bench.train.checkpoint import Checkpoints
 from ssl_bench.train.structure import method_of, parts_of, structure_of
 

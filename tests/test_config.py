@@ -7,12 +7,12 @@ import subprocess
 import sys
 
 import pytest
-from trials import ROOT, write_configs
+from support.cli import ROOT, write_configs
 
 from ssl_bench import combine
 from ssl_bench.config import digest, load, outcome, to_dict, validate
-from ssl_bench.signature import BadSetting
-from ssl_bench.tree import leaves, read_protocol
+from ssl_bench.settings.signature import BadSetting
+from ssl_bench.settings.yaml import leaves, read_protocol
 
 
 @pytest.fixture
@@ -462,7 +462,8 @@ def test_a_whole_number_is_not_its_float():
 def test_a_missing_set_is_told_before_jax_is_imported(tmp_path):
   script = """
 import sys
-from ssl_bench import config, signature
+from ssl_bench import config
+from ssl_bench.settings import signature
 try:
   config.load(sys.argv[1], ['dataset=kmnist'], need_data=True)
 except signature.BadSetting as error:

@@ -1,12 +1,12 @@
 """A trial's teacher in its config: what it inherits, what it takes from a file, and what cannot be."""
 
 import pytest
-from trials import write_configs
+from support.cli import write_configs
 
 from ssl_bench.config import digest, load, outcome, teacher_of, to_dict, training, validate
 from ssl_bench.grid.expand import expand
 from ssl_bench.records import record
-from ssl_bench.signature import BadSetting
+from ssl_bench.settings.signature import BadSetting
 
 PRINT = 'f' * 64
 STUDENT = 'method: distill\nnet: {widths: [4]}\noptimizer: {lr: 0.5}\nema: null\n'

@@ -6,15 +6,15 @@ from itertools import takewhile
 import jax
 import numpy as np
 import pytest
-from trials import ROOT
+from support.cli import ROOT
 
 from ssl_bench import data
 from ssl_bench.augment.policies import parse
 from ssl_bench.augment.randaugment import OPERATIONS, google_strengths
 from ssl_bench.config import load
+from ssl_bench.contract import init_state, make_step
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.data.sources import SOURCES
-from ssl_bench.method import init_state, make_step
 from ssl_bench.train.batch import policies_of, sizes
 from ssl_bench.train.structure import abstract, builder, check_groups, method_of, parts_of
 

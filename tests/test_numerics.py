@@ -6,10 +6,10 @@ import sys
 
 import jax
 import pytest
-from trials import ROOT
+from support.cli import ROOT
 
 from ssl_bench import numerics
-from ssl_bench.signature import BadSetting
+from ssl_bench.settings.signature import BadSetting
 from ssl_bench.train.program import compile_program
 
 CHANGED = {

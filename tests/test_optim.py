@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ssl_bench.signature import BadSetting
-from ssl_bench.train import optim
+from ssl_bench import optim
+from ssl_bench.settings.signature import BadSetting
 
 STEPS = 12
 RNG = np.random.default_rng(0)

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import pytest
 import typer.main
-from trials import command, records
+from support.cli import command, records
 
 from ssl_bench import cli, data, methods
 from ssl_bench import config as configs

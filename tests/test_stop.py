@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from trials import ROOT, start, write_configs
+from support.cli import ROOT, start, write_configs
 
 from ssl_bench.stop import ASKING, Stop
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ssl_bench.augment.ops import Operation, below, check_interval, to_uint8
-from ssl_bench.signature import BadSetting, Range
+from ssl_bench.settings.signature import BadSetting, Range
 
 TRIES = 10
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from ssl_bench.augment import tone
 from ssl_bench.augment.ops import Operation, below, check_interval
-from ssl_bench.signature import BadSetting, Range
+from ssl_bench.settings.signature import BadSetting, Range
 
 FILLS = {'gray': (127, 127, 127), 'black': (0, 0, 0), 'torchssl': (125, 123, 114)}
 

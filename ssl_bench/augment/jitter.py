@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from ssl_bench.augment import tone
 from ssl_bench.augment.ops import COLOR, Operation, sometimes
-from ssl_bench.signature import UNIT, Range
+from ssl_bench.settings.signature import UNIT, Range
 
 BRIGHTNESS, CONTRAST, SATURATION = range(3)
 STRENGTH = Range(0, 10)

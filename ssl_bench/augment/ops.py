@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from ssl_bench.augment import tone
-from ssl_bench.signature import UNIT, BadSetting, Range
+from ssl_bench.settings.signature import UNIT, BadSetting, Range
 
 Operation = Callable[[jax.Array, jax.Array], jax.Array]
 COLOR = 'color'  # marks a setting that acts on colors alone: off (zero) for images of one channel

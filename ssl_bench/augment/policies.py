@@ -13,8 +13,8 @@ from typing import Any
 import jax
 
 from ssl_bench.augment.ops import COLOR, Operation
-from ssl_bench.signature import BadSetting, bind, facts_of, parse_call, short, suggest
-from ssl_bench.yaml12 import write_yaml
+from ssl_bench.settings.signature import BadSetting, bind, facts_of, parse_call, short, suggest
+from ssl_bench.settings.yaml12 import write_yaml
 
 Policy = tuple[tuple[str, dict[str, Any]], ...]
 

@@ -13,7 +13,7 @@ import numpy as np
 from ssl_bench.augment import affine, tone
 from ssl_bench.augment.cutout import FILLS
 from ssl_bench.augment.ops import COLOR, Operation, below
-from ssl_bench.signature import BadSetting, Range
+from ssl_bench.settings.signature import BadSetting, Range
 
 OPERATIONS = (
   'autocontrast',

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from ssl_bench.augment.ops import Operation, below, check_interval
 from ssl_bench.data.text import MASK, PAD
-from ssl_bench.signature import UNIT, Range
+from ssl_bench.settings.signature import UNIT, Range
 
 KIND = 'tokens'
 

@@ -5,8 +5,8 @@ import pkgutil
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ssl_bench.signature import BadSetting, bind, factory_in, parse_call, short, suggest
-from ssl_bench.yaml12 import write_yaml
+from ssl_bench.settings.signature import BadSetting, bind, factory_in, parse_call, short, suggest
+from ssl_bench.settings.yaml12 import write_yaml
 
 
 def names() -> list[str]:

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from ssl_bench.method import Method, State
-from ssl_bench.signature import BadSetting
+from ssl_bench.contract import Method, State
+from ssl_bench.settings.signature import BadSetting
 
 
 def with_memory(method: Method, own: Any, learn: Callable, *, guide: Callable, sample=None) -> Method:

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from ssl_bench.combine._memory import with_memory
-from ssl_bench.method import Method
-from ssl_bench.signature import UNIT
+from ssl_bench.contract import Method
+from ssl_bench.settings.signature import UNIT
 
 VERSION = 1
 

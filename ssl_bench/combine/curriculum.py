@@ -5,8 +5,8 @@ from typing import Annotated
 import jax.numpy as jnp
 
 from ssl_bench.combine._memory import with_memory
-from ssl_bench.method import Method
-from ssl_bench.signature import POSITIVE, Range
+from ssl_bench.contract import Method
+from ssl_bench.settings.signature import POSITIVE, Range
 
 VERSION = 1
 

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from ssl_bench.combine._memory import with_memory
-from ssl_bench.method import Method, moving_average, warm
-from ssl_bench.signature import UNIT
+from ssl_bench.contract import Method, moving_average, warm
+from ssl_bench.settings.signature import UNIT
 
 VERSION = 1
 FLOOR = 1e-6  # added to both marginals (ReMixMatch's code and CReST's)

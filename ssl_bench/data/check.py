@@ -10,7 +10,7 @@ from ssl_bench.data.catalog import check_here, check_name, make
 from ssl_bench.data.decoded import check_fingerprint, faults, layouts, layouts_of, note, open_arrays, stamp
 from ssl_bench.data.meta import PARTS, broken, read_meta
 from ssl_bench.data.sources import KNOWN, SOURCES, data_folder, decoded_folder
-from ssl_bench.signature import BadSetting
+from ssl_bench.settings.signature import BadSetting
 
 
 class Checked(NamedTuple):

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from ssl_bench.data.split import by_hash
-from ssl_bench.signature import BadSetting, parse_call
+from ssl_bench.settings.signature import BadSetting, parse_call
 
 TRIES = 1000
 EVENLY = 'iid'

@@ -8,7 +8,7 @@ import numpy as np
 
 from ssl_bench.data.arrays import Dataset, fingerprint
 from ssl_bench.data.text import PAD, tokenize
-from ssl_bench.signature import BadSetting, short
+from ssl_bench.settings.signature import BadSetting, short
 
 MOST = 224 * 224 * 3  # values of an image
 

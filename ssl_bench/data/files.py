@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ssl_bench.data.formats import open_any
 from ssl_bench.data.sources import BUNDLED, source_of
-from ssl_bench.signature import BadSetting
+from ssl_bench.settings.signature import BadSetting
 
 
 class Official(NamedTuple):

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ssl_bench.data.sources import decoded_folder, source_of
-from ssl_bench.signature import BadSetting
+from ssl_bench.settings.signature import BadSetting
 
 META = 'meta.json'
 PARTS = ('train', 'validation', 'test')

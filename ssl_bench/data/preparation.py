@@ -24,7 +24,7 @@ from ssl_bench.data.sources import (
   how_to_get,
   prepared_folder,
 )
-from ssl_bench.signature import BadSetting
+from ssl_bench.settings.signature import BadSetting
 
 REACH_SECONDS = 5.0
 

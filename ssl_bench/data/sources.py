@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from ssl_bench.signature import BadSetting, short, suggest
+from ssl_bench.settings.signature import BadSetting, short, suggest
 
 PARTS_VERSION = 1  # how official splits are cut into parts; a new number decodes anew
 BUNDLED = ('digits', 'digits_captions', 'identifiers')  # they come with the installation

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from ssl_bench.data.arrays import fingerprint
-from ssl_bench.signature import BadSetting
+from ssl_bench.settings.signature import BadSetting
 
 
 def labeled_order(labels: np.ndarray, split_seed: int | str, classes: int) -> np.ndarray:

@@ -7,7 +7,7 @@ keyed bijection of [0, n) that is evaluated only at the batch's places.
 import jax
 import jax.numpy as jnp
 
-from ssl_bench.signature import BadSetting
+from ssl_bench.settings.signature import BadSetting
 
 ROUNDS = 48
 

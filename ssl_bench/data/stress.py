@@ -12,7 +12,7 @@ import numpy as np
 
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.data.split import by_hash, count_of, in_rounds, labeled_indices, queues
-from ssl_bench.signature import BadSetting
+from ssl_bench.settings.signature import BadSetting
 
 KNOWN = 0.6  # share of the classes that have labels under a mismatch: 6 of 10
 

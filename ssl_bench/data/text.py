@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ssl_bench.signature import BadSetting
+from ssl_bench.settings.signature import BadSetting
 
 PAD, MASK = 0, 1  # bytes that no text holds: after its end, and in the place of one that is hidden
 VOCABULARY = 256

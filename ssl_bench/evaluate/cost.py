@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from ssl_bench.dependence import depends
 from ssl_bench.evaluate.predict import chunk_size
-from ssl_bench.train.reads import depends
 
 ROUNDS = 7  # of timing a prediction
 QUIET = 0.25  # cores busy with other work, at most, for a time to count as that of a machine of its own

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
 
 from ssl_bench.evaluate.scores import accuracy, nll, softmax
-from ssl_bench.signature import BadSetting
+from ssl_bench.settings.signature import BadSetting
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.integer]

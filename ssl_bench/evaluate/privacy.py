@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from ssl_bench.signature import BadSetting
+from ssl_bench.settings.signature import BadSetting
 
 EXTRA = "pip install -e '.[private]'"
 

@@ -14,7 +14,7 @@ from ssl_bench import graph, methods
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.evaluate.neighbors import unit
 from ssl_bench.evaluate.scores import accuracy
-from ssl_bench.signature import settings_of
+from ssl_bench.settings.signature import settings_of
 
 NAMES = ('label_propagation', 'label_spreading')
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ssl_bench.graph import search
 from ssl_bench.graph.solvers import diffuse, harmonic, symmetric
-from ssl_bench.signature import BadSetting
+from ssl_bench.settings.signature import BadSetting
 
 __all__ = [
   'Edges',

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ssl_bench import methods
-from ssl_bench.complaint import say
 from ssl_bench.config import Config, adopt, check_data, to_dict, validate
 from ssl_bench.grid.select import Trial, check_overrides
 from ssl_bench.grid.select import select as choose
-from ssl_bench.signature import BadSetting, short, suggest
-from ssl_bench.tree import (
+from ssl_bench.settings.explain import say
+from ssl_bench.settings.signature import BadSetting, short, suggest
+from ssl_bench.settings.yaml import (
   NAME_BYTES,
   check_file,
   leaves,

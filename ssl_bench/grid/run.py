@@ -15,14 +15,14 @@ from ssl_bench.config import Config, digest, to_dict
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.grid.expand import Grid
 from ssl_bench.grid.progress import Progress
-from ssl_bench.grid.room import Room
-from ssl_bench.grid.training import forget, is_of_other_code, name_of
-from ssl_bench.grid.trial import check
 from ssl_bench.grid.worker import work
 from ssl_bench.records import record
 from ssl_bench.records.naming import varied
-from ssl_bench.signature import BadSetting
+from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import Stop
+from ssl_bench.trial.run import check
+from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.training import forget, is_of_other_code, name_of
 
 GRACE = 7.5  # seconds until a worker that was asked to stop is killed; it ends itself a little earlier
 UNSEEDED = {'seed': 0, 'split_seed': 0}

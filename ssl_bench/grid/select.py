@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from ssl_bench.config import Config
-from ssl_bench.signature import BadSetting, short, split, suggest
-from ssl_bench.tree import NAMED, Place, leaves, nest, overlay, parse_override
-from ssl_bench.yaml12 import write_yaml
+from ssl_bench.settings.signature import BadSetting, short, split, suggest
+from ssl_bench.settings.yaml import NAMED, Place, leaves, nest, overlay, parse_override
+from ssl_bench.settings.yaml12 import write_yaml
 
 SHOWN = 12  # values in a sentence
 ABSENT = object()

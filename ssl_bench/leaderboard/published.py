@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 from typing import NamedTuple
 
-from ssl_bench.signature import BadSetting
+from ssl_bench.settings.signature import BadSetting
 
 MEASURES = {  # metric of a published row -> (our measure, whether the published number is an error rate)
   'accuracy': ('accuracy', False),

@@ -23,7 +23,7 @@ from ssl_bench.leaderboard.measures import device_of, measure_of
 from ssl_bench.leaderboard.published import NAMES, Published
 from ssl_bench.leaderboard.rows import Budget, Row, Section
 from ssl_bench.leaderboard.trials import Trial
-from ssl_bench.tree import write
+from ssl_bench.settings.yaml import write
 
 
 class Head(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ssl_bench.records.naming import MANNER
-from ssl_bench.tree import flatten
+from ssl_bench.settings.yaml import flatten
 
 Record = Mapping[str, Any]
 Settings = Mapping[str, str]

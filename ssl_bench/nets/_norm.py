@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from ssl_bench.signature import Range, Static
+from ssl_bench.settings.signature import Range, Static
 
 Kind = Literal['batch', 'group', 'layer', 'none']
 DeepKind = Literal['batch', 'group', 'layer']  # of residual nets, which do not train without

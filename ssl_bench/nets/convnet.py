@@ -5,9 +5,9 @@ from typing import Annotated, Any
 import flax.linen as nn
 import jax.numpy as jnp
 
-from ssl_bench.net import Dtype, Net, from_linen
 from ssl_bench.nets._norm import WIDEST, Kind, Momentum, normalize
-from ssl_bench.signature import Range, Static
+from ssl_bench.nets.core import Dtype, Net, from_linen
+from ssl_bench.settings.signature import Range, Static
 
 
 def convnet(

@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal
 import flax.linen as nn
 import jax.numpy as jnp
 
-from ssl_bench.net import Dtype, Net, from_linen
 from ssl_bench.nets._norm import WIDEST, DeepKind, Momentum, normalize
-from ssl_bench.signature import Range
+from ssl_bench.nets.core import Dtype, Net, from_linen
+from ssl_bench.settings.signature import Range
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 

@@ -6,11 +6,11 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from ssl_bench.data.text import PAD, VOCABULARY
-from ssl_bench.net import Dtype, Net, from_linen
 from ssl_bench.nets._norm import DEEPEST, WIDEST
 from ssl_bench.nets._patches import Block, norm
+from ssl_bench.nets.core import Dtype, Net, from_linen
 from ssl_bench.nets.vit import Rate
-from ssl_bench.signature import BadSetting, Range
+from ssl_bench.settings.signature import BadSetting, Range
 
 
 def sequence(

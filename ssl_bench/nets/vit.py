@@ -10,10 +10,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from ssl_bench.net import Dtype, Net, from_linen
 from ssl_bench.nets._norm import DEEPEST, WIDEST
 from ssl_bench.nets._patches import Block, Init, dense, norm, patchify, sincos
-from ssl_bench.signature import BadSetting, Range, Static
+from ssl_bench.nets.core import Dtype, Net, from_linen
+from ssl_bench.settings.signature import BadSetting, Range, Static
 
 SIZES = {'tiny': (192, 12, 3), 'small': (384, 12, 6), 'base': (768, 12, 12)}  # dim, depth, heads
 Rate = Annotated[Static, Range(0, 1, below=True)]

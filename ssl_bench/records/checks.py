@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from ssl_bench import data, methods
-from ssl_bench.complaint import explain
 from ssl_bench.config import Config, digest, outcome_of, to_dict
 from ssl_bench.records.form import Record, Tree
-from ssl_bench.signature import BadSetting, short, suggest
+from ssl_bench.settings.explain import explain
+from ssl_bench.settings.signature import BadSetting, short, suggest
 
 DECIDING = ('protocol', 'method', 'fingerprint', 'combine', 'teachers')  # the versions that an id covers
 AGREES = 1e-6  # by which an accuracy may differ from what bins or classes say

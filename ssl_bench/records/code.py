@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ssl_bench import combine
+from ssl_bench import combine, methods
 from ssl_bench.config import Config, teacher_of
 
 PACKAGE = Path(__file__).parents[1]
@@ -20,9 +20,10 @@ def code_of(config: Config) -> str:
   """The SHA-256 (hex) of the code of a trial's method, its combinators and its teachers.
 
   It covers the module of each, and of `methods`, `combine`, `losses` and `graph` those definitions that are
-  reached from there.  Docstrings, comments and layout have no part in it.
+  reached from there.  Docstrings, comments and layout have no part in it, nor has the file that a definition
+  stands in.
   """
-  modules = [f'ssl_bench.methods.{config.method["name"]}']
+  modules = [methods.module_of(config.method['name'])]
   modules += [f'ssl_bench.combine.{combine.parse(text)[0]}' for text in config.combine]
   digests = [_digest(module) for module in modules]
   if teacher := teacher_of(config):
@@ -34,7 +35,8 @@ def digest_of(module: str) -> str:
   """The SHA-256 (hex) of a module and of the definitions that it reaches."""
   found: dict[tuple[str, str], Any] = {}
   _follow(module, '', found)
-  return hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()
+  definitions = sorted(repr((name, body)) for (_, name), body in found.items())
+  return hashlib.sha256('\n'.join(definitions).encode()).hexdigest()
 
 
 _digest = cache(digest_of)
@@ -52,7 +54,7 @@ def _follow(module: str, name: str, found: dict[tuple[str, str], Any]) -> None:
     return _reach(imported[name], '', found)
   if name and name not in own:  # bound in no way that is understood here
     return _follow(module, '', found)
-  body = [own[name]] if name else tree.body
+  body = [own[name]] if name else [node for node in tree.body if not _is_import_of_ours(node)]
   found[module, name] = [_plain(node) for node in _without_docstrings(body)]
   for target in (target for name, target in imported.items() if '.' in name):  # used by its full name
     _reach(target, '', found)
@@ -91,6 +93,13 @@ def _imported(tree: ast.Module, module: str) -> dict[str, str]:
       base = f'{package}{node.module or ""}'.rstrip('.')
       found |= {alias.asname or alias.name: f'{base}.{alias.name}' for alias in node.names}
   return found
+
+
+def _is_import_of_ours(node: ast.stmt) -> bool:
+  """Whether a statement imports from this package only, where what is imported is followed by its content."""
+  if isinstance(node, ast.ImportFrom):
+    return bool(node.level) or (node.module or '').partition('.')[0] == PACKAGE.name
+  return isinstance(node, ast.Import) and all(a.name.partition('.')[0] == PACKAGE.name for a in node.names)
 
 
 def _definitions(tree: ast.Module) -> dict[str, ast.stmt]:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ssl_bench.tree import flatten
+from ssl_bench.settings.yaml import flatten
 
 Tree = Mapping[str, Any]
 

@@ -14,7 +14,7 @@ from ssl_bench.records.checks import check_agreement, sentence
 from ssl_bench.records.disk import write_whole
 from ssl_bench.records.form import Record, Tree
 from ssl_bench.records.strict_json import loads, printable, sayable, whole
-from ssl_bench.signature import BadSetting
+from ssl_bench.settings.signature import BadSetting
 from ssl_bench.train.structure import uses_labels
 
 SCHEMA = 1

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ssl_bench.signature import BadSetting
+from ssl_bench.settings.signature import BadSetting
 
 WORDS = {'NaN': math.nan, 'Infinity': math.inf, '-Infinity': -math.inf}  # how a record says such a number
 DEPTH = 24  # levels of nesting that are read

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ssl_bench.records import record
-from ssl_bench.signature import BadSetting
+from ssl_bench.settings.signature import BadSetting
 
 
 def submit(source: Path, to: Path, *, ours: bool = False) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ssl_bench.records.naming import variant, varied
-from ssl_bench.signature import BadSetting, suggest
+from ssl_bench.settings.signature import BadSetting, suggest
 
 Mode = Literal['offline', 'online', 'disabled']
 FORMAT = 2  # bumped when runs show a record in another way: what was mirrored is then mirrored anew

@@ -6,12 +6,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ssl_bench import augment
-from ssl_bench import method as m
+from ssl_bench import augment, parallel
+from ssl_bench import contract as m
+from ssl_bench.contract import scale
 from ssl_bench.data import stream
-from ssl_bench.method import scale
-from ssl_bench.signature import BadSetting
-from ssl_bench.train import parallel
+from ssl_bench.settings.signature import BadSetting
 
 STREAM = m.INIT - 2  # folded into the root key for the streams
 

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
-from ssl_bench.signature import BadSetting
+from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import SAVING
 
 WILD = frozenset('*?[]')

@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ssl_bench import method as m
+from ssl_bench import contract as m
 from ssl_bench.config import Config
 from ssl_bench.data.arrays import Dataset
-from ssl_bench.signature import BadSetting
+from ssl_bench.dependence import depends
+from ssl_bench.settings.signature import BadSetting
 from ssl_bench.train import batch, private
-from ssl_bench.train.reads import depends
 from ssl_bench.train.structure import arrays_of, builder, numbers_of, parts_of, streams_of, structure_of
 from ssl_bench.train.unkeyed import Unkeyed
 

@@ -25,14 +25,15 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from ssl_bench import method as m
+from ssl_bench import contract as m
+from ssl_bench import parallel
 from ssl_bench.config import Config
 from ssl_bench.data import stream
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.data.clients import Shares, deal
-from ssl_bench.signature import BadSetting
-from ssl_bench.train import batch, log, parallel
-from ssl_bench.train.reads import depends
+from ssl_bench.dependence import depends
+from ssl_bench.settings.signature import BadSetting
+from ssl_bench.train import batch, log
 from ssl_bench.train.structure import abstract, builder, method_of, streams_of, uses_labels
 
 CLIENT = m.INIT - 3  # folded into the root key for the clients' own

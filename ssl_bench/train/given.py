@@ -11,7 +11,7 @@ from ssl_bench import augment, data
 from ssl_bench.config import Config
 from ssl_bench.data import stress
 from ssl_bench.data.arrays import Dataset
-from ssl_bench.signature import BadSetting
+from ssl_bench.settings.signature import BadSetting
 
 CHUNK = 4096  # images that are shifted at once
 

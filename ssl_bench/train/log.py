@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ssl_bench import method as m
+from ssl_bench import contract as m
 
 
 def measure(log: m.Log, hidden, classes: int, step) -> dict[str, Any]:

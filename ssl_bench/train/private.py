@@ -26,10 +26,11 @@ import jax.numpy as jnp
 import optax
 from scipy import stats
 
-from ssl_bench import method as m
+from ssl_bench import contract as m
+from ssl_bench import parallel
 from ssl_bench.data import stream
-from ssl_bench.signature import BadSetting
-from ssl_bench.train import batch, parallel
+from ssl_bench.settings.signature import BadSetting
+from ssl_bench.train import batch
 
 OVERFLOW = 1e-12  # probability, at most, that a step draws as many images as its padded batch has places
 

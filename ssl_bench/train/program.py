@@ -13,9 +13,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ssl_bench import method as m
-from ssl_bench import numerics
-from ssl_bench.train import batch, federated, log, memory, parallel, private
+from ssl_bench import contract as m
+from ssl_bench import numerics, parallel
+from ssl_bench.train import batch, federated, log, memory, private
 from ssl_bench.train.structure import abstract, begin, builder, method_of, streams_of
 
 

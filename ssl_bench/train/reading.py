@@ -5,10 +5,10 @@ from typing import Any
 
 from ssl_bench import nets
 from ssl_bench.config import Config
+from ssl_bench.contract import Method
 from ssl_bench.data.arrays import Dataset
-from ssl_bench.method import Method
-from ssl_bench.net import Net
-from ssl_bench.signature import BadSetting
+from ssl_bench.nets.core import Net
+from ssl_bench.settings.signature import BadSetting
 
 SAYS = {'image': 'images', 'tokens': 'tokens'}
 FITS = {'image': 'convnet', 'tokens': 'sequence'}
@@ -35,7 +35,7 @@ def make_net(section: Mapping[str, Any]) -> Net:
   if not isinstance(net, Net):
     raise BadSetting(
       f'The factory of net {section["name"]} must return a Net, not {_kind(net)}; '
-      'wrap a Flax module by ssl_bench.net.from_linen(module).'
+      'wrap a Flax module by ssl_bench.nets.core.from_linen(module).'
     )
   return net
 
@@ -45,7 +45,7 @@ def as_method(made: Any, what: str) -> Method:
   if not isinstance(made, Method):
     raise BadSetting(
       f'The factory of {what} must return a Method, not {_kind(made)}; '
-      'end it by return ssl_bench.method.Method(views, init, loss, …).'
+      'end it by return ssl_bench.contract.Method(views, init, loss, …).'
     )
   return made
 

@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from ssl_bench import method as m
+from ssl_bench import contract as m
 from ssl_bench.config import Config, teacher_of
 from ssl_bench.data.arrays import Dataset
-from ssl_bench.signature import BadSetting
+from ssl_bench.settings.signature import BadSetting
 from ssl_bench.train import batch
 from ssl_bench.train.structure import (
   arrays_of,

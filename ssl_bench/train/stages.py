@@ -6,7 +6,7 @@ import numpy as np
 
 from ssl_bench.config import Config
 from ssl_bench.data.arrays import Dataset
-from ssl_bench.signature import BadSetting
+from ssl_bench.settings.signature import BadSetting
 from ssl_bench.train import batch
 from ssl_bench.train.structure import method_of, parts_of, streams_of, stride_of
 

@@ -9,13 +9,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from ssl_bench import augment, combine, methods
-from ssl_bench import method as m
+from ssl_bench import augment, combine, methods, optim
+from ssl_bench import contract as m
 from ssl_bench.config import Config, teacher_of
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.data.clients import Shares, blank, holdings
-from ssl_bench.signature import BadSetting, facts_of, settings_of, suggest
-from ssl_bench.train import batch, optim, patterns, reading
+from ssl_bench.settings.signature import BadSetting, facts_of, settings_of, suggest
+from ssl_bench.train import batch, patterns, reading
 
 # What it takes to ask a method for its views.
 NO_NUMBERS: dict[str, Any] = {'method': {}, 'optimizer': None, 'decay': 0.0, 'steps': 1.0, 'combine': None}

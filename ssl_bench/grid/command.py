@@ -1,0 +1,46 @@
+"""A grid from the command line: run what is missing, mirror it, build its board and show it."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from ssl_bench.grid.expand import Grid
+from ssl_bench.grid.run import Summary, run_grid
+from ssl_bench.leaderboard import terminal
+from ssl_bench.leaderboard.publish import publish
+from ssl_bench.records import record
+from ssl_bench.records.track import Mode, check_login, mirror_and_say
+from ssl_bench.trial.run_folder import Room
+
+
+def run_whole(
+  grid: Grid, runs: Path, workers: int | None, wandb: Mode, *, timing: bool, again: bool = False
+) -> int:
+  """Returns 0 if all trials are done and all records good, else 1; 128 + the signal that stopped it."""
+  check_login(wandb)
+  console = Console(highlight=False, soft_wrap=True)
+  left_out: list[str] = []
+  room = Room(runs / grid.name)
+  summary = run_grid(grid, room, workers, again=again)
+  if summary.signal:
+    console.print('Stopped; what was trained is saved. The same command goes on from there.')
+    return 128 + summary.signal
+  if room.records.is_dir():
+    if wandb != 'disabled':
+      mirrored = record.gather([room.records]).records
+      mirror_and_say(mirrored, mirrored, room.path, wandb)
+    board = publish([room.records], room.path / 'leaderboard', timing=timing, report=left_out.append)
+    console.print(terminal(board))
+    for sentence in left_out:
+      console.print(f'Left out: {sentence}', markup=False)
+    console.print(f'\n{told(summary)} The page: {room.path / "leaderboard" / "index.html"}', markup=False)
+  done = summary.ended['done'] + summary.before['done']
+  return 0 if done == summary.total and not left_out else 1
+
+
+def told(summary: Summary) -> str:
+  """What a run of a grid did, in one line."""
+  ended = ', '.join(f'{count} {status}' for status, count in sorted(summary.ended.items()))
+  bad = ', '.join(f'{n} {status}' for status, n in sorted(summary.before.items()) if status != 'done')
+  before = f'{summary.before.total()} recorded before{f" ({bad})" if bad else ""}'
+  return f'{summary.total} trials: {before}, {ended or "none"} now.'

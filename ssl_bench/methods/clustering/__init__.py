@@ -1,0 +1,1 @@
+"""Clustering of embeddings: prototypes instead of negatives."""

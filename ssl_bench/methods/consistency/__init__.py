@@ -1,0 +1,1 @@
+"""Consistency regularization: predictions stay the same under perturbations."""

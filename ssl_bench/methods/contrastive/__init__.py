@@ -1,0 +1,1 @@
+"""Contrastive learning: two views of an image against those of others."""

@@ -1,0 +1,1 @@
+"""Redundancy reduction: decorrelated components of the embedding."""

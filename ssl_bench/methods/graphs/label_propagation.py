@@ -1,0 +1,47 @@
+"""Label propagation: labels are clamped, and flow through a graph of all images until nothing changes."""
+
+from typing import Annotated
+
+from ssl_bench import graph
+from ssl_bench.contract import Method, Teacher
+from ssl_bench.methods.graphs._transduction import transduction
+from ssl_bench.settings.signature import POSITIVE, Range
+
+VERSION = 1
+
+
+def label_propagation(
+  classes,
+  examples,
+  shape,
+  teacher: Teacher | None = None,
+  *,
+  neighbors: Annotated[int, Range(1)] = 7,
+  width: Annotated[float, POSITIVE] = 1.0,
+) -> Method:
+  """Zhu and Ghahramani, "Learning from Labeled and Unlabeled Data with Label Propagation" (2002).
+
+  No network and no gradient: one graph of the unlabeled set, in which the labeled images are, each image
+  joined to its nearest with weight w = exp(−d² / σ²), where d is the distance of pixels or, where the
+  config has a teacher, of the teacher's features of unit length.
+
+  Objective: beliefs F with F = Y on labeled images and F_i = Σ_j w_ij F_j / Σ_j w_ij on all others, the
+  fixed point of propagating and clamping; its rows sum to 1.  It minimizes Σ_ij w_ij ‖F_i − F_j‖² among
+  those with F = Y on labeled images, and is found by a sparse solve.
+
+  Args:
+    neighbors: edges of each image; an edge holds where either end has chosen it (scikit-learn: 7).
+    width: σ in units of the root mean squared distance of the edges, so that it means the same on every
+      data set; large: all edges alike.
+
+  Evaluated: on images of the graph by F (the transductive accuracy), on others by the mean of F over
+  their nearest images of the graph, weighted by w (Delalleau, Bengio and Le Roux 2005, "Efficient
+  Non-Parametric Function Induction in Semi-Supervised Learning").  The features are the pixels, or the
+  teacher's.
+  BatchNorm: none.
+  Deviations: a graph of nearest neighbors instead of a full one; the paper divides the weights by the sums
+  of columns before those of rows, here by those of rows alone, which is the harmonic solution (Zhu,
+  Ghahramani and Lafferty 2003) and what scikit-learn computes.
+  """
+  believe = lambda weights, labels: graph.propagate(weights, labels, classes)
+  return transduction(believe, classes, examples, shape, teacher, neighbors, width)

@@ -1,0 +1,1 @@
+"""Masked modeling: what was hidden is predicted."""

@@ -1,0 +1,1 @@
+"""Self-distillation: one network predicts what another, or its own copy, sees."""

@@ -1,0 +1,1 @@
+"""Transfer: what another trained network knows is used."""

@@ -1,0 +1,49 @@
+"""Fine-tuning: supervised learning that starts from another trial's encoder."""
+
+import jax
+import jax.numpy as jnp
+
+from ssl_bench.contract import Aux, Method, View
+from ssl_bench.losses import cross_entropy
+from ssl_bench.nets import core as net
+from ssl_bench.settings.signature import BadSetting
+
+VERSION = 1
+
+
+def fine_tune(encoder, classes, teacher, *, strong: bool = False) -> Method:
+  """Chen et al., "Big Self-Supervised Models are Strong Semi-Supervised Learners" (2020), the second of its
+  three steps: pretraining without labels, fine-tuning on the few there are, distillation.
+
+  The `teacher` of the config is the pretraining: encoder and running moments are taken from it, and nothing
+  else, and a new classifier is trained with them.  The third step is `distill` with this as its teacher.
+
+  Objective: the mean of H(y, p(w(x))); with `strong`, the mean over w(x) and s(x) alike.
+
+  Args:
+    strong: also learn from strongly augmented views of the labeled images (both in one forward pass).
+
+  Evaluated: the network; under `with_ema` its average.
+  Deviations: from the encoder's features, as in Chen et al.'s "A Simple Framework for Contrastive Learning"
+  (2020); the later paper keeps the first layer of the projector.
+  """
+  model = net.chain(encoder=encoder, head=net.linear(classes))
+  views = {'labeled': View('labeled', 'weak')} | ({'strong': View('labeled', 'strong')} if strong else {})
+
+  def init(key, views):
+    params, stats = model.init(key, views['labeled']['image'])
+    trained = teacher.params.get('encoder'), teacher.stats.get('encoder')
+    if jax.tree.map(jnp.shape, trained) != jax.tree.map(jnp.shape, (params['encoder'], stats['encoder'])):
+      raise BadSetting(
+        'Fine-tuning goes on with the net of its teacher; take one that trains a net, and give both the same.'
+      )
+    return {**params, 'encoder': trained[0]}, {**stats, 'encoder': trained[1]}, ()
+
+  def loss(state, views, key):
+    images = jnp.concatenate([v['image'] for v in views.values()])
+    labels = jnp.concatenate([v['label'] for v in views.values()])
+    out, stats = model.apply(state.params, state.stats, images, train=True, key=key)
+    value = cross_entropy(out['head'], labels).mean()
+    return value, Aux(stats, (), {'loss/supervised': value})
+
+  return Method(views, init, loss, **net.read(model))

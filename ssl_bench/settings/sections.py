@@ -1,0 +1,165 @@
+"""A config and its sections: names, types, ranges and defaults of what is not some factory's own."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+  AfterValidator,
+  BaseModel,
+  ConfigDict,
+  Field,
+  StrictFloat,
+  StrictInt,
+  field_validator,
+  model_serializer,
+)
+
+from ssl_bench.settings.signature import short
+
+Protocol = Literal['smoke', 'budget', 'paper']
+Probe = Literal['linear', 'knn', 'label_propagation', 'label_spreading']
+STEPS = 2**31  # that a run stays below, and so does what counts them
+SEEDS = 2**32
+IMAGES = 2**31
+# Numbers that are traced in single precision, far from what it takes for infinity or zero.
+MOST, LEAST = 10**9, 1e-9
+
+
+class Section(BaseModel):
+  # What is no finite number is no setting, and a dump that met one all the same would not hide it as null.
+  model_config = ConfigDict(frozen=True, extra='forbid', allow_inf_nan=False, ser_json_inf_nan='constants')
+
+
+class Batch(Section):
+  """Images per step; the unlabeled batch holds labeled · unlabeled_ratio."""
+
+  labeled: StrictInt = Field(64, ge=1, le=2**20)
+  unlabeled_ratio: StrictInt = Field(7, ge=1, le=2**10)
+
+  @property
+  def unlabeled(self) -> int:
+    return self.labeled * self.unlabeled_ratio
+
+
+class Ema(Section):
+  """The average of the parameters that is evaluated."""
+
+  decay: StrictFloat = Field(0.999, ge=0, le=1)
+
+
+def _each_once(probes: tuple[Probe, ...]) -> tuple[Probe, ...]:
+  if twice := [probe for probe in probes if probes.count(probe) > 1]:
+    raise ValueError(f'names {twice[0]} twice; leave one of them out')
+  return probes
+
+
+class Evaluate(Section):
+  """When to look at validation and test, and which probes to fit at the end."""
+
+  every: StrictInt = Field(100, ge=1, lt=STEPS)  # steps between two evaluations
+  last: StrictInt = Field(20, ge=1, le=10_000)  # evaluations whose median is recorded
+  probes: Annotated[tuple[Probe, ...], AfterValidator(_each_once)] = ('linear', 'knn')
+  bootstrap: StrictInt = Field(1000, ge=100, le=100_000)  # resamples of an interval
+  pretraining: bool = True  # look at a training without labels, too: loss, kNN and health on held-out images
+
+  @model_serializer(mode='wrap')
+  def _write(self, write: Any) -> dict[str, Any]:
+    return {k: v for k, v in write(self).items() if k != 'pretraining' or not v}
+
+
+class Checkpoint(Section):
+  """When to save; `every` steps, and always at the end."""
+
+  every: StrictInt = Field(1000, ge=1, lt=STEPS)
+
+
+class Imbalance(Section):
+  """How many times as many images the first class has as the last; below 1, fewer; null: as it is."""
+
+  labeled: StrictFloat | None = Field(None, ge=LEAST, le=MOST)
+  unlabeled: StrictFloat | None = Field(None, ge=LEAST, le=MOST)
+
+
+class Stress(Section):
+  """What is wrong with the data; nothing by default."""
+
+  label_noise: StrictFloat = Field(0.0, ge=0, le=1)  # share of the labeled images with a wrong label
+  mismatch: StrictFloat | None = Field(None, ge=0, le=1)  # share of the unlabeled classes without labels
+  shift: str | None = None  # a policy that all images but the labeled ones went through before
+  unlabeled: StrictInt | StrictFloat | None = Field(None, gt=0, lt=IMAGES)  # a count, or a fraction
+  imbalance: Imbalance | None = None  # a number is that of both
+
+  @model_serializer(mode='wrap')
+  def _write(self, write: Any) -> dict[str, Any]:
+    fields = type(self).model_fields
+    return {k: v for k, v in write(self).items() if getattr(self, k) != fields[k].default}
+
+  @field_validator('imbalance', mode='before')
+  @classmethod
+  def _of_both(cls, value: Any) -> Any:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return {'labeled': value, 'unlabeled': value} if number else value
+
+
+class Federated(Section):
+  """Training by clients that share parameters and no images: rounds of `local_steps`, then the mean."""
+
+  clients: StrictInt = Field(10, ge=1, le=2**20)
+  local_steps: StrictInt = Field(25, ge=1, lt=STEPS)  # that each client of a round takes
+  participation: StrictFloat = Field(1.0, gt=0, le=1)  # share of the clients in a round
+  split: str = 'iid'  # or dirichlet(0.3): who holds which image
+  proximal: StrictFloat = Field(0.0, ge=0, le=MOST)  # μ of FedProx; 0 is FedAvg
+
+
+class Private(Section):
+  """Differentially private SGD; ε comes out, at `delta`."""
+
+  clip: StrictFloat = Field(1.0, ge=LEAST, le=MOST)  # norm to which the gradient of one unit is clipped
+  noise: StrictFloat = Field(1.0, ge=0, le=MOST)  # its standard deviation, in units of `clip`; 0: no privacy
+  delta: StrictFloat = Field(1e-5, gt=0, lt=1)
+
+
+# Added later: written only where they are not their default, so that earlier records keep their identity.
+ADDED = ('stress', 'combine', 'federated', 'private', 'teacher', 'text_net')
+
+
+class Config(Section):
+  """Everything that decides a trial."""
+
+  dataset: str
+  labels: StrictInt | StrictFloat = Field(gt=0, lt=IMAGES)  # a count, or a fraction of the training part
+  split_seed: StrictInt = Field(0, ge=0, lt=SEEDS)
+  fold: StrictInt | None = Field(None, ge=0, le=10_000)  # an official labeled fold (STL-10)
+  seed: StrictInt = Field(0, ge=0, lt=SEEDS)
+  protocol: Protocol = 'budget'
+  method: dict[str, Any]
+  net: dict[str, Any]
+  batch: Batch = Batch()
+  steps: StrictInt = Field(ge=1, lt=STEPS)
+  optimizer: dict[str, Any]
+  ema: Ema | None = Ema()
+  augment: dict[str, str]
+  evaluate: Evaluate = Evaluate()
+  checkpoint: Checkpoint = Checkpoint()
+  log_every: StrictInt = Field(50, ge=1, lt=STEPS)
+  stress: Stress | None = None
+  combine: tuple[str, ...] = ()  # combinators over the method, the first the innermost
+  federated: Federated | None = None
+  private: Private | None = None
+  teacher: dict[str, Any] | None = None  # another trial's config, where a trained network is needed first
+  text_net: dict[str, Any] | None = None  # the net for captions, where a method reads them
+
+  @field_validator('combine', mode='before')
+  @classmethod
+  def _in_a_line(cls, value: Any) -> Any:
+    if not isinstance(value, str):
+      return value
+    if value.strip() in ('', 'none'):
+      return ()
+    if not all(part.strip() for part in value.split('|')):
+      raise ValueError(f'needs a name on either side of each |, not {short(value)}')
+    return tuple(part for part in value.split('|') if part.strip() != 'none')
+
+  @model_serializer(mode='wrap')
+  def _write(self, write: Any) -> dict[str, Any]:
+    fields = type(self).model_fields
+    return {k: v for k, v in write(self).items() if k not in ADDED or getattr(self, k) != fields[k].default}

@@ -1,0 +1,108 @@
+"""The folder that a grid or a train command writes, shared by processes."""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from pathlib import Path
+from typing import IO, Any
+
+from ssl_bench.records import record
+from ssl_bench.records.disk import write_whole
+from ssl_bench.settings.signature import BadSetting
+from ssl_bench.train.checkpoint import UnusableCheckpoint
+from ssl_bench.train.loop import Interrupted
+
+WAIT = 0.2  # seconds between two looks at a lock
+
+
+class Room:
+  """The folder that a grid or a train command writes: records, checkpoints, and what is built from them."""
+
+  def __init__(self, path: Path):
+    self.path = path
+    self.records = path / 'records'
+    self.checkpoints = path / 'checkpoints'
+    self.code = path / 'code'  # by training, the digest of the code that trained it
+    self.replaced = path / 'replaced'  # what `--again` put aside
+
+  @contextmanager
+  def alone(self, what: str = 'all') -> Iterator[None]:
+    """Holds a lock; raises `BadSetting` where another process holds it."""
+    self.path.mkdir(parents=True, exist_ok=True)
+    with open(self.path / f'.lock-{what}', 'w', encoding='utf-8') as lock:
+      if not _take(lock):
+        raise BadSetting(f'Another process works in {self.path}; wait for it, or stop it first.')
+      yield
+
+  @contextmanager
+  def turn(self, training: str, should_stop: Callable[[], bool]) -> Iterator[Path]:
+    """The folder of a training, once no other process works at it; raises `Interrupted` if asked to stop."""
+    with self._lock(training) as lock:
+      while not _take(lock):
+        if should_stop():
+          raise Interrupted(0)
+        time.sleep(WAIT)
+      yield self.checkpoints / training
+
+  def record_of(self, identity: str) -> Path:
+    return self.records / f'{identity}.json'
+
+  def recorded(self, identity: str) -> dict[str, Any] | None:
+    """The record of a trial that came to an end; a failed one is run again."""
+    path = self.record_of(identity)
+    found = record.read(path) if path.is_file() else None
+    return found if found and found['status'] != 'failed' else None
+
+  def claim(self, training: str, code: str) -> None:
+    """Notes the code of a training's checkpoints; raises `UnusableCheckpoint` if it was other code.
+
+    Checkpoints that are there without a note, from before there were notes, stay without one.
+    """
+    known = self.trained_by(training)
+    if known is None and not (self.checkpoints / training).is_dir():
+      write_whole(self.code / training, code)
+    elif known not in (None, code):
+      raise UnusableCheckpoint(
+        f'{self.checkpoints / training} was trained by other code of the method; run it with --again.'
+      )
+
+  def trained_by(self, training: str) -> str | None:
+    """The digest of the code that a training's checkpoints are of, or None where nobody noted it."""
+    path = self.code / training
+    return (path.read_text(encoding='utf-8') or None) if path.is_file() else None
+
+  def put_aside(self, identity: str, trainings: Iterable[str]) -> None:
+    """Moves a trial's record and the checkpoints of some trainings to `replaced`, where they are there.
+
+    Raises `BadSetting` where another process works at one of these trainings.
+    """
+    with ExitStack() as locks:
+      paths = [self.record_of(identity)]
+      for training in trainings:
+        if not _take(locks.enter_context(self._lock(training))):
+          place = self.checkpoints / training
+          raise BadSetting(f'Another process trains {place}; wait for it, or stop it first.')
+        paths += [self.checkpoints / training, self.code / training]
+      for path in (path for path in paths if path.exists()):
+        kind = self.replaced / path.parent.name
+        kind.mkdir(parents=True, exist_ok=True)
+        times = (f'{path.stem}-{n}{path.suffix}' for n in count(1))
+        os.rename(path, next(kind / name for name in times if not (kind / name).exists()))
+
+  def _lock(self, training: str) -> IO:
+    """The file that whoever works at a training holds the lock of."""
+    folder = self.path / 'locks'
+    folder.mkdir(parents=True, exist_ok=True)
+    return open(folder / training, 'w', encoding='utf-8')
+
+
+def _take(lock: IO) -> bool:
+  """Whether the lock is ours now; it is given back where the file is closed or the process ends."""
+  try:
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+  except BlockingIOError:
+    return False
+  return True

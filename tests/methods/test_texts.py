@@ -1,0 +1,66 @@
+"""Every method on texts: it reads them, or one sentence says that it cannot; nothing is compiled."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ssl_bench import data, methods
+from ssl_bench.config import load
+from ssl_bench.contract import State
+from ssl_bench.settings.signature import BadSetting
+from ssl_bench.train.structure import builder, numbers_of, parts_of
+from ssl_bench.trial.run import check
+
+CONFIG = Path(__file__).parents[2] / 'configs/identifiers/supervised.yaml'
+PIXELS = {
+  *(
+    'label_propagation',
+    'label_spreading',
+    'mixmatch',
+    'raw_pixels',
+    'reconstruction',
+    'rotation',
+    'ssl_gan',
+  ),
+  *('mae', 'simmim', 'vae_m1', 'vae_m2', 'vat'),
+}
+MORE = {  # what their signatures ask for
+  'distill': ['teacher={method: supervised}'],
+  'fine_tune': ['teacher={method: simclr}'],
+  'dino': ['method.crops=0'],
+  'swav': ['method.crops=0'],
+}
+
+
+@pytest.fixture(scope='module')
+def dataset():
+  return data.load('identifiers')
+
+
+@pytest.mark.parametrize('name', [name for name in methods.names() if name != 'clip'])  # which reads both
+def test_it_reads_texts_or_says_so(name, dataset):
+  words = [f'method={name}', 'net.depth=1', 'net.dim=8', *MORE.get(name, ())]
+  if name in PIXELS:
+    with pytest.raises(BadSetting, match=f'^{name} (works on pixels|masks patches|needs square images)'):
+      check(load(CONFIG, words), dataset)
+    return
+  config = load(CONFIG, words)
+  check(config, dataset)
+  if name in ('distill', 'fine_tune'):  # to look at them takes a trained teacher
+    return
+  method, tx = builder(parts_of(config, dataset))(numbers_of(config, 100))
+  text = {'image': jnp.asarray(dataset.train_images[:8], 'int32'), 'label': np.zeros(8, 'int32')}
+  views = {view: {**text, 'index': np.arange(8)} for view in method.views}
+  key = jax.random.key(0)
+  params, stats, memory = jax.eval_shape(method.init, key, views)
+  opt_state = jax.eval_shape(tx.init, params)
+  state = State(key, jax.ShapeDtypeStruct((), 'int32'), params, stats, memory, opt_state)
+  if method.loss:
+    jax.eval_shape(method.loss, state, views, key)
+  if method.refresh:
+    given = {'labeled': {'index': np.arange(8), 'label': np.zeros(8, 'int32'), 'valid': np.ones(8, bool)}}
+    given['unlabeled'] = {'image': dataset.train_images}
+    jax.eval_shape(lambda *x: method.refresh(*x, tx), state, given, key)

@@ -1,0 +1,115 @@
+"""`--again` puts aside what other code made, or what is to be made once more, and nothing else."""
+
+import pytest
+from support.cli import write_configs
+
+from ssl_bench import data
+from ssl_bench.config import load
+from ssl_bench.settings.signature import BadSetting
+from ssl_bench.train.checkpoint import UnusableCheckpoint
+from ssl_bench.train.loop import Interrupted
+from ssl_bench.trial import run as trial
+from ssl_bench.trial import training
+from ssl_bench.trial.run import run_trial
+from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.training import forget, is_of_other_code, name_of
+
+DATASET = data.load('fake')
+TODAY = training.code_of
+
+
+@pytest.fixture
+def folder(tmp_path):
+  return write_configs(tmp_path / 'configs')
+
+
+@pytest.fixture
+def edit(monkeypatch):
+  """Edits the code of all methods."""
+
+  def change(code='e' * 64):
+    for module in (training, trial):
+      monkeypatch.setattr(module, 'code_of', lambda config: code)
+
+  return change
+
+
+def budgets(folder, *labels):
+  return [load(folder / 'simclr.yaml', [f'labels={n}']) for n in labels]
+
+
+def stop_at(step):
+  calls = iter(range(1, 10**6))
+  return lambda: next(calls) == step
+
+
+@pytest.fixture
+def room(tmp_path):
+  return Room(tmp_path / 'runs')
+
+
+def there(room, kind):
+  return {path.name for path in (room.path / kind).glob('*')}
+
+
+def test_a_shared_pretraining_is_made_once_by_the_new_code(folder, room, edit):
+  """Two budgets of one pretraining; after an edit each is run again, and the second trains nothing."""
+  twenty, forty = budgets(folder, 20, 40)
+  for config in (twenty, forty):
+    run_trial(config, room)
+  edit()
+  assert is_of_other_code(twenty, DATASET, room) and is_of_other_code(forty, DATASET, room)
+  forget(twenty, DATASET, room)
+  first = run_trial(twenty, room)
+  assert first['versions']['code'] == 'e' * 64 and is_of_other_code(forty, DATASET, room)
+  made = {p: p.stat().st_mtime_ns for p in room.checkpoints.rglob('*')}
+  forget(forty, DATASET, room)
+  assert run_trial(forty, room)['versions']['code'] == 'e' * 64
+  assert {p: p.stat().st_mtime_ns for p in room.checkpoints.rglob('*')} == made
+  assert len(there(room, 'replaced/records')) == 2 and len(there(room, 'replaced/checkpoints')) == 1
+
+
+def test_a_rerun_that_is_stopped_goes_on(folder, room):
+  (config,) = budgets(folder, 20)
+  run_trial(config, room)
+  forget(config, DATASET, room)
+  assert not there(room, 'checkpoints')
+  with pytest.raises(Interrupted):
+    run_trial(config, room, should_stop=stop_at(6))
+  forget(config, DATASET, room)  # the same command again
+  assert there(room, 'checkpoints') == {name_of(config, DATASET)}
+  assert run_trial(config, room)['status'] == 'done'
+
+
+def test_what_another_process_trains_stays(folder, room):
+  (config,) = budgets(folder, 20)
+  run_trial(config, room)
+  before = there(room, 'checkpoints')
+  with (
+    room.turn(name_of(config, DATASET), lambda: False),
+    pytest.raises(BadSetting, match=r'Another process trains .*; wait for it, or stop it'),
+  ):
+    forget(config, DATASET, room)
+  assert there(room, 'checkpoints') == before and there(room, 'records') and not there(room, 'replaced')
+
+
+def test_checkpoints_without_a_note_are_of_unknown_code(folder, room, edit):
+  """As those of runs from before there were notes, and where a write broke off."""
+  (config,) = budgets(folder, 20)
+  with pytest.raises(Interrupted):
+    run_trial(config, room, should_stop=stop_at(6))
+  (note,) = room.code.glob('*')
+  note.write_text('')
+  edit()
+  assert not is_of_other_code(config, DATASET, room)
+  assert 'code' not in run_trial(config, room)['versions']
+
+
+def test_a_training_of_other_code_does_not_go_on(folder, room, edit):
+  (config,) = budgets(folder, 20)
+  with pytest.raises(Interrupted):
+    run_trial(config, room, should_stop=stop_at(6))
+  edit()
+  assert is_of_other_code(config, DATASET, room)
+  with pytest.raises(UnusableCheckpoint, match='trained by other code of the method; run it with --again'):
+    run_trial(config, room)
