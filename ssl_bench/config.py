@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from ssl_bench import methods
 from ssl_bench.resolve import resolve
 from ssl_bench.settings.explain import explain, say
-from ssl_bench.settings.sections import ADDED, Config
+from ssl_bench.settings.sections import ADDED, Config, with_patterns
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.settings.yaml import (
   NAMED,
@@ -76,7 +77,7 @@ def adopt(tree: Mapping[str, Any], folder: Path, seen: tuple[Path, ...] = ()) ->
   for part in (recipe, read_own(path), beside):
     found = merge(found, part)
   found = adopt(found, path.parent, (*seen, path.resolve()))
-  return {**tree, 'teacher': to_dict(_as_teacher(found))}
+  return {**tree, 'teacher': _as_teacher(found)}
 
 
 def _as_teacher(tree: Mapping[str, Any]) -> 'Config':
@@ -86,9 +87,18 @@ def _as_teacher(tree: Mapping[str, Any]) -> 'Config':
     raise BadSetting(f'teacher: {error}') from None
 
 
-def teacher_of(config: 'Config') -> 'Config | None':
-  """The trial whose trained network a config's method learns from."""
-  return validate(config.teacher) if config.teacher else None
+def config_class() -> type[Config]:
+  """The class of configs: a section for each pattern of training beside the settings of every trial."""
+  from ssl_bench.contract import pattern
+
+  return _config_class(tuple(pattern.names()))
+
+
+@cache
+def _config_class(names: tuple[str, ...]) -> type[Config]:
+  from ssl_bench.contract import pattern
+
+  return with_patterns({name: pattern.get(name).settings for name in names})
 
 
 def check_data(tree: Mapping[str, Any]) -> None:
@@ -101,22 +111,22 @@ def check_data(tree: Mapping[str, Any]) -> None:
 
 def validate(tree: Mapping[str, Any]) -> Config:
   """The config of a tree, every setting written out; raises `BadSetting` with one sentence."""
-  tree = spell_out(tree)
+  tree, model = spell_out(tree), config_class()
   for section in NAMED:
     left_out = section in ADDED and tree.get(section) is None
     if not left_out and not isinstance(tree.get(section, {}), Mapping):
       raise BadSetting(f'{section} must be a name, or {{name: …}} with settings, not {say(tree[section])}.')
   tree['teacher'] = _inherit(tree)
   try:
-    config = Config.model_validate(tree)
+    config = model.model_validate(tree)
   except ValidationError as error:
-    raise BadSetting(explain(error.errors(), tree, Config)) from None
+    raise BadSetting(explain(error.errors(), tree, model)) from None
   return resolve(config)
 
 
 def _beside(tree: Mapping[str, Any], teacher: Mapping[str, Any]) -> dict[str, Any]:
   """A teacher with what it does not name taken from the student's tree, unless it is whole."""
-  if Config.model_fields.keys() - ADDED <= teacher.keys():
+  if Config.model_fields.keys() - set(ADDED) <= teacher.keys():
     return dict(teacher)
   return merge({k: v for k, v in tree.items() if k not in ('teacher', 'combine')}, teacher)
 
@@ -124,14 +134,16 @@ def _beside(tree: Mapping[str, Any], teacher: Mapping[str, Any]) -> dict[str, An
 def _inherit(tree: Mapping[str, Any]) -> Any:
   """The teacher's config, whole and valid."""
   teacher = tree.get('teacher')
-  if not isinstance(teacher, Mapping):
+  if isinstance(teacher, Mapping):
+    teacher = _beside(tree, teacher)
+    own = teacher.get('dataset')
+  elif isinstance(teacher, Config):
+    own = teacher.dataset
+  else:
     return teacher
-  teacher = _beside(tree, teacher)
-  if teacher.get('dataset') != tree.get('dataset'):
-    raise BadSetting(
-      f"teacher: its dataset must be the student's, {tree.get('dataset')!r}, not {teacher.get('dataset')!r}."
-    )
-  return to_dict(_as_teacher(teacher))
+  if own != tree.get('dataset'):
+    raise BadSetting(f"teacher: its dataset must be the student's, {tree.get('dataset')!r}, not {own!r}.")
+  return _as_teacher(teacher) if isinstance(teacher, Mapping) else teacher
 
 
 def to_dict(config: Config) -> dict[str, Any]:

@@ -4,6 +4,8 @@ The step is written for the whole batch and compiled once by `jit`; BatchNorm, n
 global because the batch is one array.
 """
 
+from collections.abc import Callable
+
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -17,6 +19,11 @@ def make_mesh() -> Mesh:
 def everywhere(mesh: Mesh) -> NamedSharding:
   """The same values on every device."""
   return NamedSharding(mesh, PartitionSpec())
+
+
+def shape_on(sharding: NamedSharding) -> Callable[..., jax.ShapeDtypeStruct]:
+  """(size, dtype) -> the shape of an array with a sharding."""
+  return lambda size, dtype: jax.ShapeDtypeStruct(tuple(size), dtype, sharding=sharding)
 
 
 def split_batch(batch, mesh: Mesh | None):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ssl_bench import methods
-from ssl_bench.settings.sections import Config, Federated, Stress
+from ssl_bench.settings.sections import Config, Stress
 from ssl_bench.settings.signature import BadSetting, check, needs, parse_call, short, suggest
 
 POLICIES = ('weak', 'strong')  # what a view can name
@@ -14,6 +14,7 @@ FURTHER = ('other', 'local')  # what else it can: a second global view (by defau
 def resolve(config: Config) -> Config:
   """Checks names and settings against the signatures they belong to, and writes out the defaults."""
   from ssl_bench import augment, combine, data, nets, optim
+  from ssl_bench.contract import pattern
 
   data.check_name(config.dataset)
   for need in POLICIES:
@@ -28,12 +29,8 @@ def resolve(config: Config) -> Config:
     _check_stress(config.stress)
   if isinstance(config.labels, float) and config.labels > 1:
     raise BadSetting(f'labels is a count or a fraction up to 1, not {config.labels}.')
-  if config.federated:
-    _check_rounds(config.federated, config.steps)
-  if config.private and config.federated:
-    raise BadSetting('Private training happens in one place here; leave federated or private out.')
-  if config.teacher and (config.private or config.teacher.get('private')):
-    raise BadSetting('ε of a student or a teacher says nothing of both; leave teacher or private out.')
+  for name in {**config.patterns, **(config.teacher.patterns if config.teacher else {})}:
+    pattern.get(name).check_config(config)
   method = _named('method', config.method, methods.get)
   _check_teacher(method['name'], config.teacher, config.stress)
   _check_text(method['name'], config.text_net)
@@ -59,21 +56,12 @@ def _check_combined(texts: Sequence[str]) -> None:
       raise BadSetting(f'combine names {name} twice; leave one of them out.')
 
 
-def _check_rounds(rounds: Federated, steps: int) -> None:
-  """Raises `BadSetting` for a split that cannot be read, or steps that do not make whole rounds."""
-  from ssl_bench.data.clients import parse_split
-
-  parse_split(rounds.split)
-  if steps % rounds.local_steps:
-    raise BadSetting(f'steps={steps} must be whole rounds of federated.local_steps={rounds.local_steps}.')
-
-
-def _check_teacher(method: str, teacher: Any, stress: Stress | None) -> None:
+def _check_teacher(method: str, teacher: Config | None, stress: Stress | None) -> None:
   """Raises `BadSetting` where a method that needs a teacher has none, or one that has no use for it has."""
   needed = needs(methods.get(method), 'teacher')
   if teacher and needed is None:
     raise BadSetting(f'{method} has no use for a teacher; leave it out, or write teacher=null.')
-  if teacher and (teacher.get('stress') or {}) != (stress.model_dump(mode='json') if stress else {}):
+  if teacher and (teacher.stress or Stress()) != (stress or Stress()):
     raise BadSetting("teacher: its stress must be the student's; leave it out.")
   if not teacher and needed:
     raise BadSetting(

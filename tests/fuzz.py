@@ -140,10 +140,9 @@ def try_config(path: Path, overrides: list[str]) -> str:
   """Loads and checks a config; what is accepted must be recorded as it was written and is used."""
   from ssl_bench import config as configs
   from ssl_bench import data
+  from ssl_bench.plan import make_plan
+  from ssl_bench.plan.numbers import numbers_of
   from ssl_bench.settings.signature import BadSetting
-  from ssl_bench.train.given import stressed
-  from ssl_bench.train.structure import numbers_of, structure_of
-  from ssl_bench.trial.run import check
 
   try:
     config = configs.load(path, overrides, need_data=True)
@@ -171,8 +170,7 @@ def try_config(path: Path, overrides: list[str]) -> str:
     return 'accepted'
   try:
     dataset = data.load(config.dataset)
-    check(config, dataset)
-    structure_of(config, stressed(config, dataset))
+    make_plan(config, dataset)
   except BadSetting as error:
     one_sentence(str(error), 'a refusal')
     return 'refused by the data'

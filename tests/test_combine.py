@@ -31,10 +31,11 @@ from support.conformance import (
 from ssl_bench import combine, data
 from ssl_bench.config import to_dict, validate
 from ssl_bench.contract import State
-from ssl_bench.records import record
+from ssl_bench.plan import identity
+from ssl_bench.plan.build import method_of
+from ssl_bench.plan.structure import structure_of
 from ssl_bench.settings.signature import BadSetting, facts_of, settings_of
 from ssl_bench.train.checkpoint import Checkpoints
-from ssl_bench.train.structure import method_of, parts_of, structure_of
 
 NAMES = combine.names()
 QUICK = 'distribution_alignment'  # the one that is compiled in every run; all goldens run in every run
@@ -228,7 +229,7 @@ def test_numbers_are_traced_and_change_the_run():
 
 def test_without_a_combinator_nothing_is_changed():
   plain = make_config({'name': 'fixmatch', 'threshold': 0.1})
-  assert 'combine' not in to_dict(plain) and 'combine' not in record.versions_of(plain, 'x')
+  assert 'combine' not in to_dict(plain) and 'combine' not in identity.versions_of(plain, 'x')
   assert plain == make_config({'name': 'fixmatch', 'threshold': 0.1}, combine=[])
   assert make_config({'name': 'fixmatch'}, combine='none') == make_config({'name': 'fixmatch'})
 
@@ -240,10 +241,10 @@ def test_a_combinator_is_written_out_and_part_of_the_identity():
     'curriculum(stages=5, ramp=1.0)',
   )
   assert validate(to_dict(config)) == config
-  assert record.versions_of(config, 'x')['combine'] == [1, 1]
+  assert identity.versions_of(config, 'x')['combine'] == [1, 1]
   others = [{}, {'combine': 'curriculum'}, {'combine': 'curriculum | distribution_alignment(0.99)'}]
-  ids = {record.identify(make_config({'name': 'fixmatch'}, **o), 'x') for o in others}
-  assert len(ids | {record.identify(config, 'x')}) == 4
+  ids = {identity.identify(make_config({'name': 'fixmatch'}, **o), 'x') for o in others}
+  assert len(ids | {identity.identify(config, 'x')}) == 4
 
 
 @pytest.mark.parametrize(('text', 'says'), [
@@ -262,7 +263,7 @@ def test_what_cannot_be_is_refused_with_a_sentence(text, says):
 def test_a_method_without_pseudo_labels_is_refused(method):
   config = make_config({'name': method}, combine=['curriculum'])
   with pytest.raises(BadSetting, match='makes no pseudo-labels'):
-    method_of(parts_of(config, data.load('fake')))
+    method_of(structure_of(config, data.load('fake')))
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -275,5 +276,5 @@ def test_docstrings_say_what_has_to_be_said(name):
 
 @pytest.mark.parametrize('name', ['fixmatch', 'flexmatch', 'pseudo_label'])
 def test_a_method_that_takes_combinators_says_on_which_view_it_believes(name):
-  method = method_of(parts_of(make_config({'name': name}), data.load('fake')))
+  method = method_of(structure_of(make_config({'name': name}), data.load('fake')))
   assert method.views[method.believes].stream == 'unlabeled'

@@ -3,9 +3,9 @@
 import pytest
 from support.cli import write_configs
 
-from ssl_bench.config import digest, load, outcome, teacher_of, to_dict, training, validate
+from ssl_bench.config import digest, load, outcome, to_dict, training, validate
 from ssl_bench.grid.expand import expand
-from ssl_bench.records import record
+from ssl_bench.plan import identity
 from ssl_bench.settings.signature import BadSetting
 
 PRINT = 'f' * 64
@@ -26,7 +26,7 @@ def test_what_a_teacher_does_not_name_is_the_students(folder):
   config = student(
     folder, '{method: fixmatch, net: {widths: [32]}}', 'labels=30', 'seed=3', 'net.dropout=0.5'
   )
-  teacher = teacher_of(config)
+  teacher = config.teacher
   assert teacher.method == {'name': 'fixmatch', 'threshold': 0.95, 'weight': 1.0}  # of the signature, no file
   assert (teacher.labels, teacher.seed, teacher.steps) == (30, 3, 12)
   assert teacher.net['widths'] == (32,) and teacher.net['dropout'] == 0.5
@@ -38,15 +38,15 @@ def test_a_teacher_may_be_a_config_file_as_it_is_tuned(folder):
   """Its recipe comes from the file and the protocol; labels, seeds and steps are the student's."""
   words = ('labels=30', 'seed=3', 'split_seed=2', 'steps=9', 'net.dropout=0.5', 'augment.weak=none')
   config = student(folder, '{config: fixmatch.yaml, net: {widths: [32]}}', *words)
-  usual, teacher = load(folder / 'fixmatch.yaml'), teacher_of(config)
+  usual, teacher = load(folder / 'fixmatch.yaml'), config.teacher
   assert (teacher.method, teacher.optimizer) == (usual.method, usual.optimizer)
   assert (teacher.ema, teacher.augment) == (usual.ema, usual.augment)
   assert teacher.net == {**usual.net, 'widths': (32,)}
   assert (teacher.labels, teacher.seed, teacher.split_seed, teacher.steps) == (30, 3, 2, 9)
   (folder / 'fixmatch.yaml').write_text('method: fixmatch\nsteps: 77')
-  assert teacher_of(student(folder, '{config: fixmatch.yaml}', 'steps=9')).steps == 77  # the file's own
-  assert teacher_of(student(folder, '{config: fixmatch.yaml}', 'teacher.steps=5')).steps == 5
-  assert teacher_of(student(folder, '{config: mean_teacher.yaml}')).method['name'] == 'mean_teacher'
+  assert student(folder, '{config: fixmatch.yaml}', 'steps=9').teacher.steps == 77  # the file's own
+  assert student(folder, '{config: fixmatch.yaml}', 'teacher.steps=5').teacher.steps == 5
+  assert student(folder, '{config: mean_teacher.yaml}').teacher.method['name'] == 'mean_teacher'
 
 
 def test_it_can_be_changed_on_the_command_line_in_any_order(folder):
@@ -57,7 +57,7 @@ def test_it_can_be_changed_on_the_command_line_in_any_order(folder):
     'teacher.labels=40',
   )
   for order in (1, -1):
-    teacher = teacher_of(student(folder, '{method: supervised}', *words[::order]))
+    teacher = student(folder, '{method: supervised}', *words[::order]).teacher
     assert teacher.method == {'name': 'fixmatch', 'threshold': 0.95, 'weight': 0.5}
     assert (teacher.net['widths'], teacher.labels) == ((7,), 40)
 
@@ -66,16 +66,16 @@ def test_the_result_is_its_own_config(folder):
   for teacher in ('{method: simclr}', '{config: simclr.yaml}', '{config: fixmatch.yaml, labels: 40}'):
     config = student(folder, teacher, 'method.targets=features', 'optimizer.groups={encoder: {lr: 0.25}}')
     assert validate(to_dict(config)) == config
-    assert teacher_of(config).optimizer['groups'].keys() == ({'encoder'} if 'method' in teacher else set())
+    assert config.teacher.optimizer['groups'].keys() == ({'encoder'} if 'method' in teacher else set())
 
 
 def test_teachers_may_have_teachers(folder):
   config = student(folder, '{method: distill, teacher: {config: fixmatch.yaml}}')
-  assert teacher_of(teacher_of(config)).method['threshold'] == 0.3
+  assert config.teacher.teacher.method['threshold'] == 0.3
   (folder / 'other.yaml').write_text('method: distill\nteacher: {config: simclr.yaml}')
   config = student(folder, '{config: other.yaml}')
-  assert teacher_of(teacher_of(config)).method['name'] == 'simclr'
-  assert record.versions_of(config, PRINT)['teachers'] == [1, 1]
+  assert config.teacher.teacher.method['name'] == 'simclr'
+  assert identity.versions_of(config, PRINT)['teachers'] == [1, 1]
 
 
 def test_in_a_grid_it_is_looked_for_in_the_base_folder(folder):
@@ -86,7 +86,7 @@ def test_in_a_grid_it_is_looked_for_in_the_base_folder(folder):
     '- {method: [supervised, distill], labels: [20, 30]}\n'
     '- {method: distill, teacher.net.widths: [[5], [6]]}'
   )
-  found = [teacher_of(config) for config in expand(path).configs]
+  found = [config.teacher for config in expand(path).configs]
   assert found[:2] == [None, None]
   assert [(t.labels, t.steps, t.net['widths']) for t in found[2:]] == [
     (20, 9, (16,)), (30, 9, (16,)), (20, 9, (5,)), (20, 9, (6,)),
@@ -107,7 +107,7 @@ def test_the_digest_knows_the_teachers_training_and_not_how_it_is_looked_at(fold
 
 def test_a_training_that_sees_no_label_is_shared_whatever_its_teacher_is_asked_to_see(folder):
   words = ('method.targets=features', 'method.supervised=false')
-  name = lambda *more: record.identify_training(
+  name = lambda *more: identity.identify_training(
     student(folder, '{config: simclr.yaml}', *words, *more), PRINT, {'unlabeled'}
   )
   assert name() == name('labels=40') == name('split_seed=3') != name('seed=1')

@@ -15,8 +15,11 @@ from ssl_bench.config import load
 from ssl_bench.contract import init_state, make_step
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.data.sources import SOURCES
-from ssl_bench.train.batch import policies_of, sizes
-from ssl_bench.train.structure import abstract, builder, check_groups, method_of, parts_of
+from ssl_bench.plan import numbers
+from ssl_bench.plan.build import builder, method_of
+from ssl_bench.plan.checks import check_groups
+from ssl_bench.plan.policies import policies_of
+from ssl_bench.plan.structure import structure_of
 
 SHIPPED = [p for p in sorted((ROOT / 'configs').rglob('*.yaml')) if not p.name.startswith('_')]
 
@@ -136,7 +139,7 @@ def test_a_step_can_be_traced(method):
     config = load(path)
     assert path.parent.name == config.dataset
     dataset = blank(config.dataset)
-    parts = parts_of(config, dataset)
+    parts = structure_of(config, dataset)
     check_groups(parts)
     policies = policies_of(parts, method_of(parts).views)
     if (kind := (config.method['name'], config.net['name'], dataset.shape)) not in traced:
@@ -147,21 +150,21 @@ def test_a_step_can_be_traced(method):
 def trace_step(parts, policies):
   """A step from abstract batches; the state keeps its shapes and types."""
   kind = lambda *shape, dtype='int32': jax.ShapeDtypeStruct(shape, dtype)
-  labeled, unlabeled = sizes(parts)['labeled'], sizes(parts)['unlabeled']
+  labeled, unlabeled = parts.batch
   batch = {
-    'labeled': {'image': kind(labeled, *parts['shape'], dtype='uint8'), 'label': kind(labeled)},
-    'unlabeled': {'image': kind(unlabeled, *parts['shape'], dtype='uint8'), 'index': kind(unlabeled)},
+    'labeled': {'image': kind(labeled, *parts.data.shape, dtype='uint8'), 'label': kind(labeled)},
+    'unlabeled': {'image': kind(unlabeled, *parts.data.shape, dtype='uint8'), 'index': kind(unlabeled)},
   }
-  if parts['text_net']:
-    batch['unlabeled']['caption'] = kind(unlabeled, parts['captions'][-1], dtype='uint8')
+  if parts.text_net:
+    batch['unlabeled']['caption'] = kind(unlabeled, parts.data.captions[-1], dtype='uint8')
 
-  def one(batch, numbers):
-    method, tx = builder(parts)(numbers)
+  def one(batch, given):
+    method, tx = builder(parts)(given)
     state = init_state(method, tx, policies, jax.random.key(0), batch)
     step = make_step(method, tx, policies) if method.loss else lambda state, batch: (state, None)
     return state, step(state, batch)[0]
 
-  before, after = jax.eval_shape(one, batch, abstract(parts, None)[1])
+  before, after = jax.eval_shape(one, batch, numbers.shapes(parts, jax.ShapeDtypeStruct))
   kinds = lambda state: jax.tree.map(lambda x: (x.shape, x.dtype), state)
   assert kinds(before) == kinds(after)
   assert jax.tree.leaves(before.params) or method_of(parts).loss is None

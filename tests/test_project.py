@@ -28,8 +28,10 @@ ROOMS = (
   'combine',
   'resolve',
   'config',
+  'plan',
   'train',
   'evaluate',
+  'patterns',
   'records',
   'leaderboard',
   'trial',
@@ -82,7 +84,9 @@ def test_nothing_downstream_is_imported_upstream(path):
   assert own(imports_of(path, top=True)) <= allowed
 
 
-@pytest.mark.parametrize('room', ['train', 'evaluate', 'methods', 'augment', 'data'])
+@pytest.mark.parametrize(
+  'room', ['resolve', 'config', 'plan', 'train', 'evaluate', 'methods', 'augment', 'data']
+)
 def test_no_lazy_import_leads_back(room):
   later = set(ROOMS[ROOMS.index(room) + 1 :])
   for path in (ROOT / 'ssl_bench' / room).rglob('*.py'):

@@ -18,9 +18,12 @@ from support.cli import command, records
 from ssl_bench import cli, data, methods
 from ssl_bench import config as configs
 from ssl_bench.grid.expand import expand
-from ssl_bench.records import record
+from ssl_bench.plan import identity
+from ssl_bench.plan.arrays import arrays_of
+from ssl_bench.plan.build import streams_seen
+from ssl_bench.plan.numbers import numbers_of
+from ssl_bench.plan.structure import structure_of
 from ssl_bench.train.program import compile_program
-from ssl_bench.train.structure import arrays_of, numbers_of, streams_seen, structure_of
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / 'README.md').read_text()
@@ -178,7 +181,9 @@ def test_what_the_readme_evaluates_it_has_trained_before(as_a_reader):
       continue
     config = configs.load(params['config'], params['overrides'] or ())
     dataset = data.load(config.dataset)
-    training = record.identify_training(config, dataset.fingerprint, streams_seen(config, dataset))
+    training = identity.identify_training(
+      config, dataset.fingerprint, streams_seen(structure_of(config, dataset))
+    )
     assert name == 'train' or training in trained, words
     trained.add(training)
   assert [words[1] for words in commands('ssl-bench')].count('evaluate')

@@ -56,7 +56,8 @@ def _settings(console: Console) -> None:
   """A config's own settings; those of a method, a net and an optimizer are in their lists."""
   from pydantic import BaseModel
 
-  from ssl_bench.config import Config
+  from ssl_bench.config import config_class
+  from ssl_bench.settings.sections import Config
 
   console.print('[bold]settings[/bold]')
   table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
@@ -72,9 +73,9 @@ def _settings(console: Console) -> None:
         table.add_row(' ', prefix + name, default, Text(f'{_hint(field.annotation)} {bounds}'.strip()))
 
   def is_section(hint: Any) -> bool:
-    return isinstance(hint, type) and issubclass(hint, BaseModel)
+    return isinstance(hint, type) and issubclass(hint, BaseModel) and not issubclass(hint, Config)
 
-  add(Config, '')
+  add(config_class(), '')
   table.add_row(' ', 'optimizer.clip', 'null', Text('a number > 0: the largest global norm of a gradient'))
   table.add_row(' ', 'optimizer.groups', 'null', Text('{first level of params: settings that differ there}'))
   console.print(table)

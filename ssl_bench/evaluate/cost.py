@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from ssl_bench.contract import pattern
 from ssl_bench.dependence import depends
 from ssl_bench.evaluate.predict import chunk_size
 
@@ -41,7 +42,7 @@ def cost(program, segments: Sequence[Sequence[float]], *, shared: bool) -> dict[
     'peak_memory_bytes': program.cost['memory_bytes'],  # of the compiled step, its data included
     'shared': shared or beside(segments) > QUIET,
     **({'steps': 1} if program.advance is None else {}),  # those taken, where they are not the config's
-    **({'federated': federated(program, segments)} if program.federated else {}),
+    **_of_patterns(program, segments),
   }
 
 
@@ -50,11 +51,12 @@ def beside(segments: Sequence[Sequence[float]]) -> float:
   return float(np.median([cores for _, _, *noted in segments for cores in noted] or [0.0]))
 
 
-def federated(program, segments: Sequence[Sequence[float]]) -> dict[str, int]:
-  """Rounds, clients, how many of them take part in a round, and the bytes that all rounds moved."""
-  rounds = int(sum(steps for steps, *_ in segments)) // program.stride
-  moved = {k: rounds * v for k, v in program.federated.items() if k.startswith('bytes')}
-  return {'rounds': rounds, 'local_steps': program.stride, **program.federated, **moved}
+def _of_patterns(program, segments: Sequence[Sequence[float]]) -> dict[str, Any]:
+  """What the patterns of training add to the cost."""
+  added: dict[str, Any] = {}
+  for name in program.structure.patterns:
+    added |= pattern.get(name).cost(program.facts, segments)
+  return added
 
 
 def seconds_per_step(segments: Sequence[Sequence[float]]) -> float | None:

@@ -52,8 +52,7 @@ def of_pretraining(dataset: Dataset) -> Watch:
       'feature_std': health.feature_std(features),
       'rankme': health.rankme(features),
     }
-    clients = program.federated['participants'] if program.federated else 1
-    size = program.images_per_step // clients  # of one batch: a loss may ask for a multiple of something
+    size = program.images_per_batch  # a loss may ask for a multiple of something
     if program.held_out_loss and size <= len(held):
       seen['pretext_loss'] = _loss(program, state, numbers, np.asarray(held), size)
     return seen

@@ -16,11 +16,10 @@ from ssl_bench.data.arrays import Dataset
 from ssl_bench.grid.expand import Grid
 from ssl_bench.grid.progress import Progress
 from ssl_bench.grid.worker import work
-from ssl_bench.records import record
+from ssl_bench.plan import identity, make_plan
 from ssl_bench.records.naming import varied
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import Stop
-from ssl_bench.trial.run import check
 from ssl_bench.trial.run_folder import Room
 from ssl_bench.trial.training import forget, is_of_other_code, name_of
 
@@ -54,13 +53,13 @@ def run_grid(grid: Grid, room: Room, workers: int | None = None, *, again: bool 
   datasets = {name: data.load(name) for name in {c.dataset for c in grid.configs}}
   with Stop() as stop:
     for config in {str(to_dict(c.model_copy(update=UNSEEDED))): c for c in grid.configs}.values():
-      check(config, datasets[config.dataset])
+      make_plan(config, datasets[config.dataset])
   if stop():
     return Summary(len(grid.configs), Counter(), Counter(), stop.asked)
   wanted = workers or default_workers()
   with room.alone():
     renew(grid, room, datasets, again=again)
-    tasks, before = plan(grid, room, datasets)
+    tasks, before = tasks_of(grid, room, datasets)
     count = min(wanted, len(tasks))
     progress = Progress(grid.name, len(grid.configs), before.total(), sum(task.steps for task in tasks))
     if not tasks:
@@ -83,13 +82,13 @@ def renew(grid: Grid, room: Room, datasets: Mapping[str, Dataset], *, again: boo
     forget(config, datasets[config.dataset], room)
 
 
-def plan(grid: Grid, room: Room, datasets: Mapping[str, Dataset]) -> tuple[list[Task], Counter]:
+def tasks_of(grid: Grid, room: Room, datasets: Mapping[str, Dataset]) -> tuple[list[Task], Counter]:
   """The trainings to do, and how many trials of each status are recorded already."""
   shared: dict[str, list[Config]] = {}
   before: Counter = Counter()
   for config in grid.configs:
     dataset = datasets[config.dataset]
-    if found := room.recorded(record.identify(config, dataset.fingerprint)):
+    if found := room.recorded(identity.identify(config, dataset.fingerprint)):
       before[found['status']] += 1
       continue
     shared.setdefault(name_of(config, dataset), []).append(config)

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ssl_bench import data, methods
-from ssl_bench.config import Config, digest, outcome_of, to_dict
+from ssl_bench.config import Config, config_class, digest, outcome_of, to_dict
 from ssl_bench.records.form import Record, Tree
 from ssl_bench.settings.explain import explain
 from ssl_bench.settings.signature import BadSetting, short, suggest
@@ -59,10 +59,11 @@ def _chain(config: Any) -> Iterator[Any]:
 
 def _config(tree: Any, where: str) -> Config:
   """The typed config of a recorded one, which is written as `to_dict` writes it."""
+  model = config_class()
   try:
-    config = Config.model_validate(tree)
+    config = model.model_validate(tree)
   except ValidationError as error:
-    raise BadSetting(f'config: {where}{explain(error.errors(), tree, Config)}') from None
+    raise BadSetting(f'config: {where}{explain(error.errors(), tree, model)}') from None
   if to_dict(config) != tree:
     raise BadSetting(f'config: {where}it is not written out as `train` writes it.')
   for section in ('method', 'net', 'optimizer'):

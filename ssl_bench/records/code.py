@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ssl_bench import combine, methods
-from ssl_bench.config import Config, teacher_of
+from ssl_bench.config import Config
 
 PACKAGE = Path(__file__).parents[1]
 FOLLOWED = ('ssl_bench.methods', 'ssl_bench.combine', 'ssl_bench.losses', 'ssl_bench.graph')
@@ -26,8 +26,8 @@ def code_of(config: Config) -> str:
   modules = [methods.module_of(config.method['name'])]
   modules += [f'ssl_bench.combine.{combine.parse(text)[0]}' for text in config.combine]
   digests = [_digest(module) for module in modules]
-  if teacher := teacher_of(config):
-    digests.append(code_of(teacher))
+  if config.teacher:
+    digests.append(code_of(config.teacher))
   return digests[0] if len(digests) == 1 else hashlib.sha256(' '.join(digests).encode()).hexdigest()
 
 

@@ -1,81 +1,27 @@
 """The record of a trial: its identity, and how it is written, read and checked."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from ssl_bench import combine, data, methods
-from ssl_bench.config import Config, digest, outcome, teacher_of, to_dict, training, validate
+from ssl_bench import data
+from ssl_bench.config import to_dict, validate
 from ssl_bench.data.sources import BUNDLED
+from ssl_bench.plan.build import streams_seen
+from ssl_bench.plan.identity import versions_of
+from ssl_bench.plan.structure import structure_of
 from ssl_bench.records.checks import check_agreement, sentence
 from ssl_bench.records.disk import write_whole
 from ssl_bench.records.form import Record, Tree
 from ssl_bench.records.strict_json import loads, printable, sayable, whole
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.train.structure import uses_labels
 
 SCHEMA = 1
-PROTOCOL_VERSION = 1  # bumped when the protocol changes what a number means
 MEASURED = ('metrics', 'curve', 'evaluations', 'cost')  # what came out of a trial
 LARGEST_FILE = 64 * 2**20  # bytes
-
-
-def versions_of(config: Config, fingerprint: str) -> Tree:
-  """What besides the config decides a number."""
-  versions = {
-    'protocol': PROTOCOL_VERSION,
-    'method': methods.version(config.method['name']),
-    'fingerprint': fingerprint,
-  }
-  if config.combine:
-    versions['combine'] = [combine.version(combine.parse(text)[0]) for text in config.combine]
-  if teacher := teacher_of(config):
-    own = versions_of(teacher, fingerprint)
-    versions['teachers'] = [own['method'], *own.get('teachers', [])]  # the nearest first
-  return versions
-
-
-def identify(config: Config, fingerprint: str) -> str:
-  """The id of a trial: config, protocol's version, method's version, dataset's fingerprint."""
-  return digest(outcome(config), versions_of(config, fingerprint))
-
-
-def identify_training(config: Config, fingerprint: str, streams: Collection[str]) -> str:
-  """The id of a trial's training, which trials share that differ only in what training does not see.
-
-  `streams` are those that it draws from: without 'labeled' no label counts, without 'unlabeled' no stress of
-  the unlabeled images.
-  """
-  tree = training(config)
-  part: Any = tree
-  while part:
-    stress = _seen(part.pop('stress', {}), streams)
-    if stress:
-      part['stress'] = stress
-    if 'labeled' not in streams and 'shift' not in stress:  # all but the labeled images are shifted
-      del part['labels'], part['fold']
-      if not stress:
-        del part['split_seed']
-    part = part.get('teacher')
-  return digest(tree, versions_of(config, fingerprint))
-
-
-UNSEEN = {'labeled': ('label_noise',), 'unlabeled': ('shift', 'unlabeled')}  # without a stream, its stress
-
-
-def _seen(stress: Mapping[str, Any], streams: Collection[str]) -> Tree:
-  """The part of a stress that reaches a training from these streams."""
-  blind = [stream for stream in UNSEEN if stream not in streams]
-  out = {k: v for k, v in stress.items() if not any(k in UNSEEN[stream] for stream in blind)}
-  if tail := out.pop('imbalance', None):
-    kept = {k: v for k, v in tail.items() if k not in blind and v is not None}
-    out |= {'imbalance': kept} if kept else {}
-  if 'mismatch' in out and 'unlabeled' in blind:
-    out['mismatch'] = 'any'  # which classes have labels does not depend on the share
-  return out
 
 
 def write(record: Mapping[str, Any], folder: Path) -> Path:
@@ -177,7 +123,7 @@ def check_submittable(record: Mapping[str, Any]) -> None:
     if record['versions'].get(name) != version:
       raise BadSetting(f'record {record["id"]} is of another version of its {name}; run it anew.')
   if config.dataset in BUNDLED:
-    learns = uses_labels(config, data.load(config.dataset))
+    learns = 'labeled' in streams_seen(structure_of(config, data.load(config.dataset)))
     family = 'semi-supervised' if learns else 'self-supervised'
     if record['family'] != family:
       raise BadSetting(f'record {record["id"]} says {record["family"]}, and its method is {family}.')

@@ -1,14 +1,17 @@
 """A config and its sections: names, types, ranges and defaults of what is not some factory's own."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
   AfterValidator,
   BaseModel,
   ConfigDict,
   Field,
+  SerializeAsAny,
   StrictFloat,
   StrictInt,
+  create_model,
   field_validator,
   model_serializer,
 )
@@ -100,30 +103,14 @@ class Stress(Section):
     return {'labeled': value, 'unlabeled': value} if number else value
 
 
-class Federated(Section):
-  """Training by clients that share parameters and no images: rounds of `local_steps`, then the mean."""
-
-  clients: StrictInt = Field(10, ge=1, le=2**20)
-  local_steps: StrictInt = Field(25, ge=1, lt=STEPS)  # that each client of a round takes
-  participation: StrictFloat = Field(1.0, gt=0, le=1)  # share of the clients in a round
-  split: str = 'iid'  # or dirichlet(0.3): who holds which image
-  proximal: StrictFloat = Field(0.0, ge=0, le=MOST)  # μ of FedProx; 0 is FedAvg
-
-
-class Private(Section):
-  """Differentially private SGD; ε comes out, at `delta`."""
-
-  clip: StrictFloat = Field(1.0, ge=LEAST, le=MOST)  # norm to which the gradient of one unit is clipped
-  noise: StrictFloat = Field(1.0, ge=0, le=MOST)  # its standard deviation, in units of `clip`; 0: no privacy
-  delta: StrictFloat = Field(1e-5, gt=0, lt=1)
-
-
-# Added later: written only where they are not their default, so that earlier records keep their identity.
-ADDED = ('stress', 'combine', 'federated', 'private', 'teacher', 'text_net')
+# Written only where they are not their default, as patterns are: so older records keep their identity.
+ADDED = ('stress', 'combine', 'teacher', 'text_net')
 
 
 class Config(Section):
-  """Everything that decides a trial."""
+  """Everything that decides a trial; `with_patterns` adds the section of each pattern of training."""
+
+  PATTERNS: ClassVar[tuple[str, ...]] = ()  # names of the patterns' sections
 
   dataset: str
   labels: StrictInt | StrictFloat = Field(gt=0, lt=IMAGES)  # a count, or a fraction of the training part
@@ -143,9 +130,7 @@ class Config(Section):
   log_every: StrictInt = Field(50, ge=1, lt=STEPS)
   stress: Stress | None = None
   combine: tuple[str, ...] = ()  # combinators over the method, the first the innermost
-  federated: Federated | None = None
-  private: Private | None = None
-  teacher: dict[str, Any] | None = None  # another trial's config, where a trained network is needed first
+  teacher: SerializeAsAny['Config | None'] = None  # the trial whose trained network the method learns from
   text_net: dict[str, Any] | None = None  # the net for captions, where a method reads them
 
   @field_validator('combine', mode='before')
@@ -161,5 +146,20 @@ class Config(Section):
 
   @model_serializer(mode='wrap')
   def _write(self, write: Any) -> dict[str, Any]:
-    fields = type(self).model_fields
-    return {k: v for k, v in write(self).items() if k not in ADDED or getattr(self, k) != fields[k].default}
+    added, fields = (*ADDED, *self.PATTERNS), type(self).model_fields
+    return {k: v for k, v in write(self).items() if k not in added or getattr(self, k) != fields[k].default}
+
+  @property
+  def patterns(self) -> dict[str, Section]:
+    """The patterns that this trial asks for: name -> settings."""
+    found = {name: getattr(self, name) for name in self.PATTERNS}
+    return {name: settings for name, settings in found.items() if settings is not None}
+
+
+def with_patterns(sections: Mapping[str, type[Section]]) -> type[Config]:
+  """The config with an optional section for each pattern, by name."""
+  fields: dict[str, Any] = {name: (section | None, None) for name, section in sections.items()}
+  fields['teacher'] = ('Config | None', None)  # the class that is made here
+  made = create_model('Config', __base__=Config, __module__=__name__, **fields)
+  made.PATTERNS = tuple(sections)
+  return made

@@ -10,15 +10,15 @@ import jax
 import numpy as np
 from rich.console import Console
 
-from ssl_bench import data, parallel
 from ssl_bench.config import Config
+from ssl_bench.contract import pattern
+from ssl_bench.plan import make_plan
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.speed.step_parts import parts
-from ssl_bench.train.given import labeled_of, stressed
+from ssl_bench.speed.step_parts import step_parts
+from ssl_bench.train.loop import on_device
 from ssl_bench.train.program import compile_program
-from ssl_bench.train.structure import arrays_of, numbers_of, structure_of, teaching
 from ssl_bench.trial.run_folder import Room
-from ssl_bench.trial.training import teach, train
+from ssl_bench.trial.training import Run, train
 
 ROUNDS = 5
 
@@ -40,25 +40,21 @@ def measure(config: Config, steps: int) -> Speed:
   """Times a config's training for some steps, the loop and the bare step by turns.
 
   `loop` is training with its logs, `whole` with evaluations and checkpoints as well, `bare` the same
-  compiled step in an empty Python loop; each is the median over rounds.  Where training is federated, the
-  step is that of one learner with all images.
+  compiled step in an empty Python loop; each is the median over rounds.  Where a pattern has a
+  loop of its own, as federated training has, the step is that of one learner with all images.
   """
-  short = config.teacher and {**config.teacher, 'steps': 1}  # what it has learned does not matter here
-  config = config.model_copy(update={'steps': steps, 'teacher': short, 'federated': None})
-  dataset = stressed(config, data.load(config.dataset))
-  labeled = labeled_of(config, dataset)
-  program = compile_program(structure_of(config, dataset))
+  short = config.teacher and config.teacher.model_copy(update={'steps': 1})  # what it learned does not matter
+  usual = {name: None for name in config.patterns if pattern.get(name).loop}
+  config = config.model_copy(update={'steps': steps, 'teacher': short, **usual})
+  plan = make_plan(config)
+  program = compile_program(plan.structure)
   if program.advance is None:
     name = config.method['name']
     raise BadSetting(f'{name} learns without steps, so there is no step to time; its record has the seconds.')
   step = program.advance
-  spread = parallel.everywhere(parallel.make_mesh())
-  arrays = jax.device_put(arrays_of(dataset, labeled), spread)
-  quiet, go_on = lambda step, metrics: None, lambda: False
   with tempfile.TemporaryDirectory() as folder:
-    teacher = teach(config, dataset, Room(Path(folder)), quiet, go_on)
-  taught = teaching(teacher.state, teacher.numbers) if teacher else None
-  numbers = jax.device_put(numbers_of(config, len(labeled), taught), spread)
+    teacher = train(plan.teachers[0], Run(Room(Path(folder)))) if plan.teachers else None
+  arrays, numbers = on_device(plan, teacher)
 
   def bare() -> float:
     state, totals = jax.block_until_ready(program.init(np.uint32(0), arrays, numbers))
@@ -71,14 +67,14 @@ def measure(config: Config, steps: int) -> Speed:
   def trained() -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
       started = time.perf_counter()
-      fitted = train(config, dataset, labeled, Room(Path(folder)), quiet, go_on, teacher)
+      fitted = train(plan, Run(Room(Path(folder))), teacher)
       whole = time.perf_counter() - started
     return sum(s for _, s, *_ in fitted.history['segments']) / steps, whole / steps
 
   trained()  # compiles what only evaluation needs
   rounds = [(bare(), *trained()) for _ in range(ROUNDS)]
   bare_step, loop, whole = (float(np.median(column)) for column in zip(*rounds))
-  timed = {name: _time(run, steps) for name, run in parts(config, dataset, arrays, numbers).items()}
+  timed = {name: _time(run, steps) for name, run in step_parts(plan, arrays, numbers).items()}
   device = f'{jax.device_count()} × {jax.devices()[0].device_kind}'
   cost = program.cost
   flops, seconds = cost['gflops_per_step'], cost['compile_seconds']

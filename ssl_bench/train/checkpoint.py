@@ -71,6 +71,12 @@ class Checkpoints:
       ) from error
     return restored['carry'], restored['history']
 
+  def __enter__(self) -> 'Checkpoints':
+    return self
+
+  def __exit__(self, *_: object) -> None:
+    self.close()
+
   def close(self) -> None:
     self._manager.close()
     if self._alias:

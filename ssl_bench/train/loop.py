@@ -1,4 +1,4 @@
-"""The loop: advance, and at intervals log, look at held-out images, save.
+"""The training loop: advance, and at intervals log, look at held-out images, save.
 
 Nothing is fetched to the host between two logs, so the device never waits for Python.
 """
@@ -13,13 +13,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from ssl_bench import parallel
-from ssl_bench.config import Config
-from ssl_bench.data.arrays import Dataset
-from ssl_bench.train import federated, log
+from ssl_bench.contract import pattern
+from ssl_bench.plan import Plan
+from ssl_bench.plan.arrays import arrays_of
+from ssl_bench.plan.numbers import numbers_of, teaching
+from ssl_bench.train import log
 from ssl_bench.train.checkpoint import Checkpoints, UnusableCheckpoint
-from ssl_bench.train.machine_load import Others
+from ssl_bench.train.machine_load import OtherLoad
 from ssl_bench.train.program import Program, compile_program
-from ssl_bench.train.structure import arrays_of, numbers_of, structure_of, teaching
+
+Watch = Callable[[Program, Any, Any], dict[str, float]]  # (program, state, numbers) -> what to note
 
 
 class Interrupted(Exception):
@@ -62,34 +65,25 @@ class Fitted(NamedTuple):
   teacher: 'Fitted | None' = None
 
 
-def shown(fitted: Fitted) -> Any:
-  """The state of a training as its method reads it."""
-  return federated.evaluated(fitted.state) if fitted.program.federated else fitted.state
-
-
 def fit(
-  config: Config,
-  dataset: Dataset,
-  labeled: np.ndarray,
+  plan: Plan,
   folder: Path,
   *,
   teacher: Fitted | None = None,
-  watch: Callable[[Program, Any, Any], dict[str, float]] | None = None,
+  watch: Watch | None = None,
   report: Callable[[int, dict[str, float]], None] = lambda step, metrics: None,
   should_stop: Callable[[], bool] = lambda: False,
   only_restore: bool = False,
 ) -> Fitted:
-  """Trains to `config.steps`, from the newest checkpoint in `folder` if there is one.
+  """Trains to the last step, from the newest checkpoint in `folder` if there is one.
 
   Args:
-    config: the trial.
-    dataset: its data.
-    labeled: positions of the labeled images in the training part.
+    plan: the trial.
     folder: where checkpoints go.
-    teacher: the trained teacher, where the config has one.
-    watch: (program, state, numbers) -> what to note every `config.evaluate.every` steps.
-    report: told the step and the means of the metrics at every log.
-    should_stop: asked after each advance; true saves and raises `Interrupted`.
+    teacher: the trained teacher, where the plan has one.
+    watch: what to note every `config.evaluate.every` steps.
+    report: is given the step and the means of the metrics at every log.
+    should_stop: asked after each dispatch; true saves and raises `Interrupted`.
     only_restore: take the training from its last checkpoint, and train nothing.
 
   Raises:
@@ -97,69 +91,132 @@ def fit(
     Diverged: a loss was not finite.
     UnusableCheckpoint: it cannot be read, or `only_restore` finds none of the last step.
   """
-  program = compile_program(structure_of(config, dataset))
-  spread = parallel.everywhere(parallel.make_mesh())
-  data = jax.device_put(arrays_of(dataset, labeled, federated.shares_of(config, dataset, labeled)), spread)
-  taught = teaching(shown(teacher), teacher.numbers) if teacher else None
-  numbers = jax.device_put(numbers_of(config, len(labeled), taught), spread)
-  state, totals = program.init(np.uint32(config.seed), data, numbers)
-  empty = jax.device_put(jax.device_get(totals), spread)
-  history: dict[str, Any] = {'curve': [], 'evaluations': [], 'segments': []}
-  checkpoints = Checkpoints(folder)
-  try:
-    if saved := checkpoints.restore((state, totals)):
-      (state, totals), history = saved
-    if only_restore and checkpoints.latest() != config.steps:
-      raise UnusableCheckpoint(f'{folder} has no checkpoint of step {config.steps}; train it first.')
+  program = compile_program(plan.structure)
+  data, numbers = on_device(plan, teacher)
+  carry = program.init(np.uint32(plan.config.seed), data, numbers)
+  with Checkpoints(folder) as checkpoints:
+    run = _Run(plan, program, data, numbers, carry, checkpoints, watch, report)
+    if only_restore and checkpoints.latest() != plan.config.steps:
+      raise UnusableCheckpoint(f'{folder} has no checkpoint of step {plan.config.steps}; train it first.')
     if program.advance is None:
-      state = _learn_at_once(program, state, data, numbers, history)
-      if watch and program.uses_labels and not history['evaluations']:
-        history['evaluations'].append({'step': config.steps, **watch(program, state, numbers)})
-      if not saved:
-        checkpoints.save(config.steps, (state, totals), history)
-      report(config.steps, {})
-      return Fitted(program, numbers, state, history, teacher)
-    step, mark, others = int(state.step), time.perf_counter(), Others()
-    since = step
-    while step < config.steps:
-      state, totals = program.advance(state, totals, data, numbers)
-      step += program.stride
-      at = lambda every, step=step: step % every < program.stride or step == config.steps
-      if at(config.log_every):
-        metrics, bad_step = log.means(jax.device_get(totals), step)
-        totals = jax.tree.map(jnp.copy, empty)
-        if bad_step >= 0:
-          raise Diverged(bad_step, checkpoints.latest(), history)
-        history['segments'].append([step - since, time.perf_counter() - mark, others.cores()])
-        history['curve'].append(metrics)
-        report(step, metrics)
-        since, mark = step, time.perf_counter()
-      more = step < config.steps or program.transduce  # else nothing could be learned from it
-      if program.refresh and more and step % program.steps_per_epoch < program.stride:
-        state = program.refresh(state, data, numbers)
-      look = watch is not None and at(config.evaluate.every)
-      save, stop = at(config.checkpoint.every), should_stop()
-      if look or save or stop:
-        jax.block_until_ready(state)
-        pause = time.perf_counter()
-        if look and watch:
-          history['evaluations'].append({'step': step, **watch(program, state, numbers)})
-        if (save or stop) and (bad_step := int(totals['bad_step'])) < 0:
-          checkpoints.save(step, (state, totals), history)
-        if stop and step < config.steps:
-          raise Interrupted(step, bad_step, checkpoints.latest())
-        mark += time.perf_counter() - pause
-    return Fitted(program, numbers, state, history, teacher)
-  finally:
-    checkpoints.close()
+      run.learn_at_once()
+    while run.step < plan.config.steps and program.advance:
+      run.advance()
+      if run.is_at(plan.config.log_every):
+        run.log()
+      run.refresh()
+      run.look_and_save(stop=should_stop())
+    return Fitted(program, numbers, run.state, run.history, teacher)
 
 
-def _learn_at_once(program: Program, state, data, numbers, history: dict[str, Any]):
-  """The state after the one refresh of a method without a loss; as it is where that was done before."""
-  if history['segments']:
-    return state
-  assert program.refresh is not None
-  started, others = time.perf_counter(), Others()
-  state = jax.block_until_ready(program.refresh(state, data, numbers))
-  history['segments'].append([1, time.perf_counter() - started, others.cores()])
+def on_device(plan: Plan, teacher: Fitted | None = None) -> tuple[Any, Any]:
+  """The arrays and the numbers of a trial on every device."""
+  everywhere = parallel.everywhere(parallel.make_mesh())
+  arrays = arrays_of(plan.dataset, plan.labeled)
+  for name in plan.structure.patterns:
+    arrays |= pattern.get(name).arrays(plan)
+  given = teaching(_as_read(teacher), teacher.numbers) if teacher else None
+  numbers = numbers_of(plan.config, len(plan.labeled), given)
+  return jax.device_put(arrays, everywhere), jax.device_put(numbers, everywhere)
+
+
+def _as_read(fitted: Fitted) -> Any:
+  """The state of a training as its method reads it."""
+  state = fitted.state
+  for name in fitted.program.structure.patterns:
+    if read := pattern.get(name).read:
+      state = read(state)
   return state
+
+
+class _Run:
+  """One training under way: its state, and what is noted of it."""
+
+  def __init__(
+    self,
+    plan: Plan,
+    program: Program,
+    data: Any,
+    numbers: Any,
+    carry: tuple[Any, Any],
+    checkpoints: Checkpoints,
+    watch: Watch | None,
+    report: Callable[[int, dict[str, float]], None],
+  ):
+    self.config, self.program, self.data, self.numbers = plan.config, program, data, numbers
+    self.checkpoints, self.watch, self.report = checkpoints, watch, report
+    self.empty = jax.device_put(jax.device_get(carry[1]), parallel.everywhere(parallel.make_mesh()))
+    saved = checkpoints.restore(carry)
+    self.is_restored = saved is not None
+    none: dict[str, Any] = {'curve': [], 'evaluations': [], 'segments': []}
+    (self.state, self.totals), self.history = saved or (carry, none)
+    self.step = self.since = int(self.state.step)
+    self.mark, self.others = time.perf_counter(), OtherLoad()
+
+  def is_at(self, every: int) -> bool:
+    """Whether the last dispatch passed a multiple of `every` steps, or was the last."""
+    return self.step % every < self.program.stride or self.step == self.config.steps
+
+  def advance(self) -> None:
+    """One dispatch."""
+    assert self.program.advance is not None
+    self.state, self.totals = self.program.advance(self.state, self.totals, self.data, self.numbers)
+    self.step += self.program.stride
+
+  def log(self) -> None:
+    """Fetches the sums since the last log; raises `Diverged` where a step was not finite."""
+    metrics, bad_step = log.means(jax.device_get(self.totals), self.step)
+    self.totals = jax.tree.map(jnp.copy, self.empty)
+    if bad_step >= 0:
+      raise Diverged(bad_step, self.checkpoints.latest(), self.history)
+    seconds = time.perf_counter() - self.mark
+    self.history['segments'].append([self.step - self.since, seconds, self.others.cores()])
+    self.history['curve'].append(metrics)
+    self.report(self.step, metrics)
+    self.since, self.mark = self.step, time.perf_counter()
+
+  def refresh(self) -> None:
+    """Renews what the method keeps of the whole set, after an epoch that is not the last or is read later."""
+    ends_epoch = self.step % self.program.steps_per_epoch < self.program.stride
+    is_used = self.step < self.config.steps or self.program.transduce
+    if self.program.refresh and is_used and ends_epoch:
+      self.state = self.program.refresh(self.state, self.data, self.numbers)
+
+  def look_and_save(self, stop: bool) -> None:
+    """Looks at held-out images and saves, where it is time; raises `Interrupted` after a stop."""
+    look = self.watch is not None and self.is_at(self.config.evaluate.every)
+    save = self.is_at(self.config.checkpoint.every) or stop
+    if not (look or save):
+      return
+    jax.block_until_ready(self.state)
+    pause = time.perf_counter()
+    if look:
+      self.look()
+    bad_step = int(self.totals['bad_step'])
+    if save and bad_step < 0:
+      self.save()
+    if stop and self.step < self.config.steps:
+      raise Interrupted(self.step, bad_step, self.checkpoints.latest())
+    self.mark += time.perf_counter() - pause
+
+  def look(self) -> None:
+    if self.watch:
+      noted = self.watch(self.program, self.state, self.numbers)
+      self.history['evaluations'].append({'step': self.step, **noted})
+
+  def save(self) -> None:
+    self.checkpoints.save(self.step, (self.state, self.totals), self.history)
+
+  def learn_at_once(self) -> None:
+    """The one refresh of a method without a loss, unless a checkpoint holds what it gave."""
+    self.step = self.config.steps
+    if not self.history['segments']:
+      assert self.program.refresh is not None
+      started = time.perf_counter()
+      self.state = jax.block_until_ready(self.program.refresh(self.state, self.data, self.numbers))
+      self.history['segments'].append([1, time.perf_counter() - started, self.others.cores()])
+    if self.program.uses_labels and not self.history['evaluations']:
+      self.look()
+    if not self.is_restored:
+      self.save()
+    self.report(self.step, {})

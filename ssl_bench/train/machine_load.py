@@ -1,12 +1,12 @@
-"""Other work on the machine, so that a time that was taken beside it can be told from one that was not."""
+"""The processor load of other processes, so that a time that was taken beside them can be flagged."""
 
 import time
 
 import psutil
 
 
-class Others:
-  """Counts the processor time of other processes."""
+class OtherLoad:
+  """The processor time of other processes, counted from one call to the next."""
 
   def __init__(self) -> None:
     self._last = _read()

@@ -9,19 +9,18 @@ from rich.progress import Progress
 from ssl_bench import data
 from ssl_bench.config import Config, to_dict
 from ssl_bench.leaderboard.trials import number
+from ssl_bench.plan import Plan, identity, make_plan
 from ssl_bench.records import record
 from ssl_bench.records.track import Mode, check_login, mirror_and_say
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.settings.yaml12 import Dumper
 from ssl_bench.stop import Stop
 from ssl_bench.train.checkpoint import Checkpoints
-from ssl_bench.train.given import stressed
 from ssl_bench.train.loop import Interrupted
 from ssl_bench.train.program import compile_program
-from ssl_bench.train.structure import structure_of
-from ssl_bench.trial.run import check, run_trial
+from ssl_bench.trial.run import run_trial
 from ssl_bench.trial.run_folder import Room
-from ssl_bench.trial.training import forget, is_of_other_code, name_of, names_of
+from ssl_bench.trial.training import forget, is_of_other_code
 
 
 def run_single(
@@ -36,25 +35,25 @@ def run_single(
   console = Console(highlight=False, soft_wrap=True)
   room = Room(folder)
   dataset = data.load(config.dataset)
-  identity = record.identify(config, dataset.fingerprint)
+  trial = identity.identify(config, dataset.fingerprint)
   if not again and is_of_other_code(config, dataset, room):
     raise BadSetting(
       f'This trial was run with other code of {config.method["name"]} than is there now; give the method a '
       f'new VERSION, or run ssl-bench train --again, which keeps the old record in {room.replaced}.'
     )
-  if not again and (found := room.recorded(identity)):
-    console.print(f'Already recorded: {room.record_of(identity)}', markup=False)
+  if not again and (found := room.recorded(trial)):
+    console.print(f'Already recorded: {room.record_of(trial)}', markup=False)
     _mirror(found, room, wandb)
     return show(found, console)
   stop = Stop()
   try:
     with stop:
-      check(config, dataset)
-      for name, one in names_of(config, dataset).items() if only_evaluate else ():
-        check_trained(one, room, name)
-      compile_program(structure_of(config, stressed(config, dataset)))  # an error is told before all else
+      plan = make_plan(config, dataset)
+      for training in plan.trainings if only_evaluate else ():
+        check_trained(training, room)
+      compile_program(plan.structure)  # an error is told before all else
       console.print(yaml.dump(to_dict(config), Dumper=Dumper, sort_keys=False), markup=False)
-      with room.alone(name_of(config, dataset)), Progress(console=console, transient=True) as bars:
+      with room.alone(plan.training_id), Progress(console=console, transient=True) as bars:
         if again:
           forget(config, dataset, room)
         bar = bars.add_task('training', total=config.steps)
@@ -70,7 +69,7 @@ def run_single(
     return stop.exit_code
   if not stop():
     _mirror(found, room, wandb)
-  console.print(f'Recorded: {room.record_of(identity)}', markup=False)
+  console.print(f'Recorded: {room.record_of(trial)}', markup=False)
   return stop.exit_code if stop() else show(found, console)
 
 
@@ -83,9 +82,9 @@ def _mirror(found: dict, room: Room, wandb: Mode) -> None:
   mirror_and_say([found], among, room.path, wandb)
 
 
-def check_trained(config: Config, room: Room, training: str) -> None:
-  """Raises `BadSetting` unless the training that a trial needs is complete."""
-  folder = room.checkpoints / training
+def check_trained(plan: Plan, room: Room) -> None:
+  """Raises `BadSetting` unless a training that a trial needs is complete."""
+  config, folder = plan.config, room.checkpoints / plan.training_id
   checkpoints = Checkpoints(folder) if folder.is_dir() else None
   done = checkpoints.latest() if checkpoints else None
   if checkpoints:

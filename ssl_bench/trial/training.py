@@ -1,50 +1,49 @@
 """The training of a trial, its teacher's first; trials of one room share what they have in common."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
-
-from ssl_bench.config import Config, teacher_of
+from ssl_bench.config import Config
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.evaluate import watch
-from ssl_bench.records import record
+from ssl_bench.plan import Plan, identity
+from ssl_bench.plan.build import streams_seen
+from ssl_bench.plan.structure import structure_of
 from ssl_bench.records.code import code_of
-from ssl_bench.train.given import labeled_of, stressed
 from ssl_bench.train.loop import Diverged, Fitted, fit
-from ssl_bench.train.structure import streams_seen, uses_labels
 from ssl_bench.trial.run_folder import Room
 
 Report = Callable[[int, dict[str, Any]], None]
 
 
-def labels_seen(config: Config, dataset: Dataset) -> str:
+def labels_seen(plan: Plan) -> str:
   """`trial` where a training saw the trial's labels and no others, `more` where a teacher did, or `all`.
 
   Captions are written from labels: a training that reads them sees all.
   """
-  if any(one.text_net for one in (config, *teachers(config))):
+  if any(training.config.text_net for training in plan.trainings):
     return 'all'
-  own = set(labeled_of(config, dataset))
-  seen = own.union(*(labeled_of(t, dataset) for t in teachers(config) if uses_labels(t, dataset)))
-  return 'trial' if seen == own else 'all' if len(seen) == dataset.n_train else 'more'
+  own = set(plan.labeled)
+  seen = own.union(*(teacher.labeled for teacher in plan.trainings[1:] if teacher.uses_labels))
+  return 'trial' if seen == own else 'all' if len(seen) == plan.dataset.n_train else 'more'
 
 
-def teachers(config: Config) -> Iterator[Config]:
+def teachers_of(config: Config) -> Iterator[Config]:
   """The teacher of a trial, its teacher, and so on."""
-  while teacher := teacher_of(config):
-    yield teacher
-    config = teacher
+  while config.teacher:
+    config = config.teacher
+    yield config
 
 
 def name_of(config: Config, dataset: Dataset) -> str:
   """The id of a trial's training, the name of its checkpoints' folder."""
-  return record.identify_training(config, dataset.fingerprint, streams_seen(config, dataset))
+  streams = streams_seen(structure_of(config, dataset))
+  return identity.identify_training(config, dataset.fingerprint, streams)
 
 
 def names_of(config: Config, dataset: Dataset) -> dict[str, Config]:
   """The ids of all trainings that a trial needs, its own and its teachers', each with its config."""
-  return {name_of(one, dataset): one for one in (config, *teachers(config))}
+  return {name_of(one, dataset): one for one in (config, *teachers_of(config))}
 
 
 def is_of_other_code(config: Config, dataset: Dataset, room: Room) -> bool:
@@ -52,16 +51,16 @@ def is_of_other_code(config: Config, dataset: Dataset, room: Room) -> bool:
 
   A record or checkpoint from before the code was noted is taken as it is.
   """
-  found = room.recorded(record.identify(config, dataset.fingerprint))
+  found = room.recorded(identity.identify(config, dataset.fingerprint))
   if found:
     return found['versions'].get('code') not in (None, code_of(config))
   trainings = names_of(config, dataset).items()
   return any(room.trained_by(name) not in (None, code_of(one)) for name, one in trainings)
 
 
-def is_of_known_code(config: Config, dataset: Dataset, room: Room) -> bool:
+def is_of_known_code(plan: Plan, room: Room) -> bool:
   """Whether all trainings of a trial are noted to be of today's code."""
-  return all(room.trained_by(name) == code_of(one) for name, one in names_of(config, dataset).items())
+  return all(room.trained_by(one.training_id) == code_of(one.config) for one in plan.trainings)
 
 
 def forget(config: Config, dataset: Dataset, room: Room) -> None:
@@ -70,67 +69,48 @@ def forget(config: Config, dataset: Dataset, room: Room) -> None:
   Where none is of other code, the trial is to be trained once more, so its own checkpoints go.  Without a
   record its training has begun anew already, and goes on.
   """
-  identity = record.identify(config, dataset.fingerprint)
+  trial_id = identity.identify(config, dataset.fingerprint)
   trainings = names_of(config, dataset)
   old = [name for name, one in trainings.items() if room.trained_by(name) not in (None, code_of(one))]
-  found = room.recorded(identity)
+  found = room.recorded(trial_id)
   if found and not old and found['versions'].get('code') in (None, code_of(config)):
     old = [name_of(config, dataset)]
-  room.put_aside(identity, old)
+  room.put_aside(trial_id, old)
 
 
-def teach(
-  config: Config,
-  dataset: Dataset,
-  room: Room,
-  report: Report,
-  should_stop: Callable[[], bool],
-  only_restore: bool = False,
-) -> Fitted | None:
-  """The trained teacher of a trial, from its checkpoint where there is one, or None where it has no teacher.
+class Run(NamedTuple):
+  """How a training is run."""
 
-  Meanwhile `report` is told step 0.
+  folder: Room
+  report: Report = lambda step, metrics: None
+  should_stop: Callable[[], bool] = lambda: False
+  only_restore: bool = False  # train nothing; raises `UnusableCheckpoint` where the training has not ended
+
+
+def train(plan: Plan, run: Run, teacher: Fitted | None = None) -> Fitted:
+  """Trains a trial, or takes up the same training where another trial began or ended it.
+
+  Its teacher is trained first, unless it is given; meanwhile `report` is given step 0.
   """
-  teacher = teacher_of(config)
-  if teacher is None:
-    return None
-  waiting: Report = lambda step, metrics: report(0, metrics)
-  own = teach(teacher, dataset, room, waiting, should_stop, only_restore)
-  try:
-    dataset = stressed(teacher, dataset)
-    labeled = labeled_of(teacher, dataset)
-    return train(teacher, dataset, labeled, room, waiting, should_stop, own, only_restore)
-  except Diverged as error:
-    raise error.of_teacher() from None
-
-
-def train(
-  config: Config,
-  dataset: Dataset,
-  labeled: np.ndarray,
-  room: Room,
-  report: Report,
-  should_stop: Callable[[], bool],
-  teacher: Fitted | None = None,
-  only_restore: bool = False,
-) -> Fitted:
-  """Trains, or takes up the same training where another trial began or ended it.
-
-  With `only_restore` it trains nothing, and `UnusableCheckpoint` is raised where the training has not ended.
-  """
-  look = watch.of_classifier if uses_labels(config, dataset) else watch.of_pretraining
-  looked_at = uses_labels(config, dataset) or config.evaluate.pretraining
-  name = name_of(config, dataset)
-  with room.turn(name, should_stop) as folder:
-    room.claim(name, code_of(config))
+  if plan.teachers and teacher is None:
+    teacher = _train_teacher(plan.teachers[0], run)
+  look = watch.of_classifier if plan.uses_labels else watch.of_pretraining
+  is_watched = plan.uses_labels or plan.config.evaluate.pretraining
+  with run.folder.turn(plan.training_id, run.should_stop) as folder:
+    run.folder.claim(plan.training_id, code_of(plan.config))
     return fit(
-      config,
-      dataset,
-      labeled,
+      plan,
       folder,
       teacher=teacher,
-      watch=look(dataset) if looked_at else None,
-      report=report,
-      should_stop=should_stop,
-      only_restore=only_restore,
+      watch=look(plan.dataset) if is_watched else None,
+      report=run.report,
+      should_stop=run.should_stop,
+      only_restore=run.only_restore,
     )
+
+
+def _train_teacher(plan: Plan, run: Run) -> Fitted:
+  try:
+    return train(plan, run._replace(report=lambda step, metrics: run.report(0, metrics)))
+  except Diverged as error:
+    raise error.of_teacher() from None

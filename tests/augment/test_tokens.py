@@ -10,8 +10,9 @@ from ssl_bench import augment, data
 from ssl_bench.augment import compile_policy, resolve
 from ssl_bench.config import load
 from ssl_bench.data.text import MASK, PAD, detokenize, tokenize
+from ssl_bench.plan.checks import check_kinds
+from ssl_bench.plan.structure import structure_of
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.train.structure import parts_of
 
 TEXTS = ['gtk_window_new', 'a', '', 'NSObject', 'list->string', 'abcdefghijklmnopqrst']
 COPIES = 200
@@ -96,11 +97,11 @@ def test_a_config_whose_parts_do_not_fit_is_told(tmp_path):
   with pytest.raises(
     BadSetting, match=r'^net convnet reads images, and these are tokens; .* net=sequence\.$'
   ):
-    parts_of(config, texts)
+    check_kinds(config, texts)
   folder = write_configs(tmp_path)
   with pytest.raises(
     BadSetting, match=r'^net sequence reads tokens, and these are images; .* net=convnet\.$'
   ):
-    parts_of(load(folder / 'simclr.yaml', ['net=sequence']), data.load('fake'))
+    check_kinds(load(folder / 'simclr.yaml', ['net=sequence']), data.load('fake'))
   with pytest.raises(BadSetting, match=r'^crop is for images'):
-    parts_of(load(folder / 'simclr.yaml', ['net=sequence']), texts)
+    structure_of(load(folder / 'simclr.yaml', ['net=sequence']), texts)

@@ -11,7 +11,8 @@ from ssl_bench.config import load as load_config
 from ssl_bench.data import load
 from ssl_bench.data.identifiers import TABLES, names_by_language
 from ssl_bench.data.text import detokenize
-from ssl_bench.trial.run import Room, run_trial
+from ssl_bench.trial.run import run_trial
+from ssl_bench.trial.run_folder import Room
 
 FINGERPRINT = '0652157162b90170d36f83309c8cc1c8b4cbbcb22a6d1ced19b8bd4728b97864'
 VERSIONS = ('2.18', '2.19', '2.20', '2.21')  # that hold the same tables

@@ -9,11 +9,11 @@ from ssl_bench import data, parallel
 from ssl_bench.data import stress
 from ssl_bench.data.fake import fake
 from ssl_bench.data.split import labeled_indices
-from ssl_bench.records import record
+from ssl_bench.plan import batch, identity
+from ssl_bench.plan.arrays import arrays_of
+from ssl_bench.plan.split import describe_split, labeled_of, stressed
+from ssl_bench.plan.structure import structure_of
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.train import batch
-from ssl_bench.train.given import describe_split, labeled_of, stressed
-from ssl_bench.train.structure import arrays_of, parts_of, streams_of
 
 DIGITS = data.load('digits')
 FIXMATCH = {'name': 'fixmatch'}
@@ -158,9 +158,9 @@ def test_batches_hold_what_training_is_given():
   config, dataset, labeled = given(
     label_noise=0.5, unlabeled=0.3, shift='solarize(threshold=0, probability=1.0)'
   )
-  parts, arrays = parts_of(config, dataset), arrays_of(dataset, labeled)
-  assert parts['unlabeled'] == len(arrays['stream']) == len(arrays['label']) == 359
-  draw = batch.drawer(parts, streams_of(parts), parallel.make_mesh())
+  structure, arrays = structure_of(config, dataset), arrays_of(dataset, labeled)
+  assert structure.data.unlabeled == len(arrays['stream']) == len(arrays['label']) == 359
+  draw = batch.drawer(structure, parallel.make_mesh())
   labels = {}
   for step in range(5):
     seen = draw(jax.tree.map(jax.numpy.asarray, arrays), jax.random.key(0), step, 40)
@@ -213,7 +213,7 @@ def test_labels_are_drawn_as_ever_where_the_stress_says_nothing_of_them():
 
 def test_a_training_is_shared_where_the_stress_is_not_seen():
   def training(streams, **settings):
-    return record.identify_training(config_of(**settings), 'f' * 64, streams)
+    return identity.identify_training(config_of(**settings), 'f' * 64, streams)
 
   labeled = lambda **s: training({'labeled'}, **s)
   assert labeled(shift='none') == labeled(unlabeled=0.5) == labeled(imbalance={'unlabeled': 10}) == labeled()

@@ -6,7 +6,8 @@ import pytest
 
 from ssl_bench import config as configs
 from ssl_bench import data
-from ssl_bench.trial.run import Room, run_trial
+from ssl_bench.trial.run import run_trial
+from ssl_bench.trial.run_folder import Room
 
 SHARED = Path(__file__).parents[3] / 'shared' / 'data'
 

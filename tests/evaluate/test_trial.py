@@ -16,7 +16,10 @@ from ssl_bench.config import load
 from ssl_bench.contract import without_average
 from ssl_bench.evaluate.cost import QUIET, beside
 from ssl_bench.evaluate.predict import observe
-from ssl_bench.trial.run import Room, evaluate, labeled_of, run_trial, train
+from ssl_bench.plan import make_plan
+from ssl_bench.trial.run import evaluate, run_trial, train
+from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.training import Run
 
 PROTOCOL = """
 steps: 40
@@ -42,11 +45,11 @@ class Trial:
   def __init__(self, folder, method):
     self.config = load(write_configs(folder / 'configs', PROTOCOL) / f'{method}.yaml')
     self.dataset, self.room = data.load('fake'), Room(folder / 'runs')
-    self.labeled = labeled_of(self.config, self.dataset)
+    self.plan = make_plan(self.config, self.dataset)
+    self.labeled = self.plan.labeled
     self.record = run_trial(self.config, self.room)
     self.metrics = self.record['metrics']
-    words = (self.config, self.dataset, self.labeled, self.room, lambda *x: None, lambda: False)
-    self.fitted = train(*words)  # taken from its checkpoint
+    self.fitted = train(self.plan, Run(self.room))  # taken from its checkpoint
 
   def see(self, images, state=None):
     return observe(self.fitted.program, state or self.fitted.state, self.fitted.numbers, images)
@@ -183,7 +186,7 @@ def test_what_was_seen_on_the_way_is_selected_as_it_says(semi):
 
 def test_test_labels_change_measures_and_not_the_model(semi):
   other = semi.dataset._replace(test_labels=(semi.dataset.test_labels + 1) % 10)
-  moved = evaluate(semi.config, other, semi.labeled, semi.fitted)['metrics']
+  moved = evaluate(semi.plan._replace(dataset=other), semi.fitted)['metrics']
   same = ('temperature', 'health', 'collapsed', 'linear_l2')
   assert moved['accuracy'] != semi.metrics['accuracy']
   for name in same:

@@ -9,10 +9,10 @@ from support.conformance import lab, tiny_method
 from ssl_bench import data, methods
 from ssl_bench.config import load, outcome, to_dict
 from ssl_bench.evaluate import health, watch
-from ssl_bench.train.given import labeled_of
+from ssl_bench.plan import make_plan
 from ssl_bench.trial.run import run_trial
 from ssl_bench.trial.run_folder import Room
-from ssl_bench.trial.training import train
+from ssl_bench.trial.training import Run, train
 
 PLAIN = """
 net: {name: mlp, widths: [16], norm: none}
@@ -32,8 +32,7 @@ def folder(tmp_path_factory):
 
 def fitted(folder, tmp_path, *words, method='simclr'):
   config, dataset = load(folder / f'{method}.yaml', words), data.load('fake')
-  quiet = lambda step, metrics: None
-  return train(config, dataset, labeled_of(config, dataset), Room(tmp_path), quiet, lambda: False)
+  return train(make_plan(config, dataset), Run(Room(tmp_path)))
 
 
 @pytest.fixture(scope='module')
@@ -122,10 +121,10 @@ def test_a_curve_resumes(folder, trained, tmp_path):
 
   calls = iter(range(1, 100))
   config, dataset = load(folder / 'simclr.yaml'), data.load('fake')
-  words = (config, dataset, labeled_of(config, dataset), Room(tmp_path), lambda step, metrics: None)
+  plan, room = make_plan(config, dataset), Room(tmp_path)
   with pytest.raises(Interrupted):
-    train(*words, lambda: next(calls) == 6)
-  assert train(*words, lambda: False).history['evaluations'] == trained.history['evaluations']
+    train(plan, Run(room, should_stop=lambda: next(calls) == 6))
+  assert train(plan, Run(room)).history['evaluations'] == trained.history['evaluations']
 
 
 @pytest.mark.slow

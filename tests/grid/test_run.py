@@ -20,7 +20,7 @@ from ssl_bench.grid.run import default_workers, plan, run_grid
 from ssl_bench.grid.worker import label
 from ssl_bench.records.naming import varied
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.trial.run import Room
+from ssl_bench.trial.run_folder import Room
 
 GRID = """
 name: small

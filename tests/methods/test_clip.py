@@ -1,6 +1,5 @@
 """CLIP's zero-shot classifier and its shared space, in NumPy; and a trial, with retrieval in its record."""
 
-import json
 from functools import partial
 
 import jax
@@ -10,13 +9,14 @@ import pytest
 from support.cli import write_configs
 from support.conformance import CLASSES, host, lab, run, tiny_method
 
-from ssl_bench import data
 from ssl_bench.config import load
 from ssl_bench.contract import with_ema
 from ssl_bench.evaluate import predict
+from ssl_bench.plan import make_plan
+from ssl_bench.plan.structure import structure_of
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.train.structure import parts_of
-from ssl_bench.trial.run import Room, run_trial
+from ssl_bench.trial.run import run_trial
+from ssl_bench.trial.run_folder import Room
 
 CLIP = """
 dataset: fake_captions
@@ -74,11 +74,11 @@ def test_the_average_is_what_embeds(trained):
 def test_another_caption_in_another_step(trained):
   """The stream draws one caption of an image's own, and over steps all of them."""
   from ssl_bench import parallel
-  from ssl_bench.train.batch import drawer
+  from ssl_bench.plan.batch import drawer
 
   it, _ = trained
-  parts = json.loads(json.dumps(parts_of(it.config, it.dataset)))
-  draw = jax.jit(partial(drawer(parts, {'unlabeled'}, parallel.make_mesh()), n_labels=20))
+  parts = structure_of(it.config, it.dataset)
+  draw = jax.jit(partial(drawer(parts, parallel.make_mesh()), n_labels=20))
   which = []
   for step in range(20):
     batch = jax.device_get(draw(it.data, jax.random.key(0), step))['unlabeled']
@@ -93,11 +93,11 @@ def test_another_caption_in_another_step(trained):
 
 def test_captions_are_nobodys_who_has_no_net_for_them():
   from ssl_bench import parallel
-  from ssl_bench.train.batch import drawer
+  from ssl_bench.plan.batch import drawer
 
   it, captions = lab('simclr'), lab('clip')
-  parts = json.loads(json.dumps(parts_of(it.config, captions.dataset)))
-  draw = drawer(parts, {'unlabeled'}, parallel.make_mesh())
+  parts = structure_of(it.config, captions.dataset)
+  draw = drawer(parts, parallel.make_mesh())
   drawn = jax.eval_shape(draw, captions.data, jax.random.key(0), 0, 20)
   assert drawn['unlabeled'].keys() == {'image', 'index'}
 
@@ -122,4 +122,4 @@ def test_what_does_not_fit_together_is_told(tmp_path):
     load(folder / 'clip.yaml', ['text_net.width=3'])
   config = load(folder / 'clip.yaml', ['dataset=digits'])
   with pytest.raises(BadSetting, match=r'^clip reads captions, and digits has none; use dataset=digits_'):
-    parts_of(config, data.load('digits'))
+    make_plan(config)

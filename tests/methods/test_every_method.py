@@ -41,9 +41,9 @@ from support.conformance import (
 
 from ssl_bench import methods
 from ssl_bench.contract import Method, init_state, make_step
+from ssl_bench.plan.structure import structure_of
 from ssl_bench.settings.signature import settings_of
 from ssl_bench.train.checkpoint import Checkpoints
-from ssl_bench.train.structure import structure_of
 
 # Compiled in every run: the plainest methods, and one with each thing that a method may have beyond a loss.
 # The goldens run for all methods, always.

@@ -5,8 +5,8 @@ import pytest
 from support.conformance import NET, host, lab, make_config, run
 
 from ssl_bench import data
+from ssl_bench.plan import make_plan
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.trial.run import check
 
 
 def test_it_starts_where_the_teacher_ended():
@@ -33,4 +33,4 @@ def test_it_starts_where_the_teacher_ended():
 )
 def test_another_net_or_none_is_refused(teacher):
   with pytest.raises(BadSetting, match='Fine-tuning goes on with the net of its teacher'):
-    check(make_config({'name': 'fine_tune'}, teacher=teacher), data.load('fake'))
+    make_plan(make_config({'name': 'fine_tune'}, teacher=teacher), data.load('fake'))

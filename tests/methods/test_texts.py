@@ -10,9 +10,11 @@ import pytest
 from ssl_bench import data, methods
 from ssl_bench.config import load
 from ssl_bench.contract import State
+from ssl_bench.plan import make_plan
+from ssl_bench.plan.build import builder
+from ssl_bench.plan.numbers import numbers_of
+from ssl_bench.plan.structure import structure_of
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.train.structure import builder, numbers_of, parts_of
-from ssl_bench.trial.run import check
 
 CONFIG = Path(__file__).parents[2] / 'configs/identifiers/supervised.yaml'
 PIXELS = {
@@ -45,13 +47,13 @@ def test_it_reads_texts_or_says_so(name, dataset):
   words = [f'method={name}', 'net.depth=1', 'net.dim=8', *MORE.get(name, ())]
   if name in PIXELS:
     with pytest.raises(BadSetting, match=f'^{name} (works on pixels|masks patches|needs square images)'):
-      check(load(CONFIG, words), dataset)
+      make_plan(load(CONFIG, words), dataset)
     return
   config = load(CONFIG, words)
-  check(config, dataset)
+  make_plan(config, dataset)
   if name in ('distill', 'fine_tune'):  # to look at them takes a trained teacher
     return
-  method, tx = builder(parts_of(config, dataset))(numbers_of(config, 100))
+  method, tx = builder(structure_of(config, dataset))(numbers_of(config, 100))
   text = {'image': jnp.asarray(dataset.train_images[:8], 'int32'), 'label': np.zeros(8, 'int32')}
   views = {view: {**text, 'index': np.arange(8)} for view in method.views}
   key = jax.random.key(0)

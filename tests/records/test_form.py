@@ -143,7 +143,7 @@ def test_a_wrong_value_is_one_sentence(plain, tmp_path, path, value, sentence):
     ('config.steps', -1, 'config: steps must be greater than or equal to 1, not -1'),
     ('config.combine', 'crest', 'it is not written out as `train` writes it'),
     ('config.teacher', 'simclr.yaml', 'config: teacher must be settings'),
-    ('config.teacher', {'dataset': 'digits'}, 'config: teacher: The config needs a value for'),
+    ('config.teacher', {'dataset': 'digits'}, "The config needs a value for 'teacher."),
     ('versions.teachers', [1], 'versions.teachers must have 0 entries, as many as its config'),
     ('config.net', {}, 'config: net.name must be text, not None'),
   ],

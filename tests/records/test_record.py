@@ -9,6 +9,7 @@ from support.cli import write_configs
 
 from ssl_bench import data
 from ssl_bench.config import digest, load, outcome, to_dict
+from ssl_bench.plan import identity
 from ssl_bench.records import record
 from ssl_bench.records.checks import deciding
 from ssl_bench.records.submit import submit
@@ -30,7 +31,7 @@ def make(config, **changes):
   """A record of a config, as a trial writes it."""
   return {
     'schema': record.SCHEMA,
-    'id': record.identify(config, PRINT),
+    'id': identity.identify(config, PRINT),
     'grid': None,
     'protocol': config.protocol,
     'status': 'done',
@@ -38,7 +39,7 @@ def make(config, **changes):
     'config': to_dict(config),
     'augment_resolved': {'weak': 'crop(padding=1, mode=reflect)', 'strong': 'none'},
     'family': 'semi-supervised',
-    'versions': {**record.versions_of(config, PRINT), 'dataset': 'digits/1.0.0'},
+    'versions': {**identity.versions_of(config, PRINT), 'dataset': 'digits/1.0.0'},
     'labels': config.labels,
     'labels_seen': 'trial',
     'split': {'hash': 'a' * 64, 'labeled': config.labels, 'train': 1197, 'validation': 200, 'test': 400},
@@ -208,23 +209,23 @@ def test_submit_refuses_a_family_that_is_not_the_methods(folder, tmp_path):
 
 
 def test_the_identity_is_what_decides_the_outcome(folder, monkeypatch):
-  known = record.identify(config_of(folder), PRINT)
-  assert known == record.identify(config_of(folder, 'checkpoint.every=1'), PRINT)
+  known = identity.identify(config_of(folder), PRINT)
+  assert known == identity.identify(config_of(folder, 'checkpoint.every=1'), PRINT)
   changes = ('seed=1', 'split_seed=1', 'labels=30', 'method.threshold=0.5', 'optimizer.lr=0.1', 'ema=null')
   changes += ('augment.weak=none', 'evaluate.bootstrap=101', 'protocol=paper', 'net.widths=[17]', 'steps=13')
-  others = [record.identify(config_of(folder, words), PRINT) for words in changes]
+  others = [identity.identify(config_of(folder, words), PRINT) for words in changes]
   assert len({known, *others}) == 1 + len(changes)
-  assert record.identify(config_of(folder), 'e' * 64) != known  # the data
-  monkeypatch.setattr(record, 'PROTOCOL_VERSION', record.PROTOCOL_VERSION + 1)
-  assert record.identify(config_of(folder), PRINT) != known  # the protocol
+  assert identity.identify(config_of(folder), 'e' * 64) != known  # the data
+  monkeypatch.setattr(identity, 'PROTOCOL_VERSION', identity.PROTOCOL_VERSION + 1)
+  assert identity.identify(config_of(folder), PRINT) != known  # the protocol
   monkeypatch.undo()
-  monkeypatch.setattr(record.methods, 'version', lambda name: 99)
-  assert record.identify(config_of(folder), PRINT) != known  # the method
+  monkeypatch.setattr(identity.methods, 'version', lambda name: 99)
+  assert identity.identify(config_of(folder), PRINT) != known  # the method
 
 
 def test_a_training_is_shared_by_trials_that_differ_in_what_it_does_not_see(folder):
   def training(*words, method='simclr', streams=('unlabeled',)):
-    return record.identify_training(config_of(folder, *words, method=method), PRINT, streams)
+    return identity.identify_training(config_of(folder, *words, method=method), PRINT, streams)
 
   unseen = ('evaluate.probes=[linear]', 'evaluate.bootstrap=101', 'evaluate.last=1', 'checkpoint.every=1')
   for words in (*unseen, 'protocol=paper', 'labels=40', 'split_seed=3'):

@@ -20,10 +20,10 @@ from support.cli import write_configs
 from ssl_bench import cli, data
 from ssl_bench import config as configs
 from ssl_bench.config import Config
+from ssl_bench.plan.split import describe_split, labeled_of
 from ssl_bench.records import naming, track, wandb_run
 from ssl_bench.records import record as records
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.train.given import describe_split, labeled_of
 from ssl_bench.trial.run import describe
 
 ID = '0123456789abcdef'

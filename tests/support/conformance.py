@@ -12,6 +12,7 @@ import math
 import sys
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -25,23 +26,17 @@ from golden._layers import PLACES
 from ssl_bench import combine, data, methods, parallel
 from ssl_bench import config as configs
 from ssl_bench.config import Config
-from ssl_bench.contract import Method, State, Teacher, View
+from ssl_bench.contract import Method, State, Teacher, View, scale
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.nets import core as net
 from ssl_bench.nets.core import PAD, Net
+from ssl_bench.plan.arrays import arrays_of
+from ssl_bench.plan.build import NO_NUMBERS, builder
+from ssl_bench.plan.numbers import numbers_of, teaching
+from ssl_bench.plan.structure import structure_of
 from ssl_bench.settings.signature import facts_of, settings_of
 from ssl_bench.settings.yaml import merge, nest
-from ssl_bench.train.batch import scale
 from ssl_bench.train.program import Program, compile_program
-from ssl_bench.train.structure import (
-  NO_NUMBERS,
-  arrays_of,
-  builder,
-  numbers_of,
-  parts_of,
-  structure_of,
-  teaching,
-)
 
 NET = {'name': 'mlp', 'widths': [16, 8]}  # with BatchNorm, so that statistics matter
 LABELS, CLASSES, STEPS = 20, 10, 100
@@ -97,7 +92,7 @@ def make_config(method: dict[str, Any], **changes: Any) -> Config:
 def numbers_on_device(config: Config) -> Any:
   """Its numbers; a teacher is as it begins, which is all that a student's conformance needs."""
   taught = None
-  if teacher := configs.teacher_of(config):
+  if teacher := config.teacher:
     dataset, numbers = data.load(teacher.dataset), numbers_on_device(teacher)
     program = compile_program(structure_of(teacher, dataset))
     taught = teaching(program.init(np.uint32(1), arrays_on_device(dataset), numbers)[0], numbers)
@@ -211,7 +206,7 @@ def tiny_method(lab: Lab) -> Method:
   """The method as the program builds it, on the tiny network, without an average, its numbers not traced."""
   schema = settings_of(methods.get(lab.name))
   numbers = {k: v for k, v in lab.config.method.items() if k != 'name' and schema[k].is_number}
-  build = builder({**parts_of(lab.config, lab.dataset), 'average': False})
+  build = builder(replace(structure_of(lab.config, lab.dataset), average=False))
   taught = {k: v for k, v in lab.numbers.items() if k == 'teacher'}
   return build({**NO_NUMBERS, **taught, 'method': numbers, 'steps': float(STEPS)})[0]
 

@@ -3,14 +3,12 @@
 import jax
 import numpy as np
 
-from ssl_bench import data
+from ssl_bench.plan import make_plan
 from ssl_bench.train.loop import fit
-from ssl_bench.trial.run import labeled_of
 
 
 def train(config, folder, **more):
-  dataset = data.load(config.dataset)
-  return fit(config, dataset, labeled_of(config, dataset), folder, **more)
+  return fit(make_plan(config), folder, **more)
 
 
 def arrays(tree) -> list[np.ndarray]:

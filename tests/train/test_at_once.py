@@ -9,15 +9,16 @@ from ssl_bench.config import load
 from ssl_bench.evaluate.measure import transductive
 from ssl_bench.leaderboard.aggregate import aggregate
 from ssl_bench.leaderboard.tables import ranking
-from ssl_bench.records import record
+from ssl_bench.plan import identity, make_plan
+from ssl_bench.plan.build import streams_seen
+from ssl_bench.plan.split import labeled_of
+from ssl_bench.plan.structure import structure_of
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.speed import measure as speed
-from ssl_bench.train.given import labeled_of
-from ssl_bench.train.structure import streams_seen
 from ssl_bench.trial.command import check_trained
-from ssl_bench.trial.run import check, run_trial
+from ssl_bench.trial.run import run_trial
 from ssl_bench.trial.run_folder import Room
-from ssl_bench.trial.training import teach, train
+from ssl_bench.trial.training import Run, train
 
 DATASET = data.load('fake')
 QUIET = (lambda step, metrics: None, lambda: False)
@@ -42,7 +43,7 @@ def room(folder):
 
 @pytest.fixture(scope='module')
 def found(config, room):
-  check(config, DATASET)
+  make_plan(config, DATASET)
   told = []
   found = run_trial(config, room, report=lambda step, metrics: told.append((step, metrics)))
   assert told == [(config.steps, {})]
@@ -68,9 +69,13 @@ def test_its_record_is_whole(found, config):
 
 def test_it_is_taken_from_its_checkpoint(found, config, room):
   labeled = labeled_of(config, DATASET)
-  training = record.identify_training(config, DATASET.fingerprint, streams_seen(config, DATASET))
-  check_trained(config, room, training)
-  again = train(config, DATASET, labeled, room, *QUIET)
+  training = identity.identify_training(
+    config, DATASET.fingerprint, streams_seen(structure_of(config, DATASET))
+  )
+  plan = make_plan(config, DATASET)
+  assert plan.training_id == training
+  check_trained(plan, room)
+  again = train(plan, Run(room))
   assert [segment[:2] for segment in again.history['segments']] == [[1, found['cost']['train_seconds']]]
   logits = np.asarray(again.program.transduce(again.state, again.numbers))
   assert transductive(logits, DATASET, labeled) == found['metrics']['transductive']
@@ -106,10 +111,9 @@ def test_it_stands_on_the_features_of_a_teacher(folder, config, room):
   own = load(folder / 'configs' / 'label_propagation.yaml', ['teacher={config: simclr.yaml}', 'ema=null'])
   taught = run_trial(own, room)
   assert taught['status'] == 'done', taught['error']
-  assert taught['id'] != record.identify(config, DATASET.fingerprint)
-  labeled = labeled_of(own, DATASET)
-  teacher = teach(own, DATASET, room, *QUIET)
-  fitted = train(own, DATASET, labeled, room, *QUIET, teacher)
+  assert taught['id'] != identity.identify(config, DATASET.fingerprint)
+  fitted = train(make_plan(own, DATASET), Run(room))
+  teacher = fitted.teacher
   see = lambda it: it.program.observe(it.state, it.numbers, DATASET.test_images)['features']
   np.testing.assert_allclose(see(fitted), see(teacher), atol=1e-6)
   bank = np.asarray(fitted.state.memory['bank'])
@@ -132,7 +136,9 @@ def test_fewer_unlabeled_images_make_a_smaller_graph(folder, room):
 )
 def test_a_graph_of_other_images_is_another_training(folder, config, stress):
   """Though its only view is of labeled images: `refresh` sees the others."""
-  name = lambda one: record.identify_training(one, DATASET.fingerprint, streams_seen(one, DATASET))
+  name = lambda one: identity.identify_training(
+    one, DATASET.fingerprint, streams_seen(structure_of(one, DATASET))
+  )
   plain, other = (
     load(folder / 'configs' / 'label_propagation.yaml', words) for words in ([], [f'stress={stress}'])
   )

@@ -14,12 +14,17 @@ from support.training import arrays, stop_after, train
 from ssl_bench import data
 from ssl_bench.config import load
 from ssl_bench.parallel import make_mesh
-from ssl_bench.train.batch import drawer
+from ssl_bench.plan import make_plan
+from ssl_bench.plan.arrays import arrays_of
+from ssl_bench.plan.batch import drawer
+from ssl_bench.plan.numbers import numbers_of
+from ssl_bench.plan.split import labeled_of
+from ssl_bench.plan.structure import structure_of
 from ssl_bench.train.checkpoint import UnusableCheckpoint
 from ssl_bench.train.loop import Diverged, Interrupted, fit
 from ssl_bench.train.program import compile_program
-from ssl_bench.train.structure import arrays_of, numbers_of, parts_of, structure_of
-from ssl_bench.trial.run import Room, labeled_of, run_trial
+from ssl_bench.trial.run import run_trial
+from ssl_bench.trial.run_folder import Room
 
 PLAIN = """
 net: {name: mlp, widths: [16], norm: none}
@@ -182,9 +187,9 @@ def test_pseudo_labels_in_the_log_are_those_that_numpy_counts(folder, tmp_path):
   curve = train(config, tmp_path / 'x').history['curve']
   dataset = data.load('fake')
   labeled = labeled_of(config, dataset)
-  program, parts = compile_program(structure_of(config, dataset)), parts_of(config, dataset)
+  program = compile_program(structure_of(config, dataset))
   on_device, numbers = arrays_of(dataset, labeled), numbers_of(config, len(labeled))
-  draw = jax.jit(drawer(parts, {'labeled', 'unlabeled'}, make_mesh()))
+  draw = jax.jit(drawer(program.structure, make_mesh()))
   state, totals = program.init(np.uint32(config.seed), on_device, numbers)
   coverages = []
   for entry in curve:
@@ -221,7 +226,7 @@ def test_hidden_labels_reach_the_log_and_nothing_else(folder, tmp_path, whole):
   hidden = (dataset.train_labels + 3) % 10
   hidden[labeled] = dataset.train_labels[labeled]
   other = dataset._replace(train_labels=hidden, test_labels=(dataset.test_labels + 1) % 10)
-  moved = fit(config, other, labeled, tmp_path / 'moved', watch=look)
+  moved = fit(make_plan(config, dataset)._replace(dataset=other), tmp_path / 'moved', watch=look)
   for a, b in zip(arrays(moved.state), arrays(whole.state), strict=True):
     np.testing.assert_array_equal(a, b)
   for new, old in zip(moved.history['curve'], whole.history['curve'], strict=True):

@@ -13,10 +13,12 @@ from support.cli import ROOT
 from ssl_bench import combine, data, methods, nets
 from ssl_bench.config import load
 from ssl_bench.contract import Method
+from ssl_bench.plan import make_plan
+from ssl_bench.plan.build import method_of
+from ssl_bench.plan.structure import structure_of
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.train import memory
 from ssl_bench.train.program import compile_program
-from ssl_bench.train.structure import method_of, parts_of, structure_of
 
 FIXMATCH = ROOT / 'configs/digits/fixmatch.yaml'
 
@@ -113,7 +115,7 @@ def test_a_net_that_is_a_plain_module_is_told(monkeypatch):
   register(monkeypatch, nets, 'mine', mine)
   config = load(FIXMATCH, ['dataset=fake', 'net=mine'])
   with pytest.raises(BadSetting) as error:
-    parts_of(config, data.load('fake'))
+    make_plan(config)
   assert str(error.value) == (
     'The factory of net mine must return a Net, not a value of type Plain; '
     'wrap a Flax module by ssl_bench.nets.core.from_linen(module).'
@@ -135,9 +137,9 @@ def test_a_method_or_a_combinator_that_makes_something_else_is_told(monkeypatch,
     with pytest.raises(
       BadSetting, match=rf'^The factory of {what} must return a Method, not {told}; end it by'
     ):
-      method_of(parts_of(config, data.load('fake')))
+      method_of(structure_of(config, data.load('fake')))
 
 
 def test_what_is_a_net_or_a_method_passes():
-  parts = parts_of(load(FIXMATCH, ['dataset=fake', 'combine=curriculum']), data.load('fake'))
+  parts = structure_of(load(FIXMATCH, ['dataset=fake', 'combine=curriculum']), data.load('fake'))
   assert isinstance(method_of(parts), Method)

@@ -23,11 +23,15 @@ from support.conformance import (
 from ssl_bench import augment, data, parallel
 from ssl_bench import contract as m
 from ssl_bench.evaluate import predict
+from ssl_bench.plan import batch as batches
+from ssl_bench.plan import structure
+from ssl_bench.plan.arrays import arrays_of
+from ssl_bench.plan.build import streams_of
+from ssl_bench.plan.numbers import numbers_of
+from ssl_bench.plan.structure import structure_of
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.train import batch as batches
-from ssl_bench.train import log, structure
+from ssl_bench.train import log
 from ssl_bench.train.program import compile_program
-from ssl_bench.train.structure import numbers_of, structure_of
 
 DATASET = data.load('fake')
 FIXMATCH = {'name': 'fixmatch', 'threshold': 0.1}
@@ -55,7 +59,7 @@ def train(config, steps=3):
   labels, classes = DATASET.train_labels, DATASET.classes
   pool = data.labeled_indices(labels, config.labels, split_seed=config.split_seed, classes=classes)
   place = parallel.everywhere(parallel.make_mesh())
-  arrays = jax.device_put(structure.arrays_of(DATASET, pool), place)
+  arrays = jax.device_put(arrays_of(DATASET, pool), place)
   numbers = jax.device_put(numbers_of(config, len(pool)), place)
   carry = program.init(np.uint32(config.seed), arrays, numbers)
   for _ in range(steps):
@@ -159,9 +163,9 @@ def test_the_stride_divides_every_interval(monkeypatch):
 def test_the_unlabeled_stream_has_no_label():
   """What a step is given: images and their index, and no more."""
   it = lab('fixmatch')
-  parts = structure.parts_of(it.config, it.dataset)
-  assert structure.streams_of(parts) == {'labeled', 'unlabeled'}
-  draw = batches.drawer(parts, structure.streams_of(parts), parallel.make_mesh())
+  parts = structure_of(it.config, it.dataset)
+  assert streams_of(parts) == {'labeled', 'unlabeled'}
+  draw = batches.drawer(parts, parallel.make_mesh())
   batch = jax.eval_shape(draw, it.data, jax.random.key(0), jnp.int32(0), jnp.int32(20))
   assert batch['unlabeled'].keys() == {'image', 'index'}
   assert batch['labeled'].keys() == {'image', 'label'}
@@ -169,9 +173,8 @@ def test_the_unlabeled_stream_has_no_label():
 
 def test_labeled_batches_stay_within_the_budget():
   """Only the first n_labels of the pool, all of them in time, with the labels that belong to them."""
-  it = lab('supervised')
-  parts = structure.parts_of(it.config, it.dataset)
-  draw = jax.jit(batches.drawer(parts, {'labeled', 'unlabeled'}, parallel.make_mesh()))
+  it = lab('fixmatch')
+  draw = jax.jit(batches.drawer(it.program.structure, parallel.make_mesh()))
   pool, images = np.asarray(it.data['pool'])[:20], it.dataset.train_images
   seen, order = set(), []
   for step in range(30):

@@ -8,10 +8,12 @@ from support.conformance import arrays_on_device, host, make_config, numbers_on_
 from ssl_bench import data
 from ssl_bench.config import to_dict
 from ssl_bench.contract import by_size, look, multi_crop
+from ssl_bench.plan.build import method_of
+from ssl_bench.plan.checks import check_groups
+from ssl_bench.plan.policies import policies_of
+from ssl_bench.plan.structure import structure_of
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.train.batch import policies_of
 from ssl_bench.train.program import compile_program
-from ssl_bench.train.structure import check_groups, method_of, parts_of, structure_of
 
 DATASET = data.load('fake')
 DINO = {'name': 'dino', 'hidden': 8, 'bottleneck': 4, 'out': 8, 'crops': 2}
@@ -20,7 +22,7 @@ SMALL = {'augment__local': 'resized_crop(size=5)', 'net': {'name': 'convnet', 'w
 
 
 def parts(method, **changes):
-  return parts_of(make_config(method, **changes), DATASET)
+  return structure_of(make_config(method, **changes), DATASET)
 
 
 def looked(structure):

@@ -1,6 +1,5 @@
 """A trial's teacher: trained first, once a room, and then constant data to the student."""
 
-import json
 import threading
 
 import jax
@@ -10,16 +9,18 @@ from support.cli import write_configs
 from support.conformance import assert_same, host
 
 from ssl_bench import data
-from ssl_bench.config import load, teacher_of
-from ssl_bench.records import record
+from ssl_bench.config import load
+from ssl_bench.contract import scale
+from ssl_bench.plan import identity, make_plan
+from ssl_bench.plan.build import teacher_of
+from ssl_bench.plan.numbers import teaching
+from ssl_bench.plan.structure import structure_of
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.train.batch import scale
 from ssl_bench.train.loop import Interrupted
 from ssl_bench.train.program import compile_program
-from ssl_bench.train.structure import ask_teacher, structure_of, teaching, uses_labels
-from ssl_bench.trial.run import check, run_trial
+from ssl_bench.trial.run import run_trial
 from ssl_bench.trial.run_folder import Room
-from ssl_bench.trial.training import labeled_of, labels_seen, teach, train
+from ssl_bench.trial.training import Run, labels_seen, train
 
 STUDENT = 'method: distill\nnet: {widths: [4]}\nteacher: {config: fixmatch.yaml}'
 QUIET = (lambda step, metrics: None, lambda: False)
@@ -44,7 +45,7 @@ def room(folder):
 
 
 def record_of(config, room, dataset):
-  return room.recorded(record.identify(config, dataset.fingerprint))
+  return room.recorded(identity.identify(config, dataset.fingerprint))
 
 
 @pytest.mark.slow
@@ -54,10 +55,10 @@ def test_the_teacher_is_trained_first_as_if_alone(folder, room, dataset, tmp_pat
   assert record_of(config, room, dataset)['status'] == 'done'
   assert record_of(usual, room, dataset) is None  # only what was asked for is recorded
   names = {path.name for path in room.checkpoints.iterdir()}
-  own = record.identify_training(usual, dataset.fingerprint, {'labeled', 'unlabeled'})
+  own = identity.identify_training(usual, dataset.fingerprint, {'labeled', 'unlabeled'})
   assert len(names) == 2 and own in names
-  taken = teach(config, dataset, room, *QUIET)
-  alone = train(usual, dataset, labeled_of(usual, dataset), Room(tmp_path), *QUIET)
+  taken = train(make_plan(config, dataset).teachers[0], Run(room))
+  alone = train(make_plan(usual, dataset), Run(Room(tmp_path)))
   assert_same(host(taken.state), host(alone.state))
 
 
@@ -66,7 +67,7 @@ def test_a_student_is_small_and_its_training_costs_its_teachers_as_well(folder, 
   config = load(folder / 'distill.yaml')
   cost = record_of(config, room, dataset)['cost']
   assert cost['parameters'] == 64 * 4 + 2 * 4 + 4 * 10 + 10
-  teacher = compile_program(structure_of(teacher_of(config), dataset))
+  teacher = compile_program(structure_of(config.teacher, dataset))
   assert cost['teacher_gflops'] == pytest.approx(12 * teacher.cost['gflops_per_step'])
 
 
@@ -86,8 +87,8 @@ def test_a_trained_teacher_is_taken_as_it_is(folder, room, dataset):
 @pytest.mark.slow
 def test_the_teacher_is_in_no_checkpoint_of_the_student_and_stays_as_it_was(folder, room, dataset):
   config = load(folder / 'distill.yaml')
-  teacher = teach(config, dataset, room, *QUIET)
-  fitted = train(config, dataset, labeled_of(config, dataset), room, *QUIET, teacher)
+  fitted = train(make_plan(config, dataset), Run(room))
+  teacher = fitted.teacher
   sizes = {leaf.shape for leaf in jax.tree.leaves(fitted.state) if leaf.ndim}
   assert (64, 4) in sizes and (64, 16) not in sizes
   assert_same(host(fitted.numbers['teacher']['state']), host(teacher.state._replace(opt_state=())))
@@ -98,7 +99,7 @@ def test_another_teacher_is_another_student_and_no_other_program(folder, dataset
   config = load(folder / 'distill.yaml')
   program = compile_program(structure_of(config, dataset))
   assert program is compile_program(structure_of(load(folder / 'distill.yaml', ['teacher.seed=1']), dataset))
-  teacher = compile_program(structure_of(teacher_of(config), dataset))
+  teacher = compile_program(structure_of(config.teacher, dataset))
   assert teacher is compile_program(structure_of(load(folder / 'fixmatch.yaml'), dataset))
 
 
@@ -106,31 +107,31 @@ def test_another_teacher_is_another_student_and_no_other_program(folder, dataset
 def test_what_a_teacher_says_is_what_its_program_says(folder, room, dataset):
   """Its average, with its moments: what is evaluated of it."""
   config = load(folder / 'distill.yaml')
-  fitted = teach(config, dataset, room, *QUIET)
+  fitted = train(make_plan(config, dataset).teachers[0], Run(room))
   images = dataset.test_images[:20]
   seen = fitted.program.observe(fitted.state, fitted.numbers, images)
-  parts = json.loads(structure_of(config, dataset))['teacher']
-  told = ask_teacher(parts)(teaching(fitted.state, fitted.numbers))
+  told = teacher_of(structure_of(config, dataset).teacher)(teaching(fitted.state, fitted.numbers))
   np.testing.assert_allclose(told.predict(scale(images)), seen['logits'], rtol=1e-5, atol=1e-5)
   np.testing.assert_allclose(told.encode(scale(images)), seen['features'], rtol=1e-5, atol=1e-5)
   assert_same(host(told.params), host(fitted.state.memory['ema']))
 
 
 def test_labels_that_only_the_teacher_saw_are_told(folder, dataset):
-  told = lambda *words: labels_seen(load(folder / 'distill.yaml', words), dataset)
+  told = lambda *words: labels_seen(make_plan(load(folder / 'distill.yaml', words), dataset))
   assert told() == told('labels=40') == told('teacher.labels=10') == 'trial'
   assert told('teacher.labels=40') == told('teacher.split_seed=1') == 'more'
   assert told('teacher.labels=1.0') == 'all'
   words = ('teacher.config=simclr.yaml', 'method.targets=features', 'teacher.labels=40')
   assert told(*words) == 'trial'  # it sees none
-  assert labels_seen(load(folder / 'fixmatch.yaml'), dataset) == 'trial'
+  assert labels_seen(make_plan(load(folder / 'fixmatch.yaml'), dataset)) == 'trial'
 
 
 def test_a_student_of_a_self_supervised_teacher_that_sees_no_label_is_self_supervised(folder, dataset):
   words = ('method.targets=features', 'method.supervised=false')
-  assert uses_labels(load(folder / 'distill.yaml', words), dataset)  # its teacher is FixMatch
-  assert not uses_labels(load(folder / 'distill.yaml', [*words, 'teacher.config=simclr.yaml']), dataset)
-  assert uses_labels(load(folder / 'distill.yaml', [words[0], 'teacher.config=simclr.yaml']), dataset)
+  uses_labels = lambda words: make_plan(load(folder / 'distill.yaml', words), dataset).uses_labels
+  assert uses_labels(words)  # its teacher is FixMatch
+  assert not uses_labels([*words, 'teacher.config=simclr.yaml'])
+  assert uses_labels([words[0], 'teacher.config=simclr.yaml'])
 
 
 def test_a_teacher_that_diverges_ends_the_trial_with_its_sentence(folder, tmp_path):
@@ -149,8 +150,8 @@ def test_what_the_data_or_the_teacher_cannot_serve_is_told_before(folder, datase
   }
   for words, sentence in wrong.items():
     with pytest.raises(BadSetting, match=sentence):
-      check(load(folder / 'distill.yaml', [words]), dataset)
-  check(load(folder / 'distill.yaml', ['method.moving=true', 'net.widths=[16]']), dataset)
+      make_plan(load(folder / 'distill.yaml', [words]), dataset)
+  make_plan(load(folder / 'distill.yaml', ['method.moving=true', 'net.widths=[16]']), dataset)
 
 
 def test_two_do_not_train_the_same_at_once(tmp_path):

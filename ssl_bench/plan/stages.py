@@ -5,26 +5,24 @@ import math
 import numpy as np
 
 from ssl_bench.config import Config
-from ssl_bench.data.arrays import Dataset
+from ssl_bench.contract import Method
+from ssl_bench.plan import batch
+from ssl_bench.plan.structure import Structure, stride_of
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.train import batch
-from ssl_bench.train.structure import method_of, parts_of, streams_of, stride_of
 
 SHARE = 0.5  # of its equal part of the steps that a stage has at least
 
 
-def check_stages(config: Config, dataset: Dataset) -> None:
+def check_stages(config: Config, structure: Structure, method: Method) -> None:
   """Raises `BadSetting` where a method that renews itself between epochs has too few steps afterwards.
 
   A method that starts anew (`Method.trainings`) needs in every training one epoch and half of its equal part
   of the steps; one that only looks at the whole set needs, after its `warmup`, half of the steps left then.
   """
-  parts = parts_of(config, dataset)
-  method = method_of(parts)
-  if method.loss is None or method.refresh is None or config.federated:
+  if method.loss is None or method.refresh is None:
     return
-  epoch = batch.steps_per_epoch(parts, streams_of(parts))
-  name, staged, taught = config.method['name'], 'stages' in config.method, 'teacher' in parts
+  epoch = batch.steps_per_epoch(structure)
+  name, staged, taught = config.method['name'], 'stages' in config.method, structure.teacher is not None
   warmup = config.method.get('warmup', 0.0)
 
   def plan(steps: int, trainings: int) -> list[int]:

@@ -24,18 +24,74 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import Mesh
+from pydantic import Field, StrictFloat
 from scipy import stats
 
 from ssl_bench import contract as m
 from ssl_bench import parallel
+from ssl_bench.config import Config
+from ssl_bench.contract.pattern import Pattern
 from ssl_bench.data import stream
+from ssl_bench.evaluate import privacy
+from ssl_bench.patterns import _private_eligibility as eligibility
+from ssl_bench.plan import Plan, batch
+from ssl_bench.plan.build import streams_of
+from ssl_bench.plan.structure import Structure
+from ssl_bench.settings.sections import LEAST, MOST, Section
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.train import batch
 
 OVERFLOW = 1e-12  # probability, at most, that a step draws as many images as its padded batch has places
 
 
-def stream_of(streams: set[str]) -> str:
+class Private(Section):
+  """Differentially private SGD; ε comes out, at `delta`."""
+
+  clip: StrictFloat = Field(1.0, ge=LEAST, le=MOST)  # norm to which the gradient of one unit is clipped
+  noise: StrictFloat = Field(1.0, ge=0, le=MOST)  # its standard deviation, in units of `clip`; 0: no privacy
+  delta: StrictFloat = Field(1e-5, gt=0, lt=1)
+
+
+def numbers(settings: Private) -> dict[str, float]:
+  return {'clip': settings.clip, 'noise': settings.noise}
+
+
+def check_config(config: Config) -> None:
+  """Training in one place, and without a teacher, whose ε would have to be added."""
+  if 'private' in config.patterns and 'federated' in config.patterns:
+    raise BadSetting('Private training happens in one place here; leave federated or private out.')
+  if config.teacher:
+    raise BadSetting('ε of a student or a teacher says nothing of both; leave teacher or private out.')
+
+
+def check(plan: Plan) -> None:
+  """A package that computes ε, a stream that is large enough, and a loss that is a sum over images."""
+  privacy.check_installed()
+  sample = sample_of(plan)
+  drawn, n, name = (sample[k] for k in ('expected', 'n', 'stream'))
+  if drawn > n:
+    raise BadSetting(f'A private step draws {drawn} of {n} {name} images on average; make the batch smaller.')
+  if fault := eligibility.fault_of(plan, drawer(plan.structure, None)):
+    raise BadSetting(f'{plan.structure.method.name} {fault}')
+
+
+def sample_of(plan: Plan) -> dict[str, Any]:
+  """The private `stream` of `n` images, if it is `alone`, and a step's `expected` images and `places`."""
+  streams = streams_of(plan.structure)
+  name = stream_of(streams)
+  n = len(plan.labeled) if name == 'labeled' else plan.dataset.n_unlabeled
+  expected = plan.structure.batch.size(name)
+  places = capacity_of(expected)
+  return {'stream': name, 'alone': len(streams) == 1, 'n': n, 'expected': expected, 'places': places}
+
+
+def measure(plan: Plan) -> dict[str, Any]:
+  """ε and what it holds for."""
+  settings = plan.config.patterns['private'].model_dump()
+  return {'privacy': privacy.spent(settings, sample_of(plan), plan.config.steps)}
+
+
+def stream_of(streams: frozenset[str]) -> str:
   """The stream whose images are protected."""
   return 'labeled' if 'labeled' in streams else 'unlabeled'
 
@@ -49,13 +105,14 @@ def capacity_of(expected: int) -> int:
   return 8 * math.ceil((stats.poisson.isf(OVERFLOW, expected) + 2) / 8)
 
 
-def drawer(parts: Mapping[str, Any], streams: set[str], mesh) -> Callable:
+def drawer(structure: Structure, mesh: Mesh | None) -> Callable:
   """As `batch.drawer`; the private stream is a padded Poisson sample that says which of it is `valid`.
 
   Raises `BadSetting` where a padded batch needs more unlabeled images than there are.
   """
-  labeled, unlabeled = parts['batch']
-  both, n = streams == {'labeled', 'unlabeled'}, parts['unlabeled']
+  labeled, unlabeled = structure.batch
+  streams, n = streams_of(structure), structure.data.unlabeled
+  both = streams == {'labeled', 'unlabeled'}
   shared = capacity_of(labeled) * (unlabeled // labeled)
   if both and shared > n:
     raise BadSetting(
@@ -68,7 +125,7 @@ def drawer(parts: Mapping[str, Any], streams: set[str], mesh) -> Callable:
     key, drawn = jax.random.fold_in(key, batch.STREAM), {}
     own = {name: jax.random.fold_in(key, i) for i, name in enumerate(('labeled', 'unlabeled'))}
     if 'labeled' in streams:
-      places, valid = poisson_sample(own['labeled'], step, labeled, n_labels, parts['train'])
+      places, valid = poisson_sample(own['labeled'], step, labeled, n_labels, structure.data.train)
       drawn['labeled'] = {**batch.labeled_images(data, places), 'valid': valid}
     if both:
       at = stream.epoch_indices(own['unlabeled'], step, shared, n)
@@ -93,7 +150,13 @@ def poisson_sample(key: jax.Array, step, expected: int, n, most: int) -> tuple[j
   return places.astype('int32'), jnp.arange(capacity) < taken.sum()
 
 
-def estimator(clip, noise, expected: int) -> Callable:
+def estimator(structure: Structure, numbers: Mapping[str, Any]) -> Callable:
+  """`dp_gradient` for the batch of a structure."""
+  expected = structure.batch.size(stream_of(streams_of(structure)))
+  return dp_gradient(**numbers, expected=expected)
+
+
+def dp_gradient(clip, noise, expected: int) -> Callable:
   """Stands where `jax.value_and_grad` stands; `clip` and `noise` (C and σ) may be traced.
 
   The batch's private stream has `valid`, bool [units]; every other array is cut in as many parts.  The loss
@@ -135,3 +198,15 @@ def _merged(aux: m.Aux, valid, mean) -> m.Aux:
     flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), pseudo._replace(mask=mask))
     pseudo = m.PseudoLabels(*flat)
   return m.Aux(first(aux.stats), first(aux.memory), jax.tree.map(mean, aux.metrics), pseudo)
+
+
+PATTERN = Pattern(
+  settings=Private,
+  numbers=numbers,
+  check_config=check_config,
+  check=check,
+  drawer=drawer,
+  estimator=estimator,
+  measure=measure,
+  by_image=True,
+)

@@ -1,4 +1,4 @@
-"""What a trial is given: which labels it sees, and its data under the stress that the config names."""
+"""The labels that a trial sees, and its dataset under the config's stress."""
 
 from collections.abc import Callable
 from functools import cache

@@ -3,11 +3,9 @@
 import pytest
 from support.conformance import golden_of, make_config
 
-from ssl_bench import data, methods
+from ssl_bench import methods
+from ssl_bench.plan import make_plan, small_batches
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.train import small_batches
-from ssl_bench.train.small_batches import check_small_batches
-from ssl_bench.trial.run import check_training
 
 # Which methods can learn from one image a step with a network whose BatchNorm is over the batch alone: those
 # that see more than one image or view in a forward pass, or have a network, a decoder or tokens without it.
@@ -19,23 +17,17 @@ FAST = ('simclr', 'barlow_twins', 'vicreg', 'fixmatch', 'supervised')
 
 
 def on_fake(name: str, labeled: int, **changes):
-  """(config, dataset, labeled positions) with as many labeled as unlabeled images a step."""
+  """A config with as many labeled as unlabeled images a step."""
   golden = golden_of(name)
   sizes = {'labeled': labeled, 'unlabeled_ratio': 1}
-  config = make_config(
+  return make_config(
     {'name': name, **golden.SETTINGS}, **{**getattr(golden, 'CHANGES', {}), **changes, 'batch': sizes}
   )
-  dataset = data.load(config.dataset)
-  return (
-    config,
-    dataset,
-    data.labeled_indices(dataset.train_labels, 20, split_seed=0, classes=dataset.classes),
-  )
 
 
-def learns(config, dataset, pool) -> bool:
+def learns(config) -> bool:
   try:
-    check_small_batches(config, dataset, pool)
+    make_plan(config)
   except BadSetting as error:
     assert str(error).startswith(config.method['name']) and str(error).endswith(
       'make batch.labeled or batch.unlabeled_ratio larger.'
@@ -55,7 +47,7 @@ STEPPING = [
   'name', [n if n in FAST else pytest.param(n, marks=pytest.mark.slow) for n in STEPPING]
 )
 def test_one_image_a_step_is_refused_where_nothing_is_learned_from_it(name):
-  assert learns(*on_fake(name, 1)) == (name in ONE)
+  assert learns(on_fake(name, 1)) == (name in ONE)
 
 
 @pytest.mark.parametrize(
@@ -74,26 +66,26 @@ def test_one_image_a_step_is_refused_where_nothing_is_learned_from_it(name):
   ],
 )
 def test_the_sentence_comes_before_anything_is_trained(name, sentence):
-  config, dataset, _ = on_fake(name, 1)
+  config = on_fake(name, 1)
   with pytest.raises(BadSetting, match=f'^{sentence}'):
-    check_training(config, dataset)
+    make_plan(config)
 
 
 @pytest.mark.parametrize('size', [1, 2, 3])
 def test_a_loss_of_single_images_and_a_network_without_batchnorm_learn_from_any(size):
   net = {'name': 'convnet', 'width': 4, 'norm': 'group'}
-  assert learns(*on_fake('supervised', size, net=net))
+  assert learns(on_fake('supervised', size, net=net))
 
 
 def test_ordinary_batches_are_not_looked_at(monkeypatch):
-  monkeypatch.setattr(small_batches, '_why_not', lambda *given: pytest.fail('looked at'))
-  assert learns(*on_fake('simclr', small_batches.FEW + 1))
+  monkeypatch.setattr(small_batches, '_fault', lambda *given: pytest.fail('looked at'))
+  assert learns(on_fake('simclr', small_batches.FEW + 1))
 
 
 def test_federated_clients_with_one_image_a_step_are_refused_too():
-  config, dataset, _ = on_fake('simclr', 1, federated={'clients': 4, 'local_steps': 2})
+  config = on_fake('simclr', 1, federated={'clients': 4, 'local_steps': 2})
   with pytest.raises(BadSetting, match=r'^simclr: with 1 unlabeled image a step'):
-    check_training(config, dataset)
+    make_plan(config)
 
 
 @pytest.mark.parametrize(
@@ -112,5 +104,5 @@ def test_federated_clients_with_one_image_a_step_are_refused_too():
 )
 def test_policies_that_hide_an_image_are_one_sentence(policy, sentence):
   with pytest.raises(BadSetting) as error:
-    check_training(make_config({'name': 'fixmatch'}, augment__strong=policy), data.load('fake'))
+    make_plan(make_config({'name': 'fixmatch'}, augment__strong=policy))
   assert str(error.value) == sentence

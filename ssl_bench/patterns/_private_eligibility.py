@@ -1,65 +1,43 @@
 """What private training refuses: a loss in which images meet, or that remembers what it saw of them."""
 
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from ssl_bench import contract as m
-from ssl_bench.config import Config
-from ssl_bench.data.arrays import Dataset
 from ssl_bench.dependence import depends
-from ssl_bench.settings.signature import BadSetting
-from ssl_bench.train import batch, private
-from ssl_bench.train.structure import arrays_of, builder, numbers_of, parts_of, streams_of, structure_of
-from ssl_bench.train.unkeyed import Unkeyed
+from ssl_bench.plan import Plan, build
+from ssl_bench.plan.arrays import arrays_of
+from ssl_bench.plan.numbers import numbers_of
+from ssl_bench.plan.policies import policies_of
+from ssl_bench.plan.structure import Structure
 
 ROUNDING = 1e-5  # of the loss
 SCALES = (1.0, 8.0)  # of the parameters: the larger ones make a fresh network confident
+_faults: dict[Structure, str | None] = {}  # what was found of a structure, for all trials that share it
 
 
-def check_private(config: Config, dataset: Dataset, labeled: np.ndarray) -> None:
-  """Raises `BadSetting` where private training is asked for and cannot be."""
-  if config.private is None:
-    return
-  sample = sample_of(config, dataset, labeled)
-  drawn, n, name = (sample[k] for k in ('expected', 'n', 'stream'))
-  if drawn > n:
-    raise BadSetting(f'A private step draws {drawn} of {n} {name} images on average; make the batch smaller.')
-  told = _why_not(structure_of(config, dataset), Unkeyed(config, dataset, labeled))
-  if told:
-    raise BadSetting(f'{config.method["name"]} {told}')
+def fault_of(plan: Plan, draw: Callable) -> str | None:
+  """What keeps a method from private training, as the end of a sentence, or None; `draw` gives a batch."""
+  if plan.structure not in _faults:
+    _faults[plan.structure] = _look(plan, draw)
+  return _faults[plan.structure]
 
 
-def sample_of(config: Config, dataset: Dataset, labeled: np.ndarray) -> dict[str, Any]:
-  """The private `stream` of `n` images, if it is `alone`, and a step's `expected` images and `places`."""
-  streams = streams_of(parts_of(config, dataset))
-  name = private.stream_of(streams)
-  n = len(labeled) if name == 'labeled' else dataset.n_unlabeled
-  expected = config.batch.labeled if name == 'labeled' else config.batch.unlabeled
-  places = private.capacity_of(expected)
-  return {'stream': name, 'alone': len(streams) == 1, 'n': n, 'expected': expected, 'places': places}
-
-
-@lru_cache(maxsize=64)
-def _why_not(structure: str, given: Unkeyed) -> str | None:
-  """What keeps a method from private training, as the end of a sentence, or None."""
-  del structure
-  config, dataset, labeled = given.inputs
-  parts = parts_of(config, dataset)
-  numbers = numbers_of(config, len(labeled))
-  if parts['text_net']:
+def _look(plan: Plan, draw: Callable) -> str | None:
+  structure = plan.structure
+  numbers = numbers_of(plan.config, len(plan.labeled))
+  if structure.text_net:
     return 'compares images with captions of others, so no gradient is that of one pair; leave private out.'
-  method, tx = builder(parts)(numbers)
+  method, tx = build.builder(structure)(numbers)
   if method.loss is None and not method.refresh:
     return 'learns nothing, so there is nothing to protect; leave private out.'
   if method.refresh or method.sample:
     return 'looks at more images than its batch, which no noise hides; leave private out.'
-  data = arrays_of(dataset, labeled)
-  policies = batch.policies_of(parts, method.views)
-  draw = private.drawer(parts, streams_of(parts), None)
+  assert tx is not None
+  data = arrays_of(plan.dataset, plan.labeled)
+  policies = policies_of(structure, method.views)
 
   @jax.jit
   def start(data, numbers):
@@ -71,7 +49,10 @@ def _why_not(structure: str, given: Unkeyed) -> str | None:
   state, one, other = start(data, numbers)
   if any(jax.tree.leaves(depends(lambda views: method.init(jax.random.key(0), views), one)[0])):
     return 'begins with what it saw of its images, without noise; leave private out.'
-  left = lambda views, state: method.loss(state, views, jax.random.key(0))[1]
+  objective = method.loss
+  if objective is None:
+    return None
+  left = lambda views, state: objective(state, views, jax.random.key(0))[1]
   if any(jax.tree.leaves(depends(lambda *x: left(*x).stats, one, state)[0])):
     return (
       'keeps statistics of its batch, as BatchNorm does, so no gradient is that of a single image; use '

@@ -1,43 +1,26 @@
-"""Federated averaging: clients take the shared step apart, each on its own images; the server takes the mean.
+"""The rounds of federated averaging, as pure functions and as a compiled loop."""
 
-McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentralized Data" (2017), the
-algorithm FederatedAveraging, and Li et al., "Federated Optimization in Heterogeneous Networks" (2020), whose
-proximal term keeps a client near the server (FedProx).
-
-A round: some clients are drawn without replacement; each starts from the server's `params` and `stats`,
-with its own key and its own `memory`, and takes `local_steps` of the one step on its own images, labeled and
-unlabeled; then the server's `params` and `stats` are the mean of theirs, weighted by how many images each
-holds: those of the unlabeled stream, or, where a method has none, the labeled ones.
-
-* `memory` (teachers, queues, pseudo-labels by image) stays with its client.  What the evaluated network
-  reads of it, such as a teacher, is averaged in the same way for evaluation alone: no client starts from it.
-* The average of the parameters (EMA) lives on the server and moves once a round, by as much as its steps.
-* The optimizer starts anew in each round, but for its place in the schedule, which is that of the run.
-* A client's batches are a function of its key and the run's step: those of a round that it sits out are
-  skipped.
-"""
-
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
+from jax.sharding import Mesh
 
 from ssl_bench import contract as m
 from ssl_bench import parallel
-from ssl_bench.config import Config
+from ssl_bench.contract.pattern import Loop
 from ssl_bench.data import stream
-from ssl_bench.data.arrays import Dataset
-from ssl_bench.data.clients import Shares, deal
 from ssl_bench.dependence import depends
-from ssl_bench.settings.signature import BadSetting
-from ssl_bench.train import batch, log
-from ssl_bench.train.structure import abstract, builder, method_of, streams_of, uses_labels
+from ssl_bench.plan import arrays, batch, build, policies
+from ssl_bench.plan import numbers as numbers_
+from ssl_bench.plan.structure import Structure
+from ssl_bench.train import log
 
 CLIENT = m.INIT - 3  # folded into the root key for the clients' own
-DRAW = m.INIT - 4  # … and for who takes part
+DRAW = m.INIT - 4  # … and for which clients take part
 
 
 class Round(NamedTuple):
@@ -54,30 +37,20 @@ class Round(NamedTuple):
   leave: Callable  # (server, numbers, clients, weights, states with an axis of clients) -> server
 
 
-class Rounds(NamedTuple):
-  """The compiled loop, and what compiling it told."""
-
-  init: Callable  # as in `Program`
-  advance: Callable
-  lowered: Any  # one step of one client
-  compiled: Any  # what runs the most
-  facts: Mapping[str, int]  # clients, participants, and the bytes that a round moves down and up
-
-
-def make_round(parts: Mapping[str, Any], mesh) -> Round:
+def make_round(structure: Structure, mesh: Mesh | None) -> Round:
   """A round of a structure; a client's batch is split over `mesh`, if there is one."""
-  settings, streams = parts['federated'], streams_of(parts)
-  build = builder({**parts, 'average': False})
-  policies = batch.policies_of(parts, method_of(parts).views)
-  draw = batch.drawer(parts, streams, mesh)
-  held = 'images' if 'unlabeled' in streams else 'labels'
+  settings, average = structure.patterns['federated'], structure.average
+  make = build.builder(replace(structure, average=False))
+  policy = policies.policies_of(structure, build.method_of(structure).views)
+  draw = batch.drawer(structure, mesh)
+  weighed = 'images' if 'unlabeled' in build.streams_of(structure) else 'labels'
 
   def start(seed, data, numbers):
-    method, tx = build(numbers)
+    method, tx = make(numbers)
     key = jax.random.key(seed)
-    state = m.init_state(method, tx, policies, key, draw(data, key, 0, None, client=jnp.int32(0)))
+    state = m.init_state(method, tx, policy, key, draw(data, key, 0, None, client=jnp.int32(0)))
     each = jax.tree.map(lambda x: jnp.stack([x] * settings['clients']), state.memory)
-    memory = {'inner': state.memory, 'clients': each} | ({'ema': state.params} if parts['average'] else {})
+    memory = {'inner': state.memory, 'clients': each} | ({'ema': state.params} if average else {})
     told = jax.eval_shape(measured, state, state.params, data, numbers, jnp.int32(0))[1]
     return state._replace(opt_state=(), memory=memory), log.empty(told)
 
@@ -87,11 +60,12 @@ def make_round(parts: Mapping[str, Any], mesh) -> Round:
     clients = jnp.arange(settings['drawn'], dtype='int32')
     if settings['drawn'] < settings['clients']:
       clients = stream.permute(key, clients, settings['clients'])
-    size = data['clients']['each'][held][clients].astype('float32')
+    size = data['clients']['each'][weighed][clients].astype('float32')
     return clients, size / size.sum()
 
   def enter(server, numbers, client):
-    _, tx = build(numbers)
+    _, tx = make(numbers)
+    assert tx is not None
     return server._replace(
       key=jax.random.fold_in(jax.random.fold_in(server.key, CLIENT), client),
       memory=jax.tree.map(lambda x: x[client], server.memory['clients']),
@@ -99,11 +73,13 @@ def make_round(parts: Mapping[str, Any], mesh) -> Round:
     )
 
   def measured(state, anchor, data, numbers, client):
-    method, tx = build({**numbers, 'held': data['clients']['each']['images'][client]})
-    method = near(method, anchor, numbers['proximal']) if settings['proximal'] else method
+    method, tx = make({**numbers, 'examples': data['clients']['each']['images'][client]})
+    method = (
+      near(method, anchor, numbers['patterns']['federated']['proximal']) if settings['proximal'] else method
+    )
     drawn = draw(data, state.key, state.step, None, client=client)
-    new, told = m.make_step(method, tx, policies)(state, drawn)
-    return new, log.measure(told, data['label'], parts['classes'], state.step)
+    new, told = m.make_step(method, tx, policy)(state, drawn)
+    return new, log.measure(told, data['label'], structure.data.classes, state.step)
 
   def step(state, totals, anchor, data, numbers, client):
     state, added = measured(state, anchor, data, numbers, client)
@@ -118,12 +94,12 @@ def make_round(parts: Mapping[str, Any], mesh) -> Round:
 
     params, stats = jax.tree.map(mean, (states.params, states.stats))
     done = server.step + settings['local_steps']
-    old, read = server.memory, read_by_evaluation(build, server, numbers, parts['shape'])
+    old, read = server.memory, read_by_evaluation(make, server, numbers, structure.data.shape)
     memory = {
       'inner': jax.tree.map(shown, old['inner'], states.memory, read),
       'clients': jax.tree.map(lambda x, new: x.at[clients].set(new), old['clients'], states.memory),
     }
-    if parts['average']:
+    if average:
       decay = m.warm(numbers['decay'], done) ** settings['local_steps']
       memory['ema'] = m.moving_average(old['ema'], params, decay)
     return server._replace(step=done, params=params, stats=stats, memory=memory)
@@ -131,34 +107,36 @@ def make_round(parts: Mapping[str, Any], mesh) -> Round:
   return Round(start, choose, enter, step, leave)
 
 
-def compile_rounds(parts: Mapping[str, Any], mesh) -> Rounds:
+def compile_rounds(structure: Structure, mesh: Mesh) -> Loop:
   """The loop of rounds.  The clients of one take turns on the CPU, and elsewhere run at once under `vmap`.
 
   A loop inside a compiled program, and a convolution whose weights differ by client, are slow on the CPU.
   """
-  settings, spread = parts['federated'], parallel.everywhere(mesh)
-  check_method(method_of(parts))
-  turns = make_round(parts, None if settings['together'] else mesh)
+  settings, spread = structure.patterns['federated'], parallel.everywhere(mesh)
+  turns = make_round(structure, None if settings['together'] else mesh)
   put = lambda function, **more: jax.jit(function, out_shardings=spread, **more)
   shaped = lambda function, *arguments: _placed(jax.eval_shape(function, *arguments), spread)
-  init, (data, numbers) = put(turns.start), abstract(parts, spread)
+  init, shape = put(turns.start), parallel.shape_on(spread)
+  data, numbers = arrays.shapes(structure, shape), numbers_.shapes(structure, shape)
   server, totals = shaped(init, jax.ShapeDtypeStruct((), 'uint32'), data, numbers)
   client = jax.ShapeDtypeStruct((), 'int32', sharding=spread)
   state = shaped(turns.enter, server, numbers, client)
   arguments = (state, totals, server.params, data, numbers, client)
   lowered = put(turns.step, donate_argnums=1).lower(*arguments)
   if settings['together']:
-    together = put(_at_once(turns, parts, mesh), donate_argnums=(0, 1))
+    together = put(_at_once(turns, structure, mesh), donate_argnums=(0, 1))
     compiled = together.lower(server, totals, data, numbers).compile()
   else:
     compiled = lowered.compile()
-  advance = compiled if settings['together'] else _by_turns(turns._replace(step=compiled), parts, put)
-  read = read_by_evaluation(builder({**parts, 'average': False}), server, numbers, parts['shape'])
-  facts = {'clients': settings['clients'], 'participants': settings['drawn']}
-  return Rounds(init, advance, lowered, compiled, facts | bytes_moved(server, read, settings['drawn']))
+  advance = compiled if settings['together'] else _by_turns(turns._replace(step=compiled), structure, put)
+  make = build.builder(replace(structure, average=False))
+  read = read_by_evaluation(make, server, numbers, structure.data.shape)
+  facts = {'local_steps': settings['local_steps'], 'clients': settings['clients']}
+  facts |= {'participants': settings['drawn'], **bytes_moved(server, read, settings['drawn'])}
+  return Loop(init, advance, lowered, compiled, learners=settings['drawn'], facts=facts)
 
 
-def _by_turns(turns: Round, parts: Mapping[str, Any], put: Callable) -> Callable:
+def _by_turns(turns: Round, structure: Structure, put: Callable) -> Callable:
   """A round in which one client runs after the other, in Python; nothing is fetched."""
 
   @put
@@ -175,9 +153,9 @@ def _by_turns(turns: Round, parts: Mapping[str, Any], put: Callable) -> Callable
   def advance(server, totals, data, numbers):
     clients, weights = choose(server, data)
     states = []
-    for turn in range(parts['federated']['drawn']):
+    for turn in range(structure.patterns['federated']['drawn']):
       state, client = begin(server, numbers, clients, jnp.int32(turn))
-      for _ in range(parts['federated']['local_steps']):
+      for _ in range(structure.patterns['federated']['local_steps']):
         state, totals = turns.step(state, totals, server.params, data, numbers, client)
       states.append(state._replace(opt_state=()))
     return end(server, numbers, clients, weights, states), totals
@@ -185,7 +163,7 @@ def _by_turns(turns: Round, parts: Mapping[str, Any], put: Callable) -> Callable
   return advance
 
 
-def _at_once(turns: Round, parts: Mapping[str, Any], mesh) -> Callable:
+def _at_once(turns: Round, structure: Structure, mesh: Mesh) -> Callable:
   """A round in which the clients are one axis, split over the mesh where it divides evenly."""
 
   def advance(server, totals, data, numbers):
@@ -194,7 +172,7 @@ def _at_once(turns: Round, parts: Mapping[str, Any], mesh) -> Callable:
     def run(client):
       body = lambda carry, _: (turns.step(*carry, server.params, data, numbers, client), None)
       carry = turns.enter(server, numbers, client), log.empty(totals)
-      (state, added), _ = jax.lax.scan(body, carry, None, parts['federated']['local_steps'])
+      (state, added), _ = jax.lax.scan(body, carry, None, structure.patterns['federated']['local_steps'])
       return state._replace(opt_state=()), added
 
     states, added = jax.vmap(run)(parallel.split_batch(clients, mesh))
@@ -206,40 +184,6 @@ def _at_once(turns: Round, parts: Mapping[str, Any], mesh) -> Callable:
 
 def _placed(shapes, sharding):
   return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes)
-
-
-def shares_of(config: Config, dataset: Dataset, labeled: np.ndarray) -> Shares | None:
-  """Who holds what, or None where training is not federated; raises `BadSetting` where that cannot be.
-
-  The deal is by `seed`, and where training sees no label it does not depend on which are seen, so that one
-  pretraining still serves all label budgets.
-  """
-  if config.federated is None:
-    return None
-  if dataset.stream is not None:
-    raise BadSetting(
-      'Clients are dealt the whole unlabeled set; leave federated out, or stress.unlabeled, mismatch and '
-      'imbalance.'
-    )
-  return deal(
-    dataset.train_labels,
-    dataset.classes,
-    clients=config.federated.clients,
-    split=config.federated.split,
-    seed=config.seed,
-    extra=dataset.n_unlabeled - dataset.n_train,
-    labeled=labeled if uses_labels(config, dataset) else None,
-    least=config.batch.unlabeled,
-  )
-
-
-def check_method(method: m.Method) -> None:
-  """Raises `BadSetting` for a method that no client can run on its own images."""
-  for way, does in ((method.refresh, 'looks at'), (method.sample, 'chooses its batches from')):
-    if way:
-      raise BadSetting(
-        f'This method {does} the whole unlabeled set, which no client has; leave federated out.'
-      )
 
 
 def near(method: m.Method, anchor, mu) -> m.Method:
@@ -263,17 +207,11 @@ def at_step(opt_state, step):
   return optax.tree.set(opt_state, scheduled, count=step)
 
 
-def evaluated(state: m.State) -> m.State:
-  """The server's state as its method reads it; that of `with_ema` has an average beside what is inside."""
-  memory = {k: v for k, v in state.memory.items() if k != 'clients'}
-  return state._replace(memory=memory if 'ema' in memory else memory['inner'])
-
-
-def read_by_evaluation(build: Callable, server: m.State, numbers, shape) -> Any:
+def read_by_evaluation(make: Callable, server: m.State, numbers, shape) -> Any:
   """For each part of a client's memory, whether features or predictions depend on it."""
 
   def look(memory, state, numbers, images):
-    method, _ = build(numbers)
+    method, _ = make(numbers)
     return [f(state._replace(memory=memory), images) for f in (method.encode, method.predict) if f]
 
   images = jax.ShapeDtypeStruct((1, *shape), 'float32')

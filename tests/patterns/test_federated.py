@@ -1,6 +1,7 @@
 """A round is its clients one by one: steps, images, memory, and the weighted mean in NumPy."""
 
 import json
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -17,11 +18,17 @@ from ssl_bench.config import load
 from ssl_bench.dependence import depends
 from ssl_bench.methods.baselines.supervised import supervised
 from ssl_bench.optim import make_optimizer, split_numbers
+from ssl_bench.patterns import _rounds, federated
+from ssl_bench.plan import batch, make_plan
+from ssl_bench.plan.arrays import arrays_of
+from ssl_bench.plan.build import builder
+from ssl_bench.plan.numbers import numbers_of
+from ssl_bench.plan.policies import policies_of
+from ssl_bench.plan.structure import freeze, structure_of
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.train import batch, federated, structure
 from ssl_bench.train.loop import Interrupted
 from ssl_bench.train.program import compile_program
-from ssl_bench.trial.run import check, run_trial
+from ssl_bench.trial.run import run_trial
 from ssl_bench.trial.run_folder import Room
 
 DATASET = data.load('fake')
@@ -39,12 +46,17 @@ def config_of(name, **changes):
 
 def ready(config, **changes):
   """(program, data, numbers, shares) of a config; `changes` to its structure's section."""
-  parts = json.loads(structure.structure_of(config, DATASET))
-  parts['federated'] |= changes
-  shares = federated.shares_of(config, DATASET, POOL)
-  on_device = jax.device_put(structure.arrays_of(DATASET, POOL, shares))
-  numbers = jax.device_put(structure.numbers_of(config, LABELS))
-  return compile_program(json.dumps(parts, sort_keys=True)), on_device, numbers, shares
+  plan = make_plan(config, DATASET)
+  on_device, numbers = jax.device_put(
+    (arrays_of(DATASET, POOL) | federated.arrays(plan), numbers_of(config, LABELS))
+  )
+  program = compile_program(with_rounds(plan.structure, **changes))
+  return program, on_device, numbers, federated.shares_of(plan)
+
+
+def with_rounds(structure, **changes):
+  """A structure with other settings of its rounds."""
+  return replace(structure, patterns=freeze({'federated': {**structure.patterns['federated'], **changes}}))
 
 
 def advanced(config, rounds, **changes):
@@ -63,8 +75,8 @@ class Alone:
     self.positions = cut(shares.images, shares.sizes)
     labeled = cut(shares.labeled, shares.labels)
     self.weight, self.client = len(self.positions), client
-    parts = structure.parts_of(config, DATASET)
-    parts = {**parts, 'average': False, 'unlabeled': self.weight}
+    parts = structure_of(config, DATASET)
+    parts = replace(parts, average=False, data=parts.data._replace(unlabeled=self.weight))
     self.data = {
       'image': jnp.asarray(DATASET.train_images[self.positions]),
       'label': jnp.asarray(DATASET.train_labels[self.positions]),
@@ -72,9 +84,9 @@ class Alone:
       'pool': jnp.asarray(np.searchsorted(self.positions, labeled)),
     }
     self.count, self.optimizer = len(labeled), config.optimizer
-    self.draw = batch.drawer(parts, structure.streams_of(parts), None)
-    self.method = structure.builder(parts)(numbers)[0]
-    self.policies = batch.policies_of(parts, self.method.views)
+    self.draw = batch.drawer(parts, None)
+    self.method = builder(parts)(numbers)[0]
+    self.policies = policies_of(parts, self.method.views)
     self.learned = []
 
     @jax.jit
@@ -172,10 +184,10 @@ def test_one_client_in_one_round_is_plain_training():
   alone = config_of('supervised', federated={'clients': 1, 'local_steps': 4}, **changes)
   server, totals = advanced(alone, 1)
   plain = config_of('supervised', federated=None, **changes)
-  program = compile_program(structure.structure_of(plain, DATASET))
-  inputs = jax.device_put((structure.arrays_of(DATASET, POOL), structure.numbers_of(plain, LABELS)))
+  program = compile_program(structure_of(plain, DATASET))
+  inputs = jax.device_put((arrays_of(DATASET, POOL), numbers_of(plain, LABELS)))
   state, sums = program.init(np.uint32(0), *inputs)
-  state = state._replace(key=jax.random.fold_in(jax.random.fold_in(state.key, federated.CLIENT), 0))
+  state = state._replace(key=jax.random.fold_in(jax.random.fold_in(state.key, _rounds.CLIENT), 0))
   for _ in range(4):
     state, sums = program.advance(state, sums, *inputs)
   assert_same(host(server.params), host(state.params))
@@ -184,9 +196,9 @@ def test_one_client_in_one_round_is_plain_training():
 
 def test_clients_are_drawn_without_replacement_and_all_in_time():
   config = config_of('supervised', federated={**ROUNDS, 'clients': 10, 'participation': 0.32, 'split': 'iid'})
-  parts = structure.parts_of(config, DATASET)
-  assert parts['federated']['drawn'] == 3
-  choose = jax.jit(federated.make_round(parts, None).choose)
+  parts = structure_of(config, DATASET)
+  assert parts.patterns['federated']['drawn'] == 3
+  choose = jax.jit(_rounds.make_round(parts, None).choose)
   sizes = np.arange(1, 11, dtype='int32')
   held = {'clients': {'each': {'labels': sizes}}}
   server = m.State(jax.random.key(0), jnp.int32(0), {}, {}, (), ())
@@ -205,10 +217,10 @@ def test_clients_are_drawn_without_replacement_and_all_in_time():
 @pytest.mark.slow
 def test_who_sits_a_round_out_keeps_its_memory():
   config = config_of('mean_teacher', net__norm='none')
-  parts = structure.parts_of(config, DATASET)
-  numbers = structure.numbers_of(config, LABELS)
-  turns = federated.make_round({**parts, 'average': True}, None)
-  method, _ = structure.builder({**parts, 'average': False})(numbers)
+  parts = structure_of(config, DATASET)
+  numbers = numbers_of(config, LABELS)
+  turns = _rounds.make_round(replace(parts, average=True), None)
+  method, _ = builder(replace(parts, average=False))(numbers)
   views = {name: {'image': np.zeros((2, 8, 8, 1), 'float32')} for name in method.views}
   params, stats, memory = method.init(KEY, views)
   each = jax.tree.map(lambda x: jnp.stack([x, x + 1, x + 2]), memory)
@@ -243,7 +255,7 @@ def test_the_proximal_term_and_its_gradient_are_those_of_the_paper():
 def prox(method, w, w0, mu):
   w, w0 = retype(w, 'float32'), retype(w0, 'float32')
   state = m.State(KEY, 0, w, (), (), ())
-  near = federated.near(method, w0, np.float32(mu))
+  near = _rounds.near(method, w0, np.float32(mu))
   loss = lambda params: near.loss(state._replace(params=params), {}, KEY)
   (value, aux), grads = jax.value_and_grad(loss, has_aux=True)(w)
   return value, grads, aux.metrics
@@ -255,7 +267,7 @@ def test_an_optimizer_starts_anew_but_for_its_schedule(name, groups):
   numbers, structure_ = split_numbers(config.optimizer)
   tx = make_optimizer(structure_, numbers, 100.0)
   params = {'encoder': jnp.ones((2, 3)), 'head': jnp.ones(3)}
-  fresh, moved = tx.init(params), federated.at_step(tx.init(params), jnp.int32(7))
+  fresh, moved = tx.init(params), _rounds.at_step(tx.init(params), jnp.int32(7))
   counts = dict(optax.tree.get_all_with_path(moved, 'count'))
   scheduled = {str(path) for path in counts if path[-1].tuple_name == 'ScaleByScheduleState'}
   assert len(scheduled) == max(1, len(groups) + 1 if groups else 1)
@@ -303,7 +315,7 @@ def test_a_trial_records_rounds_clients_and_bytes(folder, tmp_path):
   assert found['split']['clients'] == {'images': [120, 120], 'labels': [10, 10]}
   assert found['config']['federated']['split'] == 'iid'
   assert found['cost']['steps_per_epoch'] == 240 // 8 // 2
-  once = compile_program(structure.structure_of(load(folder / 'supervised.yaml', FEDERATED[2:]), DATASET))
+  once = compile_program(structure_of(load(folder / 'supervised.yaml', FEDERATED[2:]), DATASET))
   assert found['cost']['gflops_per_step'] == pytest.approx(2 * once.cost['gflops_per_step'], rel=0.02)
   assert 'federated' not in json.loads(load(folder / 'supervised.yaml').model_dump_json())
 
@@ -336,22 +348,22 @@ def test_a_wrong_setting_is_one_sentence(folder, words, told):
 def test_what_no_client_can_do_is_refused_before_training(folder):
   few = load(folder / 'fixmatch.yaml', ('federated.clients=16', 'federated.local_steps=4'))
   with pytest.raises(BadSetting, match='16 clients cannot hold 16 of 240 images each'):
-    check(few, DATASET)
+    make_plan(few, DATASET)
   with pytest.raises(BadSetting, match='20 labels are too few for 21 clients'):
-    check(
+    make_plan(
       load(folder / 'fixmatch.yaml', ('federated={clients: 21, local_steps: 4}', 'batch.labeled=4')), DATASET
     )
   for part, told in (('refresh', 'looks at'), ('sample', 'chooses its batches from')):
     with pytest.raises(BadSetting, match=f'This method {told} the whole unlabeled set'):
       federated.check_method(supervised(None, 10)._replace(**{part: lambda state, *rest: state}))
   with pytest.raises(BadSetting, match='Clients are dealt the whole unlabeled set'):
-    check(load(folder / 'fixmatch.yaml', ('federated.local_steps=4', 'stress.unlabeled=100')), DATASET)
+    make_plan(load(folder / 'fixmatch.yaml', ('federated.local_steps=4', 'stress.unlabeled=100')), DATASET)
 
 
 def test_a_pretraining_is_dealt_alike_for_all_labels():
   """It sees none, so it is shared by all label budgets and splits."""
   few, many = (
-    federated.shares_of(config_of('simclr', labels=n, split_seed=n), DATASET, POOL[:n]) for n in (10, 20)
+    federated.shares_of(make_plan(config_of('simclr', labels=n, split_seed=n), DATASET)) for n in (10, 20)
   )
   for a, b in zip(few, many):
     np.testing.assert_array_equal(a, b)

@@ -5,10 +5,10 @@ import pytest
 from support.conformance import make_config
 
 from ssl_bench import data
+from ssl_bench.plan import make_plan
+from ssl_bench.plan.stages import epoch_ends, lengths
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.train import loop as fit
-from ssl_bench.train.stages import epoch_ends, lengths
-from ssl_bench.trial.run import check_training
+from ssl_bench.train.loop import fit
 
 STUDENT = {'name': 'noisy_student'}
 DIFFUSED = {'name': 'deep_label_propagation', 'neighbors': 5}
@@ -56,10 +56,10 @@ def test_the_digits_have_three_whole_trainings():
 def test_too_few_steps_are_one_sentence_and_what_it_says_fits(method, changes, sentence):
   dataset = data.load('fake')
   with pytest.raises(BadSetting) as error:
-    check_training(make_config(method, **changes), dataset)
+    make_plan(make_config(method, **changes), dataset)
   assert sentence in str(error.value) and str(error.value).startswith(method['name'])
   enough = int(str(error.value).split('use steps=')[1].split()[0].rstrip('.'))
-  check_training(make_config(method, **{**changes, 'steps': enough}), dataset)
+  make_plan(make_config(method, **{**changes, 'steps': enough}), dataset)
 
 
 @pytest.mark.parametrize(
@@ -74,15 +74,15 @@ def test_too_few_steps_are_one_sentence_and_what_it_says_fits(method, changes, s
   ],
 )
 def test_what_has_its_steps_is_not_refused(method, changes):
-  check_training(make_config(method, **changes), data.load('fake'))
+  make_plan(make_config(method, **changes))
 
 
 def test_nothing_starts_anew_after_the_last_step(tmp_path):
   """A training of whole epochs ends with what it learned; one in the middle does start anew."""
-  dataset, ended = data.load('fake'), {}
-  pool = data.labeled_indices(dataset.train_labels, 20, split_seed=0, classes=10)
+  ended = {}
   for steps in (2 * EPOCH, 2 * EPOCH + 1):
-    config = make_config(DIFFUSED, steps=steps, net={'name': 'mlp', 'widths': [8]})
-    state = fit.fit(config, dataset, pool, tmp_path / str(steps)).state
+    plan = make_plan(make_config(DIFFUSED, steps=40, net={'name': 'mlp', 'widths': [8]}))
+    plan = plan._replace(config=plan.config.model_copy(update={'steps': steps}))  # too few to be planned
+    state = fit(plan, tmp_path / str(steps)).state
     ended[steps] = np.asarray(state.memory['inner']['label'])
   assert (ended[2 * EPOCH] != ended[2 * EPOCH + 1]).any()

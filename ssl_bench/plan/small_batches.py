@@ -4,8 +4,8 @@ A loss that compares the images of a batch with each other, or a BatchNorm over 
 or not finite, where there are one or two.
 """
 
-from functools import lru_cache
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -13,73 +13,73 @@ import numpy as np
 import optax
 
 from ssl_bench import contract as m
-from ssl_bench.config import Config, teacher_of
-from ssl_bench.data.arrays import Dataset
+from ssl_bench.config import Config
+from ssl_bench.contract import pattern
+from ssl_bench.plan import batch
+from ssl_bench.plan.arrays import arrays_of
+from ssl_bench.plan.build import builder, method_of, streams_of
+from ssl_bench.plan.numbers import numbers_of, teaching
+from ssl_bench.plan.policies import policies_of
+from ssl_bench.plan.structure import Structure
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.train import batch
-from ssl_bench.train.structure import (
-  arrays_of,
-  builder,
-  method_of,
-  numbers_of,
-  parts_of,
-  streams_of,
-  structure_of,
-  teaching,
-)
-from ssl_bench.train.unkeyed import Unkeyed
+
+if TYPE_CHECKING:
+  from ssl_bench.plan import Plan
 
 FEW = 2  # images of a stream, up to which it is looked at
 TURNS = 8  # batches that are looked at, one by one and all together
 NEGLIGIBLE = 1e-3  # part of the gradient of a large batch
 
 
-def check_small_batches(config: Config, dataset: Dataset, labeled: np.ndarray) -> None:
+_faults: dict[Structure, str | None] = {}  # what was found of a structure, for all trials that share it
+
+
+def check_small_batches(plan: 'Plan') -> None:
   """Raises `BadSetting` where a step sees one or two images and the loss does not depend on them.
 
   The gradient of the loss in the images (of texts: in the encoder's parameters) is taken for a few batches
   alone and for all of them as one.  It must be finite, and for no stream may it vanish in the small batches
-  and not in the large one.  Ordinary batches, methods without a loss, and private training, whose
-  losses are of single images, are not looked at.
+  and not in the large one.  Ordinary batches, methods without a loss, and patterns whose losses are of single
+  images are not looked at.
   """
-  parts = parts_of(config, dataset)
-  streams, method = streams_of(parts), method_of(parts)
-  sizes = {stream: batch.sizes(parts)[stream] for stream in sorted(streams)}
-  if method.loss is None or config.private or min(sizes.values()) > FEW:
+  structure = plan.structure
+  sizes = {stream: structure.batch.size(stream) for stream in sorted(streams_of(structure))}
+  by_image = any(pattern.get(name).by_image for name in structure.patterns)
+  if method_of(structure).loss is None or by_image or min(sizes.values()) > FEW:
     return
-  told = _why_not(structure_of(config, dataset), Unkeyed(config, dataset, labeled))
-  if told:
-    seen = ' and '.join(f'{size} {stream}' for stream, size in sizes.items())
+  if structure not in _faults:
+    _faults[structure] = _fault(plan)
+  if fault := _faults[structure]:
+    drawn = ' and '.join(f'{size} {stream}' for stream, size in sizes.items())
     images = 'image' if sum(sizes.values()) == 1 else 'images'
     raise BadSetting(
-      f'{config.method["name"]}: with {seen} {images} a step {told}; make batch.labeled or '
+      f'{structure.method.name}: with {drawn} {images} a step {fault}; make batch.labeled or '
       'batch.unlabeled_ratio larger.'
     )
 
 
-@lru_cache(maxsize=64)
-def _why_not(structure: str, given: Unkeyed) -> str | None:
-  """What is wrong with the batches of a structure, as a part of a sentence, or None."""
-  del structure
-  config, dataset, labeled = given.inputs
-  parts, data = parts_of(config, dataset), arrays_of(dataset, labeled)
-  turns = min(TURNS, parts['unlabeled'] // parts['batch'][1])
-  numbers = numbers_of(config, len(labeled), _untrained_teacher(config, dataset, labeled))
-  together = {**parts, 'batch': [size * turns for size in parts['batch']]}
+def _fault(plan: 'Plan') -> str | None:
+  """What is wrong with the batches of a trial, as a part of a sentence, or None."""
+  config, structure = plan.config, plan.structure
+  data, size = arrays_of(plan.dataset, plan.labeled), structure.batch
+  turns = min(TURNS, structure.data.unlabeled // size.unlabeled)
+  numbers = numbers_of(config, len(plan.labeled), _untrained_teacher(config.teacher, structure.teacher, plan))
+  larger = size._replace(labeled=size.labeled * turns, unlabeled=size.unlabeled * turns)
+  together = replace(structure, batch=larger)
 
   @jax.jit
   def gradients(data, numbers):
-    method, _ = builder(parts)(numbers)
-    policies = batch.policies_of(parts, method.views)
+    method, _ = builder(structure)(numbers)
+    policies = policies_of(structure, method.views)
     key = jax.random.key(0)
-    drawn = batch.drawer(together, streams_of(parts), None)(data, key, 0, numbers['n_labels'])
+    drawn = batch.drawer(together, None)(data, key, 0, numbers['n_labels'])
     views = m.look(method.views, drawn, policies, key)
     small = jax.tree.map(lambda x: x.reshape(turns, len(x) // turns, *x.shape[1:]), views)
 
     def gradient(views):
       params, stats, memory = method.init(key, views)
       state = m.State(key, jnp.int32(config.steps - 1), params, stats, memory, ())
-      return _gradient_by_stream(method, state, views, key, parts['kind'])
+      return _gradient_by_stream(method, state, views, key, structure.data.kind)
 
     return jax.lax.map(gradient, small), gradient(views)
 
@@ -112,15 +112,14 @@ def _gradient_by_stream(method: m.Method, state: m.State, views: Any, key, kind:
   return {stream: optax.tree.norm(grads) + finite for stream, grads in norms.items()}
 
 
-def _untrained_teacher(config: Config, dataset: Dataset, labeled: np.ndarray) -> Any:
+def _untrained_teacher(config: Config | None, structure: Structure | None, plan: 'Plan') -> Any:
   """What a student is given of its teacher (`teaching`), before that has been trained; None without one."""
-  teacher = teacher_of(config)
-  if teacher is None:
+  if config is None or structure is None:
     return None
-  parts = parts_of(teacher, dataset)
-  numbers = numbers_of(teacher, len(labeled), _untrained_teacher(teacher, dataset, labeled))
-  method, tx = builder(parts)(numbers)
-  draw = batch.drawer(parts, streams_of(parts), None)
-  policies = batch.policies_of(parts, method.views)
-  start = lambda data, key: m.init_state(method, tx, policies, key, draw(data, key, 0, len(labeled)))
-  return teaching(jax.jit(start)(arrays_of(dataset, labeled), jax.random.key(1)), numbers)
+  data, count = arrays_of(plan.dataset, plan.labeled), len(plan.labeled)
+  numbers = numbers_of(config, count, _untrained_teacher(config.teacher, structure.teacher, plan))
+  method, tx = builder(structure)(numbers)
+  assert tx is not None
+  draw, policies = batch.drawer(structure, None), policies_of(structure, method.views)
+  start = lambda data, key: m.init_state(method, tx, policies, key, draw(data, key, 0, count))
+  return teaching(jax.jit(start)(data, jax.random.key(1)), numbers)

@@ -14,10 +14,15 @@ from ssl_bench import contract as m
 from ssl_bench import data
 from ssl_bench.config import load
 from ssl_bench.evaluate import privacy
+from ssl_bench.patterns import _private_eligibility as eligibility
+from ssl_bench.patterns import private
+from ssl_bench.plan import make_plan
+from ssl_bench.plan.arrays import arrays_of
+from ssl_bench.plan.numbers import numbers_of
+from ssl_bench.plan.structure import structure_of
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.train import coupled, private, structure
 from ssl_bench.train.program import compile_program
-from ssl_bench.trial.run import check, run_trial
+from ssl_bench.trial.run import run_trial
 from ssl_bench.trial.run_folder import Room
 
 DATASET = data.load('fake')
@@ -43,7 +48,7 @@ def prepared(name):
 
 def estimated(state, views, objective, valid, clip, noise, expected=UNITS):
   marked = {k: {**v, 'valid': valid} if 'label' in v else v for k, v in views.items()}
-  estimate = jax.jit(private.estimator(clip, noise, expected)(objective, has_aux=True))
+  estimate = jax.jit(private.dp_gradient(clip, noise, expected)(objective, has_aux=True))
   return estimate(state.params, state, marked, KEY)
 
 
@@ -96,7 +101,7 @@ def test_the_noise_is_gaussian_of_the_stated_size_and_its_own_in_every_step():
   state = m.State(KEY, jnp.int32(0), {'a': jnp.zeros(3000), 'b': jnp.zeros((40, 50))}, {}, (), ())
   objective = lambda params, state, views, key: (0.0 * params['a'].sum(), m.Aux({}, (), {'loss/none': 0.0}))
   views = {'x': {'image': np.zeros((UNITS, 1), 'float32'), 'valid': np.zeros(UNITS, bool)}}
-  estimate = private.estimator(0.5, 3.0, 10)(objective, has_aux=True)
+  estimate = private.dp_gradient(0.5, 3.0, 10)(objective, has_aux=True)
   _, one = estimate(state.params, state, views, KEY)
   _, other = estimate(state.params, state, views, jax.random.key(1))
   for grads in (one, other):
@@ -167,7 +172,7 @@ def test_a_loss_in_which_images_meet_is_found(loss, meets):
   rng = np.random.default_rng(0)
   one, other = ({'x': {'image': rng.normal(size=(25, 3)).astype('float32')}} for _ in range(2))
   state = m.State(KEY, jnp.int32(0), {'w': jnp.ones(3)}, {}, (), ())
-  assert coupled.is_coupled(toy(loss), state, one, other) == meets
+  assert eligibility.is_coupled(toy(loss), state, one, other) == meets
 
 
 # Whole trials.
@@ -202,12 +207,12 @@ def test_a_private_trial_records_what_it_spent(folder, tmp_path):
 def test_clip_and_noise_compile_nothing_and_change_the_run():
   plain = {'ema': None, 'net__norm': 'none', 'batch': {'labeled': 4, 'unlabeled_ratio': 2}}
   usual = make_config({'name': 'supervised'}, private={}, **plain)
-  program = compile_program(structure.structure_of(usual, DATASET))
-  arrays = jax.device_put(structure.arrays_of(DATASET, POOL))
+  program = compile_program(structure_of(usual, DATASET))
+  arrays = jax.device_put(arrays_of(DATASET, POOL))
 
   def end(**changes):
     config = make_config({'name': 'supervised'}, private=changes, **plain)
-    numbers = jax.device_put(structure.numbers_of(config, 20))
+    numbers = jax.device_put(numbers_of(config, 20))
     carry = program.init(np.uint32(0), arrays, numbers)
     for _ in range(3):
       carry = program.advance(*carry, arrays, numbers)
@@ -236,15 +241,15 @@ def test_clip_and_noise_compile_nothing_and_change_the_run():
 def test_what_cannot_be_private_is_one_sentence(folder, name, words, told):
   config = load(folder / f'{name}.yaml', words)
   with pytest.raises(BadSetting, match=told):
-    coupled.check_private(config, DATASET, POOL)
+    make_plan(config, DATASET)
 
 
 @pytest.mark.slow
 def test_a_method_that_mixes_images_is_refused_and_one_that_does_not_is_not(folder):
   for name in ('supervised', 'fixmatch', 'mean_teacher'):
-    coupled.check_private(load(folder / f'{name}.yaml', ['net.dropout=0.3']), DATASET, POOL)
+    make_plan(load(folder / f'{name}.yaml', ['net.dropout=0.3']), DATASET)
   with pytest.raises(BadSetting, match='mixmatch compares images of a batch with each other'):
-    coupled.check_private(load(folder / 'mixmatch.yaml'), DATASET, POOL)
+    make_plan(load(folder / 'mixmatch.yaml'), DATASET)
 
 
 @pytest.mark.parametrize(
@@ -270,4 +275,4 @@ def test_a_wrong_setting_is_one_sentence(folder, words, told):
 def test_a_trial_without_it_is_as_it_was(folder):
   config = load(folder / 'supervised.yaml', ['private=null'])
   assert 'private' not in json.loads(config.model_dump_json())
-  check(config, DATASET)
+  make_plan(config, DATASET)

@@ -1,0 +1,79 @@
+"""Patterns of training: what varies how any method is trained, such as federated or private training.
+
+A pattern is one file of `ssl_bench/patterns` with a `PATTERN`.  Its name is that of a section of the config;
+nothing else in the project knows it.  A pattern says only where it differs from usual training.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ssl_bench.settings.sections import Section
+from ssl_bench.settings.signature import BadSetting, short, suggest
+
+if TYPE_CHECKING:
+  from ssl_bench.config import Config
+  from ssl_bench.contract import State
+  from ssl_bench.plan import Plan
+  from ssl_bench.plan.structure import Structure
+
+FOLDER = 'ssl_bench.patterns'
+Settings = Any  # an instance of the pattern's own section
+
+
+class Loop(NamedTuple):
+  """A compiled training loop, and what compiling it found."""
+
+  init: Callable[..., Any]  # (seed, data, numbers) -> (state, totals)
+  advance: Callable[..., Any] | None  # (state, totals, data, numbers) -> (state, totals), a dispatch further
+  lowered: Any  # one step, whose operations are counted
+  compiled: Any  # the program that takes the most memory
+  learners: int = 1  # that take the lowered step at once
+  facts: Mapping[str, int] = {}  # what the cost of a record should know
+
+
+def _nothing(*_: Any) -> Mapping[str, Any]:
+  return {}
+
+
+def _usual(*_: Any) -> None:
+  return None
+
+
+class Pattern(NamedTuple):
+  """A pattern of training; every field but the first may be left out.
+
+  `Structure` is what is compiled of a trial, with this pattern's own part in `structure.patterns[name]`;
+  `Plan` is all that is known of a trial before it trains.
+  """
+
+  settings: type[Section]
+  structure: Callable[[Settings], Mapping[str, Any]] = _nothing  # what of its settings is compiled
+  numbers: Callable[[Settings], Mapping[str, float]] = _nothing  # what is traced, as float32 scalars by name
+  stride: Callable[[Settings], int | None] = _usual  # steps of one dispatch, where the pattern decides
+  check_config: Callable[['Config'], None] = _usual  # raises BadSetting for what the config alone shows
+  check: Callable[['Plan'], None] = _usual  # raises BadSetting for what the data show
+  arrays: Callable[['Plan'], Mapping[str, Any]] = _nothing  # further arrays on the device, or others
+  shapes: Callable[['Structure'], Mapping[str, Any]] = _nothing  # their shapes
+  drawer: Callable[..., Callable] | None = None  # (structure, mesh) -> as `batch.drawer`
+  estimator: Callable[..., Callable] | None = None  # (structure, numbers) -> in place of jax.value_and_grad
+  loop: Callable[..., Loop] | None = None  # (structure, mesh) -> in place of one step after the other
+  read: Callable[['State'], 'State'] | None = None  # the state as its method reads it
+  describe: Callable[['Plan'], Mapping[str, Any]] = _nothing  # added to a record's `split`
+  measure: Callable[['Plan'], Mapping[str, Any]] = _nothing  # added to a record's `metrics`
+  cost: Callable[..., Mapping[str, Any]] = _nothing  # (program, segments) -> added to a record's `cost`
+  by_image: bool = False  # whether the loss is taken of single images, however large the batch is
+
+
+def names() -> list[str]:
+  """All patterns, sorted, found without importing any."""
+  folder = importlib.import_module(FOLDER)
+  return sorted(file.name for file in pkgutil.iter_modules(folder.__path__) if file.name[0] != '_')
+
+
+def get(name: str) -> Pattern:
+  """A pattern by its name; raises `BadSetting` where there is none."""
+  if name not in names():
+    raise BadSetting(f'There is no pattern {short(name)}; {suggest(name, names())}')
+  return importlib.import_module(f'{FOLDER}.{name}').PATTERN

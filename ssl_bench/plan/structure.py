@@ -1,0 +1,145 @@
+"""The structure of a trial: everything that is compiled, as one hashable object; nothing that is traced."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+from immutabledict import immutabledict
+
+from ssl_bench import augment, combine, methods, optim
+from ssl_bench.config import Config
+from ssl_bench.contract import pattern
+from ssl_bench.data.arrays import Dataset
+from ssl_bench.settings.signature import settings_of
+
+Frozen = immutabledict[str, Any]  # a tree of settings, lists as tuples
+
+
+class Part(NamedTuple):
+  """A factory by its name, with those of its settings that are compiled."""
+
+  name: str
+  settings: Frozen
+
+
+class DataShape(NamedTuple):
+  """What a compiled program knows of a dataset."""
+
+  kind: str  # 'image' or 'tokens'
+  shape: tuple[int, ...]  # of one image: (height, width, channels)
+  classes: int
+  train: int  # images of the training part
+  unlabeled: int  # images of the unlabeled stream
+  images: int  # images that training may see
+  is_subset: bool  # whether the unlabeled stream leaves some of them out
+  captions: tuple[int, int] | None  # (captions an image, tokens a caption)
+  prompts: tuple[Any, ...] | None  # the classes' names as tokens, where a text net reads them
+
+
+class Batch(NamedTuple):
+  """Images of each stream in a step."""
+
+  labeled: int
+  unlabeled: int
+
+  def size(self, stream: str) -> int:
+    return self.unlabeled if stream == 'unlabeled' else self.labeled
+
+
+@dataclass(frozen=True)
+class Structure:
+  """What is compiled for a trial; trials with equal structures share one program.
+
+  `teacher` is the structure of the trial that is trained first, `patterns` holds what each pattern
+  compiles, and `stride` is the number of steps of one dispatch.
+  """
+
+  method: Part
+  combine: tuple[Part, ...]
+  net: Part
+  text_net: Part | None
+  optimizer: Frozen
+  average: bool  # whether a moving average of the parameters is evaluated
+  batch: Batch
+  policies: immutabledict[str, str]
+  data: DataShape
+  teacher: 'Structure | None'
+  patterns: immutabledict[str, Frozen]
+  stride: int
+
+
+def structure_of(config: Config, dataset: Dataset) -> Structure:
+  """The structure of a config on a dataset, which is under the config's stress already."""
+  settings = settings_of(methods.get(config.method['name']))
+  _, optimizer = optim.split_numbers(config.optimizer)
+  found = {name: freeze(pattern.get(name).structure(own)) for name, own in config.patterns.items()}
+  return Structure(
+    method=part({k: v for k, v in config.method.items() if k == 'name' or not settings[k].is_number}),
+    combine=tuple(split_combinator(text)[1] for text in config.combine),
+    net=part(config.net),
+    text_net=part(config.text_net) if config.text_net else None,
+    optimizer=freeze(optimizer),
+    average=config.ema is not None,
+    batch=Batch(config.batch.labeled, config.batch.unlabeled),
+    policies=immutabledict(
+      {k: augment.resolve(v, dataset.channels, dataset.kind) for k, v in config.augment.items()}
+    ),
+    data=_shape_of(dataset, reads_captions=config.text_net is not None),
+    teacher=structure_of(config.teacher, dataset) if config.teacher else None,
+    patterns=immutabledict(found),
+    stride=stride_of(config),
+  )
+
+
+def _shape_of(dataset: Dataset, reads_captions: bool) -> DataShape:
+  named = reads_captions and dataset.prompts is not None
+  return DataShape(
+    kind=dataset.kind,
+    shape=tuple(dataset.shape),
+    classes=dataset.classes,
+    train=dataset.n_train,
+    unlabeled=dataset.n_unlabeled,
+    images=dataset.n_images,
+    is_subset=dataset.stream is not None,
+    captions=None if dataset.captions is None else dataset.captions.shape[1:],
+    prompts=_frozen(dataset.prompts.tolist()) if named and dataset.prompts is not None else None,
+  )
+
+
+def part(section: Mapping[str, Any]) -> Part:
+  """A named section of a config."""
+  return Part(section['name'], freeze({k: v for k, v in section.items() if k != 'name'}))
+
+
+def freeze(tree: Mapping[str, Any]) -> Frozen:
+  """A tree of settings that can be hashed."""
+  return immutabledict({k: _frozen(v) for k, v in tree.items()})
+
+
+def _frozen(value: Any) -> Any:
+  if isinstance(value, Mapping):
+    return freeze(value)
+  return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
+
+
+def split_combinator(text: str) -> tuple[dict[str, Any], Part]:
+  """A combinator's settings, such as of `'curriculum(5)'`, as (numbers, what is compiled)."""
+  name, settings = combine.parse(text)
+  schema = settings_of(combine.get(name))
+  numbers = {k: v for k, v in settings.items() if schema[k].is_number}
+  return numbers, Part(name, freeze({k: v for k, v in settings.items() if k not in numbers}))
+
+
+def stride_of(config: Config) -> int:
+  """Steps of one dispatch: as a pattern says, or 1 on the CPU, where a loop in a program is slow.
+
+  Elsewhere it is the greatest common divisor of the intervals at which the host looks.
+  """
+  for name, own in config.patterns.items():
+    if stride := pattern.get(name).stride(own):
+      return stride
+  if jax.default_backend() == 'cpu':
+    return 1
+  return math.gcd(config.log_every, config.evaluate.every, config.checkpoint.every, config.steps)

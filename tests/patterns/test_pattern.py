@@ -1,0 +1,92 @@
+"""A pattern of training is one file: a toy is found by its name and works from the config to the record."""
+
+import json
+
+import pytest
+from support.cli import write_configs
+
+from ssl_bench import patterns
+from ssl_bench.config import digest, load, outcome
+from ssl_bench.contract import pattern
+from ssl_bench.settings.signature import BadSetting
+from ssl_bench.trial.run import run_trial
+from ssl_bench.trial.run_folder import Room
+
+PATTERN = '''
+"""Sharpness-aware minimization: the gradient at the worst place near the parameters."""
+
+import jax
+import optax
+from pydantic import Field, StrictFloat
+
+from ssl_bench.contract.pattern import Pattern
+from ssl_bench.settings.sections import Section
+from ssl_bench.settings.signature import BadSetting
+
+
+class Sharpness(Section):
+  """Foret et al. (2021), equation 2."""
+
+  radius: StrictFloat = Field(0.05, ge=0)
+
+
+def check_config(config):
+  if config.method['name'] == 'simclr':
+    raise BadSetting('This toy knows no simclr; leave sharpness out.')
+
+
+def estimator(structure, numbers):
+  def estimate(objective, has_aux=True):
+    gradient = jax.value_and_grad(objective, has_aux=has_aux)
+
+    def at(params, *rest):
+      _, grads = gradient(params, *rest)
+      scale = numbers['radius'] / (optax.tree.norm(grads) + 1e-12)
+      return gradient(jax.tree.map(lambda w, g: w + scale * g, params, grads), *rest)
+
+    return at
+
+  return estimate
+
+
+PATTERN = Pattern(
+  settings=Sharpness,
+  numbers=lambda settings: {'radius': settings.radius},
+  check_config=check_config,
+  estimator=estimator,
+  measure=lambda plan: {'sharpness': {'radius': plan.config.patterns['sharpness'].radius}},
+)
+'''
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+  """Configs beside a package that has the toy pattern."""
+  (tmp_path / 'sharpness.py').write_text(PATTERN)
+  monkeypatch.setattr(patterns, '__path__', [*patterns.__path__, str(tmp_path)])
+  return write_configs(tmp_path / 'configs', 'net: {name: mlp, widths: [8], norm: none}')
+
+
+def test_a_pattern_is_a_section_of_the_config(folder):
+  assert 'sharpness' in pattern.names()
+  plain, config = load(folder / 'supervised.yaml'), load(folder / 'supervised.yaml', ['sharpness.radius=0.1'])
+  assert json.loads(config.model_dump_json())['sharpness'] == {'radius': 0.1}
+  assert 'sharpness' not in json.loads(plain.model_dump_json())
+  assert digest(outcome(plain)) != digest(outcome(config))
+  with pytest.raises(BadSetting, match=r'^sharpness\.radius must be greater than or equal to 0'):
+    load(folder / 'supervised.yaml', ['sharpness.radius=-1'])
+  with pytest.raises(BadSetting, match="no setting 'sharpnes'; did you mean 'sharpness'"):
+    load(folder / 'supervised.yaml', ['sharpnes={}'])
+  with pytest.raises(BadSetting, match='leave sharpness out'):
+    load(folder / 'simclr.yaml', ['sharpness={}'])
+
+
+@pytest.mark.slow
+def test_a_pattern_trains_and_is_measured(folder, tmp_path):
+  """Without a radius it is usual training, bit for bit; with one it is not."""
+  room = Room(tmp_path / 'runs')
+  find = lambda *words: run_trial(load(folder / 'supervised.yaml', words), room)
+  plain, none, some = find(), find('sharpness.radius=0.0'), find('sharpness.radius=0.5')
+  assert some['status'] == 'done', some['error']
+  assert plain['curve'] == none['curve'] != some['curve']
+  assert some['metrics']['sharpness'] == {'radius': 0.5} and 'sharpness' not in plain['metrics']
