@@ -13,7 +13,7 @@ VERSION = 1
 
 
 def class_aware_sampling(
-  method: Method, classes, examples, *, power: Annotated[float, UNIT] = 0.333
+  method: Method, classes: int, examples: int, *, power: Annotated[float, UNIT] = 0.333
 ) -> Method:
   """Wei et al., "CReST: A Class-Rebalancing Self-Training Framework …" (2021), its sampling of pseudo-labels.
 

@@ -13,9 +13,9 @@ VERSION = 1
 
 def curriculum(
   method: Method,
-  examples,
-  held,
-  steps,
+  examples: int,
+  held: float,
+  steps: float,
   *,
   stages: Annotated[int, POSITIVE] = 5,
   ramp: Annotated[float, Range(0, 1, above=True)] = 1.0,

@@ -15,7 +15,7 @@ FLOOR = 1e-6  # added to both marginals (ReMixMatch's code and CReST's)
 
 def distribution_alignment(
   method: Method,
-  classes,
+  classes: int,
   *,
   decay: Annotated[float, UNIT] = 0.999,
   target: Literal['labeled', 'uniform'] = 'labeled',
@@ -28,7 +28,7 @@ def distribution_alignment(
   the start, and read as they were before the step.
 
   Args:
-    decay: of both averages, lower at the start, see `method.warm` (USB: 0.999).
+    decay: of both averages, lower at the start, see `contract.warm` (USB: 0.999).
     target: p(y): that of the labeled images that the method sees, or uniform.
 
   Evaluated: what the method evaluates.

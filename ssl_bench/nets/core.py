@@ -246,8 +246,8 @@ def decoder(
   return from_linen(module(tuple(shape), width, norm))
 
 
-def patch_grid(encoder: Net, shape: tuple[int, ...], where: str) -> tuple[int, int]:
-  """Rows and columns of the patches that `encoder` cuts an image of `shape` (H, W, C) into.
+def patch_grid(encoder: Net, shape: tuple[int, ...], where: str) -> tuple[int, int, int]:
+  """Rows, columns and side (in pixels) of the patches that `encoder` cuts an image of `shape` [H, W, C] into.
 
   Raises `BadSetting` in the name of `where` for an encoder without patches, or whose patches do not fit.
   """
@@ -257,7 +257,7 @@ def patch_grid(encoder: Net, shape: tuple[int, ...], where: str) -> tuple[int, i
   if shape[:2] != (rows * encoder.patch, columns * encoder.patch):
     size = f'{shape[0]}x{shape[1]}'
     raise BadSetting(f'{where}: net.patch {encoder.patch} must divide the image size {size}; change it.')
-  return rows, columns
+  return rows, columns, encoder.patch
 
 
 def patch_decoder(
@@ -281,17 +281,19 @@ def patch_decoder(
   return from_linen(Decoder(*grid, out, dim, depth, heads, jnp.dtype(dtype)))
 
 
-def read(model: Net, weights: Callable | None = None, *, head: str | None = 'head') -> dict[str, Any]:
-  """How a method with an `encoder` in a chain is evaluated: its `encode` and, with a head, its `predict`.
+def output(model: Net, part: str, weights: Callable[..., Any] | None = None) -> Callable[..., jax.Array]:
+  """How a chain is evaluated: the function (state, images) -> the output of one of its parts.
+
+  A method's `encode` is `net.output(model, 'encoder')`, its `predict` `net.output(model, 'head')`.
 
   Args:
-    model: a chain with parts named 'encoder' and, unless `head` is None, `head`.
-    weights: state -> (params, stats) to evaluate; the state's own by default.
-    head: the name of the classifier among the parts, or None where there is none.
+    model: a chain.
+    part: the name of the net in the chain whose output is returned.
+    weights: state -> (params, stats) to evaluate, such as a teacher's; the state's own by default.
   """
   weights = weights or (lambda state: (state.params, state.stats))
 
-  def part(name):
-    return lambda state, images: model.apply(*weights(state), images, train=False)[0][name]
+  def look(state: Any, images: jax.Array) -> jax.Array:
+    return model.apply(*weights(state), images, train=False)[0][part]
 
-  return {'encode': part('encoder')} | ({'predict': part(head)} if head else {})
+  return look

@@ -1,4 +1,4 @@
-"""Supervised learning: the labeled images and nothing else, the row that every other is set beside."""
+"""Supervised learning: cross-entropy on the labeled images only, the baseline of all other methods."""
 
 import jax.numpy as jnp
 
@@ -9,7 +9,7 @@ from ssl_bench.nets import core as net
 VERSION = 1
 
 
-def supervised(encoder, classes, *, strong: bool = False) -> Method:
+def supervised(encoder: net.Net, classes: int, *, strong: bool = False) -> Method:
   """Cross-entropy on the labeled images.
 
   Objective: the mean of H(y, p(w(x))); with `strong`, the mean over w(x) and s(x) alike.
@@ -36,4 +36,4 @@ def supervised(encoder, classes, *, strong: bool = False) -> Method:
     accuracy = (out['head'].argmax(-1) == labels).mean()
     return value, Aux(stats, (), {'loss/supervised': value, 'labeled_accuracy': accuracy})
 
-  return Method(views, init, loss, **net.read(model))
+  return Method(views, init, loss, encode=net.output(model, 'encoder'), predict=net.output(model, 'head'))

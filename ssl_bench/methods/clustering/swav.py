@@ -1,12 +1,14 @@
-"""SwAV: from any crop, say to which prototype a large one belongs, where all prototypes are used alike."""
+"""SwAV: from any crop, predict the prototypes of a global one; a batch uses all prototypes equally."""
 
 from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 
-from ssl_bench.contract import Aux, Method, by_size, multi_crop
+from ssl_bench.contract import Aux, Method
 from ssl_bench.losses import cross_views, entropy, normalize, sinkhorn
+from ssl_bench.methods._multi_crop import by_size, multi_crop
+from ssl_bench.methods._queue import push
 from ssl_bench.nets import core as net
 from ssl_bench.settings.signature import POSITIVE, UNIT, Range
 
@@ -14,8 +16,8 @@ VERSION = 1
 
 
 def swav(
-  encoder,
-  steps,
+  encoder: net.Net,
+  steps: float,
   *,
   temperature: Annotated[float, POSITIVE] = 0.1,
   epsilon: Annotated[float, POSITIVE] = 0.05,
@@ -70,20 +72,19 @@ def swav(
     seen, stats = model.apply(state.params, state.stats, *by_size(views), train=True, key=key)
     z = normalize(seen['projector']).reshape(-1, n, out)
     compare = lambda z, rows: jnp.matmul(z, rows, precision='highest')
-    bank, rows_held = jax.lax.stop_gradient((z[:2], rows))
-    if queue:
-      bank = jnp.concatenate([bank, state.memory['queue']], 1)
-    filled = (bank != 0).any(-1) & (state.step >= queue_start * steps)
-    valid = filled | (jnp.arange(n + queue) < n)
+    held, rows_held = jax.lax.stop_gradient((z[:2], rows))
+    bank = jnp.concatenate([held, state.memory['queue']], 1) if queue else held
+    filled = (bank != 0).any(-1) & (state.step.astype('float32') >= queue_start * steps)
+    valid = filled | (jnp.arange(n + queue) < n)[None]
     assign = lambda scores, valid: sinkhorn(scores, epsilon, iterations, valid)[:n]
     codes = jax.vmap(assign)(compare(bank, rows_held), valid)
     value = cross_views(compare(z, rows) / temperature, codes)
     told = {'code_entropy': entropy(codes).mean(), 'prototypes_used': jnp.exp(entropy(codes.mean((0, 1))))}
-    memory = {'queue': bank[:, :queue]} if queue else {}
+    memory = {'queue': push(state.memory['queue'], held, axis=1)} if queue else {}
     return value, Aux(stats, memory, {'loss/swapped': value, **told})
 
   def update(state):
     rows = normalize(state.params['prototypes'])
     return state._replace(params={**state.params, 'prototypes': rows})
 
-  return Method(multi_crop(crops), init, loss, update=update, **net.read(model, head=None))
+  return Method(multi_crop(crops), init, loss, encode=net.output(model, 'encoder'), update=update)

@@ -1,4 +1,4 @@
-"""SimCLR: two views of an image should find each other among all others of the batch."""
+"""SimCLR: match the two views of an image among all other views of the batch."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ VERSION = 1
 
 
 def simclr(
-  encoder,
+  encoder: net.Net,
   *,
   temperature: Annotated[float, POSITIVE] = 0.5,
   hidden: Annotated[int, POSITIVE] = 512,
@@ -48,4 +48,4 @@ def simclr(
     return value, Aux(stats, (), {'loss/contrastive': value})
 
   views = {'a': View('unlabeled', 'strong'), 'b': View('unlabeled', 'strong')}
-  return Method(views, init, loss, **net.read(model, head=None))
+  return Method(views, init, loss, encode=net.output(model, 'encoder'))

@@ -1,4 +1,4 @@
-"""Barlow Twins: the cross-correlation between the projections of two views should be the identity."""
+"""Barlow Twins: the cross-correlation of the projections of two views should be the identity matrix."""
 
 from typing import Annotated
 
@@ -14,7 +14,7 @@ VERSION = 1
 
 
 def barlow_twins(
-  encoder,
+  encoder: net.Net,
   *,
   redundancy: Annotated[float, Range(0)] = 0.0051,
   layers: Annotated[int, POSITIVE] = 3,
@@ -57,4 +57,4 @@ def barlow_twins(
     return invariance + decorrelation, Aux(stats, (), metrics)
 
   views = {'a': View('unlabeled', 'strong'), 'b': View('unlabeled', 'strong')}
-  return Method(views, init, loss, **net.read(model, head=None))
+  return Method(views, init, loss, encode=net.output(model, 'encoder'))

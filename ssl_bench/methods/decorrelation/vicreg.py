@@ -1,4 +1,4 @@
-"""VICReg: two views agree, every dimension keeps its variance, and no two dimensions vary together."""
+"""VICReg: two views should agree, each dimension keep its variance, and no two dimensions be correlated."""
 
 from typing import Annotated
 
@@ -14,7 +14,7 @@ VERSION = 1
 
 
 def vicreg(
-  encoder,
+  encoder: net.Net,
   *,
   invariance: Annotated[float, Range(0)] = 25.0,
   variance: Annotated[float, Range(0)] = 25.0,
@@ -52,7 +52,7 @@ def vicreg(
 
   def spread(z):
     """v and c of projections [batch, D]."""
-    z = z - z.mean(0)
+    z = z - z.mean(0, keepdims=True)
     cov = jnp.matmul(z.T, z, precision='highest') / (len(z) - 1)
     deviation = jnp.sqrt(jnp.square(z).sum(0) / (len(z) - 1) + 1e-4)
     return jax.nn.relu(1 - deviation).mean(), jnp.square(off_diagonal(cov)).sum() / out
@@ -71,4 +71,4 @@ def vicreg(
     return sum(terms.values()), Aux(stats, (), terms)
 
   views = {'a': View('unlabeled', 'strong'), 'b': View('unlabeled', 'strong')}
-  return Method(views, init, loss, **net.read(model, head=None))
+  return Method(views, init, loss, encode=net.output(model, 'encoder'))

@@ -1,4 +1,4 @@
-"""Reconstruction: one encoder that tells the class of an image and can also draw it again."""
+"""Reconstruction: one encoder is trained for a classifier and for a decoder of its images at once."""
 
 from typing import Annotated
 
@@ -14,9 +14,9 @@ VERSION = 1
 
 
 def reconstruction(
-  encoder,
-  classes,
-  shape,
+  encoder: net.Net,
+  classes: int,
+  shape: tuple[int, ...],
   *,
   weight: Annotated[float, Range(0)] = 1.0,
   noise: Annotated[float, Range(0)] = 0.0,
@@ -70,7 +70,9 @@ def reconstruction(
     return sum(terms.values()), Aux({**state.stats, **stats}, (), terms)
 
   views = {'labeled': View('labeled', 'weak'), 'unlabeled': View('unlabeled', 'weak')}
-  return Method(views, init, loss, **net.read(model), pixels=True)
+  return Method(
+    views, init, loss, encode=net.output(model, 'encoder'), predict=net.output(model, 'head'), pixels=True
+  )
 
 
 def draw(key, views):

@@ -1,4 +1,4 @@
-"""SSL-GAN: a classifier also tells real images from those of a generator that imitates its features."""
+"""SSL-GAN: the classifier is also a discriminator; the generator matches its features of real images."""
 
 from typing import Annotated
 
@@ -14,9 +14,9 @@ VERSION = 1
 
 
 def ssl_gan(
-  encoder,
-  classes,
-  shape,
+  encoder: net.Net,
+  classes: int,
+  shape: tuple[int, ...],
   *,
   weight: Annotated[float, Range(0)] = 1.0,
   latent: Annotated[int, POSITIVE] = 100,
@@ -87,7 +87,9 @@ def ssl_gan(
     return sum(terms.values()), Aux({**stats, 'generator': moved}, (), terms | told)
 
   views = {'labeled': View('labeled', 'weak'), 'unlabeled': View('unlabeled', 'weak')}
-  return Method(views, init, loss, **net.read(model), pixels=True)
+  return Method(
+    views, init, loss, encode=net.output(model, 'encoder'), predict=net.output(model, 'head'), pixels=True
+  )
 
 
 def draw(key, views, *, latent):

@@ -1,4 +1,4 @@
-"""VAE (M1): what a probabilistic model of the images keeps of them is their features."""
+"""VAE (M1): a variational autoencoder learns without labels; its latent means are the features."""
 
 from typing import Annotated
 
@@ -14,8 +14,8 @@ VERSION = 1
 
 
 def vae_m1(
-  encoder,
-  shape,
+  encoder: net.Net,
+  shape: tuple[int, ...],
   *,
   trials: Annotated[float, POSITIVE] = 1.0,
   latent: Annotated[int, POSITIVE] = 50,
@@ -71,7 +71,7 @@ def vae_m1(
   def encode(state, images):
     return model.apply(state.params, state.stats, images, train=False)[0]['posterior'][:, :latent]
 
-  return Method({'unlabeled': View('unlabeled', 'weak')}, init, loss, encode, pixels=True)
+  return Method({'unlabeled': View('unlabeled', 'weak')}, init, loss, encode=encode, pixels=True)
 
 
 def draw(key, views, *, latent):

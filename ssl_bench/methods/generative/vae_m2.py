@@ -1,11 +1,11 @@
-"""M2: a probabilistic model of images and labels, in which a label that is not known is one more unknown."""
+"""VAE (M2): a generative model of images and labels, for which a missing label is a latent variable."""
 
 from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 
-from ssl_bench.contract import Aux, Method, PseudoLabels, View
+from ssl_bench.contract import Aux, Method, View, use_all
 from ssl_bench.losses import bernoulli, cross_entropy, gaussian_divergence
 from ssl_bench.nets import core as net
 from ssl_bench.settings.signature import POSITIVE, Range
@@ -14,9 +14,9 @@ VERSION = 1
 
 
 def vae_m2(
-  encoder,
-  classes,
-  shape,
+  encoder: net.Net,
+  classes: int,
+  shape: tuple[int, ...],
   *,
   weight: Annotated[float, Range(0)] = 0.1,
   labeled: Annotated[float, Range(0)] = 1.0,
@@ -88,11 +88,13 @@ def vae_m2(
       'loss/labeled': labeled * known.mean(),
       'loss/unlabeled': (q * (each + log_q)).sum(-1).mean(),
     }
-    pseudo = PseudoLabels(views['unlabeled']['index'], q.argmax(-1), q.max(-1), jnp.ones(len(q)))
+    pseudo = use_all(views['unlabeled']['index'], q)
     return sum(metrics.values()), Aux({**state.stats, **stats}, (), metrics, pseudo)
 
   views = {'labeled': View('labeled', 'weak'), 'unlabeled': View('unlabeled', 'weak')}
-  return Method(views, init, loss, **net.read(model), pixels=True)
+  return Method(
+    views, init, loss, encode=net.output(model, 'encoder'), predict=net.output(model, 'head'), pixels=True
+  )
 
 
 def draw(key, views, *, latent):

@@ -1,4 +1,4 @@
-"""What methods on a fixed graph share: the graph of all images, beliefs on it, and those of new images."""
+"""What the methods on a fixed graph share: the graph, the beliefs on it, and the classes of new images."""
 
 from collections.abc import Callable
 

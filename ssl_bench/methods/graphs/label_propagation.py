@@ -1,4 +1,4 @@
-"""Label propagation: labels are clamped, and flow through a graph of all images until nothing changes."""
+"""Label propagation: labels spread over a graph of all images until nothing changes; given labels stay."""
 
 from typing import Annotated
 
@@ -11,9 +11,9 @@ VERSION = 1
 
 
 def label_propagation(
-  classes,
-  examples,
-  shape,
+  classes: int,
+  examples: int,
+  shape: tuple[int, ...],
   teacher: Teacher | None = None,
   *,
   neighbors: Annotated[int, Range(1)] = 7,

@@ -1,4 +1,4 @@
-"""Label spreading: labels flow to neighbors; alpha=0.99 is for balanced labels, 0.9 or less for others."""
+"""Label spreading: labels diffuse over a graph of all images, where neighbors may outvote a given label."""
 
 from typing import Annotated
 
@@ -13,9 +13,9 @@ VERSION = 1
 
 
 def label_spreading(
-  classes,
-  examples,
-  shape,
+  classes: int,
+  examples: int,
+  shape: tuple[int, ...],
   teacher: Teacher | None = None,
   *,
   alpha: Annotated[float, Range(0, 1, below=True)] = 0.99,

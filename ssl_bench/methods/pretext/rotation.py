@@ -1,4 +1,4 @@
-"""Rotation: turn an image by quarters, and tell by how many."""
+"""Rotation: turn an image by 0, 90, 180 or 270 degrees, and predict by which."""
 
 import jax.numpy as jnp
 
@@ -11,7 +11,7 @@ VERSION = 1
 TURNS = 4  # by 0, 90, 180 and 270 degrees, counterclockwise
 
 
-def rotation(encoder, shape) -> Method:
+def rotation(encoder: net.Net, shape: tuple[int, ...]) -> Method:
   """Gidaris et al., "Unsupervised Representation Learning by Predicting Image Rotations" (2018).
 
   Objective: the mean of H(k, p(x turned k times)) over images and k = 0, 1, 2, 3, where x is a weak view.
@@ -43,4 +43,6 @@ def rotation(encoder, shape) -> Method:
     accuracy = (out['head'].argmax(-1) == turns).mean()
     return value, Aux(stats, (), {'loss/rotation': value, 'rotation_accuracy': accuracy})
 
-  return Method({'image': View('unlabeled', 'weak')}, init, loss, **net.read(model, head=None), pixels=True)
+  return Method(
+    {'image': View('unlabeled', 'weak')}, init, loss, encode=net.output(model, 'encoder'), pixels=True
+  )

@@ -1,12 +1,15 @@
-"""DINO: from any crop, say what a slower copy of yourself says of a large one, centered and sharpened."""
+"""DINO: from any crop, predict a teacher's centered and sharpened scores of a global one."""
 
 from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 
-from ssl_bench.contract import Aux, Method, by_size, moving_average, multi_crop
+from ssl_bench.contract import Aux, Method, moving_average
 from ssl_bench.losses import cross_views, entropy, normalize
+from ssl_bench.methods._multi_crop import by_size, multi_crop
+from ssl_bench.methods._schedules import cosine_to_one, linear_ramp
+from ssl_bench.methods._target import follow
 from ssl_bench.nets import core as net
 from ssl_bench.settings.signature import POSITIVE, UNIT, Range
 
@@ -14,8 +17,8 @@ VERSION = 1
 
 
 def dino(
-  encoder,
-  steps,
+  encoder: net.Net,
+  steps: float,
   *,
   temperature: Annotated[float, POSITIVE] = 0.1,
   teacher_temperature: Annotated[float, POSITIVE] = 0.04,
@@ -82,10 +85,10 @@ def dino(
     student, stats = score(state.params, state.stats, by_size(views), keys[0])
     params, moments = state.memory['teacher']
     taught, moments = score(params, moments, by_size(views)[:1], keys[1])
-    part = state.step / jnp.maximum(warmup * steps, 1e-6)
-    sharp = first_temperature + (teacher_temperature - first_temperature) * jnp.minimum(part, 1)
+    rise = linear_ramp(state.step, jnp.maximum(warmup * steps, 1e-6))
+    sharp = first_temperature + (teacher_temperature - first_temperature) * rise
     sharp = jnp.where(warmup > 0, sharp, teacher_temperature)
-    target = jax.nn.softmax((taught - state.memory['center']) / sharp)
+    target = jax.nn.softmax((taught - state.memory['center'][None]) / sharp)
     value = cross_views(student.reshape(shape) / temperature, target.reshape(shape))
     center = moving_average(state.memory['center'], taught.mean(0), center_decay)
     told = {'teacher_entropy': entropy(target).mean(), 'outputs_used': jnp.exp(entropy(target.mean(0)))}
@@ -93,11 +96,7 @@ def dino(
     return value, Aux(stats, memory, {'loss/distillation': value, **told})
 
   def update(state):
-    part = jnp.minimum((state.step - 1) / steps, 1)
-    decay = 1 - (1 - ema_decay) * (jnp.cos(jnp.pi * part) + 1) / 2
-    params, moments = state.memory['teacher']
-    teacher = moving_average(params, state.params, decay), moments
-    return state._replace(memory={**state.memory, 'teacher': teacher})
+    return follow(state, 'teacher', cosine_to_one(ema_decay, state.step - 1, steps))
 
-  read = net.read(model, lambda state: state.memory['teacher'], head=None)
-  return Method(multi_crop(crops), init, loss, update=update, **read)
+  encode = net.output(model, 'encoder', lambda state: state.memory['teacher'])
+  return Method(multi_crop(crops), init, loss, encode=encode, update=update)

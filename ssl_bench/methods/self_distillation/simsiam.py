@@ -1,4 +1,4 @@
-"""SimSiam: predict the other view's projection, held constant; no negatives, no slower copy."""
+"""SimSiam: predict the projection of the other view, held constant; no negatives, no target network."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ VERSION = 1
 
 
 def simsiam(
-  encoder,
+  encoder: net.Net,
   *,
   layers: Annotated[int, POSITIVE] = 2,
   out: Annotated[int, POSITIVE] = 512,
@@ -57,4 +57,4 @@ def simsiam(
     return value, Aux(stats, (), {'loss/prediction': value})
 
   views = {'a': View('unlabeled', 'strong'), 'b': View('unlabeled', 'strong')}
-  return Method(views, init, loss, **net.read(model, head=None))
+  return Method(views, init, loss, encode=net.output(model, 'encoder'))

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from ssl_bench.contract import Aux, Method, View
+from ssl_bench.contract import Aux, Method, Teacher, View
 from ssl_bench.losses import cross_entropy
 from ssl_bench.nets import core as net
 from ssl_bench.settings.signature import BadSetting
@@ -11,7 +11,7 @@ from ssl_bench.settings.signature import BadSetting
 VERSION = 1
 
 
-def fine_tune(encoder, classes, teacher, *, strong: bool = False) -> Method:
+def fine_tune(encoder: net.Net, classes: int, teacher: Teacher, *, strong: bool = False) -> Method:
   """Chen et al., "Big Self-Supervised Models are Strong Semi-Supervised Learners" (2020), the second of its
   three steps: pretraining without labels, fine-tuning on the few there are, distillation.
 
@@ -46,4 +46,4 @@ def fine_tune(encoder, classes, teacher, *, strong: bool = False) -> Method:
     value = cross_entropy(out['head'], labels).mean()
     return value, Aux(stats, (), {'loss/supervised': value})
 
-  return Method(views, init, loss, **net.read(model))
+  return Method(views, init, loss, encode=net.output(model, 'encoder'), predict=net.output(model, 'head'))
