@@ -42,7 +42,8 @@ def curriculum(
   """
 
   def guide(own, state):
-    stage = jnp.minimum(jnp.floor(state.step * (stages + 1) / (ramp * steps)), stages)
+    risen = (state.step * (stages + 1)).astype('float32') / (ramp * steps)
+    stage = jnp.minimum(jnp.floor(risen), stages)
     left_out = examples - jnp.round(stage / stages * held).astype('int32')
     ranked = jnp.append(jnp.sort(own['confidence']), jnp.inf)
     return {'keep': own['confidence'] >= ranked[left_out]}

@@ -26,7 +26,7 @@ def believe(logits: jax.Array, view: Mapping[str, Any]) -> Belief:
   """
   logits = jax.lax.stop_gradient(logits)
   probs = jax.nn.softmax(logits)
-  corrected = jax.nn.softmax(logits + view['log_prior']) if 'log_prior' in view else probs
+  corrected = jax.nn.softmax(logits + view['log_prior'][None]) if 'log_prior' in view else probs
   return Belief(corrected.argmax(-1), corrected.max(-1), view.get('keep', True), probs)
 
 

@@ -11,7 +11,7 @@ import itertools
 import math
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ from golden._layers import PLACES
 from ssl_bench import combine, data, methods, parallel
 from ssl_bench import config as configs
 from ssl_bench.config import Config
-from ssl_bench.contract import Method, State, Teacher, View
+from ssl_bench.contract import Method, State, Teacher, View, init_state, make_refresh, make_step
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.nets import core as net
 from ssl_bench.nets.core import PAD, Net
@@ -35,6 +35,7 @@ from ssl_bench.train.batch import scale
 from ssl_bench.train.program import Program, compile_program
 from ssl_bench.train.structure import (
   NO_NUMBERS,
+  abstract,
   arrays_of,
   builder,
   numbers_of,
@@ -128,6 +129,52 @@ def combined_lab(method: str, *combinators: str) -> Lab:
   program = compile_program(structure_of(config, dataset))
   data_here, numbers = arrays_on_device(dataset), numbers_on_device(config)
   return Lab(method, golden_of(method), config, dataset, program, data_here, numbers)
+
+
+class Traced(NamedTuple):
+  """The functions of a method, its numbers traced as in its program, and shapes to trace them with."""
+
+  method: Method  # as it is without its numbers
+  init: Callable[..., State]  # (seed, batch, numbers) -> state
+  step: Callable[..., Any]  # (state, batch, numbers) -> (state, log)
+  refresh: Callable[..., State]  # (state, data, numbers) -> state
+  look: Callable[..., Any]  # (state, images, numbers) -> (features, logits or None)
+  batch: Any
+  data: Any  # what `refresh` is given
+  images: Any  # float32 [4, H, W, C] in [-1, 1], or int32 [4, L, 1, 1]
+  numbers: Any
+
+
+def trace(name: str, *combinators: str) -> Traced:
+  """A method under its combinators and an average, on the tiny network; nothing is compiled."""
+  golden = golden_of(name)
+  own = {'name': name, **golden.SETTINGS}
+  config = make_config(own, combine=list(combinators), **getattr(golden, 'CHANGES', {}))
+  dataset = data.load(config.dataset)
+  parts = {**parts_of(config, dataset), 'average': True}
+  build, numbers = builder(parts), abstract(parts, None)[1]
+  augment = dict.fromkeys(('weak', 'strong', 'other', 'local'), noisy(dataset.kind))
+  places, some = np.arange(20, dtype='int32'), dataset.train_images[:20]
+  labeled = {'image': some, 'index': places, 'label': places % CLASSES, 'valid': places < 18}
+
+  def init(seed, batch, numbers):
+    return init_state(*build(numbers), augment, jax.random.key(seed), batch)
+
+  def look(state, images, numbers):
+    method, _ = build(numbers)
+    return method.encode(state, images), method.predict and method.predict(state, images)
+
+  return Traced(
+    build(NO_NUMBERS)[0],
+    init,
+    lambda state, batch, numbers: make_step(*build(numbers), augment)(state, batch),
+    lambda state, data, numbers: make_refresh(*build(numbers))(state, data),
+    look,
+    batch_of(dataset),
+    {'labeled': labeled, 'unlabeled': {'image': dataset.stream_images()}},
+    scale(dataset.test_images[:4], dataset.kind),
+    numbers,
+  )
 
 
 class Run(NamedTuple):
