@@ -1,4 +1,4 @@
-"""Distribution alignment: over many images, guesses should be spread over the classes as labels are."""
+"""Distribution alignment: make the mean pseudo-label match the class distribution of the labels."""
 
 from typing import Annotated, Literal
 
@@ -22,7 +22,7 @@ def distribution_alignment(
 ) -> Method:
   """Berthelot et al., "ReMixMatch: … with Distribution Alignment and …" (2020), section 3.2.
 
-  A pseudo-label is made from normalize(q · p(y) / p̃(y)) in place of q, the belief on an unlabeled image.
+  Pseudo-labels are made from normalize(q · p(y) / p̃(y)) in place of q, the prediction on an unlabeled image.
 
   Memory: p̃, the moving average of the mean of q over a batch, and p(y), that of the labels; both uniform at
   the start, and read as they were before the step.

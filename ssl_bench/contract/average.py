@@ -1,4 +1,4 @@
-"""Moving averages: of any pytree, and of a method's parameters where it is evaluated by their average."""
+"""Exponential moving averages: of a pytree, and of a method's parameters for its evaluation."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,7 +20,8 @@ def moving_average(old: Any, new: Any, decay: Any) -> Any:
 def warm(decay: Any, step: jax.Array) -> jax.Array:
   """The decay of a moving average after `step` updates: min(decay, (1 + step) / (10 + step)).
 
-  So a short run's average is not mostly its initialization (TensorFlow's ExponentialMovingAverage).
+  It starts low, so that a short run's average is not dominated by its initialization (TensorFlow's
+  ExponentialMovingAverage).
   """
   t = step.astype('float32')
   return jnp.minimum(decay, (1 + t) / (10 + t))
@@ -29,8 +30,8 @@ def warm(decay: Any, step: jax.Array) -> jax.Array:
 def with_ema(method: Method, *, decay: Any) -> Method:
   """The same method, evaluated with the exponential moving average of its parameters.
 
-  The decay starts low (`warm`), and again, from the new parameters, where `refresh` replaces them.
-  Parameters are averaged; BatchNorm's moments are the raw model's, as in FixMatch's code.
+  The decay starts low (`warm`).  Where `refresh` replaces the parameters, the average starts anew from them.
+  Only parameters are averaged; BatchNorm's moments are the raw network's, as in FixMatch's code.
   """
 
   sample = method.sample
@@ -88,5 +89,5 @@ def with_ema(method: Method, *, decay: Any) -> Method:
 
 
 def without_average(state: State) -> State:
-  """A state of `with_ema` as if its average were the raw parameters: evaluate this to see those."""
+  """A state of `with_ema` with the raw parameters in place of the average, so that these are evaluated."""
   return state._replace(memory={**state.memory, 'ema': state.params})

@@ -1,4 +1,4 @@
-"""A network is a pair of pure functions; this file and `nets/` are all that knows of Flax.
+"""`Net`: a network as two pure functions.  Only the modules of this folder import Flax.
 
 Batch statistics are those of the whole batch: under `jit` over a mesh with Auto axes and a sharded batch
 they are global, with no axis name and no collective written here.

@@ -7,7 +7,7 @@ VERSION = 1
 
 
 def random_weights(encoder: net.Net) -> Method:
-  """Nothing is learned: what a probe finds in a network's features before any training.
+  """Nothing is learned: a probe reads the features of the network before any training.
 
   Saxe et al., "On Random Weights and Unsupervised Feature Learning" (2011): an architecture alone can give
   good features, so a pretraining is to be compared with the same network under random weights.

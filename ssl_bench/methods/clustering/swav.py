@@ -32,8 +32,9 @@ def swav(
   """Caron et al., "Unsupervised Learning of Visual Features by Contrasting Cluster Assignments" (2020).
 
   Objective: −Σ_k q_k log softmax(C z' / τ)_k, the mean over images and over all pairs of a global view, whose
-  code is q, and another view, global or local, whose projection of unit length is z'.  Codes of a batch are
-  held constant: exp(C z / ε), made to use all prototypes alike by Sinkhorn and Knopp's iterations.
+  code is q, and another view, global or local, whose projection of unit length is z'.  The codes of a batch
+  are held constant: they are exp(C z / ε), normalized by Sinkhorn and Knopp's iterations to use all
+  prototypes equally.
 
   Args (numbers are those of the authors' code):
     temperature: τ (0.1).
@@ -52,10 +53,10 @@ def swav(
   the gradient is that in C itself.
   BatchNorm: in the encoder a pass for each size of crops, in the projector all crops together, as in the
   authors' code.
-  Prototypes stand still at first: `groups: {prototypes: {schedule: "cosine(7/16, frozen=0.01)"}}` in the
-  optimizer's section (the authors' code: the first epoch, of batches of 4,096 or of 256).  The second global
-  view is the policy `other`: for the paper, whose views are alike, leave it out.
-  Collapsed where `code_entropy` and the loss are ln K: one projection for all, which equal codes fit.
+  To freeze the prototypes at first, as the authors do for the first epoch, write `groups: {prototypes:
+  {schedule: "cosine(7/16, frozen=0.01)"}}` in the optimizer's section.  The second global view is the policy
+  `other`: leave it out to have both views alike, as in the paper.
+  It has collapsed where `code_entropy` and the loss equal ln K: all images have one projection and one code.
   Deviations: the queue fills from the first step and those of its rows that are filled count from
   `queue_start` on, where the authors' code begins to fill it then and uses it once it is full; the default
   widths are for small nets.

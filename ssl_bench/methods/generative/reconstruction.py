@@ -26,8 +26,8 @@ def reconstruction(
   """Ranzato and Szummer, "Semi-supervised Learning of Compact Document Representations with Deep Networks"
   (2008).
 
-  Theirs is the idea to train one encoder on both tasks at once; here it is end to end, as in the ladder
-  networks of Rasmus et al. (2015) without their connections between encoder and decoder.
+  They train one encoder on both tasks at once.  Here it is trained end to end, as in the ladder networks of
+  Rasmus et al. (2015), but without their connections between encoder and decoder.
 
   Objective: mean H(y, p(w(x))) + weight · mean (w(u) − d(f(w(u) + noise · n)))², the mean over images and
   pixels, for the encoder's features f, the decoder d and n normal.

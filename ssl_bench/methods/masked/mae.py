@@ -33,7 +33,7 @@ def mae(
   code has it).  Visible patches are not in the loss.
 
   Args:
-    masking: the part of an image's patches that is masked, rounded to whole patches (section 4.1: 0.75).
+    masking: the share of an image's patches that is masked, rounded to whole patches (section 4.1: 0.75).
     normalized: whether the targets are normalized patch by patch (section 4.1: better for representations).
     dim: size of the decoder's tokens, a multiple of `heads` and of 4 (section 4.1: 512).
     depth: the decoder's blocks (section 4.1: 8).

@@ -28,8 +28,8 @@ def mixmatch(
 ) -> Method:
   """Berthelot et al., "MixMatch: A Holistic Approach to Semi-Supervised Learning" (2019).
 
-  The guess for an image is the sharpened mean of the predictions on two weak views,
-  q ∝ ((p(a) + p(b)) / 2)^(1/T), held constant, and is the label of both (eq. 6 and 7).  Row i of labeled
+  The label of both weak views of an image is the sharpened mean of the predictions on them,
+  q ∝ ((p(a) + p(b)) / 2)^(1/T), held constant (eq. 6 and 7).  Row i of labeled
   images and views together is mixed with row π(i), images and labels alike, π a permutation of all rows:
   λ · i + (1 − λ) · π(i) with λ = max(l, 1 − l) and l ~ Beta(α, α), one for each row (eq. 8 to 11).
 

@@ -57,9 +57,9 @@ def dino(
   with weights of unit length and no bias: its gain stays 1 (`norm_last_layer` in the authors' code).
   BatchNorm: in the encoder a pass for each size of crops, in the projector all crops together; the teacher
   sees the global views and keeps its own moments.
-  The last layer stands still in the first epoch: `groups: {last: {schedule: "cosine(7/16, frozen=0.01)"}}`
-  in the optimizer's section, for an epoch of a hundred.  The second global view is the policy `other`.
-  Collapsed where `teacher_entropy` and the loss are ln K: one score for all, which equal targets fit.
+  To freeze the last layer in the first epoch, write `groups: {last: {schedule: "cosine(7/16, frozen=0.01)"}}`
+  in the optimizer's section (for 100 epochs).  The second global view is the policy `other`.
+  It has collapsed where `teacher_entropy` and the loss equal ln K: all scores of all images are equal.
   Deviations: τ_t rises by the step, not by the epoch; weight decay stays what the optimizer says, where it
   rises from 0.04 to 0.4 for transformers; gradients, if at all, are clipped by their global norm, where the
   authors' code clips each parameter's; layers are initialized as elsewhere here; the default widths are for

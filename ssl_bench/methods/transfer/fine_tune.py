@@ -15,8 +15,8 @@ def fine_tune(encoder: net.Net, classes: int, teacher: Teacher, *, strong: bool 
   """Chen et al., "Big Self-Supervised Models are Strong Semi-Supervised Learners" (2020), the second of its
   three steps: pretraining without labels, fine-tuning on the few there are, distillation.
 
-  The `teacher` of the config is the pretraining: encoder and running moments are taken from it, and nothing
-  else, and a new classifier is trained with them.  The third step is `distill` with this as its teacher.
+  The config's `teacher` is the pretraining: only its encoder and running moments are taken over, and a new
+  classifier is trained with them.  The third step is `distill` with this trial as its teacher.
 
   Objective: the mean of H(y, p(w(x))); with `strong`, the mean over w(x) and s(x) alike.
 
