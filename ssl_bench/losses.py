@@ -30,7 +30,7 @@ def cross_views(logits, targets):
 
   [views, batch, classes], [targets, batch, classes] -> scalar; target i belongs to view i.
   """
-  terms = jnp.stack([soft_cross_entropy(logits, target).mean(-1) for target in targets])
+  terms = jnp.stack([soft_cross_entropy(logits, target[None]).mean(-1) for target in targets])
   others = 1 - jnp.eye(len(targets), len(logits))
   return (terms * others).sum() / others.sum()
 

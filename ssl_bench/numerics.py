@@ -17,6 +17,8 @@ PINNED = {
   'jax_softmax_custom_jvp': False,
   'jax_disable_jit': False,
 }
+# These change no number: they refuse code that leaves a conversion to JAX.
+STRICTER = {'jax_numpy_dtype_promotion': ('strict',), 'jax_numpy_rank_promotion': ('warn', 'raise')}
 
 
 def pin() -> None:
@@ -33,7 +35,8 @@ def check() -> None:
   import jax
 
   for name, value in PINNED.items():
-    if name in jax.config.values and (found := jax.config.values[name]) != value:
+    allowed = (value, *STRICTER.get(name, ()))
+    if name in jax.config.values and (found := jax.config.values[name]) not in allowed:
       raise BadSetting(
         f'{name} is {found!r} in this process, which changes what a config gives; set it to {value!r}.'
       )

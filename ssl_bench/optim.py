@@ -122,16 +122,21 @@ def constant(step, steps):
   return jnp.ones_like(step, 'float32')
 
 
+def done(step, steps):
+  """The part of a run that is over before `step`, in [0, 1]."""
+  return jnp.minimum(jnp.asarray(step, 'float32') / steps, 1)
+
+
 def cosine(part: Fraction) -> Callable:
   """cos(π · part · step / steps): with 7/16 the schedule of FixMatch, which ends at 0.195."""
-  return lambda step, steps: jnp.cos(jnp.pi * float(part) * jnp.minimum(step / steps, 1))
+  return lambda step, steps: jnp.cos(jnp.pi * float(part) * done(step, steps))
 
 
 def warmup_cosine(warmup: Fraction) -> Callable:
   """Linear from 0 over the first `warmup` of the run, then half a cosine down to 0."""
 
   def schedule(step, steps):
-    t, w = jnp.minimum(step / steps, 1), float(warmup)
+    t, w = done(step, steps), float(warmup)
     return jnp.where(t < w, t / max(w, 1e-9), (1 + jnp.cos(jnp.pi * (t - w) / (1 - w))) / 2)
 
   return schedule
@@ -144,7 +149,7 @@ class Schedule(NamedTuple):
   frozen: float  # part of the run at whose start parameters stand still
 
   def __call__(self, step, steps):
-    return jnp.where(step < frozen_steps(self, steps), 0.0, self.factor(step, steps))
+    return jnp.where(jnp.asarray(step, 'float32') < frozen_steps(self, steps), 0.0, self.factor(step, steps))
 
 
 def frozen_steps(schedule: Schedule, steps):
@@ -233,7 +238,9 @@ def make_optimizer(
     settings = {**structure['groups'][group], **numbers['groups'][group]}
     schedule = parse_schedule(settings['schedule'])
     still = frozen_steps(schedule, steps) if schedule.frozen else 0
-    moves = factory(**settings)(lambda step: settings['lr'] * schedule.factor(step + still, steps))
+    moves = factory(**settings)(
+      lambda step: settings['lr'] * schedule.factor(jnp.asarray(step, 'float32') + still, steps)
+    )
     return freeze(moves, still) if schedule.frozen else moves
 
   def labels(params):
@@ -266,7 +273,7 @@ def freeze(moves: optax.GradientTransformation, still) -> optax.GradientTransfor
     return Frozen(jnp.zeros((), 'int32'), moves.init(params))
 
   def update(grads, state, params=None):
-    begun = state.step >= still
+    begun = state.step.astype('float32') >= still
     updates, inner = moves.update(grads, state.inner, params)
     updates = jax.tree.map(lambda u: jnp.where(begun, u, jnp.zeros_like(u)), updates)
     inner = jax.tree.map(lambda new, old: jnp.where(begun, new, old), inner, state.inner)

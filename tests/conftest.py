@@ -22,6 +22,15 @@ def pytest_configure(config):
     os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES', '-1')
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+  """Every test refuses arrays of different ranks that are broadcast in silence; users are free to do so."""
+  import jax
+
+  with jax.numpy_rank_promotion('raise'):
+    return (yield)
+
+
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items):
   """Tests of one method share its compiled program, those of one file what its fixtures made."""

@@ -1,4 +1,4 @@
-"""What all combinators are made of: a method with one more memory beside its own."""
+"""The base of every combinator: it gives a method a second memory beside its own."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,15 +8,15 @@ from ssl_bench.settings.signature import BadSetting
 
 
 def with_memory(method: Method, own: Any, learn: Callable, *, guide: Callable, sample=None) -> Method:
-  """The same method with a memory of its own beside: what a combinator is made of.
+  """Wraps a method so that a combinator can remember, and change the pseudo-labels of one view.
 
   Args:
-    method: the method, its memory untouched.
-    own: the new memory at the start, a pytree.
+    method: the method; it sees its own memory only.
+    own: the combinator's memory at the start, a pytree.
     learn: (own, state, views, PseudoLabels) -> own, after a loss.
-    guide: (own, state) -> what `believe` is told through the view, beside what it is told already:
-      `log_prior` [classes], `keep` [examples], both or neither.
-    sample: (own, key, size) -> positions of the next unlabeled batch, or None to leave that as it is.
+    guide: (own, state) -> changes, which `believe` reads from the view: `log_prior` [classes], `keep`
+      [examples], both or neither.  They add to those of other combinators.
+    sample: (own, key, size) -> positions of the next unlabeled batch; None: the method draws it.
 
   Raises `BadSetting` for a method that makes no pseudo-labels by `believe`.
   """

@@ -1,4 +1,4 @@
-"""Class-aware sampling: unlabeled images of classes that are rarely guessed are drawn more often."""
+"""Class-aware sampling: draw unlabeled images of rarely predicted classes more often."""
 
 from typing import Annotated
 
@@ -13,13 +13,13 @@ VERSION = 1
 
 
 def class_aware_sampling(
-  method: Method, classes, examples, *, power: Annotated[float, UNIT] = 0.333
+  method: Method, classes: int, examples: int, *, power: Annotated[float, UNIT] = 0.333
 ) -> Method:
   """Wei et al., "CReST: A Class-Rebalancing Self-Training Framework …" (2021), its sampling of pseudo-labels.
 
-  An unlabeled image whose latest pseudo-label is c is drawn with a weight of (min n / n(c))^power, n(c) being
-  the number of unlabeled images of that pseudo-label; one without a pseudo-label with a weight of 1.  A batch
-  is drawn without replacement, by the largest log-weights with Gumbel noise.
+  The weight of an unlabeled image whose latest pseudo-label is c is (min n / n(c))^power, where n(c) is the
+  number of unlabeled images with that pseudo-label; an image without a pseudo-label has weight 1.  A batch is
+  drawn without replacement: the images with the largest log-weight plus Gumbel noise.
 
   Memory: the latest pseudo-label of each unlabeled image, `classes` before the first.
 
@@ -29,8 +29,8 @@ def class_aware_sampling(
   Evaluated: what the method evaluates.
   Deviations: in every step, where CReST adds the surest images of each class to the labeled set between
   generations of training; classes are counted by pseudo-labels, not by labels.  For an exponential long tail
-  the weights are CReST's rates, (N_(L+1-l) / N_1)^power in a class l of L.  There are no epochs any more: how
-  often an image comes depends on its class.
+  the weights are CReST's rates, (N_(L+1-l) / N_1)^power in a class l of L.  There are no epochs: how often
+  an image is drawn depends on its class.
   On the digits (experiments/combinators.yaml, three pairs, 40 labels) it is not separable from FixMatch:
   +5.1 ± 9.9 points, paired, where classes are imbalanced 10 to 1, -0.3 ± 1.9 where they are not.
   """

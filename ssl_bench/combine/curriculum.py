@@ -1,4 +1,4 @@
-"""Curriculum labeling: the images that the network is surest of first, the rest in stages."""
+"""Curriculum labeling: use the most confident pseudo-labels first, and the others in stages."""
 
 from typing import Annotated
 
@@ -13,9 +13,9 @@ VERSION = 1
 
 def curriculum(
   method: Method,
-  examples,
-  held,
-  steps,
+  examples: int,
+  held: float,
+  steps: float,
   *,
   stages: Annotated[int, POSITIVE] = 5,
   ramp: Annotated[float, Range(0, 1, above=True)] = 1.0,
@@ -25,9 +25,9 @@ def curriculum(
   In stage k of K + 1, k = 0 … K, only the share k / K of the unlabeled images, those with the highest
   confidence, is used: none at first, all in the end (the paper: percentiles in steps of 20).
 
-  Memory: the latest confidence of each unlabeled image, 0 before the first.  An image is in the share if what
-  was remembered of it is at least the quantile 1 − k / K of all that is remembered; under federated training,
-  of a client's own images.
+  Memory: the latest confidence of each unlabeled image, 0 before the first.  An image is used if its
+  remembered confidence is at least the quantile 1 − k / K of all remembered ones; under federated training,
+  of those of the client's own images.
 
   Args:
     stages: K, after the one without pseudo-labels (the paper: 5, for steps of 20 %).
@@ -42,7 +42,8 @@ def curriculum(
   """
 
   def guide(own, state):
-    stage = jnp.minimum(jnp.floor(state.step * (stages + 1) / (ramp * steps)), stages)
+    risen = (state.step * (stages + 1)).astype('float32') / (ramp * steps)
+    stage = jnp.minimum(jnp.floor(risen), stages)
     left_out = examples - jnp.round(stage / stages * held).astype('int32')
     ranked = jnp.append(jnp.sort(own['confidence']), jnp.inf)
     return {'keep': own['confidence'] >= ranked[left_out]}

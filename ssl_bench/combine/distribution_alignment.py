@@ -1,4 +1,4 @@
-"""Distribution alignment: over many images, guesses should be spread over the classes as labels are."""
+"""Distribution alignment: make the mean pseudo-label match the class distribution of the labels."""
 
 from typing import Annotated, Literal
 
@@ -15,20 +15,20 @@ FLOOR = 1e-6  # added to both marginals (ReMixMatch's code and CReST's)
 
 def distribution_alignment(
   method: Method,
-  classes,
+  classes: int,
   *,
   decay: Annotated[float, UNIT] = 0.999,
   target: Literal['labeled', 'uniform'] = 'labeled',
 ) -> Method:
   """Berthelot et al., "ReMixMatch: … with Distribution Alignment and …" (2020), section 3.2.
 
-  A pseudo-label is made from normalize(q · p(y) / p̃(y)) in place of q, the belief on an unlabeled image.
+  Pseudo-labels are made from normalize(q · p(y) / p̃(y)) in place of q, the prediction on an unlabeled image.
 
   Memory: p̃, the moving average of the mean of q over a batch, and p(y), that of the labels; both uniform at
   the start, and read as they were before the step.
 
   Args:
-    decay: of both averages, lower at the start, see `method.warm` (USB: 0.999).
+    decay: of both averages, lower at the start, see `contract.warm` (USB: 0.999).
     target: p(y): that of the labeled images that the method sees, or uniform.
 
   Evaluated: what the method evaluates.

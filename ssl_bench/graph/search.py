@@ -36,13 +36,13 @@ def _on_device(points, bank, *, k, same, rows):
   n, (m, d) = len(points), bank.shape
   taken = min(k + SPARE, m)
   error = (d + 8) * ROUNDING  # of the product's distance, relative to (|x| + |y|)²
-  center = bank.mean(0)
+  center = bank.mean(0, keepdims=True)
   near_zero = bank - center
   squares = jnp.square(near_zero).sum(1)
 
   def block(own, some):
     x = some - center
-    total = jnp.square(x).sum(1)[:, None] + squares
+    total = jnp.square(x).sum(1)[:, None] + squares[None]
     bound = (1 - 2 * error) * total - 2 * jnp.matmul(x, near_zero.T, precision='highest')
     if same:
       bound = bound.at[jnp.arange(len(own)), own].set(jnp.inf)

@@ -2,7 +2,7 @@
 
 A factory returns a `Net` from images, float32 [B, H, W, C], or tokens, int32 [B, L], to features, float32
 [B, D].  Adding a net is adding a file; a module whose name begins with an underscore is a part of nets, not
-a net, and so is `core`, the seam to Flax.
+a net, and so are `core`, the seam to Flax, and `heads`.
 """
 
 import importlib
@@ -15,7 +15,9 @@ from ssl_bench.settings.signature import BadSetting, factory_in, short, suggest
 
 def names() -> list[str]:
   """All nets, sorted, found without importing any."""
-  return sorted(m.name for m in pkgutil.iter_modules(__path__) if not (m.name[0] == '_' or m.name == 'core'))
+  return sorted(
+    m.name for m in pkgutil.iter_modules(__path__) if not (m.name[0] == '_' or m.name in ('core', 'heads'))
+  )
 
 
 def get(name: str) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""Decoders and generators: from a code to an image, by a perceptron or by transposed convolutions."""
+"""Decoders and generators: networks from a code to an image, dense or of transposed convolutions."""
 
 import math
 

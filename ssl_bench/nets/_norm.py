@@ -1,4 +1,4 @@
-"""Normalization as a setting: over the batch, over groups of channels, over a whole example, or none."""
+"""Normalization layers: over the batch, over groups of channels, over a whole example, or none."""
 
 from typing import Annotated, Any, Literal
 

@@ -1,4 +1,4 @@
-"""What transformers on patches are made of: patches, fixed positions, the block."""
+"""Building blocks of transformers on patches: patches, fixed positions, the transformer block."""
 
 from typing import Any, Literal
 

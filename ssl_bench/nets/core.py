@@ -1,4 +1,4 @@
-"""A network is a pair of pure functions; this file and `nets/` are all that knows of Flax.
+"""`Net`: a network as two pure functions.  Only the modules of this folder import Flax.
 
 Batch statistics are those of the whole batch: under `jit` over a mesh with Auto axes and a sharded batch
 they are global, with no axis name and no collective written here.
@@ -16,15 +16,9 @@ import numpy as np
 from ssl_bench.data.text import MASK as MASK
 from ssl_bench.data.text import PAD as PAD
 from ssl_bench.data.text import VOCABULARY as VOCABULARY
-from ssl_bench.nets import _decoder
-from ssl_bench.nets._norm import Kind, normalize
-from ssl_bench.nets._patches import Decoder
-from ssl_bench.nets._patches import patchify as patchify
 from ssl_bench.settings.signature import BadSetting
 
 Dtype = Literal['float32', 'bfloat16']  # of the computation; parameters, statistics and outputs are float32
-Layers = Literal['dense', 'conv']  # of a decoder of images
-LastNorm = Literal['none', 'affine', 'scale', 'plain']
 
 
 class Net(NamedTuple):
@@ -59,6 +53,7 @@ def from_linen(module: nn.Module) -> Net:
     return variables.pop('params', {}), variables
 
   def apply(params, stats, *inputs, train: bool, key=None, **options):
+    _check_scale(inputs[0])
     output, new = module.apply(
       {'params': params, **stats},
       *inputs,
@@ -70,6 +65,12 @@ def from_linen(module: nn.Module) -> Net:
     return output, dict(new) if train else stats
 
   return Net(init, apply)
+
+
+def _check_scale(images: Any) -> None:
+  """Raises `BadSetting` for images as they are stored, which a network would take for very large numbers."""
+  if np.ndim(images) > 2 and getattr(images, 'dtype', None) == 'uint8':
+    raise BadSetting('A network reads images on the scale [-1, 1], not uint8; call ssl_bench.contract.scale.')
 
 
 def chain(**nets: Net) -> Net:
@@ -139,159 +140,19 @@ def fold_name(key: jax.Array, name: str) -> jax.Array:
   return jax.random.fold_in(key, np.uint32(zlib.crc32(name.encode())))
 
 
-def linear(features: int, bias: bool = True, *, dtype: Dtype = 'float32') -> Net:
-  """A linear layer [..., D] -> [..., features], such as a classifier; float32 out.
+def output(model: Net, part: str, weights: Callable[..., Any] | None = None) -> Callable[..., jax.Array]:
+  """How a chain is evaluated: the function (state, images) -> the output of one of its parts.
 
-  Kernel: truncated normal of variance 1/D.  Bias: zero.
-  """
-  return from_linen(_Linear(features, bias, jnp.dtype(dtype)))
-
-
-class _Linear(nn.Module):
-  features: int
-  bias: bool
-  dtype: Any
-
-  @nn.compact
-  def __call__(self, x, *, train):
-    return nn.Dense(self.features, use_bias=self.bias, dtype=self.dtype)(x).astype(jnp.float32)
-
-
-def projector(
-  *widths: int,
-  norm: Kind = 'batch',
-  last_norm: LastNorm = 'none',
-  last_bias: bool = True,
-  activation: Literal['relu', 'gelu'] = 'relu',
-  momentum: float = 0.9,
-  epsilon: float = 1e-5,
-  dtype: Dtype = 'float32',
-) -> Net:
-  """A projector or predictor [B, D] -> [B, widths[-1]]: an MLP, normalized, with a linear end; float32 out.
-
-  Every layer but the last is linear, normalization, activation; the last is linear and, if asked,
-  normalization.  A linear layer that is normalized has no bias: the normalization would remove it.
-  The published heads:
-
-  =====================================  ====================================================
-  SimCLR v1, projector (official code)   `projector(2048, 128, last_norm='scale')`
-  BYOL, both (official code)             `projector(4096, 256, last_bias=False)`
-  MoCo v2, projector                     `projector(2048, 128, norm='none')`
-  SimSiam, projector                     `projector(2048, 2048, 2048, last_norm='plain')`
-  SimSiam, predictor                     `projector(512, 2048)`
-  MoCo v3 (ResNet), projector            `projector(4096, 256, last_norm='plain')`
-  Barlow Twins, projector                `projector(8192, 8192, 8192, last_bias=False)`
-  =====================================  ====================================================
+  A method's `encode` is `net.output(model, 'encoder')`, its `predict` `net.output(model, 'head')`.
 
   Args:
-    widths: output size of each layer, at least one.
-    norm: normalization of the hidden layers.
-    last_norm: normalization of the last layer, of the kind `norm` (batch where that is none): with scale
-      and bias (`affine`), scale only (`scale`), neither (`plain`), or no normalization (`none`).
-    last_bias: whether the last linear layer has a bias where it is not normalized.
-    activation: of the hidden layers; gelu is the exact one.
-    momentum: share of the old value in BatchNorm's running moments, [0, 1).
-    epsilon: added to the variance, > 0.
-    dtype: of the computation.
-  """
-  if not widths:
-    raise BadSetting('A projector needs at least one width.')
-  return from_linen(
-    _Projector(widths, norm, last_norm, last_bias, activation, momentum, epsilon, jnp.dtype(dtype))
-  )
-
-
-class _Projector(nn.Module):
-  widths: tuple[int, ...]
-  norm: Kind
-  last_norm: LastNorm
-  last_bias: bool
-  activation: str
-  momentum: float
-  epsilon: float
-  dtype: Any
-
-  @nn.compact
-  def __call__(self, x, *, train):
-    act = {'relu': nn.relu, 'gelu': lambda y: nn.gelu(y, approximate=False)}[self.activation]
-    settings = {'train': train, 'momentum': self.momentum, 'epsilon': self.epsilon, 'dtype': self.dtype}
-    for width in self.widths[:-1]:
-      x = nn.Dense(width, use_bias=self.norm == 'none', dtype=self.dtype)(x)
-      x = act(normalize(x, self.norm, **settings))
-    bias = self.last_bias and self.last_norm == 'none'
-    x = nn.Dense(self.widths[-1], use_bias=bias, dtype=self.dtype)(x)
-    if self.last_norm != 'none':
-      kind = 'batch' if self.norm == 'none' else self.norm
-      affine = {'scale': self.last_norm != 'plain', 'bias': self.last_norm == 'affine'}
-      x = normalize(x, kind, **settings, **affine)
-    return x.astype(jnp.float32)
-
-
-def decoder(
-  shape: tuple[int, ...], *, layers: Layers = 'dense', width: int = 256, norm: Kind = 'none'
-) -> Net:
-  """Codes [B, D], one or several of them side by side -> images [B, *shape], float32, of any value.
-
-  * dense: two hidden layers of `width`, with normalization and ReLU, and a linear one.
-  * conv: a linear layer to `width` channels at a quarter of height and width, and two 4x4 transposed
-    convolutions of stride 2, to `width` / 2 channels and to the image's; what is over is cut off.
-
-  Args:
-    shape: of an image, [H, W, C]; `dense` takes any.
-    layers: dense or conv.
-    width: of the first hidden layer.
-    norm: normalization of every layer but the last; a layer that has it has no bias.
-  """
-  module = {'dense': _decoder.Dense, 'conv': _decoder.Conv}[layers]
-  return from_linen(module(tuple(shape), width, norm))
-
-
-def patch_grid(encoder: Net, shape: tuple[int, ...], where: str) -> tuple[int, int]:
-  """Rows and columns of the patches that `encoder` cuts an image of `shape` (H, W, C) into.
-
-  Raises `BadSetting` in the name of `where` for an encoder without patches, or whose patches do not fit.
-  """
-  if encoder.patch is None:
-    raise BadSetting(f'{where} masks patches and needs a net that is made of them, such as net=vit.')
-  rows, columns = shape[0] // encoder.patch, shape[1] // encoder.patch
-  if shape[:2] != (rows * encoder.patch, columns * encoder.patch):
-    size = f'{shape[0]}x{shape[1]}'
-    raise BadSetting(f'{where}: net.patch {encoder.patch} must divide the image size {size}; change it.')
-  return rows, columns
-
-
-def patch_decoder(
-  grid: tuple[int, int], out: int, *, dim: int, depth: int, heads: int, dtype: Dtype = 'float32'
-) -> Net:
-  """MAE's decoder, a net of two inputs: (tokens [B, 1 + K, D], order [B, N]) -> [B, N - K, out]; float32 out.
-
-  `order` is a permutation of the N patches of a grid (row by row), the K visible ones first, as their tokens
-  are after the class token's; the output is that of the other patches, in order.
-
-  Args:
-    grid: rows and columns of patches.
-    out: numbers in a patch.
-    dim: size of a token, a multiple of `heads` and of 4.
-    depth: number of blocks.
-    heads: number of attention heads.
-    dtype: of the computation.
-  """
-  if dim % heads or dim % 4:
-    raise BadSetting(f'A decoder of patches: dim {dim} must be a multiple of heads {heads} and of 4.')
-  return from_linen(Decoder(*grid, out, dim, depth, heads, jnp.dtype(dtype)))
-
-
-def read(model: Net, weights: Callable | None = None, *, head: str | None = 'head') -> dict[str, Any]:
-  """How a method with an `encoder` in a chain is evaluated: its `encode` and, with a head, its `predict`.
-
-  Args:
-    model: a chain with parts named 'encoder' and, unless `head` is None, `head`.
-    weights: state -> (params, stats) to evaluate; the state's own by default.
-    head: the name of the classifier among the parts, or None where there is none.
+    model: a chain.
+    part: the name of the net in the chain whose output is returned.
+    weights: state -> (params, stats) to evaluate, such as a teacher's; the state's own by default.
   """
   weights = weights or (lambda state: (state.params, state.stats))
 
-  def part(name):
-    return lambda state, images: model.apply(*weights(state), images, train=False)[0][name]
+  def look(state: Any, images: jax.Array) -> jax.Array:
+    return model.apply(*weights(state), images, train=False)[0][part]
 
-  return {'encode': part('encoder')} | ({'predict': part(head)} if head else {})
+  return look

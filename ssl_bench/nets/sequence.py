@@ -65,7 +65,7 @@ class _Sequence(nn.Module):
     if self.has_variable('params', 'position'):
       length = self.get_variable('params', 'position').shape[0]
     place = self.param('position', init, (length, self.dim))
-    x = x + place[: ids.shape[1]].astype(self.dtype)
+    x = x + place[None, : ids.shape[1]].astype(self.dtype)
     x = nn.Dropout(self.dropout, deterministic=not train)(x)
     there = ids != PAD
     for i in range(self.depth):
@@ -74,5 +74,5 @@ class _Sequence(nn.Module):
     x = norm(self.dtype)(x).astype(jnp.float32)
     if tokens:
       return x
-    count = jnp.maximum(there.sum(1, keepdims=True), 1)
-    return (x * there[..., None]).sum(1) / count
+    there = there.astype(x.dtype)
+    return (x * there[..., None]).sum(1) / jnp.maximum(there.sum(1, keepdims=True), 1)

@@ -11,13 +11,14 @@ from ssl_bench import nets
 from ssl_bench.losses import soft_cross_entropy
 from ssl_bench.methods.consistency.vat import most_sensitive, unit
 from ssl_bench.nets import core as net
+from ssl_bench.nets.heads import linear
 
 IMAGES = np.tanh(np.random.default_rng(0).normal(size=(4, 32, 32, 3))).astype('float32')
 START = np.random.default_rng(1).normal(size=IMAGES.shape).astype('float32')
 
 
 def predictor(dtype):
-  model = net.chain(encoder=nets.get('convnet')(width=4, dtype=dtype), head=net.linear(10))
+  model = net.chain(encoder=nets.get('convnet')(width=4, dtype=dtype), head=linear(10))
   params, stats = model.init(jax.random.key(0), IMAGES)
   return lambda images: model.apply(params, stats, images, train=True)[0]['head']
 

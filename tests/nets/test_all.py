@@ -10,7 +10,8 @@ import pytest
 
 from ssl_bench import nets
 from ssl_bench.nets._norm import count_groups, normalize
-from ssl_bench.nets.core import chain, linear
+from ssl_bench.nets.core import chain
+from ssl_bench.nets.heads import linear
 from ssl_bench.settings.signature import BadSetting, check, settings_of
 
 KEY = jax.random.key(0)

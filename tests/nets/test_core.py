@@ -5,9 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ssl_bench.contract import State
 from ssl_bench.nets import core as net
 from ssl_bench.nets import get
-from ssl_bench.nets.core import Net, chain, init_each, linear, projector
+from ssl_bench.nets.core import Net, chain, init_each
+from ssl_bench.nets.heads import linear, projector
 from ssl_bench.settings.signature import BadSetting
 
 KEY = jax.random.key(0)
@@ -183,14 +185,15 @@ def test_a_step_keeps_shapes_dtypes_and_weak_types():
   assert not any(weak for *_, weak in kinds(start).values())
 
 
-def test_read_evaluates_the_given_weights():
+def test_output_is_a_part_under_the_given_weights():
   model = chain(encoder=get('mlp')(widths=(4,)), head=linear(3))
   state, teacher = model.init(KEY, X), model.init(jax.random.key(1), X)
-  evaluated = net.read(model, lambda state: state[1])
   expected = model.apply(*teacher, X, train=False)[0]
-  np.testing.assert_array_equal(evaluated['encode']((state, teacher), X), expected['encoder'])
-  np.testing.assert_array_equal(evaluated['predict']((state, teacher), X), expected['head'])
-  assert 'predict' not in net.read(model, head=None)
+  for part in ('encoder', 'head'):
+    look = net.output(model, part, lambda state: state[1])
+    np.testing.assert_array_equal(look((state, teacher), X), expected[part])
+  own = net.output(model, 'head')(State(KEY, jnp.int32(0), *teacher, (), ()), X)
+  np.testing.assert_array_equal(own, expected['head'])
 
 
 SIZES = [

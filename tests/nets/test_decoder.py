@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.signal import convolve2d
 
-from ssl_bench.nets.core import decoder
+from ssl_bench.nets.heads import decoder
 
 KEY = jax.random.key(0)
 

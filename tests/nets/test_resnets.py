@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ssl_bench.nets import get
-from ssl_bench.nets.core import chain, linear
+from ssl_bench.nets.core import chain
+from ssl_bench.nets.heads import linear
 from ssl_bench.settings.signature import BadSetting
 
 KEY = jax.random.key(0)

@@ -10,7 +10,8 @@ from PIL import Image
 from scipy.special import erf, softmax
 
 from ssl_bench.nets import get
-from ssl_bench.nets.core import chain, linear
+from ssl_bench.nets.core import chain
+from ssl_bench.nets.heads import linear
 from ssl_bench.nets.vit import patchify, sincos
 from ssl_bench.settings.signature import BadSetting
 

@@ -11,7 +11,7 @@ import itertools
 import math
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from types import ModuleType
@@ -26,13 +26,14 @@ from golden._layers import PLACES
 from ssl_bench import combine, data, methods, parallel
 from ssl_bench import config as configs
 from ssl_bench.config import Config
-from ssl_bench.contract import Method, State, Teacher, View, scale
+from ssl_bench.contract import Method, State, Teacher, View, init_state, make_refresh, make_step, scale
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.nets import core as net
+from ssl_bench.nets import heads
 from ssl_bench.nets.core import PAD, Net
 from ssl_bench.plan.arrays import arrays_of
 from ssl_bench.plan.build import NO_NUMBERS, builder
-from ssl_bench.plan.numbers import numbers_of, teaching
+from ssl_bench.plan.numbers import numbers_of, shapes, teaching
 from ssl_bench.plan.structure import structure_of
 from ssl_bench.settings.signature import facts_of, settings_of
 from ssl_bench.settings.yaml import merge, nest
@@ -125,6 +126,52 @@ def combined_lab(method: str, *combinators: str) -> Lab:
   return Lab(method, golden_of(method), config, dataset, program, data_here, numbers)
 
 
+class Traced(NamedTuple):
+  """The functions of a method, its numbers traced as in its program, and shapes to trace them with."""
+
+  method: Method  # as it is without its numbers
+  init: Callable[..., State]  # (seed, batch, numbers) -> state
+  step: Callable[..., Any]  # (state, batch, numbers) -> (state, log)
+  refresh: Callable[..., State]  # (state, data, numbers) -> state
+  look: Callable[..., Any]  # (state, images, numbers) -> (features, logits or None)
+  batch: Any
+  data: Any  # what `refresh` is given
+  images: Any  # float32 [4, H, W, C] in [-1, 1], or int32 [4, L, 1, 1]
+  numbers: Any
+
+
+def trace(name: str, *combinators: str) -> Traced:
+  """A method under its combinators and an average, on the tiny network; nothing is compiled."""
+  golden = golden_of(name)
+  own = {'name': name, **golden.SETTINGS}
+  config = make_config(own, combine=list(combinators), **getattr(golden, 'CHANGES', {}))
+  dataset = data.load(config.dataset)
+  structure = replace(structure_of(config, dataset), average=True)
+  build, numbers = builder(structure), shapes(structure, jax.ShapeDtypeStruct)
+  augment = dict.fromkeys(('weak', 'strong', 'other', 'local'), noisy(dataset.kind))
+  places, some = np.arange(20, dtype='int32'), dataset.train_images[:20]
+  labeled = {'image': some, 'index': places, 'label': places % CLASSES, 'valid': places < 18}
+
+  def init(seed, batch, numbers):
+    return init_state(*build(numbers), augment, jax.random.key(seed), batch)
+
+  def look(state, images, numbers):
+    method, _ = build(numbers)
+    return method.encode(state, images), method.predict and method.predict(state, images)
+
+  return Traced(
+    build(NO_NUMBERS)[0],
+    init,
+    lambda state, batch, numbers: make_step(*build(numbers), augment)(state, batch),
+    lambda state, data, numbers: make_refresh(*build(numbers))(state, data),
+    look,
+    batch_of(dataset),
+    {'labeled': labeled, 'unlabeled': {'image': dataset.stream_images()}},
+    scale(dataset.test_images[:4], dataset.kind),
+    numbers,
+  )
+
+
 class Run(NamedTuple):
   """The end of a few steps; `totals` are sums over all of them."""
 
@@ -189,7 +236,7 @@ def has_teacher(name: str) -> bool:
 
 def make_teacher(encoder: Net, classes: int, images: Any) -> Teacher:
   """Eight features and some logits, linear in the pixels, in NumPy as in JAX; with images, also weights."""
-  chain = net.chain(encoder=encoder, head=net.linear(classes))
+  chain = net.chain(encoder=encoder, head=heads.linear(classes))
   params, stats = (None, None) if images is None else chain.init(jax.random.key(3), images)
 
   def linear(width: int, salt: str):
@@ -199,7 +246,7 @@ def make_teacher(encoder: Net, classes: int, images: Any) -> Teacher:
 
     return look
 
-  return Teacher(linear(8, 'features'), linear(classes, 'logits'), params, stats)
+  return Teacher(heads.linear(8, 'features'), heads.linear(classes, 'logits'), params, stats)
 
 
 def tiny_method(lab: Lab) -> Method:

@@ -7,7 +7,8 @@ from support.conformance import arrays_on_device, host, make_config, numbers_on_
 
 from ssl_bench import data
 from ssl_bench.config import to_dict
-from ssl_bench.contract import by_size, look, multi_crop
+from ssl_bench.contract import look
+from ssl_bench.methods._multi_crop import by_size, multi_crop
 from ssl_bench.plan.build import method_of
 from ssl_bench.plan.checks import check_groups
 from ssl_bench.plan.policies import policies_of

@@ -1,4 +1,4 @@
-"""Random weights: the network as it is initialized, the floor under every self-supervised method."""
+"""Random weights: the untrained network, the floor under every self-supervised method."""
 
 from ssl_bench.contract import Method, View
 from ssl_bench.nets import core as net
@@ -6,8 +6,8 @@ from ssl_bench.nets import core as net
 VERSION = 1
 
 
-def random_weights(encoder) -> Method:
-  """Nothing is learned: what a probe finds in a network's features before any training.
+def random_weights(encoder: net.Net) -> Method:
+  """Nothing is learned: a probe reads the features of the network before any training.
 
   Saxe et al., "On Random Weights and Unsupervised Feature Learning" (2011): an architecture alone can give
   good features, so a pretraining is to be compared with the same network under random weights.
@@ -23,4 +23,4 @@ def random_weights(encoder) -> Method:
   def init(key, views):
     return *model.init(key, views['image']['image']), ()
 
-  return Method({'image': View('unlabeled', 'weak')}, init, None, **net.read(model, head=None))
+  return Method({'image': View('unlabeled', 'weak')}, init, None, encode=net.output(model, 'encoder'))

@@ -1,4 +1,4 @@
-"""Raw pixels: no network at all, what a probe finds in the images themselves."""
+"""Raw pixels: the images themselves are the features; there is no network."""
 
 from ssl_bench.contract import Method, View
 
@@ -21,4 +21,4 @@ def raw_pixels() -> Method:
   def encode(state, images):
     return images.reshape(len(images), -1)
 
-  return Method({'image': View('unlabeled', 'weak')}, init, None, encode, pixels=True)
+  return Method({'image': View('unlabeled', 'weak')}, init, None, encode=encode, pixels=True)

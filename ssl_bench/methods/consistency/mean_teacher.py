@@ -1,22 +1,23 @@
-"""Mean Teacher: agree with the average of your own past."""
+"""Mean Teacher: the network should agree with a teacher, the moving average of its own weights."""
 
 from typing import Annotated
 
 import jax
-import jax.numpy as jnp
 
-from ssl_bench.contract import Aux, Method, PseudoLabels, View, moving_average, warm
-from ssl_bench.losses import cross_entropy, squared_error
+from ssl_bench.contract import Aux, Method, View, moving_average, warm
+from ssl_bench.methods._schedules import linear_ramp
+from ssl_bench.methods.consistency._agreement import objective
 from ssl_bench.nets import core as net
+from ssl_bench.nets import heads
 from ssl_bench.settings.signature import POSITIVE, UNIT, Range
 
 VERSION = 1
 
 
 def mean_teacher(
-  encoder,
-  classes,
-  steps,
+  encoder: net.Net,
+  classes: int,
+  steps: float,
   *,
   weight: Annotated[float, Range(0)] = 50.0,
   ema_decay: Annotated[float, UNIT] = 0.999,
@@ -31,7 +32,7 @@ def mean_teacher(
 
   Args:
     weight: of the consistency at the end of the ramp (FixMatch's code and TorchSSL: 50).
-    ema_decay: of the teacher (the paper's code: 0.999); lower at the start, see `method.warm`.
+    ema_decay: of the teacher (the paper's code: 0.999); lower at the start, see `contract.warm`.
     ramp: the part of training over which α grows linearly from 0 (TorchSSL's configs: 0.4).
 
   Evaluated: the teacher, with the student's running BatchNorm moments (the average is over
@@ -42,7 +43,7 @@ def mean_teacher(
   (1 + t) / (10 + t) where the paper's code has 1 − 1 / (t + 1), the plain mean of all weights so far, from
   which a short run does not recover.
   """
-  model = net.chain(encoder=encoder, head=net.linear(classes))
+  model = net.chain(encoder=encoder, head=heads.linear(classes))
 
   def init(key, views):
     params, stats = model.init(key, views['labeled']['image'])
@@ -55,17 +56,10 @@ def mean_teacher(
     on_u, _ = model.apply(state.params, state.stats, u, train=True, key=keys[1])
     on_v, _ = model.apply(state.memory['teacher'], state.stats, v, train=True, key=keys[2])
     student, teacher = jax.nn.softmax(on_u['head']), jax.nn.softmax(on_v['head'])
-    alpha = weight * jnp.minimum(state.step / (ramp * steps), 1)
-    labeled = cross_entropy(on_x['head'], views['labeled']['label']).mean()
-    consistency = alpha * squared_error(student, teacher).mean()
-    confidence, target = teacher.max(-1), teacher.argmax(-1)
-    metrics = {
-      'loss/supervised': labeled,
-      'loss/consistency': consistency,
-      'agreement': (student.argmax(-1) == target).mean(),
-    }
-    pseudo = PseudoLabels(views['teacher']['index'], target, confidence, jnp.ones_like(confidence))
-    return labeled + consistency, Aux(stats, state.memory, metrics, pseudo)
+    alpha = weight * linear_ramp(state.step, ramp * steps)
+    y, index = views['labeled']['label'], views['teacher']['index']
+    value, metrics, pseudo = objective(on_x['head'], y, student, teacher, alpha, index)
+    return value, Aux(stats, state.memory, metrics, pseudo)
 
   def update(state):
     teacher = moving_average(state.memory['teacher'], state.params, warm(ema_decay, state.step))
@@ -76,5 +70,6 @@ def mean_teacher(
     'student': View('unlabeled', 'weak'),
     'teacher': View('unlabeled', 'weak'),
   }
-  read = net.read(model, lambda state: (state.memory['teacher'], state.stats))
-  return Method(views, init, loss, update=update, **read)
+  teacher = lambda state: (state.memory['teacher'], state.stats)
+  encode, predict = (net.output(model, part, teacher) for part in ('encoder', 'head'))
+  return Method(views, init, loss, encode=encode, predict=predict, update=update)

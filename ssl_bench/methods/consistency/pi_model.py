@@ -1,22 +1,23 @@
-"""Π-model: two noisy looks at an image should end in the same prediction."""
+"""Π-model: the predictions on two random views of an image should agree."""
 
 from typing import Annotated
 
 import jax
-import jax.numpy as jnp
 
-from ssl_bench.contract import Aux, Method, PseudoLabels, View
-from ssl_bench.losses import cross_entropy, squared_error
+from ssl_bench.contract import Aux, Method, View
+from ssl_bench.methods._schedules import linear_ramp
+from ssl_bench.methods.consistency._agreement import objective
 from ssl_bench.nets import core as net
+from ssl_bench.nets import heads
 from ssl_bench.settings.signature import POSITIVE, Range
 
 VERSION = 1
 
 
 def pi_model(
-  encoder,
-  classes,
-  steps,
+  encoder: net.Net,
+  classes: int,
+  steps: float,
   *,
   weight: Annotated[float, Range(0)] = 10.0,
   ramp: Annotated[float, POSITIVE] = 0.4,
@@ -37,7 +38,7 @@ def pi_model(
   input noise, and dropout only where the encoder has it.  The paper does not hold q constant; FixMatch's
   code and TorchSSL do, which halves the expected gradient, since the two views are exchangeable.
   """
-  model = net.chain(encoder=encoder, head=net.linear(classes))
+  model = net.chain(encoder=encoder, head=heads.linear(classes))
 
   def init(key, views):
     return *model.init(key, views['labeled']['image']), ()
@@ -48,22 +49,15 @@ def pi_model(
     on_x, stats = model.apply(state.params, state.stats, x, train=True, key=keys[0])
     on_u, _ = model.apply(state.params, state.stats, u, train=True, key=keys[1])
     on_v, _ = model.apply(state.params, state.stats, v, train=True, key=keys[2])
-    student, belief = jax.nn.softmax(on_u['head']), jax.nn.softmax(jax.lax.stop_gradient(on_v['head']))
-    alpha = weight * jnp.minimum(state.step / (ramp * steps), 1)
-    labeled = cross_entropy(on_x['head'], views['labeled']['label']).mean()
-    consistency = alpha * squared_error(student, belief).mean()
-    confidence, target = belief.max(-1), belief.argmax(-1)
-    metrics = {
-      'loss/supervised': labeled,
-      'loss/consistency': consistency,
-      'agreement': (student.argmax(-1) == target).mean(),
-    }
-    pseudo = PseudoLabels(views['target']['index'], target, confidence, jnp.ones_like(confidence))
-    return labeled + consistency, Aux(stats, (), metrics, pseudo)
+    student, target = jax.nn.softmax(on_u['head']), jax.nn.softmax(jax.lax.stop_gradient(on_v['head']))
+    alpha = weight * linear_ramp(state.step, ramp * steps)
+    y, index = views['labeled']['label'], views['target']['index']
+    value, metrics, pseudo = objective(on_x['head'], y, student, target, alpha, index)
+    return value, Aux(stats, (), metrics, pseudo)
 
   views = {
     'labeled': View('labeled', 'weak'),
     'student': View('unlabeled', 'weak'),
     'target': View('unlabeled', 'weak'),
   }
-  return Method(views, init, loss, **net.read(model))
+  return Method(views, init, loss, encode=net.output(model, 'encoder'), predict=net.output(model, 'head'))

@@ -1,22 +1,24 @@
-"""VAT: an image's prediction should survive the small change that would change it most."""
+"""VAT: a prediction should not change under the small perturbation that would change it most."""
 
 from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 
-from ssl_bench.contract import Aux, Method, PseudoLabels, View
+from ssl_bench.contract import Aux, Method, View, use_all
 from ssl_bench.losses import cross_entropy, soft_cross_entropy
+from ssl_bench.methods._schedules import linear_ramp
 from ssl_bench.nets import core as net
+from ssl_bench.nets import heads
 from ssl_bench.settings.signature import POSITIVE, Range
 
 VERSION = 1
 
 
 def vat(
-  encoder,
-  classes,
-  steps,
+  encoder: net.Net,
+  classes: int,
+  steps: float,
   *,
   radius: Annotated[float, POSITIVE] = 6.0,
   weight: Annotated[float, Range(0)] = 0.3,
@@ -49,7 +51,7 @@ def vat(
   Deviations: the limit ξ → 0 of the paper's product; FixMatch's code has the divergence the other way
   round, KL(p(w(u) + r) ‖ q).
   """
-  model = net.chain(encoder=encoder, head=net.linear(classes))
+  model = net.chain(encoder=encoder, head=heads.linear(classes))
 
   def init(key, views):
     return *model.init(key, views['labeled']['image']), ()
@@ -69,7 +71,7 @@ def vat(
     start = draw(key, views)['direction']
     direction = most_sensitive(lambda images: on(held, images), u, start, iterations)
     on_r = on(state.params, u + radius * direction)
-    alpha = weight * jnp.minimum(state.step / (ramp * steps), 1)
+    alpha = weight * linear_ramp(state.step, ramp * steps)
     labeled = cross_entropy(on_x['head'], views['labeled']['label']).mean()
     divergence = soft_cross_entropy(on_r, q) - soft_cross_entropy(jax.lax.stop_gradient(on_u), q)
     metrics = {
@@ -77,12 +79,12 @@ def vat(
       'loss/adversarial': alpha * divergence.mean(),
       'loss/entropy': entropy * soft_cross_entropy(on_u, p).mean(),
     }
-    confidence, target = q.max(-1), q.argmax(-1)
-    pseudo = PseudoLabels(views['unlabeled']['index'], target, confidence, jnp.ones_like(confidence))
-    return sum(metrics.values()), Aux(stats, (), metrics, pseudo)
+    return sum(metrics.values()), Aux(stats, (), metrics, use_all(views['unlabeled']['index'], q))
 
   views = {'labeled': View('labeled', 'weak'), 'unlabeled': View('unlabeled', 'weak')}
-  return Method(views, init, loss, **net.read(model), pixels=True)
+  return Method(
+    views, init, loss, encode=net.output(model, 'encoder'), predict=net.output(model, 'head'), pixels=True
+  )
 
 
 def draw(key, views):

@@ -1,12 +1,14 @@
-"""CLIP: an image and its caption should find each other among all others of the batch."""
+"""CLIP: match each image with its caption among those of the batch, and each caption with its image."""
 
 from typing import Annotated
 
 import jax.numpy as jnp
+import numpy as np
 
 from ssl_bench.contract import Aux, Method, View
 from ssl_bench.losses import cross_entropy, normalize
 from ssl_bench.nets import core as net
+from ssl_bench.nets import heads
 from ssl_bench.nets.core import fold_name
 from ssl_bench.settings.signature import POSITIVE
 
@@ -15,9 +17,9 @@ LARGEST = 100.0  # the scale of the logits, one over the temperature, stays at o
 
 
 def clip(
-  encoder,
-  text_encoder,
-  prompts,
+  encoder: net.Net,
+  text_encoder: net.Net,
+  prompts: np.ndarray,
   *,
   temperature: Annotated[float, POSITIVE] = 0.07,
   out: Annotated[int, POSITIVE] = 64,
@@ -42,8 +44,8 @@ def clip(
   Deviations: the text encoder is any net for tokens; the one here takes the mean over a text's bytes, not the
   last token of a causal transformer.
   """
-  image = net.chain(encoder=encoder, projector=net.linear(out, bias=False))
-  text = net.chain(text_encoder=text_encoder, text_projector=net.linear(out, bias=False))
+  image = net.chain(encoder=encoder, projector=heads.linear(out, bias=False))
+  text = net.chain(text_encoder=text_encoder, text_projector=heads.linear(out, bias=False))
 
   def init(key, views):
     seen = views['pair']
@@ -90,5 +92,5 @@ def clip(
     return scores(state, embed(state, images, 'image'), named)
 
   views = {'pair': View('unlabeled', 'weak')}
-  encode = net.read(image, head=None)['encode']
-  return Method(views, init, loss, encode, predict, update=update, embed=embed)
+  encode = net.output(image, 'encoder')
+  return Method(views, init, loss, encode=encode, predict=predict, update=update, embed=embed)

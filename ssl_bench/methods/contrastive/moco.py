@@ -1,20 +1,23 @@
-"""MoCo v2: find your key, seen by a slower copy of yourself, among a queue of older keys."""
+"""MoCo v2: tell an image's own key from a queue of older keys; a momentum encoder makes the keys."""
 
 from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 
-from ssl_bench.contract import Aux, Method, View, moving_average
+from ssl_bench.contract import Aux, Method, View
 from ssl_bench.losses import cross_entropy, normalize
+from ssl_bench.methods._queue import push
+from ssl_bench.methods._target import follow
 from ssl_bench.nets import core as net
+from ssl_bench.nets import heads
 from ssl_bench.settings.signature import POSITIVE, UNIT, BadSetting
 
 VERSION = 1
 
 
 def moco(
-  encoder,
+  encoder: net.Net,
   *,
   temperature: Annotated[float, POSITIVE] = 0.2,
   ema_decay: Annotated[float, UNIT] = 0.999,
@@ -47,7 +50,7 @@ def moco(
   Deviations: dealing in place of a random shuffle of the keys: batches are random already, and so fewer
   images meet twice.  The default widths and queue are for small nets and sets.
   """
-  model = net.chain(encoder=encoder, projector=net.projector(hidden, out, norm='none'))
+  model = net.chain(encoder=encoder, projector=heads.projector(hidden, out, norm='none'))
 
   def init(key, views):
     images = views['a']['image']
@@ -76,13 +79,11 @@ def moco(
     negative = jnp.matmul(q, state.memory['queue'].T, precision='highest')
     logits = jnp.concatenate([positive, negative], 1) / temperature
     value = cross_entropy(logits, jnp.zeros(len(q), 'int32')).mean()
-    memory = {'target': (params, moments), 'queue': jnp.concatenate([k, state.memory['queue']])[:queue]}
+    memory = {'target': (params, moments), 'queue': push(state.memory['queue'], k)}
     return value, Aux(stats, memory, {'loss/contrastive': value})
 
   def update(state):
-    params, moments = state.memory['target']
-    target = moving_average(params, state.params, ema_decay), moments
-    return state._replace(memory={**state.memory, 'target': target})
+    return follow(state, 'target', ema_decay)
 
   views = {'a': View('unlabeled', 'strong'), 'b': View('unlabeled', 'strong')}
-  return Method(views, init, loss, update=update, **net.read(model, head=None))
+  return Method(views, init, loss, update=update, encode=net.output(model, 'encoder'))

@@ -1,12 +1,13 @@
-"""MoCo v3: predict which of the batch's keys, seen by a slower copy of yourself, is your own; no queue."""
+"""MoCo v3: tell an image's own key from the others of the batch; a momentum encoder makes the keys."""
 
 from typing import Annotated, Literal
 
-import jax
 import jax.numpy as jnp
 
-from ssl_bench.contract import Aux, Method, View, moving_average
+from ssl_bench.contract import Aux, Method, View
 from ssl_bench.losses import cross_entropy, normalize
+from ssl_bench.methods._schedules import cosine_to_one
+from ssl_bench.methods._target import OnlineTarget, follow
 from ssl_bench.nets import core as net
 from ssl_bench.settings.signature import POSITIVE, UNIT
 
@@ -14,8 +15,8 @@ VERSION = 1
 
 
 def moco_v3(
-  encoder,
-  steps,
+  encoder: net.Net,
+  steps: float,
   *,
   temperature: Annotated[float, POSITIVE] = 0.2,
   ema_decay: Annotated[float, UNIT] = 0.99,
@@ -49,49 +50,22 @@ def moco_v3(
   (section 4.2), unless the encoder freezes it.
   """
   depth = 2 if heads == 'resnet' else 3
-  branch = net.chain(
-    encoder=encoder, projector=net.projector(*[hidden] * (depth - 1), out, last_norm='plain')
-  )
-  end: net.LastNorm = 'none' if heads == 'resnet' else 'plain'
-  predictor = net.projector(hidden, out, last_norm=end, last_bias=False)
-
-  def init(key, views):
-    params, stats = branch.init(jax.random.fold_in(key, 0), views['a']['image'])
-    z = jnp.zeros((len(views['a']['image']), out))
-    params['predictor'], stats['predictor'] = predictor.init(jax.random.fold_in(key, 1), z)
-    return params, stats, {'target': target_of(params, stats)}
-
-  def target_of(params, stats):
-    keep = ('encoder', 'projector')
-    return {k: params[k] for k in keep}, {k: stats[k] for k in keep}
-
-  def query(params, stats, image, key):
-    """The prediction, of unit length, and the moments after this pass."""
-    seen, new = branch.apply(*target_of(params, stats), image, train=True, key=key)
-    q, last = predictor.apply(params['predictor'], stats['predictor'], seen['projector'], train=True)
-    return normalize(q), {**new, 'predictor': last}
+  end: LastNorm = 'none' if heads == 'resnet' else 'plain'
+  projector = make_projector(*[hidden] * (depth - 1), out, last_norm='plain')
+  predictor = make_projector(hidden, out, last_norm=end, last_bias=False)
+  pair = OnlineTarget(encoder, projector, predictor)
 
   def contrast(q, k):
-    logits = jnp.matmul(q, normalize(k).T, precision='highest') / temperature
+    logits = jnp.matmul(normalize(q), normalize(k).T, precision='highest') / temperature
     return 2 * temperature * cross_entropy(logits, jnp.arange(len(q))).mean()
 
   def loss(state, views, key):
-    a, b = views['a']['image'], views['b']['image']
-    keys = [jax.random.fold_in(key, i) for i in range(4)]
-    q_a, stats = query(state.params, state.stats, a, keys[0])
-    q_b, stats = query(state.params, stats, b, keys[1])
-    params, moments = state.memory['target']
-    k_a, moments = branch.apply(params, moments, a, train=True, key=keys[2])
-    k_b, moments = branch.apply(params, moments, b, train=True, key=keys[3])
-    value = contrast(q_a, k_b['projector']) + contrast(q_b, k_a['projector'])
-    return value, Aux(stats, {'target': (params, moments)}, {'loss/contrastive': value})
+    (q_a, q_b), (k_a, k_b), stats, memory = pair.see(state, views, key)
+    value = contrast(q_a, k_b) + contrast(q_b, k_a)
+    return value, Aux(stats, memory, {'loss/contrastive': value})
 
   def update(state):
-    decay = 1 - (1 - ema_decay) * (jnp.cos(jnp.pi * jnp.minimum(state.step / steps, 1)) + 1) / 2
-    params, moments = state.memory['target']
-    new, _ = target_of(state.params, state.stats)
-    return state._replace(memory={'target': (moving_average(params, new, decay), moments)})
+    return follow(state, 'target', cosine_to_one(ema_decay, state.step, steps))
 
   views = {'a': View('unlabeled', 'strong'), 'b': View('unlabeled', 'strong')}
-  read = net.read(branch, lambda state: target_of(state.params, state.stats), head=None)
-  return Method(views, init, loss, update=update, **read)
+  return Method(views, pair.init, loss, encode=pair.encode, update=update)

@@ -1,4 +1,4 @@
-"""SimCLR: two views of an image should find each other among all others of the batch."""
+"""SimCLR: match the two views of an image among all other views of the batch."""
 
 from typing import Annotated
 
@@ -7,13 +7,14 @@ import jax.numpy as jnp
 from ssl_bench.contract import Aux, Method, View
 from ssl_bench.losses import nt_xent
 from ssl_bench.nets import core as net
+from ssl_bench.nets import heads
 from ssl_bench.settings.signature import POSITIVE
 
 VERSION = 1
 
 
 def simclr(
-  encoder,
+  encoder: net.Net,
   *,
   temperature: Annotated[float, POSITIVE] = 0.5,
   hidden: Annotated[int, POSITIVE] = 512,
@@ -35,7 +36,7 @@ def simclr(
   factor acts on kernels through weight decay only, whose trust ratio divides by the gradient; on biases and
   normalization, which have no trust ratio, it is that of the rate.
   """
-  model = net.chain(encoder=encoder, projector=net.projector(hidden, out, last_norm='scale'))
+  model = net.chain(encoder=encoder, projector=heads.projector(hidden, out, last_norm='scale'))
 
   def init(key, views):
     return *model.init(key, views['a']['image']), ()
@@ -48,4 +49,4 @@ def simclr(
     return value, Aux(stats, (), {'loss/contrastive': value})
 
   views = {'a': View('unlabeled', 'strong'), 'b': View('unlabeled', 'strong')}
-  return Method(views, init, loss, **net.read(model, head=None))
+  return Method(views, init, loss, encode=net.output(model, 'encoder'))

@@ -1,4 +1,4 @@
-"""Barlow Twins: the cross-correlation between the projections of two views should be the identity."""
+"""Barlow Twins: the cross-correlation of the projections of two views should be the identity matrix."""
 
 from typing import Annotated
 
@@ -8,13 +8,14 @@ import jax.numpy as jnp
 from ssl_bench.contract import Aux, Method, View
 from ssl_bench.losses import off_diagonal
 from ssl_bench.nets import core as net
+from ssl_bench.nets import heads
 from ssl_bench.settings.signature import POSITIVE, Range
 
 VERSION = 1
 
 
 def barlow_twins(
-  encoder,
+  encoder: net.Net,
   *,
   redundancy: Annotated[float, Range(0)] = 0.0051,
   layers: Annotated[int, POSITIVE] = 3,
@@ -40,7 +41,7 @@ def barlow_twins(
   Deviations: the default widths are for small nets; one rate for all, where the authors' code has a lower one
   for biases and normalization.
   """
-  head = net.projector(*[hidden] * (layers - 1), out, last_norm='plain')
+  head = heads.projector(*[hidden] * (layers - 1), out, last_norm='plain')
   model = net.chain(encoder=encoder, projector=head)
 
   def init(key, views):
@@ -57,4 +58,4 @@ def barlow_twins(
     return invariance + decorrelation, Aux(stats, (), metrics)
 
   views = {'a': View('unlabeled', 'strong'), 'b': View('unlabeled', 'strong')}
-  return Method(views, init, loss, **net.read(model, head=None))
+  return Method(views, init, loss, encode=net.output(model, 'encoder'))

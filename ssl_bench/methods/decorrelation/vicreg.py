@@ -1,4 +1,4 @@
-"""VICReg: two views agree, every dimension keeps its variance, and no two dimensions vary together."""
+"""VICReg: two views should agree, each dimension keep its variance, and no two dimensions be correlated."""
 
 from typing import Annotated
 
@@ -8,13 +8,14 @@ import jax.numpy as jnp
 from ssl_bench.contract import Aux, Method, View
 from ssl_bench.losses import off_diagonal
 from ssl_bench.nets import core as net
+from ssl_bench.nets import heads
 from ssl_bench.settings.signature import POSITIVE, Range
 
 VERSION = 1
 
 
 def vicreg(
-  encoder,
+  encoder: net.Net,
   *,
   invariance: Annotated[float, Range(0)] = 25.0,
   variance: Annotated[float, Range(0)] = 25.0,
@@ -44,7 +45,7 @@ def vicreg(
   Deviations: eq. 5 sums over dimensions where the authors' code has the mean, and eq. 6 has no ½ before the
   variance where their code has; the published weights are the code's.  The default widths are for small nets.
   """
-  head = net.projector(*[hidden] * (layers - 1), out, last_bias=False)
+  head = heads.projector(*[hidden] * (layers - 1), out, last_bias=False)
   model = net.chain(encoder=encoder, projector=head)
 
   def init(key, views):
@@ -52,7 +53,7 @@ def vicreg(
 
   def spread(z):
     """v and c of projections [batch, D]."""
-    z = z - z.mean(0)
+    z = z - z.mean(0, keepdims=True)
     cov = jnp.matmul(z.T, z, precision='highest') / (len(z) - 1)
     deviation = jnp.sqrt(jnp.square(z).sum(0) / (len(z) - 1) + 1e-4)
     return jax.nn.relu(1 - deviation).mean(), jnp.square(off_diagonal(cov)).sum() / out
@@ -71,4 +72,4 @@ def vicreg(
     return sum(terms.values()), Aux(stats, (), terms)
 
   views = {'a': View('unlabeled', 'strong'), 'b': View('unlabeled', 'strong')}
-  return Method(views, init, loss, **net.read(model, head=None))
+  return Method(views, init, loss, encode=net.output(model, 'encoder'))

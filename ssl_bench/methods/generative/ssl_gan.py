@@ -1,4 +1,4 @@
-"""SSL-GAN: a classifier also tells real images from those of a generator that imitates its features."""
+"""SSL-GAN: the classifier is also a discriminator; the generator matches its features of real images."""
 
 from typing import Annotated
 
@@ -8,20 +8,21 @@ import jax.numpy as jnp
 from ssl_bench.contract import Aux, Method, View
 from ssl_bench.losses import cross_entropy
 from ssl_bench.nets import core as net
+from ssl_bench.nets import heads
 from ssl_bench.settings.signature import POSITIVE, Range
 
 VERSION = 1
 
 
 def ssl_gan(
-  encoder,
-  classes,
-  shape,
+  encoder: net.Net,
+  classes: int,
+  shape: tuple[int, ...],
   *,
   weight: Annotated[float, Range(0)] = 1.0,
   latent: Annotated[int, POSITIVE] = 100,
   hidden: Annotated[int, POSITIVE] = 500,
-  layers: net.Layers = 'dense',
+  layers: heads.Layers = 'dense',
 ) -> Method:
   """Salimans et al., "Improved Techniques for Training GANs" (2016): semi-supervised, with feature matching.
 
@@ -53,8 +54,8 @@ def ssl_gan(
   +4.0 ± 7.3 points at 20 labels, +0.8 ± 5.0 at 40.  Runs are short, 1,500 steps where the paper trains for
   hundreds of epochs.
   """
-  model = net.chain(encoder=encoder, head=net.linear(classes))
-  generator = net.decoder(shape, layers=layers, width=hidden, norm='batch')
+  model = net.chain(encoder=encoder, head=heads.linear(classes))
+  generator = heads.decoder(shape, layers=layers, width=hidden, norm='batch')
 
   def init(key, views):
     x = views['labeled']['image']
@@ -87,7 +88,9 @@ def ssl_gan(
     return sum(terms.values()), Aux({**stats, 'generator': moved}, (), terms | told)
 
   views = {'labeled': View('labeled', 'weak'), 'unlabeled': View('unlabeled', 'weak')}
-  return Method(views, init, loss, **net.read(model), pixels=True)
+  return Method(
+    views, init, loss, encode=net.output(model, 'encoder'), predict=net.output(model, 'head'), pixels=True
+  )
 
 
 def draw(key, views, *, latent):

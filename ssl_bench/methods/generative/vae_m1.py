@@ -1,4 +1,4 @@
-"""VAE (M1): what a probabilistic model of the images keeps of them is their features."""
+"""VAE (M1): a variational autoencoder learns without labels; its latent means are the features."""
 
 from typing import Annotated
 
@@ -8,19 +8,20 @@ import jax.numpy as jnp
 from ssl_bench.contract import Aux, Method, View
 from ssl_bench.losses import bernoulli, gaussian_divergence
 from ssl_bench.nets import core as net
+from ssl_bench.nets import heads
 from ssl_bench.settings.signature import POSITIVE
 
 VERSION = 1
 
 
 def vae_m1(
-  encoder,
-  shape,
+  encoder: net.Net,
+  shape: tuple[int, ...],
   *,
   trials: Annotated[float, POSITIVE] = 1.0,
   latent: Annotated[int, POSITIVE] = 50,
   hidden: Annotated[int, POSITIVE] = 500,
-  layers: net.Layers = 'dense',
+  layers: heads.Layers = 'dense',
 ) -> Method:
   """Kingma et al., "Semi-supervised Learning with Deep Generative Models" (2014), model M1.
 
@@ -47,8 +48,8 @@ def vae_m1(
   labels and 1.4 ± 4.4, not separable, at 40.  A linear probe reads them, where the paper has a transductive
   SVM, which also uses how unlabeled images cluster.
   """
-  model = net.chain(encoder=encoder, posterior=net.linear(2 * latent))
-  generator = net.decoder(shape, layers=layers, width=hidden)
+  model = net.chain(encoder=encoder, posterior=heads.linear(2 * latent))
+  generator = heads.decoder(shape, layers=layers, width=hidden)
 
   def init(key, views):
     params, stats = model.init(key, views['unlabeled']['image'])
@@ -71,7 +72,7 @@ def vae_m1(
   def encode(state, images):
     return model.apply(state.params, state.stats, images, train=False)[0]['posterior'][:, :latent]
 
-  return Method({'unlabeled': View('unlabeled', 'weak')}, init, loss, encode, pixels=True)
+  return Method({'unlabeled': View('unlabeled', 'weak')}, init, loss, encode=encode, pixels=True)
 
 
 def draw(key, views, *, latent):

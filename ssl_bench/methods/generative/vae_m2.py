@@ -1,29 +1,30 @@
-"""M2: a probabilistic model of images and labels, in which a label that is not known is one more unknown."""
+"""VAE (M2): a generative model of images and labels, for which a missing label is a latent variable."""
 
 from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 
-from ssl_bench.contract import Aux, Method, PseudoLabels, View
+from ssl_bench.contract import Aux, Method, View, use_all
 from ssl_bench.losses import bernoulli, cross_entropy, gaussian_divergence
 from ssl_bench.nets import core as net
+from ssl_bench.nets import heads
 from ssl_bench.settings.signature import POSITIVE, Range
 
 VERSION = 1
 
 
 def vae_m2(
-  encoder,
-  classes,
-  shape,
+  encoder: net.Net,
+  classes: int,
+  shape: tuple[int, ...],
   *,
   weight: Annotated[float, Range(0)] = 0.1,
   labeled: Annotated[float, Range(0)] = 1.0,
   trials: Annotated[float, POSITIVE] = 1.0,
   latent: Annotated[int, POSITIVE] = 50,
   hidden: Annotated[int, POSITIVE] = 500,
-  layers: net.Layers = 'dense',
+  layers: heads.Layers = 'dense',
 ) -> Method:
   """Kingma et al., "Semi-supervised Learning with Deep Generative Models" (2014), model M2.
 
@@ -53,9 +54,9 @@ def vae_m2(
   On the digits (experiments/semi_supervised.yaml, five pairs) it is not separable from `supervised`:
   +3.0 ± 4.9 points at 40 labels, +3.6 ± 12.1 at 20, where the pairs lie between 57 and 89 %.
   """
-  model = net.chain(encoder=encoder, head=net.linear(classes))
-  recognition = net.projector(hidden, 2 * latent, norm='none')
-  generator = net.decoder(shape, layers=layers, width=hidden)
+  model = net.chain(encoder=encoder, head=heads.linear(classes))
+  recognition = heads.projector(hidden, 2 * latent, norm='none')
+  generator = heads.decoder(shape, layers=layers, width=hidden)
 
   def init(key, views):
     x = views['labeled']['image']
@@ -88,11 +89,13 @@ def vae_m2(
       'loss/labeled': labeled * known.mean(),
       'loss/unlabeled': (q * (each + log_q)).sum(-1).mean(),
     }
-    pseudo = PseudoLabels(views['unlabeled']['index'], q.argmax(-1), q.max(-1), jnp.ones(len(q)))
+    pseudo = use_all(views['unlabeled']['index'], q)
     return sum(metrics.values()), Aux({**state.stats, **stats}, (), metrics, pseudo)
 
   views = {'labeled': View('labeled', 'weak'), 'unlabeled': View('unlabeled', 'weak')}
-  return Method(views, init, loss, **net.read(model), pixels=True)
+  return Method(
+    views, init, loss, encode=net.output(model, 'encoder'), predict=net.output(model, 'head'), pixels=True
+  )
 
 
 def draw(key, views, *, latent):

@@ -1,4 +1,4 @@
-"""What methods on a fixed graph share: the graph of all images, beliefs on it, and those of new images."""
+"""What the methods on a fixed graph share: the graph, the beliefs on it, and the classes of new images."""
 
 from collections.abc import Callable
 
@@ -15,11 +15,11 @@ def transduction(
 ) -> Method:
   """A method without gradients, on the pixels of the unlabeled set or a teacher's features of unit length.
 
-  Memory: what the graph holds of each image (`bank`: the image, or its features), what is believed of it
-  (`belief`, rows that sum to 1) and the scale of the kernel (`scale`).
+  Memory: the points of the graph (`bank`: each image, or its features), the belief in each class for every
+  point (`belief`, rows that sum to 1) and the scale of the kernel (`scale`).
 
   Args:
-    believe: (edges with their weights, labels or -1 [examples]) -> beliefs ≥ 0 [examples, classes].
+    believe: (weighted edges, labels [examples], -1 where unknown) -> beliefs ≥ 0 [examples, classes].
     classes, examples, shape: of the data.
     teacher: whose features make the graph; None for pixels.
     neighbors: edges of each image.

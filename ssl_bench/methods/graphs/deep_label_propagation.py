@@ -1,4 +1,4 @@
-"""Deep label propagation: once an epoch, labels diffuse over the graph of the network's own features."""
+"""Deep label propagation: once an epoch, labels spread over a graph of the network's own features."""
 
 from typing import Annotated
 
@@ -9,16 +9,17 @@ from ssl_bench import graph
 from ssl_bench.contract import Aux, Method, PseudoLabels, View, look_at_all
 from ssl_bench.losses import cross_entropy, entropy, normalize
 from ssl_bench.nets import core as net
+from ssl_bench.nets import heads
 from ssl_bench.settings.signature import POSITIVE, UNIT, Range
 
 VERSION = 1
 
 
 def deep_label_propagation(
-  encoder,
-  classes,
-  examples,
-  steps,
+  encoder: net.Net,
+  classes: int,
+  examples: int,
+  steps: float,
   *,
   warmup: Annotated[float, UNIT] = 0.5,
   neighbors: Annotated[int, Range(1)] = 50,
@@ -59,7 +60,7 @@ def deep_label_propagation(
   the classifier sees features as they are, where that code scales them to unit length.
   """
   graph.check_neighbors(neighbors, examples)
-  model = net.chain(encoder=encoder, head=net.linear(classes))
+  model = net.chain(encoder=encoder, head=heads.linear(classes))
 
   def init(key, views):
     none = jnp.zeros(examples, 'float32')
@@ -79,24 +80,28 @@ def deep_label_propagation(
     return labeled + unlabeled, Aux(stats, memory, metrics, pseudo)
 
   def refresh(state, data, key, tx):
-    return jax.lax.cond(state.step >= warmup * steps, relabel, lambda state, data: state, state, data)
+    return jax.lax.cond(
+      state.step.astype('float32') >= warmup * steps, relabel, lambda state, data: state, state, data
+    )
 
   def relabel(state, data):
-    encode = lambda images: read['encode'](state, images)
-    features = normalize(look_at_all(encode, data['unlabeled']['image'], kind=encoder.kind))
+    look = lambda images: encode(state, images)
+    features = normalize(look_at_all(look, data['unlabeled']['image'], kind=encoder.kind))
     edges = graph.nearest(features, features, neighbors, same=True)
     cosine = 1 - edges.value / 2
     weights = edges._replace(value=jnp.maximum(cosine, 0) ** power)
     known = graph.labels_of(data['labeled'], examples)
     targets = jax.nn.one_hot(known, classes)  # of -1: zeros
-    belief = graph.shares(graph.spread(weights, targets / jnp.maximum(targets.sum(0), 1), alpha, add=True))
+    targets = targets / jnp.maximum(targets.sum(0, keepdims=True), 1)
+    belief = graph.shares(graph.spread(weights, targets, alpha, add=True))
     certainty = 1 - entropy(belief) / jnp.log(classes)
     certainty = jnp.where(known < 0, certainty / jnp.maximum(certainty.max(), 1e-12), 1)
     label = jnp.where(known < 0, belief.argmax(1), known).astype('int32')
-    balance = examples / classes / jnp.maximum(jnp.bincount(label, length=classes), 1)
+    count = jnp.maximum(jnp.bincount(label, length=classes), 1).astype('float32')
+    balance = examples / classes / count
     memory = {'label': label, 'certainty': jnp.clip(certainty, 0, 1), 'balance': balance.astype('float32')}
     return state._replace(memory=memory)
 
-  read = net.read(model)
+  encode, predict = net.output(model, 'encoder'), net.output(model, 'head')
   views = {'labeled': View('labeled', 'weak'), 'unlabeled': View('unlabeled', 'weak')}
-  return Method(views, init, loss, **read, refresh=refresh)
+  return Method(views, init, loss, encode=encode, predict=predict, refresh=refresh)

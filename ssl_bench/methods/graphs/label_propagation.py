@@ -1,4 +1,4 @@
-"""Label propagation: labels are clamped, and flow through a graph of all images until nothing changes."""
+"""Label propagation: labels spread over a graph of all images until nothing changes; given labels stay."""
 
 from typing import Annotated
 
@@ -11,9 +11,9 @@ VERSION = 1
 
 
 def label_propagation(
-  classes,
-  examples,
-  shape,
+  classes: int,
+  examples: int,
+  shape: tuple[int, ...],
   teacher: Teacher | None = None,
   *,
   neighbors: Annotated[int, Range(1)] = 7,
@@ -21,9 +21,9 @@ def label_propagation(
 ) -> Method:
   """Zhu and Ghahramani, "Learning from Labeled and Unlabeled Data with Label Propagation" (2002).
 
-  No network and no gradient: one graph of the unlabeled set, in which the labeled images are, each image
-  joined to its nearest with weight w = exp(−d² / σ²), where d is the distance of pixels or, where the
-  config has a teacher, of the teacher's features of unit length.
+  There is no network and no gradient, but one graph of the unlabeled set, which includes the labeled images.
+  An edge joins each image to its nearest neighbors with weight w = exp(−d² / σ²), where d is the distance of
+  pixels or, where the config has a teacher, of the teacher's features of unit length.
 
   Objective: beliefs F with F = Y on labeled images and F_i = Σ_j w_ij F_j / Σ_j w_ij on all others, the
   fixed point of propagating and clamping; its rows sum to 1.  It minimizes Σ_ij w_ij ‖F_i − F_j‖² among

@@ -1,4 +1,4 @@
-"""Label spreading: labels flow to neighbors; alpha=0.99 is for balanced labels, 0.9 or less for others."""
+"""Label spreading: labels diffuse over a graph of all images, where neighbors may outvote a given label."""
 
 from typing import Annotated
 
@@ -13,9 +13,9 @@ VERSION = 1
 
 
 def label_spreading(
-  classes,
-  examples,
-  shape,
+  classes: int,
+  examples: int,
+  shape: tuple[int, ...],
   teacher: Teacher | None = None,
   *,
   alpha: Annotated[float, Range(0, 1, below=True)] = 0.99,
@@ -24,9 +24,9 @@ def label_spreading(
 ) -> Method:
   """Zhou et al., "Learning with Local and Global Consistency" (2004).
 
-  No network and no gradient: one graph of the unlabeled set, in which the labeled images are, each image
-  joined to its nearest with weight w = exp(−d² / σ²), where d is the distance of pixels or, where the
-  config has a teacher, of the teacher's features of unit length.
+  There is no network and no gradient, but one graph of the unlabeled set, which includes the labeled images.
+  An edge joins each image to its nearest neighbors with weight w = exp(−d² / σ²), where d is the distance of
+  pixels or, where the config has a teacher, of the teacher's features of unit length.
 
   Objective: the limit of F ← α S F + (1 − α) Y with S = D^(−1/2) W D^(−1/2), which is
   F = (1 − α) (I − α S)^(−1) Y, found by a sparse solve; rows are then divided by their sums.  A label

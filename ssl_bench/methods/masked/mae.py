@@ -1,4 +1,4 @@
-"""MAE: see a quarter of an image's patches, and draw the others."""
+"""MAE: the encoder sees a quarter of an image's patches, and a decoder reconstructs the others."""
 
 from typing import Annotated
 
@@ -14,8 +14,8 @@ VERSION = 1
 
 
 def mae(
-  encoder,
-  shape,
+  encoder: net.Net,
+  shape: tuple[int, ...],
   *,
   masking: Annotated[Static, Range(0, 1, above=True, below=True)] = 0.75,
   normalized: bool = True,
@@ -33,7 +33,7 @@ def mae(
   code has it).  Visible patches are not in the loss.
 
   Args:
-    masking: the part of an image's patches that is masked, rounded to whole patches (section 4.1: 0.75).
+    masking: the share of an image's patches that is masked, rounded to whole patches (section 4.1: 0.75).
     normalized: whether the targets are normalized patch by patch (section 4.1: better for representations).
     dim: size of the decoder's tokens, a multiple of `heads` and of 4 (section 4.1: 512).
     depth: the decoder's blocks (section 4.1: 8).
@@ -50,14 +50,14 @@ def mae(
   paper's 800 and more of 1.28 million: four times as many steps bring 75.3 % instead of 61.3 (split seed 100,
   one run, on no board; raw pixels there: 82.5).
   """
-  grid = net.patch_grid(encoder, shape, 'mae')
-  pixels, count = encoder.patch**2 * shape[-1], grid[0] * grid[1]
+  rows, columns, side = patch_grid(encoder, shape, 'mae')
+  pixels, count = side**2 * shape[-1], rows * columns
   visible = count - round(count * masking)
   if not 0 < visible < count:
     raise BadSetting(f'mae: masking {masking} of {count} patches leaves {visible} visible; change it.')
   if normalized and pixels == 1:
     raise BadSetting('mae: a patch of one number has no deviation; set method.normalized=false.')
-  decoder = net.patch_decoder(grid, pixels, dim=dim, depth=depth, heads=heads)
+  decoder = patch_decoder((rows, columns), pixels, dim=dim, depth=depth, heads=heads)
 
   def init(key, views):
     images, order = views['image']['image'], draw(key, views, encoder)['order']
@@ -73,7 +73,7 @@ def mae(
     see = {'keep': order[:, :visible], 'tokens': True, 'train': True, 'key': net.fold_name(key, 'encoder')}
     tokens, seen = encoder.apply(params['encoder'], stats['encoder'], images, **see)
     drawn, _ = decoder.apply(params['decoder'], stats['decoder'], tokens, order, train=True)
-    patches = net.patchify(images, encoder.patch)
+    patches = patchify(images, side)
     target = jnp.take_along_axis(patches, order[:, visible:, None], 1)
     value = jnp.square(drawn - (standardize(target) if normalized else target)).mean()
     return value, Aux({**stats, 'encoder': seen}, (), {'loss/reconstruction': value})
@@ -81,7 +81,7 @@ def mae(
   def encode(state, images):
     return encoder.apply(state.params['encoder'], state.stats['encoder'], images, train=False)[0]
 
-  return Method({'image': View('unlabeled', 'weak')}, init, loss, encode, pixels=True)
+  return Method({'image': View('unlabeled', 'weak')}, init, loss, encode=encode, pixels=True)
 
 
 def draw(key, views, encoder):

@@ -1,4 +1,4 @@
-"""Masked tokens: tell what stood in the hidden places of a text, from the rest of it."""
+"""Masked tokens: predict the hidden tokens of a text from the others (BERT)."""
 
 from typing import Annotated
 
@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from ssl_bench.contract import Aux, Method, View
 from ssl_bench.losses import cross_entropy
 from ssl_bench.nets import core as net
+from ssl_bench.nets import heads
 from ssl_bench.nets.core import MASK, PAD, VOCABULARY
 from ssl_bench.settings.signature import UNIT, BadSetting, Range
 
@@ -15,7 +16,7 @@ VERSION = 1
 
 
 def masked_tokens(
-  encoder,
+  encoder: net.Net,
   *,
   rate: Annotated[float, Range(0, 1, above=True)] = 0.15,
   mask: Annotated[float, UNIT] = 0.8,
@@ -39,7 +40,7 @@ def masked_tokens(
   """
   if encoder.kind != 'tokens':
     raise BadSetting('masked_tokens hides tokens and needs a net that reads them, such as net=sequence.')
-  model = net.chain(encoder=encoder, head=net.linear(VOCABULARY))
+  model = net.chain(encoder=encoder, head=heads.linear(VOCABULARY))
 
   def init(key, views):
     return *model.init(key, views['text']['image']), ()
@@ -51,12 +52,12 @@ def masked_tokens(
     key = jax.random.fold_in(key, 4)
     out, stats = model.apply(state.params, state.stats, shown, train=True, key=key, tokens=True)
     logits = out['head'].reshape(-1, VOCABULARY)
-    mean = lambda x: (x.reshape(chosen.shape) * chosen).sum() / chosen.sum()
+    mean = lambda x: (x.reshape(chosen.shape).astype('float32') * chosen).sum() / chosen.sum()
     value = mean(cross_entropy(logits, text.reshape(-1)))
     right = mean(logits.argmax(-1) == text.reshape(-1))
     return value, Aux(stats, (), {'loss/masked': value, 'masked_accuracy': right})
 
-  return Method({'text': View('unlabeled', 'weak')}, init, loss, **net.read(model, head=None))
+  return Method({'text': View('unlabeled', 'weak')}, init, loss, encode=net.output(model, 'encoder'))
 
 
 def flat(tokens):
@@ -68,10 +69,10 @@ def draw(key, views, *, rate: float, mask: float, random: float):
   """Which places are chosen, bool [B, L], and the texts as they are shown, int32 [B, L]."""
   text = flat(views['text']['image'])
   keys = [jax.random.fold_in(key, i) for i in range(4)]
-  length = (text != PAD).sum(1, keepdims=True)
+  length = (text != PAD).sum(1, keepdims=True).astype('float32')
   order = jnp.where(text == PAD, 2.0, jax.random.uniform(keys[0], text.shape))
   rank = jnp.argsort(jnp.argsort(order, 1), 1)
-  chosen = (rank < jnp.maximum(1, jnp.round(rate * length))) & (text != PAD)
+  chosen = (rank.astype('float32') < jnp.maximum(1, jnp.round(rate * length))) & (text != PAD)
   row = jax.random.randint(keys[1], text.shape, 0, len(text))
   place = jnp.floor(jax.random.uniform(keys[2], text.shape) * length[row, 0]).astype('int32')
   u = jax.random.uniform(keys[3], text.shape)

@@ -1,4 +1,4 @@
-"""SimMIM: put one token in the place of masked patches, and read their pixels off the encoder's output."""
+"""SimMIM: replace masked patches by a learned token, and predict their pixels by one linear layer."""
 
 import math
 from typing import Annotated
@@ -8,14 +8,15 @@ import jax.numpy as jnp
 
 from ssl_bench.contract import Aux, Method, View
 from ssl_bench.nets import core as net
+from ssl_bench.nets import heads
 from ssl_bench.settings.signature import POSITIVE, BadSetting, Range, Static
 
 VERSION = 1
 
 
 def simmim(
-  encoder,
-  shape,
+  encoder: net.Net,
+  shape: tuple[int, ...],
   *,
   masking: Annotated[Static, Range(0, 1, above=True, below=True)] = 0.6,
   block: Annotated[int, POSITIVE] = 2,
@@ -43,13 +44,13 @@ def simmim(
   one run, on no board).
   Three of the five are called collapsed: features that hardly differ between images.
   """
-  rows, columns = net.patch_grid(encoder, shape, 'simmim')
+  rows, columns, side = heads.patch_grid(encoder, shape, 'simmim')
   if rows % block or columns % block:
     raise BadSetting(f'simmim: block {block} must divide the {rows}x{columns} patches of an image.')
   squares = rows * columns // block**2
   if math.ceil(squares * masking) == squares:
     raise BadSetting(f'simmim: masking {masking} of {squares} squares leaves none visible; lower it.')
-  head = net.linear(encoder.patch**2 * shape[-1])
+  head = heads.linear(side**2 * shape[-1])
 
   def init(key, views):
     images = views['image']['image']
@@ -67,14 +68,15 @@ def simmim(
       params['encoder'], stats['encoder'], images, **see, key=net.fold_name(key, 'encoder')
     )
     pixels, _ = head.apply(params['head'], stats['head'], tokens[:, 1:], train=True)
-    error = jnp.abs(pixels - net.patchify(images, encoder.patch)).mean(-1)
-    value = (mask * error).sum() / mask.sum()
+    error = jnp.abs(pixels - heads.patchify(images, side)).mean(-1)
+    masked = mask.astype('float32')
+    value = (masked * error).sum() / masked.sum()
     return value, Aux({**stats, 'encoder': seen}, (), {'loss/reconstruction': value})
 
   def encode(state, images):
     return encoder.apply(state.params['encoder'], state.stats['encoder'], images, train=False)[0]
 
-  return Method({'image': View('unlabeled', 'weak')}, init, loss, encode, pixels=True)
+  return Method({'image': View('unlabeled', 'weak')}, init, loss, encode=encode, pixels=True)
 
 
 def draw(key, views, encoder, *, masking, block):

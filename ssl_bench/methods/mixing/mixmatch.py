@@ -1,4 +1,4 @@
-"""MixMatch: guess labels, sharpen them, and learn from mixtures of everything with everything."""
+"""MixMatch: sharpen averaged predictions into labels, and learn from mixtures of all images."""
 
 from typing import Annotated
 
@@ -6,9 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ssl_bench.contract import Aux, Method, PseudoLabels, View
+from ssl_bench.contract import Aux, Method, View, use_all
 from ssl_bench.losses import soft_cross_entropy, squared_error
+from ssl_bench.methods._schedules import linear_ramp
 from ssl_bench.nets import core as net
+from ssl_bench.nets import heads
 from ssl_bench.settings.signature import POSITIVE, Range
 
 VERSION = 1
@@ -16,9 +18,9 @@ PASSES = 3  # labeled images and two views of the unlabeled ones
 
 
 def mixmatch(
-  encoder,
-  classes,
-  steps,
+  encoder: net.Net,
+  classes: int,
+  steps: float,
   *,
   weight: Annotated[float, Range(0)] = 100.0,
   temperature: Annotated[float, POSITIVE] = 0.5,
@@ -27,8 +29,8 @@ def mixmatch(
 ) -> Method:
   """Berthelot et al., "MixMatch: A Holistic Approach to Semi-Supervised Learning" (2019).
 
-  The guess for an image is the sharpened mean of the predictions on two weak views,
-  q ∝ ((p(a) + p(b)) / 2)^(1/T), held constant, and is the label of both (eq. 6 and 7).  Row i of labeled
+  The label of both weak views of an image is the sharpened mean of the predictions on them,
+  q ∝ ((p(a) + p(b)) / 2)^(1/T), held constant (eq. 6 and 7).  Row i of labeled
   images and views together is mixed with row π(i), images and labels alike, π a permutation of all rows:
   λ · i + (1 − λ) · π(i) with λ = max(l, 1 − l) and l ~ Beta(α, α), one for each row (eq. 8 to 11).
 
@@ -50,7 +52,7 @@ def mixmatch(
   Deviations: every third row makes a pass where the paper's code exchanges blocks of rows, which allows any
   ratio of unlabeled to labeled images and, as rows are in random order, holds the same number of each.
   """
-  model = net.chain(encoder=encoder, head=net.linear(classes))
+  model = net.chain(encoder=encoder, head=heads.linear(classes))
 
   def init(key, views):
     return *model.init(key, views['labeled']['image']), ()
@@ -78,15 +80,15 @@ def mixmatch(
     seen = [forward(images[part], k) for part, k in zip(parts, keys[2:])]
     logits = jnp.concatenate([on for on, _ in seen])[np.argsort(np.concatenate(parts))]
     labeled = soft_cross_entropy(logits[: len(x)], labels[: len(x)]).mean()
-    rise = weight * jnp.minimum(state.step / (ramp * steps), 1)
+    rise = weight * linear_ramp(state.step, ramp * steps)
     unlabeled = rise * squared_error(jax.nn.softmax(logits[len(x) :]), labels[len(x) :]).mean()
     metrics = {'loss/supervised': labeled, 'loss/unsupervised': unlabeled}
-    confidence, target = belief.max(-1), belief.argmax(-1)
-    pseudo = PseudoLabels(views['a']['index'], target, confidence, jnp.ones_like(confidence))
-    return labeled + unlabeled, Aux(seen[0][1], (), metrics, pseudo)
+    return labeled + unlabeled, Aux(seen[0][1], (), metrics, use_all(views['a']['index'], belief))
 
   views = {'labeled': View('labeled', 'weak'), 'a': View('unlabeled', 'weak'), 'b': View('unlabeled', 'weak')}
-  return Method(views, init, loss, **net.read(model), pixels=True)
+  return Method(
+    views, init, loss, encode=net.output(model, 'encoder'), predict=net.output(model, 'head'), pixels=True
+  )
 
 
 def draw(key, views, *, alpha):

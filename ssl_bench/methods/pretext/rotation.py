@@ -1,17 +1,18 @@
-"""Rotation: turn an image by quarters, and tell by how many."""
+"""Rotation: turn an image by 0, 90, 180 or 270 degrees, and predict by which."""
 
 import jax.numpy as jnp
 
 from ssl_bench.contract import Aux, Method, View
 from ssl_bench.losses import cross_entropy
 from ssl_bench.nets import core as net
+from ssl_bench.nets import heads
 from ssl_bench.settings.signature import BadSetting
 
 VERSION = 1
 TURNS = 4  # by 0, 90, 180 and 270 degrees, counterclockwise
 
 
-def rotation(encoder, shape) -> Method:
+def rotation(encoder: net.Net, shape: tuple[int, ...]) -> Method:
   """Gidaris et al., "Unsupervised Representation Learning by Predicting Image Rotations" (2018).
 
   Objective: the mean of H(k, p(x turned k times)) over images and k = 0, 1, 2, 3, where x is a weak view.
@@ -29,7 +30,7 @@ def rotation(encoder, shape) -> Method:
   """
   if shape[0] != shape[1]:
     raise BadSetting(f'rotation needs square images, not {shape[0]}x{shape[1]}; use another dataset.')
-  model = net.chain(encoder=encoder, head=net.linear(TURNS))
+  model = net.chain(encoder=encoder, head=heads.linear(TURNS))
 
   def init(key, views):
     return *model.init(key, views['image']['image']), ()
@@ -43,4 +44,6 @@ def rotation(encoder, shape) -> Method:
     accuracy = (out['head'].argmax(-1) == turns).mean()
     return value, Aux(stats, (), {'loss/rotation': value, 'rotation_accuracy': accuracy})
 
-  return Method({'image': View('unlabeled', 'weak')}, init, loss, **net.read(model, head=None), pixels=True)
+  return Method(
+    {'image': View('unlabeled', 'weak')}, init, loss, encode=net.output(model, 'encoder'), pixels=True
+  )

@@ -1,20 +1,19 @@
-"""FixMatch: trust the confident, on hard views of the same image."""
+"""FixMatch: a confident prediction on a weak view of an image is the label of its strong view."""
 
 from typing import Annotated
 
-import jax.numpy as jnp
-
-from ssl_bench.contract import Aux, Method, PseudoLabels, View, believe
-from ssl_bench.losses import cross_entropy
+from ssl_bench.contract import Aux, Method, believe
+from ssl_bench.methods.pseudo_labels._weak_to_strong import VIEWS, objective, see
 from ssl_bench.nets import core as net
+from ssl_bench.nets import heads
 from ssl_bench.settings.signature import UNIT, Range
 
 VERSION = 1
 
 
 def fixmatch(
-  encoder,
-  classes,
+  encoder: net.Net,
+  classes: int,
   *,
   threshold: Annotated[float, UNIT] = 0.95,
   weight: Annotated[float, Range(0)] = 1.0,
@@ -36,30 +35,17 @@ def fixmatch(
   (google-research/fixmatch, which says so deliberately in issue 20).
   Deviations: none in the objective; weight decay, schedule and views belong to the config.
   """
-  model = net.chain(encoder=encoder, head=net.linear(classes))
+  model = net.chain(encoder=encoder, head=heads.linear(classes))
 
   def init(key, views):
     return *model.init(key, views['labeled']['image']), ()
 
   def loss(state, views, key):
-    x, w, s = (views[v]['image'] for v in ('labeled', 'weak', 'strong'))
-    out, stats = model.apply(state.params, state.stats, jnp.concatenate([x, w, s]), train=True, key=key)
-    on_x, on_w, on_s = jnp.split(out['head'], [len(x), len(x) + len(w)])
-    target, confidence, keep, probs = believe(on_w, views['weak'])
-    mask = (confidence >= threshold) & keep
-    labeled = cross_entropy(on_x, views['labeled']['label']).mean()
-    unlabeled = weight * jnp.where(mask, cross_entropy(on_s, target), 0).mean()
-    metrics = {
-      'loss/supervised': labeled,
-      'loss/unsupervised': unlabeled,
-      'agreement': (on_s.argmax(-1) == target).mean(),
-    }
-    pseudo = PseudoLabels(views['weak']['index'], target, confidence, mask, probs)
-    return labeled + unlabeled, Aux(stats, (), metrics, pseudo)
+    on, stats = see(model, state, views, key)
+    belief = believe(on.weak, views['weak'])
+    mask = (belief.confidence >= threshold) & belief.keep
+    value, metrics, pseudo = objective(on, views, belief, mask, weight)
+    return value, Aux(stats, (), metrics, pseudo)
 
-  views = {
-    'labeled': View('labeled', 'weak'),
-    'weak': View('unlabeled', 'weak'),
-    'strong': View('unlabeled', 'strong'),
-  }
-  return Method(views, init, loss, **net.read(model), believes='weak')
+  encode, predict = net.output(model, 'encoder'), net.output(model, 'head')
+  return Method(VIEWS, init, loss, encode=encode, predict=predict, believes='weak')

@@ -1,22 +1,23 @@
-"""FlexMatch: ask less confidence of the classes that are learned more slowly."""
+"""FlexMatch: FixMatch with lower thresholds for the classes that are learned more slowly."""
 
 from typing import Annotated
 
 import jax.numpy as jnp
 
-from ssl_bench.contract import Aux, Method, PseudoLabels, View, believe
-from ssl_bench.losses import cross_entropy
+from ssl_bench.contract import Aux, Method, believe
+from ssl_bench.methods.pseudo_labels._weak_to_strong import VIEWS, objective, see
 from ssl_bench.nets import core as net
+from ssl_bench.nets import heads
 from ssl_bench.settings.signature import UNIT, Range
 
 VERSION = 1
 
 
 def flexmatch(
-  encoder,
-  classes,
-  examples,
-  held,
+  encoder: net.Net,
+  classes: int,
+  examples: int,
+  held: float,
   *,
   threshold: Annotated[float, UNIT] = 0.95,
   weight: Annotated[float, Range(0)] = 1.0,
@@ -46,36 +47,21 @@ def flexmatch(
   Deviations: max q ≥ T as in the authors' code, where the paper has >, so before anything is
   learned, when all T(c) = 0, every image is used in both.
   """
-  model = net.chain(encoder=encoder, head=net.linear(classes))
+  model = net.chain(encoder=encoder, head=heads.linear(classes))
 
   def init(key, views):
     return *model.init(key, views['labeled']['image']), {'learned': jnp.full(examples, classes, 'int32')}
 
   def loss(state, views, key):
-    x, w, s = (views[v]['image'] for v in ('labeled', 'weak', 'strong'))
-    out, stats = model.apply(state.params, state.stats, jnp.concatenate([x, w, s]), train=True, key=key)
-    on_x, on_w, on_s = jnp.split(out['head'], [len(x), len(x) + len(w)])
-    target, confidence, keep, probs = believe(on_w, views['weak'])
+    on, stats = see(model, state, views, key)
+    belief = believe(on.weak, views['weak'])
     count = jnp.bincount(state.memory['learned'], length=classes + 1)[:classes]
     beta = count / jnp.maximum(count.max(), held - count.sum())
-    mask = (confidence >= threshold * (beta / (2 - beta))[target]) & keep
-    labeled = cross_entropy(on_x, views['labeled']['label']).mean()
-    unlabeled = weight * jnp.where(mask, cross_entropy(on_s, target), 0).mean()
-    metrics = {
-      'loss/supervised': labeled,
-      'loss/unsupervised': unlabeled,
-      'agreement': (on_s.argmax(-1) == target).mean(),
-      'learned': count.sum() / held,
-    }
-    index = views['weak']['index']
-    at = jnp.where(confidence >= threshold, index, examples)  # past the end: dropped
-    memory = {'learned': state.memory['learned'].at[at].set(target.astype('int32'), mode='drop')}
-    pseudo = PseudoLabels(index, target, confidence, mask, probs)
-    return labeled + unlabeled, Aux(stats, memory, metrics, pseudo)
+    mask = (belief.confidence >= threshold * (beta / (2 - beta))[belief.label]) & belief.keep
+    value, metrics, pseudo = objective(on, views, belief, mask, weight)
+    at = jnp.where(belief.confidence >= threshold, pseudo.index, examples)  # past the end: dropped
+    memory = {'learned': state.memory['learned'].at[at].set(belief.label.astype('int32'), mode='drop')}
+    return value, Aux(stats, memory, metrics | {'learned': count.sum() / held}, pseudo)
 
-  views = {
-    'labeled': View('labeled', 'weak'),
-    'weak': View('unlabeled', 'weak'),
-    'strong': View('unlabeled', 'strong'),
-  }
-  return Method(views, init, loss, **net.read(model), believes='weak')
+  encode, predict = net.output(model, 'encoder'), net.output(model, 'head')
+  return Method(VIEWS, init, loss, encode=encode, predict=predict, believes='weak')

@@ -5,20 +5,21 @@ from typing import Annotated
 import jax
 import jax.numpy as jnp
 
-from ssl_bench.contract import Aux, Method, PseudoLabels, View, look_at_all, scale
+from ssl_bench.contract import Aux, Method, PseudoLabels, Teacher, View, look_at_all, scale
 from ssl_bench.losses import cross_entropy, soft_cross_entropy
 from ssl_bench.nets import core as net
+from ssl_bench.nets import heads
 from ssl_bench.settings.signature import UNIT, Range
 
 VERSION = 1
 
 
 def noisy_student(
-  encoder,
-  classes,
-  examples,
-  steps,
-  teacher=None,
+  encoder: net.Net,
+  classes: int,
+  examples: int,
+  steps: float,
+  teacher: Teacher | None = None,
   *,
   stages: Annotated[int, Range(1)] = 3,
   soft: bool = True,
@@ -57,7 +58,7 @@ def noisy_student(
   class has too few images, theirs weigh more, where the paper repeats some at random.  No stochastic depth,
   and no last training at a higher resolution.
   """
-  model = net.chain(encoder=encoder, head=net.linear(classes))
+  model = net.chain(encoder=encoder, head=heads.linear(classes))
 
   def init(key, views):
     memory = {
@@ -80,7 +81,7 @@ def noisy_student(
     return labeled + unlabeled, Aux(stats, state.memory, metrics, pseudo)
 
   def refresh(state, data, key, tx):
-    stage = jnp.minimum(state.step * stages / steps, stages - 1).astype('int32')
+    stage = jnp.minimum((state.step * stages).astype('float32') / steps, stages - 1).astype('int32')
 
     def restart(state):
       images = data['unlabeled']['image']
@@ -95,12 +96,12 @@ def noisy_student(
 
   def judge(state, images):
     """Logits of whoever labels now."""
-    own = lambda images: read['predict'](state, images)
+    own = lambda images: predict(state, images)
     return jax.lax.cond(state.memory['stage'] < 0, teacher.predict, own, images) if teacher else own(images)
 
-  read = net.read(model)
+  encode, predict = net.output(model, 'encoder'), net.output(model, 'head')
   views = {'labeled': View('labeled', 'strong'), 'unlabeled': View('unlabeled', 'strong')}
-  return Method(views, init, loss, **read, refresh=refresh, trainings=stages)
+  return Method(views, init, loss, encode=encode, predict=predict, refresh=refresh, trainings=stages)
 
 
 def share_out(belief, threshold, balance):
@@ -113,6 +114,8 @@ def share_out(belief, threshold, balance):
     count = jnp.bincount(label, length=belief.shape[-1] + 1)
     rank = jnp.zeros_like(label).at[order].set(jnp.arange(len(label))) - (jnp.cumsum(count) - count)[label]
     number = count[:-1].sum() / belief.shape[-1]
-    taken = jnp.minimum(count, jnp.ceil(number))
-    share = jnp.where((share > 0) & (rank < number), number / jnp.maximum(taken[label], 1), 0)
+    taken = jnp.minimum(count.astype('float32'), jnp.ceil(number))
+    share = jnp.where(
+      (share > 0) & (rank.astype('float32') < number), number / jnp.maximum(taken[label], 1), 0
+    )
   return share * len(share) / jnp.maximum(share.sum(), 1e-12)

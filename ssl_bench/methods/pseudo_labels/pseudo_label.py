@@ -1,4 +1,4 @@
-"""Pseudo-Label: what the network is sure of becomes a label."""
+"""Pseudo-Label: a confident prediction on an image becomes its label."""
 
 from typing import Annotated
 
@@ -7,16 +7,18 @@ import jax.numpy as jnp
 
 from ssl_bench.contract import Aux, Method, PseudoLabels, View, believe
 from ssl_bench.losses import cross_entropy
+from ssl_bench.methods._schedules import linear_ramp
 from ssl_bench.nets import core as net
+from ssl_bench.nets import heads
 from ssl_bench.settings.signature import POSITIVE, UNIT, Range
 
 VERSION = 1
 
 
 def pseudo_label(
-  encoder,
-  classes,
-  steps,
+  encoder: net.Net,
+  classes: int,
+  steps: float,
   *,
   threshold: Annotated[float, UNIT] = 0.95,
   weight: Annotated[float, Range(0)] = 1.0,
@@ -38,7 +40,7 @@ def pseudo_label(
   Deviations: Lee uses every pseudo-label (threshold 0) and α up to 3 after a start at 0; the
   threshold is that of Oliver et al. (2018) and of every later table.
   """
-  model = net.chain(encoder=encoder, head=net.linear(classes))
+  model = net.chain(encoder=encoder, head=heads.linear(classes))
 
   def init(key, views):
     return *model.init(key, views['labeled']['image']), ()
@@ -49,7 +51,7 @@ def pseudo_label(
     on_u, _ = model.apply(state.params, state.stats, u, train=True, key=jax.random.fold_in(key, 1))
     target, confidence, keep, probs = believe(on_u['head'], views['unlabeled'])
     mask = (confidence >= threshold) & keep
-    alpha = weight * jnp.minimum(state.step / (ramp * steps), 1)
+    alpha = weight * linear_ramp(state.step, ramp * steps)
     labeled = cross_entropy(on_x['head'], views['labeled']['label']).mean()
     unlabeled = alpha * jnp.where(mask, cross_entropy(on_u['head'], target), 0).mean()
     metrics = {'loss/supervised': labeled, 'loss/unsupervised': unlabeled}
@@ -57,4 +59,5 @@ def pseudo_label(
     return labeled + unlabeled, Aux(stats, (), metrics, pseudo)
 
   views = {'labeled': View('labeled', 'weak'), 'unlabeled': View('unlabeled', 'weak')}
-  return Method(views, init, loss, **net.read(model), believes='unlabeled')
+  encode, predict = net.output(model, 'encoder'), net.output(model, 'head')
+  return Method(views, init, loss, encode=encode, predict=predict, believes='unlabeled')

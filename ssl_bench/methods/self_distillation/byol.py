@@ -1,21 +1,21 @@
-"""BYOL: predict what a slower copy of yourself sees in another view; no negatives."""
+"""BYOL: predict a target network's projection of the other view; the target is a moving average."""
 
 from typing import Annotated
 
-import jax
-import jax.numpy as jnp
-
-from ssl_bench.contract import Aux, Method, View, moving_average
+from ssl_bench.contract import Aux, Method, View
 from ssl_bench.losses import cosine_distance
+from ssl_bench.methods._schedules import cosine_to_one
+from ssl_bench.methods._target import OnlineTarget, follow
 from ssl_bench.nets import core as net
+from ssl_bench.nets import heads
 from ssl_bench.settings.signature import POSITIVE, UNIT
 
 VERSION = 1
 
 
 def byol(
-  encoder,
-  steps,
+  encoder: net.Net,
+  steps: float,
   *,
   ema_decay: Annotated[float, UNIT] = 0.99,
   hidden: Annotated[int, POSITIVE] = 512,
@@ -41,42 +41,16 @@ def byol(
   notes that it makes no difference); the default widths are for small nets; both views come from one
   policy, where the paper blurs and solarizes the second differently (appendix B).
   """
-  branch = net.chain(encoder=encoder, projector=net.projector(hidden, out, last_bias=False))
-  predictor = net.projector(hidden, out, last_bias=False)
-
-  def init(key, views):
-    params, stats = branch.init(jax.random.fold_in(key, 0), views['a']['image'])
-    z = jnp.zeros((len(views['a']['image']), out))
-    params['predictor'], stats['predictor'] = predictor.init(jax.random.fold_in(key, 1), z)
-    return params, stats, {'target': target_of(params, stats)}
-
-  def target_of(params, stats):
-    keep = ('encoder', 'projector')
-    return {k: params[k] for k in keep}, {k: stats[k] for k in keep}
-
-  def online(params, stats, image, key):
-    """The prediction, and the moments after this pass."""
-    seen, new = branch.apply(*target_of(params, stats), image, train=True, key=key)
-    q, last = predictor.apply(params['predictor'], stats['predictor'], seen['projector'], train=True)
-    return q, {**new, 'predictor': last}
+  projector, predictor = (heads.projector(hidden, out, last_bias=False) for _ in range(2))
+  pair = OnlineTarget(encoder, projector, predictor)
 
   def loss(state, views, key):
-    a, b = views['a']['image'], views['b']['image']
-    keys = [jax.random.fold_in(key, i) for i in range(4)]
-    q_a, stats = online(state.params, state.stats, a, keys[0])
-    q_b, stats = online(state.params, stats, b, keys[1])
-    params, moments = state.memory['target']
-    z_a, moments = branch.apply(params, moments, a, train=True, key=keys[2])
-    z_b, moments = branch.apply(params, moments, b, train=True, key=keys[3])
-    value = (cosine_distance(q_a, z_b['projector']) + cosine_distance(q_b, z_a['projector'])).mean()
-    return value, Aux(stats, {'target': (params, moments)}, {'loss/prediction': value})
+    (q_a, q_b), (z_a, z_b), stats, memory = pair.see(state, views, key)
+    value = (cosine_distance(q_a, z_b) + cosine_distance(q_b, z_a)).mean()
+    return value, Aux(stats, memory, {'loss/prediction': value})
 
   def update(state):
-    decay = 1 - (1 - ema_decay) * (jnp.cos(jnp.pi * jnp.minimum(state.step / steps, 1)) + 1) / 2
-    params, moments = state.memory['target']
-    new, _ = target_of(state.params, state.stats)
-    return state._replace(memory={'target': (moving_average(params, new, decay), moments)})
+    return follow(state, 'target', cosine_to_one(ema_decay, state.step, steps))
 
   views = {'a': View('unlabeled', 'strong'), 'b': View('unlabeled', 'strong')}
-  read = net.read(branch, lambda state: target_of(state.params, state.stats), head=None)
-  return Method(views, init, loss, update=update, **read)
+  return Method(views, pair.init, loss, encode=pair.encode, update=update)

@@ -1,21 +1,25 @@
-"""DINO: from any crop, say what a slower copy of yourself says of a large one, centered and sharpened."""
+"""DINO: from any crop, predict a teacher's centered and sharpened scores of a global one."""
 
 from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 
-from ssl_bench.contract import Aux, Method, by_size, moving_average, multi_crop
+from ssl_bench.contract import Aux, Method, moving_average
 from ssl_bench.losses import cross_views, entropy, normalize
+from ssl_bench.methods._multi_crop import by_size, multi_crop
+from ssl_bench.methods._schedules import cosine_to_one, linear_ramp
+from ssl_bench.methods._target import follow
 from ssl_bench.nets import core as net
+from ssl_bench.nets import heads
 from ssl_bench.settings.signature import POSITIVE, UNIT, Range
 
 VERSION = 1
 
 
 def dino(
-  encoder,
-  steps,
+  encoder: net.Net,
+  steps: float,
   *,
   temperature: Annotated[float, POSITIVE] = 0.1,
   teacher_temperature: Annotated[float, POSITIVE] = 0.04,
@@ -54,15 +58,17 @@ def dino(
   with weights of unit length and no bias: its gain stays 1 (`norm_last_layer` in the authors' code).
   BatchNorm: in the encoder a pass for each size of crops, in the projector all crops together; the teacher
   sees the global views and keeps its own moments.
-  The last layer stands still in the first epoch: `groups: {last: {schedule: "cosine(7/16, frozen=0.01)"}}`
-  in the optimizer's section, for an epoch of a hundred.  The second global view is the policy `other`.
-  Collapsed where `teacher_entropy` and the loss are ln K: one score for all, which equal targets fit.
+  To freeze the last layer in the first epoch, write `groups: {last: {schedule: "cosine(7/16, frozen=0.01)"}}`
+  in the optimizer's section (for 100 epochs).  The second global view is the policy `other`.
+  It has collapsed where `teacher_entropy` and the loss equal ln K: all scores of all images are equal.
   Deviations: τ_t rises by the step, not by the epoch; weight decay stays what the optimizer says, where it
   rises from 0.04 to 0.4 for transformers; gradients, if at all, are clipped by their global norm, where the
   authors' code clips each parameter's; layers are initialized as elsewhere here; the default widths are for
   small nets.
   """
-  head = net.projector(hidden, hidden, bottleneck, norm='batch' if batch_norm else 'none', activation='gelu')
+  head = heads.projector(
+    hidden, hidden, bottleneck, norm='batch' if batch_norm else 'none', activation='gelu'
+  )
   model = net.chain(encoder=net.each(encoder), projector=head)
 
   def init(key, views):
@@ -82,10 +88,10 @@ def dino(
     student, stats = score(state.params, state.stats, by_size(views), keys[0])
     params, moments = state.memory['teacher']
     taught, moments = score(params, moments, by_size(views)[:1], keys[1])
-    part = state.step / jnp.maximum(warmup * steps, 1e-6)
-    sharp = first_temperature + (teacher_temperature - first_temperature) * jnp.minimum(part, 1)
+    rise = linear_ramp(state.step, jnp.maximum(warmup * steps, 1e-6))
+    sharp = first_temperature + (teacher_temperature - first_temperature) * rise
     sharp = jnp.where(warmup > 0, sharp, teacher_temperature)
-    target = jax.nn.softmax((taught - state.memory['center']) / sharp)
+    target = jax.nn.softmax((taught - state.memory['center'][None]) / sharp)
     value = cross_views(student.reshape(shape) / temperature, target.reshape(shape))
     center = moving_average(state.memory['center'], taught.mean(0), center_decay)
     told = {'teacher_entropy': entropy(target).mean(), 'outputs_used': jnp.exp(entropy(target.mean(0)))}
@@ -93,11 +99,7 @@ def dino(
     return value, Aux(stats, memory, {'loss/distillation': value, **told})
 
   def update(state):
-    part = jnp.minimum((state.step - 1) / steps, 1)
-    decay = 1 - (1 - ema_decay) * (jnp.cos(jnp.pi * part) + 1) / 2
-    params, moments = state.memory['teacher']
-    teacher = moving_average(params, state.params, decay), moments
-    return state._replace(memory={**state.memory, 'teacher': teacher})
+    return follow(state, 'teacher', cosine_to_one(ema_decay, state.step - 1, steps))
 
-  read = net.read(model, lambda state: state.memory['teacher'], head=None)
-  return Method(multi_crop(crops), init, loss, update=update, **read)
+  encode = net.output(model, 'encoder', lambda state: state.memory['teacher'])
+  return Method(multi_crop(crops), init, loss, encode=encode, update=update)

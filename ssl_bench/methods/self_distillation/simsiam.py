@@ -1,4 +1,4 @@
-"""SimSiam: predict the other view's projection, held constant; no negatives, no slower copy."""
+"""SimSiam: predict the projection of the other view, held constant; no negatives, no target network."""
 
 from typing import Annotated
 
@@ -7,13 +7,14 @@ import jax
 from ssl_bench.contract import Aux, Method, View
 from ssl_bench.losses import normalize
 from ssl_bench.nets import core as net
+from ssl_bench.nets import heads
 from ssl_bench.settings.signature import POSITIVE
 
 VERSION = 1
 
 
 def simsiam(
-  encoder,
+  encoder: net.Net,
   *,
   layers: Annotated[int, POSITIVE] = 2,
   out: Annotated[int, POSITIVE] = 512,
@@ -39,8 +40,8 @@ def simsiam(
   """
   model = net.chain(
     encoder=encoder,
-    projector=net.projector(*[out] * layers, last_norm='plain'),
-    predictor=net.projector(bottleneck, out),
+    projector=heads.projector(*[out] * layers, last_norm='plain'),
+    predictor=heads.projector(bottleneck, out),
   )
 
   def init(key, views):
@@ -57,4 +58,4 @@ def simsiam(
     return value, Aux(stats, (), {'loss/prediction': value})
 
   views = {'a': View('unlabeled', 'strong'), 'b': View('unlabeled', 'strong')}
-  return Method(views, init, loss, **net.read(model, head=None))
+  return Method(views, init, loss, encode=net.output(model, 'encoder'))

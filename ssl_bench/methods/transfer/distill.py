@@ -1,22 +1,23 @@
-"""Distillation: a small network learns what a trained one says of the unlabeled images."""
+"""Distillation: a network learns the logits or the features of a trained one on unlabeled images."""
 
 from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
 
-from ssl_bench.contract import Aux, Method, PseudoLabels, View, moving_average
+from ssl_bench.contract import Aux, Method, Teacher, View, moving_average, use_all
 from ssl_bench.losses import cosine_distance, cross_entropy, soft_cross_entropy
 from ssl_bench.nets import core as net
+from ssl_bench.nets import heads
 from ssl_bench.settings.signature import POSITIVE, UNIT, BadSetting, Range
 
 VERSION = 1
 
 
 def distill(
-  encoder,
-  classes,
-  teacher,
+  encoder: net.Net,
+  classes: int,
+  teacher: Teacher,
   *,
   targets: Literal['logits', 'features', 'both'] = 'logits',
   supervised: bool = True,
@@ -58,7 +59,7 @@ def distill(
   ours are the last features, at unit length, and stay.
   """
   on_logits, on_features = targets != 'features', targets != 'logits'
-  parts = {'encoder': encoder, **({'head': net.linear(classes)} if supervised or on_logits else {})}
+  parts = {'encoder': encoder, **({'head': heads.linear(classes)} if supervised or on_logits else {})}
   model = net.chain(**parts)
   if on_logits and teacher.predict is None:
     raise BadSetting('The teacher has no classifier; write method.targets=features to learn its features.')
@@ -77,7 +78,7 @@ def distill(
     if on_features:
       features, _ = encoder.apply(params['encoder'], stats['encoder'], images, train=False)
       _, target = ask(memory, images)
-      regressor, _ = net.linear(target.shape[-1]).init(net.fold_name(key, 'regressor'), features)
+      regressor, _ = heads.linear(target.shape[-1]).init(net.fold_name(key, 'regressor'), features)
       params = {**params, 'regressor': regressor}
     return params, stats, memory
 
@@ -100,10 +101,10 @@ def distill(
       mine, belief = out['head'][start:], jax.nn.softmax(logits)
       soft = soft_cross_entropy(mine / temperature, jax.nn.softmax(logits / temperature))
       metrics['loss/logits'] = logits_weight * temperature**2 * soft.mean()
-      pseudo = PseudoLabels(u['index'], belief.argmax(-1), belief.max(-1), jnp.ones(len(belief)))
+      pseudo = use_all(u['index'], belief)
       agreement = {'agreement': (mine.argmax(-1) == pseudo.label).mean()}
     if on_features:
-      regressor = net.linear(features.shape[-1])
+      regressor = heads.linear(features.shape[-1])
       mapped, _ = regressor.apply(state.params['regressor'], {}, out['encoder'][start:], train=True)
       metrics['loss/features'] = features_weight * cosine_distance(mapped, features).mean()
     value = sum(metrics.values())
@@ -116,6 +117,7 @@ def distill(
 
   views = {'labeled': View('labeled', 'weak')} if supervised else {}
   views['unlabeled'] = View('unlabeled', 'strong' if strong else 'weak')
-  read = net.read(model, head='head' if 'head' in parts else None)
-  method = Method(views, init, loss, **read)
+  encode = net.output(model, 'encoder')
+  predict = net.output(model, 'head') if 'head' in parts else None
+  method = Method(views, init, loss, encode=encode, predict=predict)
   return method._replace(update=follow) if moving else method

@@ -3,20 +3,21 @@
 import jax
 import jax.numpy as jnp
 
-from ssl_bench.contract import Aux, Method, View
+from ssl_bench.contract import Aux, Method, Teacher, View
 from ssl_bench.losses import cross_entropy
 from ssl_bench.nets import core as net
+from ssl_bench.nets import heads
 from ssl_bench.settings.signature import BadSetting
 
 VERSION = 1
 
 
-def fine_tune(encoder, classes, teacher, *, strong: bool = False) -> Method:
+def fine_tune(encoder: net.Net, classes: int, teacher: Teacher, *, strong: bool = False) -> Method:
   """Chen et al., "Big Self-Supervised Models are Strong Semi-Supervised Learners" (2020), the second of its
   three steps: pretraining without labels, fine-tuning on the few there are, distillation.
 
-  The `teacher` of the config is the pretraining: encoder and running moments are taken from it, and nothing
-  else, and a new classifier is trained with them.  The third step is `distill` with this as its teacher.
+  The config's `teacher` is the pretraining: only its encoder and running moments are taken over, and a new
+  classifier is trained with them.  The third step is `distill` with this trial as its teacher.
 
   Objective: the mean of H(y, p(w(x))); with `strong`, the mean over w(x) and s(x) alike.
 
@@ -27,7 +28,7 @@ def fine_tune(encoder, classes, teacher, *, strong: bool = False) -> Method:
   Deviations: from the encoder's features, as in Chen et al.'s "A Simple Framework for Contrastive Learning"
   (2020); the later paper keeps the first layer of the projector.
   """
-  model = net.chain(encoder=encoder, head=net.linear(classes))
+  model = net.chain(encoder=encoder, head=heads.linear(classes))
   views = {'labeled': View('labeled', 'weak')} | ({'strong': View('labeled', 'strong')} if strong else {})
 
   def init(key, views):
@@ -46,4 +47,4 @@ def fine_tune(encoder, classes, teacher, *, strong: bool = False) -> Method:
     value = cross_entropy(out['head'], labels).mean()
     return value, Aux(stats, (), {'loss/supervised': value})
 
-  return Method(views, init, loss, **net.read(model))
+  return Method(views, init, loss, encode=net.output(model, 'encoder'), predict=net.output(model, 'head'))

@@ -1,0 +1,79 @@
+"""Views: how a method asks for augmented images, and how they are made on the device."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+
+from ssl_bench.settings.signature import BadSetting
+
+Batch = Mapping[str, Mapping[str, Any]]  # stream -> {'image': uint8 [batch, H, W, C], …}
+Views = Mapping[str, Mapping[str, Any]]  # view -> {'image': float32 [batch, H, W, C], …}
+Policies = Mapping[str, Callable[[jax.Array, jax.Array], jax.Array]]  # name -> (key, image) -> image
+
+
+class View(NamedTuple):
+  """One augmented view of the images of a stream.
+
+  With `copies` above 1 every image is augmented that many times: [batch, copies, H, W, C].
+  """
+
+  stream: str  # 'labeled' or 'unlabeled'
+  augment: str  # the name of a policy: 'weak', 'strong', 'other' or 'local'
+  copies: int = 1
+
+
+def look(views: Mapping[str, View], batch: Batch, augment: Policies, key: jax.Array) -> dict[str, Any]:
+  """Augments the images of each view on the device.
+
+  Args:
+    views: the views that the method asks for, by name.
+    batch: stream name -> {'image': uint8 [batch, H, W, C], …}; whatever else a stream holds is passed on.
+    augment: policy name -> function (key, image) -> image, of one image.
+    key: a view's own key depends on its name only, so adding a view does not change another.
+
+  Returns: view name -> the stream's entries, its images augmented.
+
+  Raises:
+    BadSetting: a policy leaves images unscaled.
+  """
+
+  def one(name: str, view: View) -> dict[str, Any]:
+    stream = batch[view.stream]
+    shape = (len(stream['image']),) + (view.copies,) * (view.copies > 1)
+    keys = jax.random.split(jax.random.fold_in(key, hash_name(name)), shape)
+    policy = augment[view.augment]
+    many = jax.vmap(policy, (0, None)) if view.copies > 1 else policy
+    images = jax.vmap(many)(keys, stream['image'])
+    if images.dtype == 'uint8':
+      raise BadSetting(
+        f'The policy {view.augment!r} gives uint8 images, which no method learns from; make it by '
+        "ssl_bench.policy('…'), which puts them on the scale [-1, 1]."
+      )
+    return {**stream, 'image': images}
+
+  return {name: one(name, view) for name, view in views.items()}
+
+
+def scale(images: Any, kind: str = 'image') -> Any:
+  """uint8 [0, 255] -> float32 [-1, 1], the pixel scale of every method (FixMatch's code); tokens -> int32."""
+  return images.astype('int32') if kind == 'tokens' else images.astype('float32') / 127.5 - 1
+
+
+def look_at_all(
+  function: Callable[[jax.Array], Any], images: jax.Array, rows: int = 256, kind: str = 'image'
+) -> Any:
+  """Applies a function of scaled images [b, H, W, C] to all uint8 images [n, H, W, C], `rows` at a time.
+
+  It serves `refresh`.  The function's result for an image must not depend on the other images.
+  """
+
+  def one(image: jax.Array) -> Any:
+    return jax.tree.map(lambda x: x[0], function(scale(image, kind)[None]))
+
+  return jax.lax.map(one, images, batch_size=min(rows, len(images)))
+
+
+def hash_name(name: str) -> int:
+  """A number below 2^31 - 1 that is the same in every process (`hash` is not)."""
+  return int.from_bytes(name.encode(), 'big') % (2**31 - 1)

@@ -1,0 +1,22 @@
+"""Multi-crop: two global views of an image and several small crops of it (Caron et al., 2020)."""
+
+import jax
+import jax.numpy as jnp
+
+from ssl_bench.contract import View, Views
+
+
+def multi_crop(crops: int) -> dict[str, View]:
+  """Two global views of each image, 'a' and 'b', and `crops` small crops of it, 'local'; 0 crops: none."""
+  views = {'a': View('unlabeled', 'strong'), 'b': View('unlabeled', 'other')}
+  return views | ({'local': View('unlabeled', 'local', crops)} if crops else {})
+
+
+def by_size(views: Views) -> list[jax.Array]:
+  """The images of `multi_crop`, view by view: [2 · batch, H, W, C] and, if any, [crops · batch, h, w, C]."""
+  a, b = views['a']['image'], views['b']['image']
+  batches = [jnp.concatenate([a, b])]
+  if 'local' in views:
+    local = views['local']['image']
+    batches += [local.swapaxes(0, 1).reshape(-1, *local.shape[2:]) if local.ndim > a.ndim else local]
+  return batches
