@@ -98,7 +98,7 @@ def _weights(start: jax.Array, length: jax.Array, pixels: int, outputs: int) -> 
   """[outputs, pixels]: how much of each pixel goes into each output; rows sum to 1."""
   step = length / outputs
   centers = start + (jnp.arange(outputs) + 0.5) * step
-  pixel = jnp.arange(pixels)
+  pixel = jnp.arange(pixels)[None]
   distance = jnp.abs(pixel + 0.5 - centers[:, None]) / jnp.maximum(step, 1)
   inside = (pixel >= start) & (pixel < start + length)
   weights = jnp.where(inside, jnp.maximum(0, 1 - distance), 0)

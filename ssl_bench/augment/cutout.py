@@ -48,7 +48,7 @@ def cutout(
     paint = jnp.array(FILLS[fill], jnp.int32)
     if channels == 1:
       paint = tone.luma(paint[:, None, None])[0]
-    return jnp.where((rows[:, None] & columns)[:, :, None], paint.astype(jnp.uint8), image)
+    return jnp.where((rows[:, None] & columns[None])[:, :, None], paint.astype(jnp.uint8), image)
 
   return operation
 

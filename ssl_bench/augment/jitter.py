@@ -65,7 +65,7 @@ def blend_all(planes: jax.Array, kinds: jax.Array, factors: jax.Array) -> jax.Ar
   def enhance(planes: jax.Array, drawn: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
     kind, factor = drawn
     flat = jnp.where(kind == CONTRAST, tone.mean_luma(planes), 0)
-    base = jnp.where(kind == SATURATION, tone.luma(planes), flat)
+    base = jnp.where(kind == SATURATION, tone.luma(planes), flat)[None]
     return tone.blend(base, planes.astype(jnp.int32), factor).astype(jnp.uint8), None
 
   return jax.lax.scan(enhance, planes, (kinds, factors))[0]
@@ -76,9 +76,9 @@ def turn_hue(planes: jax.Array, turns: jax.Array) -> jax.Array:
   rgb = planes.astype(jnp.float32) / 255
   value = rgb.max(0)
   chroma = value - rgb.min(0)
-  far = (value - rgb) / jnp.where(chroma == 0, 1, chroma)
+  far = (value[None] - rgb) / jnp.where(chroma == 0, 1, chroma)[None]
   greenish = jnp.where(rgb[1] == value, 2 + far[0] - far[2], 4 + far[1] - far[0])
   sixths = jnp.where(rgb[0] == value, far[2] - far[1], greenish) + 6 * turns
-  place = (jnp.array([5.0, 3.0, 1.0])[:, None, None] + sixths) % 6
-  turned = value - chroma * jnp.clip(jnp.minimum(place, 4 - place), 0, 1)
+  place = (jnp.array([5.0, 3.0, 1.0])[:, None, None] + sixths[None]) % 6
+  turned = value[None] - chroma[None] * jnp.clip(jnp.minimum(place, 4 - place), 0, 1)
   return (turned * 255.999).astype(jnp.uint8)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 LEVELS = np.arange(256)
+ROW = LEVELS[None]  # beside tables [channels, 256]
 
 
 def luma(planes: jax.Array) -> jax.Array:
@@ -73,10 +74,10 @@ def equalize(counts: jax.Array) -> jax.Array:
   equalize does nothing to the 8x8 digits.
   """
   before = jnp.cumsum(counts, 1) - counts
-  brightest = jnp.max(jnp.where(counts > 0, LEVELS, 0), 1, keepdims=True)
+  brightest = jnp.max(jnp.where(counts > 0, ROW, 0), 1, keepdims=True)
   step = jax.lax.div(jnp.take_along_axis(before, brightest, 1, mode='promise_in_bounds'), 255)
   level = jnp.floor((before + (step >> 1) + 0.5) / jnp.maximum(step, 1)).astype(jnp.int32)
-  return jnp.where(step > 0, jnp.minimum(level, 255), LEVELS)
+  return jnp.where(step > 0, jnp.minimum(level, 255), ROW)
 
 
 def autocontrast(counts: jax.Array) -> jax.Array:
@@ -85,16 +86,16 @@ def autocontrast(counts: jax.Array) -> jax.Array:
   Where 255 (x - low) / (high - low) is whole, Pillow's double precision may fall short of it, and so do we.
   """
   seen = counts > 0
-  low = jnp.min(jnp.where(seen, LEVELS, 255), 1, keepdims=True)
-  high = jnp.max(jnp.where(seen, LEVELS, 0), 1, keepdims=True)
+  low = jnp.min(jnp.where(seen, ROW, 255), 1, keepdims=True)
+  high = jnp.max(jnp.where(seen, ROW, 0), 1, keepdims=True)
   span = jnp.maximum(high - low, 1)
-  rise = jnp.clip(LEVELS - low, 0, span)
+  rise = jnp.clip(ROW - low, 0, span)
   strides, shortfalls = _whole_levels()
   stride, short = jnp.asarray(strides)[span], jnp.asarray(shortfalls)[low, high]
   k = jnp.floor((rise + 0.5) / stride).astype(jnp.int32)
   falls_short = (k * stride == rise) & ((short >> jnp.minimum(k, 31).astype(jnp.uint32)) & 1).astype(bool)
   level = jnp.floor((255 * rise + 0.5) / span).astype(jnp.int32) - falls_short
-  return jnp.where(high > low, level, LEVELS)
+  return jnp.where(high > low, level, ROW)
 
 
 @cache
