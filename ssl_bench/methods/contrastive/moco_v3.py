@@ -9,6 +9,8 @@ from ssl_bench.losses import cross_entropy, normalize
 from ssl_bench.methods._schedules import cosine_to_one
 from ssl_bench.methods._target import OnlineTarget, follow
 from ssl_bench.nets import core as net
+from ssl_bench.nets.heads import LastNorm
+from ssl_bench.nets.heads import projector as make_projector
 from ssl_bench.settings.signature import POSITIVE, UNIT
 
 VERSION = 1

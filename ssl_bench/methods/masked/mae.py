@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from ssl_bench.contract import Aux, Method, View
 from ssl_bench.losses import standardize
 from ssl_bench.nets import core as net
+from ssl_bench.nets.heads import patch_decoder, patch_grid, patchify
 from ssl_bench.settings.signature import POSITIVE, BadSetting, Range, Static
 
 VERSION = 1
