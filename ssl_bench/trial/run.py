@@ -39,7 +39,7 @@ def run_trial(
   should_stop: Callable[[], bool] = lambda: False,
   only_evaluate: bool = False,
 ) -> dict[str, Any]:
-  """Trains, evaluates and records a trial, unless its record is there; returns the record.
+  """Trains, evaluates and records a trial, unless its record is there; returns the record with its curves.
 
   With `only_evaluate` nothing is trained.
 
@@ -49,8 +49,8 @@ def run_trial(
   numerics.check()
   dataset = data.load(config.dataset)
   identity = record.identify(config, dataset.fingerprint)
-  if found := room.recorded(identity):
-    return found
+  if room.recorded(identity):
+    return record.read_with_curves(room.record_of(identity))
   dataset = stressed(config, dataset)
   started = _now()
   written: dict[str, Any] = {**describe(config, dataset), 'grid': grid}
@@ -85,8 +85,7 @@ def run_trial(
     written |= {'status': 'failed', 'error': f'{kind}{error}'}
     _note(room, identity, traceback.format_exc())
   written['time'] = {'started': started, 'finished': _now()}
-  record.write(written, room.records)
-  return record.read(room.record_of(identity))
+  return record.read_with_curves(record.write(written, room.records))
 
 
 def check(config: Config, dataset: Dataset) -> None:
