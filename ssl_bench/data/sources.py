@@ -1,4 +1,4 @@
-"""What is known of each downloadable set before it is there: version, sizes, files, and where it lies."""
+"""The downloadable sets: version, sizes, license, official files and folders of each."""
 
 import json
 import os
@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from ssl_bench.settings.signature import BadSetting, short, suggest
 
-PARTS_VERSION = 1  # how official splits are cut into parts; a new number decodes anew
+PARTS_VERSION = 1  # of the way that official splits are cut into parts; a new number decodes anew
 BUNDLED = ('digits', 'digits_captions', 'identifiers')  # they come with the installation
-# Fingerprints of sets as they are made from the official files, or from what is installed, where known.
+# Known fingerprints of sets, made from the official files or from installed packages.
 KNOWN = {
   'digits': '864fea3f68b8f13ac12c3007be754b9596143b2b18decfe91625264a6ee34f51',
   'digits_captions': '27065219af38828d9f0a7895a89a334910b63303262ac5c5752a9fd8b3cb7a36',
@@ -61,14 +61,14 @@ SOURCES = {
 
 
 def source_of(name: str) -> Source:
-  """Raises `BadSetting` with the nearest right name."""
+  """The source of a set; raises `BadSetting`, with the nearest name, where there is none."""
   if name not in SOURCES:
     raise BadSetting(f'There is no dataset {short(name)}; {suggest(name, [*BUNDLED, *SOURCES])}')
   return SOURCES[name]
 
 
 def data_folder(data_dir: str | os.PathLike | None = None) -> Path:
-  """The argument, else `SSL_BENCH_DATA`, else TFDS' own default."""
+  """The folder of all sets: the argument, else `SSL_BENCH_DATA`, else TFDS' own default."""
   home = os.environ.get('TFDS_DATA_DIR') or '~/tensorflow_datasets'
   return Path(data_dir or os.environ.get('SSL_BENCH_DATA') or home).expanduser()
 
