@@ -14,7 +14,7 @@ from ssl_bench.records import curves
 from ssl_bench.records.checks import check_agreement, sentence
 from ssl_bench.records.disk import read_limited, write_whole
 from ssl_bench.records.form import Record, Tree
-from ssl_bench.records.strict_json import loads, printable, sayable, whole
+from ssl_bench.records.strict_json import check_finite, loads, printable, words_for_nonfinite
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.train.structure import uses_labels
 
@@ -87,9 +87,9 @@ def write(record: Mapping[str, Any], folder: Path) -> Path:
   `NaN`, `Infinity` or `-Infinity`.  Raises `BadSetting` where anything else is not finite, since that would
   answer for another trial.
   """
-  rows = sayable({name: record[name] for name in curves.NAMES})
+  rows = words_for_nonfinite({name: record[name] for name in curves.NAMES})
   rest = {k: v for k, v in record.items() if k not in curves.NAMES}
-  tree = {k: sayable(v) if k in MEASURED else whole(v, k) for k, v in rest.items()}
+  tree = {k: words_for_nonfinite(v) if k in MEASURED else check_finite(v, k) for k, v in rest.items()}
   path = folder / f'{record["id"]}.json'
   tree |= {'schema': SCHEMA, 'curves': curves.write(rows, curves.path_of(path))}
   write_whole(path, json.dumps(tree, indent=1, sort_keys=True, allow_nan=False) + '\n')
