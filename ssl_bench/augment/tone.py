@@ -84,9 +84,9 @@ def autocontrast(counts: jax.Array) -> jax.Array:
 
   Where 255 (x - low) / (high - low) is whole, Pillow's double precision may fall short of it; so does this.
   """
-  used = counts > 0
-  low = jnp.min(jnp.where(used, LEVELS, 255), 1, keepdims=True)
-  high = jnp.max(jnp.where(used, LEVELS, 0), 1, keepdims=True)
+  seen = counts > 0
+  low = jnp.min(jnp.where(seen, LEVELS, 255), 1, keepdims=True)
+  high = jnp.max(jnp.where(seen, LEVELS, 0), 1, keepdims=True)
   span = jnp.maximum(high - low, 1)
   rise = jnp.clip(LEVELS - low, 0, span)
   strides, shortfalls = _whole_levels()

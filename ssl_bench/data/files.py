@@ -48,10 +48,10 @@ def official_files(name: str) -> dict[str, Official]:
 def check_folder(folder: Path, name: str) -> None:
   """Raises `BadSetting` where the folder that should hold the official files of `name` is not there."""
   if not folder.is_dir():
-    advice = f'{name} comes with the installation'
+    told = f'{name} comes with the installation'
     if name not in BUNDLED:
-      advice = f'give --from a folder with {", ".join(source_of(name).files)}'
-    raise BadSetting(f'there is no folder {folder}; {advice}.')
+      told = f'give --from a folder with {", ".join(source_of(name).files)}'
+    raise BadSetting(f'there is no folder {folder}; {told}.')
 
 
 def locate(name: str, folder: Path, expected: Mapping[str, Official]) -> dict[str, Path]:

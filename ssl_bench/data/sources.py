@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from ssl_bench.settings.signature import BadSetting, short, suggest
 
-PARTS_VERSION = 1  # of the way that official splits are cut into parts; a new number decodes anew
+PARTS_VERSION = 1  # how official splits are cut into parts; a new number decodes anew
 BUNDLED = ('digits', 'digits_captions', 'identifiers')  # they come with the installation
-# Known fingerprints of sets, made from the official files or from installed packages.
+# Fingerprints of sets as they are made from the official files, or from what is installed, where known.
 KNOWN = {
   'digits': '864fea3f68b8f13ac12c3007be754b9596143b2b18decfe91625264a6ee34f51',
   'digits_captions': '27065219af38828d9f0a7895a89a334910b63303262ac5c5752a9fd8b3cb7a36',

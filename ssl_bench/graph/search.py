@@ -35,7 +35,7 @@ def _on_device(points, bank, *, k, same, rows):
   """Distances, indices, and whether each row is certain."""
   n, (m, d) = len(points), bank.shape
   taken = min(k + SPARE, m)
-  error = (d + 8) * ROUNDING  # bound on the product's rounding error, relative to (|x| + |y|)²
+  error = (d + 8) * ROUNDING  # of the product's distance, relative to (|x| + |y|)²
   center = bank.mean(0)
   near_zero = bank - center
   squares = jnp.square(near_zero).sum(1)

@@ -12,15 +12,16 @@ from ssl_bench.config import Config, teacher_of
 
 PACKAGE = Path(__file__).parents[1]
 FOLLOWED = ('ssl_bench.methods', 'ssl_bench.combine', 'ssl_bench.losses', 'ssl_bench.graph')
-# Fields of a syntax tree that differ between versions of Python or have no effect.
+# What Python's versions write differently, or what has no effect.
 IGNORED = ('ctx', 'kind', 'type_comment', 'type_ignores', 'type_params')
 
 
 def code_of(config: Config) -> str:
   """The SHA-256 (hex) of the code of a trial's method, its combinators and its teachers.
 
-  It covers the module of each, and the definitions in `methods`, `combine`, `losses` and `graph` that these
-  modules reach.  Docstrings, comments, layout and the file of a definition do not change it.
+  It covers the module of each, and of `methods`, `combine`, `losses` and `graph` those definitions that are
+  reached from there.  Docstrings, comments and layout have no part in it, nor has the file that a definition
+  stands in.
   """
   modules = [methods.module_of(config.method['name'])]
   modules += [f'ssl_bench.combine.{combine.parse(text)[0]}' for text in config.combine]
@@ -48,24 +49,24 @@ def _follow(module: str, name: str, found: dict[tuple[str, str], Any]) -> None:
   path = _path(module)
   assert path is not None, module
   tree = ast.parse(path.read_text(encoding='utf-8'))
-  imported, defined = _imported(tree, module), _definitions(tree)
-  if name in imported and name not in defined:  # re-exported from another module
+  imported, own = _imported(tree, module), _definitions(tree)
+  if name in imported and name not in own:  # passed on from another module
     return _reach(imported[name], '', found)
-  if name and name not in defined:  # bound in a way that `_definitions` does not read
+  if name and name not in own:  # bound in no way that is understood here
     return _follow(module, '', found)
-  body = [defined[name]] if name else [node for node in tree.body if not _is_import_of_ours(node)]
+  body = [own[name]] if name else [node for node in tree.body if not _is_import_of_ours(node)]
   found[module, name] = [_plain(node) for node in _without_docstrings(body)]
   for target in (target for name, target in imported.items() if '.' in name):  # used by its full name
     _reach(target, '', found)
   for used, attribute in _uses(body):
     if used in imported:
       _reach(imported[used], attribute, found)
-    elif name and used in defined:
+    elif name and used in own:
       _follow(module, used, found)
 
 
 def _reach(target: str, attribute: str, found: dict[tuple[str, str], Any]) -> None:
-  """Follows the full name of a module or of a definition, if it is in a followed package."""
+  """Follows a full name, of a module or of a definition in one, where it is in a followed package."""
   if not any(target == room or target.startswith(f'{room}.') for room in FOLLOWED):
     return
   if _path(target):
@@ -82,7 +83,7 @@ def _path(module: str) -> Path | None:
 
 
 def _imported(tree: ast.Module, module: str) -> dict[str, str]:
-  """Local name -> full name, of each import in a module."""
+  """Local name -> full name of what a module imports."""
   found: dict[str, str] = {}
   for node in ast.walk(tree):
     if isinstance(node, ast.Import):
@@ -95,7 +96,7 @@ def _imported(tree: ast.Module, module: str) -> dict[str, str]:
 
 
 def _is_import_of_ours(node: ast.stmt) -> bool:
-  """Whether a statement imports from this package only, whose imported definitions are followed instead."""
+  """Whether a statement imports from this package only, where what is imported is followed by its content."""
   if isinstance(node, ast.ImportFrom):
     return bool(node.level) or (node.module or '').partition('.')[0] == PACKAGE.name
   return isinstance(node, ast.Import) and all(a.name.partition('.')[0] == PACKAGE.name for a in node.names)

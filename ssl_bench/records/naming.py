@@ -8,9 +8,9 @@ from ssl_bench.settings.yaml import flatten
 
 Tree = Mapping[str, Any]
 
-SEEDS = ('fold', 'split_seed', 'seed')  # settings that repeat a trial
-MANNER = ('protocol', 'checkpoint', 'log_every')  # settings that change no result
-MARK = 8  # characters of the digest at the end of a shortened name
+SEEDS = ('fold', 'split_seed', 'seed')  # they repeat a trial
+MANNER = ('protocol', 'checkpoint', 'log_every')  # they change nothing that comes out
+MARK = 8  # characters of a digest that stand for what was cut off
 
 
 def varied(configs: Iterable[Tree]) -> dict[str, set[str]]:
