@@ -1,10 +1,10 @@
-"""The settings of JAX that decide a number: the same in every process, whatever the environment says."""
+"""JAX's settings that change numbers, pinned to the same values in every process."""
 
 import os
 
 from ssl_bench.settings.signature import BadSetting
 
-# JAX's own defaults; with another value the same config gives other numbers, or an error.
+# JAX's own defaults; another value changes the numbers of a config, or raises an error.
 PINNED = {
   'jax_default_prng_impl': 'threefry2x32',
   'jax_threefry_partitionable': True,
@@ -43,6 +43,6 @@ def check() -> None:
 
 
 def flags() -> dict[str, str]:
-  """What the environment tells XLA, for the record; a flag that names a file is left out."""
+  """The XLA flags of the environment, for the record, without flags that name a file."""
   words = [word for word in os.environ.get('XLA_FLAGS', '').split() if os.sep not in word]
   return {'XLA_FLAGS': ' '.join(words)} if words else {}

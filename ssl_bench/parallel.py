@@ -1,4 +1,4 @@
-"""Data parallelism: one mesh over the process's devices, the batch split over it, everything else everywhere.
+"""Data parallelism: the batch is split over a mesh of the process's devices, all else is replicated.
 
 The step is written for the whole batch and compiled once by `jit`; BatchNorm, negatives and marginals are
 global because the batch is one array.
@@ -12,12 +12,12 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 
 def make_mesh() -> Mesh:
-  """All devices in one row, with Auto axes."""
+  """A mesh with one axis, `data`, over all devices; its type is Auto."""
   return Mesh(np.array(jax.devices()), ('data',))
 
 
 def everywhere(mesh: Mesh) -> NamedSharding:
-  """The same values on every device."""
+  """The sharding that has the same values on every device."""
   return NamedSharding(mesh, PartitionSpec())
 
 

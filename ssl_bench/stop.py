@@ -1,4 +1,4 @@
-"""Asked to stop: a signal is noted, what runs saves and ends, and what does not end in time is ended."""
+"""Stop signals: a command saves and ends when one arrives; a process that does not end in time is ended."""
 
 import ctypes
 import os
@@ -16,18 +16,18 @@ SAVING = threading.Lock()  # held while a checkpoint is written
 
 
 class Stop:
-  """A context in which SIGINT, SIGTERM, SIGHUP and SIGUSR2 are noted; call it to know whether one came.
+  """A context that notes SIGINT, SIGTERM, SIGHUP and SIGUSR2; calling it returns whether one arrived.
 
-  Python runs a signal's handler between two of its own instructions only, and a compilation or a solver may
-  take minutes.  So a thread, which the system's handler wakes, ends the process with the signal's exit code
-  where it is still there after `grace` seconds: by then a training has saved, and an evaluation has nothing
-  to save.  A checkpoint that is being written is finished first.  With `grace` None nothing is ended.
-  A signal that is ignored, as SIGHUP is under nohup, stays ignored.
+  Python runs a signal handler only between two of its own instructions, and a compilation or a solver may
+  take minutes.  So the system's handler wakes a thread, which ends the process with the signal's exit code if
+  it still runs after `grace` seconds: by then a training has saved, and an evaluation has nothing to save.
+  A checkpoint that is being written is finished first.  With `grace` None the process is never ended.  A
+  signal that was ignored before, as SIGHUP is under nohup, stays ignored.
   """
 
   def __init__(self, grace: float | None = GRACE):
     self.grace = grace
-    self.asked = 0  # the signal, once it came
+    self.asked = 0  # the number of the first signal that arrived
     self._left = threading.Event()
     self._old: dict[Any, Any] = {}
 
@@ -40,9 +40,9 @@ class Stop:
     return 128 + self.asked
 
   def __enter__(self) -> 'Stop':
-    self._ear, mouth = os.pipe()
-    os.set_blocking(mouth, False)
-    self._mouth, self._old_mouth = mouth, signal.set_wakeup_fd(mouth, warn_on_full_buffer=False)
+    self._read_end, self._write_end = os.pipe()
+    os.set_blocking(self._write_end, False)
+    self._old_wakeup = signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
     for number in ASKING:
       if signal.getsignal(number) != signal.SIG_IGN:
         self._old[number] = signal.signal(number, self._note)
@@ -54,27 +54,28 @@ class Stop:
   ) -> None:
     for number, handler in self._old.items():
       signal.signal(number, handler)
-    signal.set_wakeup_fd(self._old_mouth)
-    self._left.set()  # only now: the thread closes the pipe's other end
-    os.close(self._mouth)  # which ends the thread where no signal came
+    signal.set_wakeup_fd(self._old_wakeup)
+    self._left.set()  # only now, since the thread then closes the read end
+    os.close(self._write_end)  # ends the thread if no signal arrived
 
   def _note(self, number: int, frame: Any) -> None:
     self.asked = self.asked or number
 
   def _watch(self) -> None:
-    heard = next((byte for byte in iter(lambda: os.read(self._ear, 1), b'') if byte[0] in self._old), b'')
-    self.asked = self.asked or (heard[0] if heard else 0)
-    if not heard or self._left.wait(self.grace):
-      os.close(self._ear)  # not before: a second signal is written to it
+    received = iter(lambda: os.read(self._read_end, 1), b'')  # a byte a signal, until the pipe is closed
+    stop = next((byte for byte in received if byte[0] in self._old), b'')
+    self.asked = self.asked or (stop[0] if stop else 0)
+    if not stop or self._left.wait(self.grace):
+      os.close(self._read_end)  # not before: a second signal is written to it
       return
     with SAVING:
       name = signal.Signals(self.asked).name
-      told = f'Stopped by {name}; the same command goes on from what was saved, if anything.'
-      print(f'ssl-bench: {told}', file=sys.stderr)
+      message = f'Stopped by {name}; the same command goes on from what was saved, if anything.'
+      print(f'ssl-bench: {message}', file=sys.stderr)
       os._exit(self.exit_code)
 
 
 def die_with_parent() -> None:
-  """On Linux a child process is killed with its parent, so that nobody meets an orphan."""
+  """Has Linux kill this child process when its parent dies, so that no orphan is left."""
   if sys.platform == 'linux':
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)

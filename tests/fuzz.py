@@ -259,6 +259,7 @@ def places(tree: Any, path: tuple = ()) -> Iterator[tuple]:
 def try_record(rng: random.Random, folder: Path) -> str:
   """A board of a good record and of one that was changed: it is built, and shows nothing impossible."""
   from ssl_bench.leaderboard.publish import publish
+  from ssl_bench.records.curves import path_of
   from ssl_bench.records.record import gather
   from ssl_bench.records.submit import submit
   from ssl_bench.settings.signature import BadSetting
@@ -286,6 +287,8 @@ def try_record(rng: random.Random, folder: Path) -> str:
   place.mkdir()
   shutil.copy(good, place / good.name)
   (place / 'changed.json').write_text(text, encoding='utf-8')
+  if path_of(source).is_file():
+    shutil.copy(path_of(source), path_of(place / 'changed.json'))
   found, bad = gather([place]), []
   publish([place], folder / 'board', report=bad.append)
   if bad != found.bad:
@@ -375,7 +378,8 @@ def prepare(folder: Path) -> None:
   (folder / 'good').mkdir()
   records = sorted((ROOT / 'leaderboard' / 'records').rglob('*.json'))
   for path in records[:: len(records) // 24]:
-    shutil.copy(path, folder / 'good' / path.name)
+    for file in path.parent.glob(f'{path.stem}.*'):  # the record and its curves
+      shutil.copy(file, folder / 'good' / file.name)
 
 
 def run(seed: int, cases: int, kinds: tuple[str, ...] = tuple(KINDS), only: int | None = None) -> Counter:

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import yaml
 from support.cli import ROOT, start, write_configs
 
 from ssl_bench import cli, methods, nets
+from ssl_bench.records.curves import path_of
 
 
 @pytest.fixture
@@ -209,6 +211,7 @@ def test_a_bad_record_is_named_the_good_ones_are_shown_and_submit_takes_neither(
   good = json.loads(path.read_text())
   (here / 'given').mkdir()
   (here / 'given/good.json').write_text(json.dumps(good))
+  shutil.copy(path_of(path), path_of(here / 'given/good.json'))
   code, _, errors = run(monkeypatch, capsys, 'leaderboard', '--records', 'given', '--out', 'board')
   assert (code, errors) == (0, '') and '1 trials' in (here / 'board/README.md').read_text()
 
@@ -216,7 +219,7 @@ def test_a_bad_record_is_named_the_good_ones_are_shown_and_submit_takes_neither(
   code, out, errors = run(monkeypatch, capsys, 'leaderboard', '--records', 'given', '--out', 'board')
   assert code == 1 and out == 'board/README.md\nboard/index.html\n'
   said = (
-    'given/bad.json is not a record of schema 1: metrics.accuracy must be less than or equal to 1, not 2.0.'
+    'given/bad.json is not a record of schema 2: metrics.accuracy must be less than or equal to 1, not 2.0.'
   )
   assert errors == f'Left out: {said}\n'
   assert '1 trials' in (here / 'board/README.md').read_text()

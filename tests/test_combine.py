@@ -9,24 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from golden import _combinators, _layers
-from support.conformance import (
-  Run,
-  assert_near,
-  assert_same,
-  combined_lab,
-  differs,
-  fixed,
-  host,
-  kinds,
-  leaves,
-  make_config,
-  make_method,
-  numbers_on_device,
-  retype,
-  run,
-  table,
-  terms_and_gradients,
-)
+from support.stub_encoders import fixed_numbers, vector_encoder
+from support.tiny_method import make_method, terms_and_gradients
+from support.tiny_trial import Run, make_config, numbers_on_device, run, tiny_combined_trial
+from support.trees import assert_near, assert_same, differs, host, kinds, leaves, retype
 
 from ssl_bench import combine, data
 from ssl_bench.config import to_dict, validate
@@ -69,7 +55,7 @@ GOLDEN = {
 
 
 def combined(name, settings, fixmatch=FIXMATCH, **known):
-  encoder = table(np.zeros((sum(SIZES.values()), WIDTH)), norm=True)
+  encoder = vector_encoder(np.zeros((sum(SIZES.values()), WIDTH)), norm=True)
   method = make_method('fixmatch', encoder, CLASSES, float(STEPS), **fixmatch)
   change = combine.get(name)
   facts = {'method': method, **FACTS, **known}
@@ -84,7 +70,7 @@ def test_loss_gradients_and_memory_of_fixmatch_are_golden_over_many_steps(name, 
   views['labeled']['label'] = LABELS
   views['weak']['index'] = views['strong']['index'] = INDEX
   params, stats, memory = method.init(jax.random.key(0), views)
-  at = lambda path, leaf: (0.8 * fixed(leaf.shape, jax.tree_util.keystr(path))).astype('float32')
+  at = lambda path, leaf: (0.8 * fixed_numbers(leaf.shape, jax.tree_util.keystr(path))).astype('float32')
   params = jax.tree_util.tree_map_with_path(at, params)
   state = State(jax.random.key(0), jnp.int32(0), params, stats, memory, ())
 
@@ -173,46 +159,46 @@ def test_images_are_drawn_by_the_frequency_of_their_class_and_none_twice():
 
 @pytest.mark.parametrize(('method', 'name'), BOTH)
 def test_state_keeps_its_form_and_the_memory_moves(method, name):
-  it = combined_lab(method, name)
-  begun = run(it, 0)
+  tiny = tiny_combined_trial(method, name)
+  begun = run(tiny, 0)
   before, own = kinds(begun), host(begun.state.memory['inner']['own'])
-  ended = run(it, 3, start=begun)
+  ended = run(tiny, 3, start=begun)
   assert before == kinds(ended)
   after = host(ended.state.memory['inner']['own'])
   assert all(not np.array_equal(own[path], after[path]) for path in own)
   assert all(np.isfinite(v) for v in ended.totals['metrics'].values())
   assert ended.totals['pseudo']['seen'].sum() == 3 * 16
-  observed = it.program.observe(ended.state, it.numbers, jnp.asarray(it.dataset.test_images[:4]))
+  observed = tiny.program.observe(ended.state, tiny.numbers, jnp.asarray(tiny.dataset.test_images[:4]))
   assert observed['logits'].shape == (4, 10)
 
 
 @pytest.mark.parametrize(('method', 'name'), BOTH)
 def test_saved_and_restored_it_goes_on_bit_for_bit(method, name, tmp_path):
-  it = combined_lab(method, name)
-  whole, half = host(run(it, 4)), run(it, 2)
+  tiny = tiny_combined_trial(method, name)
+  whole, half = host(run(tiny, 4)), run(tiny, 2)
   checkpoints = Checkpoints(tmp_path)
   checkpoints.save(2, tuple(half), {})
-  found = checkpoints.restore(tuple(run(it, 0, seed=1)))
+  found = checkpoints.restore(tuple(run(tiny, 0, seed=1)))
   checkpoints.close()
-  assert_same(whole, host(run(it, 2, start=Run(*found[0]))))
+  assert_same(whole, host(run(tiny, 2, start=Run(*found[0]))))
 
 
 @pytest.mark.parametrize('name', [pytest.param(name, marks=MARKS[name]) for name in NAMES])
 def test_hidden_labels_reach_the_log_only(name):
-  it = combined_lab('fixmatch', name)
-  labels = np.asarray(it.data['label'])
-  other = {**it.data, 'label': jax.device_put((labels + 1) % 10, it.data['label'].sharding)}
-  usual, changed = run(it), run(it, data=other)
+  tiny = tiny_combined_trial('fixmatch', name)
+  labels = np.asarray(tiny.data['label'])
+  other = {**tiny.data, 'label': jax.device_put((labels + 1) % 10, tiny.data['label'].sharding)}
+  usual, changed = run(tiny), run(tiny, data=other)
   assert_same(host(usual.state), host(changed.state))
   assert differs(host(usual.totals['pseudo']), host(changed.totals['pseudo']))
 
 
 @pytest.mark.slow
 def test_they_may_be_combined():
-  it = combined_lab('flexmatch', *NAMES)
-  begun = run(it, 0)
+  tiny = tiny_combined_trial('flexmatch', *NAMES)
+  begun = run(tiny, 0)
   before = kinds(begun)
-  ended = run(it, 5, start=begun)
+  ended = run(tiny, 5, start=begun)
   assert kinds(ended) == before
   moved = [set(s) for s in (ended.state.memory['inner']['own'], ended.state.memory['inner']['inner']['own'])]
   assert moved == [{'beliefs', 'labels'}, {'confidence'}]
@@ -220,7 +206,7 @@ def test_they_may_be_combined():
 
 
 def test_numbers_are_traced_and_change_the_run():
-  one = combined_lab('fixmatch', 'distribution_alignment')
+  one = tiny_combined_trial('fixmatch', 'distribution_alignment')
   config = make_config({'name': 'fixmatch', 'threshold': 0.1}, combine=['distribution_alignment(decay=0.2)'])
   assert structure_of(config, one.dataset) == structure_of(one.config, one.dataset)
   other = run(one, 3, numbers=numbers_on_device(config))

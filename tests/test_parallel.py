@@ -1,10 +1,10 @@
 """Four devices give what one gives: a whole trial, BatchNorm included."""
 
-import json
-
 import numpy as np
 import pytest
 from support.cli import command, write_configs
+
+from ssl_bench.records.record import read_with_curves
 
 # Sums over the batch are added in another order; over some tens of steps that stays below these.
 LOSS_TOLERANCE = 1e-4  # of every entry of the curve
@@ -29,7 +29,7 @@ def trials(tmp_path_factory):
     words = ('train', config, 'method.threshold=0.2', '--runs')
     command(*words, folder / str(devices), XLA_FLAGS=flags, NPROC='16')
     (path,) = (folder / str(devices)).glob('train/records/*.json')
-    found[devices] = json.loads(path.read_text())
+    found[devices] = read_with_curves(path)
     assert found[devices]['environment']['device']['count'] == devices
   return found
 

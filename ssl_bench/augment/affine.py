@@ -1,4 +1,4 @@
-"""Rotations, shears and shifts are one matrix and one gather of the nearest pixels.
+"""Rotation, shear and shift as one matrix and one gather of the nearest pixels.
 
 A matrix is (a, b, c, d, e, f): the pixel in column x and row y comes from column a x + b y + c and row
 d x + e y + f.  The six are 16.16 fixed point as in Pillow, so the same pixels are chosen.
@@ -19,9 +19,9 @@ def matrix(
   shift_x: jax.Array,
   shift_y: jax.Array,
 ) -> Matrix:
-  """One of: a counterclockwise rotation about the center, a shear about the corner, a shift in pixels.
+  """The matrix of a counterclockwise rotation about the center, a shear about the corner or a shift (pixels).
 
-  What is not meant must be 0; the signs are those of Pillow's `rotate` and `transform`.
+  Only one of them may differ from 0; the signs are those of Pillow's `rotate` and `transform`.
   """
   angle = -jnp.deg2rad(degrees)
   cos, sin = jnp.cos(angle), jnp.sin(angle)
@@ -34,7 +34,7 @@ def matrix(
 
 
 def sources(matrix: Matrix, height: int, width: int) -> jax.Array:
-  """int32 [height, width]: which pixel (row-major) each one comes from, -1 for one from outside."""
+  """int32 [height, width]: the row-major position that each pixel comes from, -1 for outside the image."""
   a, b, c, d, e, f = matrix
   x, y = jnp.arange(width)[None], jnp.arange(height)[:, None]
   column, row = (a * x + b * y + c) >> 16, (d * x + e * y + f) >> 16
@@ -43,7 +43,7 @@ def sources(matrix: Matrix, height: int, width: int) -> jax.Array:
 
 
 def take(planes: jax.Array, source: jax.Array) -> jax.Array:
-  """[..., height, width]: the pixels at `source`, zero for those from outside."""
+  """[..., height, width]: the pixels at `source`, zero where it is outside the image."""
   flat = planes.reshape(*planes.shape[:-2], -1)
   moved = flat.at[..., jnp.maximum(source, 0)].get(mode='promise_in_bounds', wrap_negative_indices=False)
   return jnp.where(source >= 0, moved, jnp.zeros_like(moved))

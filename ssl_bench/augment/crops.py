@@ -1,4 +1,4 @@
-"""Parts of an image at its own size: the shifted crop of FixMatch and the resized crop of SimCLR."""
+"""Crops: the shifted crop of FixMatch and the resized crop of SimCLR."""
 
 from typing import Annotated, Literal
 
@@ -14,9 +14,9 @@ TRIES = 10
 def crop(
   *, padding: Annotated[int, Range(0, 256)] = 4, mode: Literal['reflect', 'edge', 'zero'] = 'reflect'
 ) -> Operation:
-  """Pads every side by `padding` pixels and cuts the image's size out of it, anywhere alike.
+  """Pads every side by `padding` pixels and cuts out the image's own size at a uniformly random place.
 
-  `padding` is less than the shorter side, so that a part of the image is always seen.
+  `padding` is less than the shorter side, so that every crop holds a part of the image.
   """
 
   def operation(key: jax.Array, image: jax.Array) -> jax.Array:
@@ -40,10 +40,10 @@ def resized_crop(
   """A box of random area and aspect ratio, resized (Inception crop, Szegedy et al. 2015).
 
   As torchvision's RandomResizedCrop: the area is uniform in `scale` (of the image), width / height
-  log-uniform in `ratio`; of ten such boxes the first that fits is placed uniformly, and if none fits the
-  largest centered box whose ratio is within bounds is taken, one pixel high or wide at least (torchvision's
-  has none where the image is too small for such a ratio).  Bilinear, with antialiasing where it shrinks.
-  The result is `size` pixels square, or as large as the image where size is null.
+  log-uniform in `ratio`; the first of ten such boxes that fits is placed uniformly.  If none fits, the
+  largest centered box with a ratio within bounds is taken, at least one pixel high and wide (torchvision's
+  is empty where the image is too small for the ratio).  Resizing is bilinear, with antialiasing where it
+  shrinks.  The result is `size` pixels square, or as large as the image where size is null.
   """
   check_interval('resized_crop', 'scale', scale)
   check_interval('resized_crop', 'ratio', ratio)
@@ -95,7 +95,7 @@ def resize(
 
 
 def _weights(start: jax.Array, length: jax.Array, pixels: int, outputs: int) -> jax.Array:
-  """[outputs, pixels]: how much of each pixel goes into each output; rows sum to 1."""
+  """[outputs, pixels]: the weight of each pixel in each output; rows sum to 1."""
   step = length / outputs
   centers = start + (jnp.arange(outputs) + 0.5) * step
   pixel = jnp.arange(pixels)[None]

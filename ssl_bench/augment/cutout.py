@@ -1,4 +1,4 @@
-"""Cutout: a square of the image is painted over."""
+"""Cutout: paints over a square of the image."""
 
 from typing import Annotated, Literal
 
@@ -20,7 +20,7 @@ def cutout(
   """Paints over a square (DeVries and Taylor, 2017).
 
   `size` as a whole number is the side in pixels; the center is uniform over the image and the square is
-  clipped at the borders, as in Google's FixMatch.  One that covers the image wherever it lies is refused.
+  clipped at the borders, as in Google's FixMatch.  A square that always covers the whole image is refused.
   An odd `size` is painted as it stands, 3 x 3 pixels for 3 away from the borders; Google's code reaches
   size // 2 to either side of the center, so it paints 2 x 2 there.  Even sizes agree.
   `size` as a list of two fractions is TorchSSL's cutout: the side is drawn uniformly between them, in widths
@@ -54,14 +54,14 @@ def cutout(
 
 
 def _centered(u: jax.Array, length: int, side: int) -> jax.Array:
-  """bool [length]: `side` pixels around one that is uniform in the image."""
+  """bool [length]: `side` pixels around a uniformly drawn pixel."""
   first = below(u, length) - side // 2
   pixel = jnp.arange(length)
   return (pixel >= first) & (pixel < first + side)
 
 
 def _inclusive(u: jax.Array, length: int, side: jax.Array) -> jax.Array:
-  """bool [length]: begins half a side before a uniform point, and has its end too, as Pillow draws."""
+  """bool [length]: an interval from half a side before a uniform point on; as in Pillow, it has both ends."""
   first = jnp.floor(jnp.maximum(0, u * length - side / 2))
   last = jnp.floor(jnp.minimum(length, first + side))
   pixel = jnp.arange(length)

@@ -1,4 +1,4 @@
-"""Color jitter: brightness, contrast, saturation and hue, each at random and in random order."""
+"""Color jitter: random brightness, contrast, saturation and hue, in random order."""
 
 from typing import Annotated
 
@@ -23,16 +23,16 @@ def jitter(
 ) -> Operation:
   """torchvision's ColorJitter; the defaults are SimCLR's (Chen et al. 2020, appendix A, strength 1).
 
-  Its blends are those of torchvision's PIL backend, bit for bit: Pillow's ImageEnhance, fractions dropped
-  after each.  Its hue is that of the tensor backend, in float32 and up to a rounding; the PIL backend's has
-  256 steps, those of Pillow's HSV.
+  The blends equal those of torchvision's PIL backend bit for bit: Pillow's ImageEnhance, which drops
+  fractions after each.  The hue equals that of the tensor backend, in float32 and up to a rounding; the PIL
+  backend has only the 256 steps of Pillow's HSV.
 
   A strength s draws a factor uniformly from [max(0, 1 - s), 1 + s], hue a shift from [-s, s] of a full
-  turn; 0 leaves that one out.  The order is drawn anew for every image.
+  turn; a strength of 0 switches its change off.  The order is drawn anew for every image.
 
   The first three are blends with another image (black, the mean, the grays), so each place in the order is
-  one blend whose partner is selected.  The hue is turned once: blends that come after it have the factor 1
-  before it, and the other way round.
+  one blend with a selected partner.  The hue is turned once, between two passes over the blends: each blend
+  has its factor in the pass to which the order assigns it, and the factor 1 in the other.
   """
 
   def apply(key: jax.Array, image: jax.Array) -> jax.Array:
@@ -52,7 +52,7 @@ def jitter(
 def draw(
   key: jax.Array, strengths: jax.Array, hue: float
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-  """Factors [3], the order of the three blends [3], which come before the hue [3], and its turns."""
+  """Factors [3] and order [3] of the blends, whether each comes before the hue [3], and the hue's turns."""
   u, rank = jax.random.uniform(key, (2, 4))
   low = jnp.maximum(0, 1 - strengths)
   factors = low + (1 + strengths - low) * u[:3]
@@ -60,7 +60,7 @@ def draw(
 
 
 def blend_all(planes: jax.Array, kinds: jax.Array, factors: jax.Array) -> jax.Array:
-  """Pillow's ImageEnhance.Brightness, Contrast or Color by `kinds` [n], one after the other."""
+  """Applies Pillow's ImageEnhance.Brightness, Contrast or Color by `kinds` [n], one after the other."""
 
   def enhance(planes: jax.Array, drawn: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
     kind, factor = drawn
@@ -72,7 +72,7 @@ def blend_all(planes: jax.Array, kinds: jax.Array, factors: jax.Array) -> jax.Ar
 
 
 def turn_hue(planes: jax.Array, turns: jax.Array) -> jax.Array:
-  """Shifts the hue of RGB planes by `turns` (1 is all the way round) in HSV: torchvision's on tensors."""
+  """Shifts the hue of RGB planes by `turns` (1 is a full turn) in HSV, as torchvision does on tensors."""
   rgb = planes.astype(jnp.float32) / 255
   value = rgb.max(0)
   chroma = value - rgb.min(0)

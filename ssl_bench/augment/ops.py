@@ -1,7 +1,7 @@
-"""What an operation is, and the simple ones: nothing, mirror, blur, solarize, grayscale.
+"""The form of an operation, and the simple operations: none, flip, blur, solarize, grayscale.
 
 An operation takes a key and one uint8 image [height, width, channels] and returns such an image.  It is
-pure, so `jax.vmap` makes it a batch's.  Whatever public function of this package returns an `Operation`
+pure, so `jax.vmap` applies it to a batch.  Whatever public function of this package returns an `Operation`
 and has only keyword settings is one that a policy can name; those of a module whose KIND is tokens are on
 texts.
 """
@@ -16,7 +16,7 @@ from ssl_bench.augment import tone
 from ssl_bench.settings.signature import UNIT, BadSetting, Range
 
 Operation = Callable[[jax.Array, jax.Array], jax.Array]
-COLOR = 'color'  # marks a setting that acts on colors alone: off (zero) for images of one channel
+COLOR = 'color'  # marks a setting that changes colors only: off (zero) for images of one channel
 
 
 def none() -> Operation:
@@ -30,7 +30,7 @@ def flip(*, probability: Annotated[float, UNIT] = 0.5) -> Operation:
 
 
 def grayscale(*, probability: Annotated[float, UNIT, COLOR] = 0.2) -> Operation:
-  """Every channel becomes the luma of ITU-R 601-2, as Pillow's `convert('L')` has it."""
+  """Replaces every channel by the luma of ITU-R 601-2, as in Pillow's `convert('L')`."""
 
   def apply(key: jax.Array, image: jax.Array) -> jax.Array:
     gray = tone.luma(jnp.moveaxis(image, 2, 0))
@@ -79,7 +79,7 @@ def blur(
 
 
 def sometimes(probability: float, apply: Operation) -> Operation:
-  """`apply`, with that probability."""
+  """Applies `apply` with a probability, and else leaves the image as it is."""
 
   def operation(key: jax.Array, image: jax.Array) -> jax.Array:
     happens = jax.random.bernoulli(key, probability)
@@ -94,7 +94,7 @@ def below(u: jax.Array, count: jax.Array | int) -> jax.Array:
 
 
 def to_uint8(image: jax.Array) -> jax.Array:
-  """Rounded to the nearest level and clipped to 0..255."""
+  """The image rounded to the nearest levels and clipped to 0..255."""
   return jnp.clip(jnp.floor(image + 0.5), 0, 255).astype(jnp.uint8)
 
 

@@ -1,7 +1,7 @@
-"""RandAugment as both FixMatch codes have it: a few operations drawn at random, at random strength.
+"""RandAugment as in Google's FixMatch and in TorchSSL: a few operations drawn at random, at random strength.
 
-Whichever of the fourteen is drawn, it is one blend, one table per channel and one gather: what was not drawn
-has the identity there.  So the cost does not grow with the list.
+Each of the fourteen operations is computed as one blend, one table per channel and one gather, where the
+operations that were not drawn put the identity.  So the cost does not grow with the list.
 """
 
 from typing import Annotated, Literal
@@ -32,7 +32,7 @@ OPERATIONS = (
   'translate_y',
 )
 IDENTITY = OPERATIONS.index('identity')
-SIDE = 32  # Google's shifts are in pixels, for images of this side
+SIDE = 32  # pixels: the side of the images for which Google gives shifts in pixels
 
 
 def randaugment(
@@ -45,14 +45,15 @@ def randaugment(
 ) -> Operation:
   """`n` operations drawn with replacement from fourteen (Cubuk et al. 2020, as changed by FixMatch).
 
-  google: each is applied with probability 1/2, at a whole level drawn from 1 .. magnitude - 1 (of 10); a
-  pixel that comes from outside turns gray at the end, unless an operation that knows no transparency
-  (autocontrast, equalize, posterize, solarize) met it first.  Published with n = 2, followed by cutout(16).
-  torchssl (and USB): each is always applied, at a strength uniform over its whole range; enhancements
-  only darken, fade or soften; outside is black.  Its magnitude has no effect, so it must stay 10 here.
+  google: each is applied with probability 1/2, at a whole level drawn from 1 .. magnitude - 1 (of 10).  A
+  pixel from outside the image turns gray at the end, unless an operation that ignores transparency
+  (autocontrast, equalize, posterize, solarize) came after the move.  Published with n = 2, followed by
+  cutout(16).
+  torchssl (and USB): each is always applied, at a strength uniform over its whole range; enhancements only
+  darken, fade or soften; pixels from outside are black.  The magnitude has no effect, so it must stay 10.
   Published with n = 3, followed by cutout([0, 0.5], fill=torchssl).
 
-  `translate` is the largest shift as a fraction of the side; null is the variant's own: 10 pixels of 32
+  `translate` is the largest shift as a fraction of the side; null takes the variant's own: 10 pixels of 32
   (google, at level 10, in whole pixels) or 0.3 (torchssl).  With color false, color is not drawn.
   Source: google-research/fixmatch libml/augment.py; TorchSSL datasets/augmentation/randaugment.py.
   """
@@ -76,7 +77,7 @@ def randaugment(
 def draw_google(
   key: jax.Array, n: int, drawn: jax.Array, magnitude: int, shift: tuple[float, float]
 ) -> tuple[jax.Array, jax.Array]:
-  """(operations, strengths) [n]: an operation that is not to be applied is drawn as identity."""
+  """(operations, strengths) [n]; an operation that is not applied becomes identity."""
   u = jax.random.uniform(key, (4, n))
   ops = jnp.where(u[0] < 0.5, drawn[below(u[1], len(drawn))], IDENTITY)
   level = 1 + below(u[2], magnitude - 1)
@@ -130,9 +131,10 @@ def torchssl_strengths(shift: tuple[float, float]) -> np.ndarray:
 def transform(planes: jax.Array, ops: jax.Array, strengths: jax.Array) -> tuple[jax.Array, jax.Array]:
   """Applies operations, given as places in `OPERATIONS` [n], one after the other at `strengths` [n].
 
-  Takes uint8 [channels, height, width] and returns that and the pixels that do not come from outside, bool
-  [height, width].  A strength is a factor for the four enhancements, degrees for rotate, a slope for the
-  shears, pixels for the shifts, a number of bits for posterize, a level for solarize; the others have none.
+  Takes uint8 [channels, height, width]; returns the changed planes and, bool [height, width], which pixels do
+  not come from outside the image.  A strength is a factor for the four enhancements, degrees for rotate, a
+  slope for the shears, pixels for the shifts, a number of bits for posterize, a level for solarize; the other
+  operations have none.
   """
   height, width = planes.shape[1:]
 
@@ -143,8 +145,8 @@ def transform(planes: jax.Array, ops: jax.Array, strengths: jax.Array) -> tuple[
   matrices = affine.matrix(height, width, *moves)
   sources = jax.vmap(lambda matrix: affine.sources(matrix, height, width))(matrices)
 
-  def step(seen, one):
-    return _transform_once(*seen, *one), None
+  def step(image, drawn):
+    return _transform_once(*image, *drawn), None
 
   start = planes, jnp.ones((height, width), bool)
   return jax.lax.scan(step, start, (ops, strengths, sources))[0]
@@ -153,7 +155,7 @@ def transform(planes: jax.Array, ops: jax.Array, strengths: jax.Array) -> tuple[
 def _transform_once(
   planes: jax.Array, opaque: jax.Array, op: jax.Array, strength: jax.Array, source: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-  """One blend, one table, one gather.  Only one of them does something, so none waits for another."""
+  """One blend, one table, one gather, of which at most one changes the image, so none waits for another."""
   drawn = {name: op == i for i, name in enumerate(OPERATIONS)}
   base = jnp.where(drawn['sharpness'], smooth(planes), tone.luma(planes))
   blended = tone.blend(base, planes.astype(jnp.int32), strength)
@@ -176,10 +178,10 @@ def _table(planes: jax.Array, drawn: dict[str, jax.Array], strength: jax.Array) 
 
 
 def pick(first: jax.Array, one: jax.Array, other: jax.Array) -> jax.Array:
-  """float32: `one` or `other`, levels of 0..255, by a product that is exact at any precision of the device.
+  """float32: `one` if `first`, else `other` (levels), by a product that is exact at any device precision.
 
-  A `where` XLA would fuse into the gather that reads it and compute anew for every pixel: on the CPU the
-  whole of RandAugment then takes more than twice as long.
+  XLA would fuse a `where` into the gather that reads it, and compute it again for every pixel: RandAugment
+  would take more than twice as long on the CPU.
   """
   one, other = jnp.broadcast_arrays(one, other)
   both = jnp.where(jnp.arange(2).reshape(2, *[1] * one.ndim) == 0, one, other).astype(jnp.float32)

@@ -1,4 +1,4 @@
-"""Operations on one text, tokens uint8 [length, 1, 1] with padding after its end."""
+"""Operations on a text: tokens uint8 [length, 1, 1], padded after the end of the text."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ KIND = 'tokens'
 
 
 def span_crop(*, scale: Annotated[tuple[float, float], Range(0, 1, above=True)] = (0.5, 1.0)) -> Operation:
-  """A span of the text, moved to the beginning: its share of the tokens is uniform in `scale`, its place any.
+  """Cuts out a span of the text: its share of the tokens is uniform in `scale`, its place in the text.
 
   At least one token is kept.
   """
@@ -32,7 +32,7 @@ def span_crop(*, scale: Annotated[tuple[float, float], Range(0, 1, above=True)] 
 
 
 def mask_tokens(*, probability: Annotated[float, Range(0, 1, below=True)] = 0.15) -> Operation:
-  """Hides each token with that probability: in its place stands the one that no text holds."""
+  """Replaces each token, with that probability, by `MASK`, which no text holds."""
 
   def operation(key: jax.Array, text: jax.Array) -> jax.Array:
     hidden = jax.random.bernoulli(key, probability, text.shape) & (text != PAD)
@@ -42,16 +42,16 @@ def mask_tokens(*, probability: Annotated[float, Range(0, 1, below=True)] = 0.15
 
 
 def swap_tokens(*, probability: Annotated[float, UNIT] = 0.1) -> Operation:
-  """Neighbors, in pairs from the first or the second token on, change places with that probability."""
+  """Swaps neighbors with that probability, in pairs that begin at the first or at the second token."""
 
   def operation(key: jax.Array, text: jax.Array) -> jax.Array:
     u = jax.random.uniform(key, (len(text) + 1,))
-    at, shift = jnp.arange(len(text)), (u[-1] < 0.5).astype(jnp.int32)
-    first = at - (at + shift) % 2
-    other = 2 * first + 1 - at
+    place, shift = jnp.arange(len(text)), (u[-1] < 0.5).astype(jnp.int32)
+    first = place - (place + shift) % 2
+    partner = 2 * first + 1 - place
     inside = (first >= 0) & (first + 1 < len(text))
-    there = inside & (text[jnp.clip(first + 1, 0, len(text) - 1), 0, 0] != PAD)
-    swapped = there & (u[jnp.clip(first, 0, None)] < probability)
-    return text[jnp.where(swapped, other, at)]
+    whole = inside & (text[jnp.clip(first + 1, 0, len(text) - 1), 0, 0] != PAD)
+    swapped = whole & (u[jnp.clip(first, 0, None)] < probability)
+    return text[jnp.where(swapped, partner, place)]
 
   return operation

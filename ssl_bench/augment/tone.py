@@ -1,7 +1,7 @@
-"""Whatever maps a level to a level is one table of 256 entries; Pillow's tables, to the last level.
+"""Operations on gray levels, each a table of 256 entries that equals Pillow's to the last level.
 
-Here an image is planes, uint8 [channels, height, width], which compilers like better; a table is int32 [256]
-or [channels, 256].
+Images are planes here, uint8 [channels, height, width], which XLA handles better than pixels with channels; a
+table is int32 [256] or [channels, 256].
 """
 
 from functools import cache
@@ -31,7 +31,7 @@ def mean_luma(planes: jax.Array) -> jax.Array:
 def blend(base: jax.Array, value: jax.Array, factor: jax.Array) -> jax.Array:
   """base + factor * (value - base) as a level: Pillow's `Image.blend` and its ImageEnhance, in int32.
 
-  Fractions are dropped, as there; a factor above 1 extrapolates and clips.
+  Like Pillow it drops fractions; a factor above 1 extrapolates and clips.
   """
   step = factor * (value - base).astype(jnp.float32)
   step = jnp.clip(step, -1e9, 1e9)  # keeps compilers from fusing product and sum, which would round only once
@@ -46,7 +46,7 @@ def look_up(table: jax.Array, planes: jax.Array) -> jax.Array:
 
 
 def histogram(planes: jax.Array) -> jax.Array:
-  """int32 [channels, 256]: how many pixels have each level."""
+  """int32 [channels, 256]: the number of pixels at each level."""
   counts = jnp.zeros(len(planes) * 256, jnp.int32)
   counts = counts.at[_entries(planes)].add(1, mode='promise_in_bounds', wrap_negative_indices=False)
   return counts.reshape(-1, 256)
@@ -68,10 +68,10 @@ def solarize(threshold: jax.Array) -> jax.Array:
 
 
 def equalize(counts: jax.Array) -> jax.Array:
-  """Makes the cumulative histogram of each channel straight.
+  """The table that makes the cumulative histogram of each channel straight.
 
-  As in Pillow an image of fewer than 255 pixels beside those of its brightest level stays as it is, so
-  equalize does nothing to the 8x8 digits.
+  As in Pillow, an image with fewer than 255 pixels below its brightest level stays as it is, so equalize does
+  not change the 8x8 digits.
   """
   before = jnp.cumsum(counts, 1) - counts
   brightest = jnp.max(jnp.where(counts > 0, ROW, 0), 1, keepdims=True)
@@ -81,9 +81,9 @@ def equalize(counts: jax.Array) -> jax.Array:
 
 
 def autocontrast(counts: jax.Array) -> jax.Array:
-  """Stretches the levels in use to 0..255, per channel.
+  """The table that stretches the levels in use to 0..255, per channel.
 
-  Where 255 (x - low) / (high - low) is whole, Pillow's double precision may fall short of it, and so do we.
+  Where 255 (x - low) / (high - low) is whole, Pillow's double precision may fall short of it; so does this.
   """
   seen = counts > 0
   low = jnp.min(jnp.where(seen, ROW, 255), 1, keepdims=True)
@@ -100,11 +100,11 @@ def autocontrast(counts: jax.Array) -> jax.Array:
 
 @cache
 def _whole_levels() -> tuple[np.ndarray, np.ndarray]:
-  """How far apart the levels are whose stretched level is whole, and which of these Pillow misses.
+  """The distance between levels whose stretched level is whole, and at which of these Pillow falls short.
 
   Pillow computes int(x * scale - low * scale) with scale = 255 / (high - low).  Returns the distance for
-  each span, int32 [256], and uint32 [low, high], whose bit k says that the k-th such level, from low on,
-  comes out one too low.  Spans with more than 32 of them have no such level.
+  each span, int32 [256], and uint32 [low, high]: bit k is set where the k-th such level from `low` on comes
+  out one too low.  Where a span has more than 32 such levels, none comes out too low.
   """
   low, high = np.meshgrid(LEVELS, LEVELS, indexing='ij')
   span = np.maximum(high - low, 1)

@@ -1,4 +1,4 @@
-"""Real images in fixed parts, which of their labels are seen, and the stream of batches.
+"""Datasets: load, prepare and check them, choose the labeled images, and hash the split.
 
 `ssl_bench.data.stream` is imported by itself, since it alone needs jax.
 """

@@ -1,4 +1,4 @@
-"""A dataset is a tuple of uint8 images and int32 labels in three fixed parts, with a fingerprint."""
+"""`Dataset`: uint8 images and int32 labels in three fixed parts, and the fingerprint of their bytes."""
 
 import hashlib
 from collections.abc import Iterable
@@ -17,13 +17,13 @@ class Dataset(NamedTuple):
   `unlabeled_images` is an official split without labels (STL-10), `folds` the official labeled subsets
   (STL-10: ten, as positions in `train_images`).
 
-  Where the data is stressed (`data.stress`): `stream` holds the positions of the unlabeled stream's images in
-  `stream_images()`, `noisy_labels` [N] are given in place of `train_labels`, and `shifted_images` are what
-  training sees in place of the images.  None of them touches what is evaluated.
+  Stressed data (`data.stress`) have further arrays: `stream` holds the positions of the unlabeled stream's
+  images in `stream_images()`; `noisy_labels` [N] replace `train_labels`, and `shifted_images` the images, in
+  training.  None of them changes the data that are evaluated.
 
-  `captions` and `test_captions` are texts about the training and the test images, uint8 [N, K, L]: K texts an
-  image, each the tokens of `data.text`.  `prompts`, uint8 [classes, P, L], name the classes in phrasings that
-  are no caption's.  Captions are written from labels: what reads them sees all labels.
+  `captions` and `test_captions` describe the training and the test images, uint8 [N, K, L]: K texts an image,
+  each as tokens (`data.text`).  `prompts`, uint8 [classes, P, L], name the classes in phrasings that no
+  caption uses.  Captions are written from labels, so a method that reads them sees all labels.
   """
 
   name: str
@@ -66,7 +66,7 @@ class Dataset(NamedTuple):
 
   @property
   def n_unlabeled(self) -> int:
-    """Images in the unlabeled stream: the training part, labeled images included, and the extra split."""
+    """Images in the unlabeled stream: the training part, with its labeled images, and the extra split."""
     return self.n_images if self.stream is None else len(self.stream)
 
   @property
@@ -76,17 +76,17 @@ class Dataset(NamedTuple):
 
   @property
   def given_labels(self) -> np.ndarray:
-    """int32 [N]: the labels that training is given where an image is labeled."""
+    """int32 [N]: the labels from which training draws those of its labeled images."""
     return self.train_labels if self.noisy_labels is None else self.noisy_labels
 
   def hidden_labels(self) -> np.ndarray:
-    """int32 [n_unlabeled]: the true labels of the unlabeled stream's images, -1 where nobody knows them."""
+    """int32 [n_unlabeled]: the true labels of the unlabeled stream's images, -1 where they are unknown."""
     extra = np.full(self.n_images - self.n_train, -1, np.int32)
     labels = np.concatenate([self.train_labels.astype(np.int32), extra])
     return labels if self.stream is None else labels[self.stream]
 
   def stream_images(self) -> np.ndarray:
-    """uint8 [n_images, H, W, C]: what training sees, the training part first."""
+    """uint8 [n_images, H, W, C]: the images that training sees, the training part first."""
     if self.shifted_images is not None:
       return self.shifted_images
     if self.unlabeled_images is None:

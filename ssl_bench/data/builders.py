@@ -1,7 +1,7 @@
-"""TFDS' official builders, taught to work without TensorFlow: same name, version, checksums and records.
+"""TFDS' official builders without TensorFlow: the same names, versions, checksums and records.
 
-Each is a subclass of the official class.  It reads the official files in Python and hands TFDS PNG
-bytes, where the official one extracts and encodes with TensorFlow.
+Each builder is a subclass of the official class.  It reads the official files in Python and passes PNG bytes
+to TFDS, where the official class extracts and encodes with TensorFlow.
 """
 
 import hashlib
@@ -29,14 +29,15 @@ def make_builder(
 ) -> Any:
   """A `tfds.core.DatasetBuilder` for `name` that writes below `root`.
 
-  `expected` are the files to download, which TFDS checks; `local` are verified paths to use instead.
+  `expected` are the files that TFDS downloads and checks; `local` are verified paths to read instead.
   """
   import tensorflow_datasets as tfds
 
   official: Any = tfds.builder_cls(name)
-  urls = {file: one.url for file, one in expected.items()}
+  urls = {file: entry.url for file, entry in expected.items()}
   infos = {
-    one.url: tfds.download.checksums.UrlInfo(one.size, one.sha256, file) for file, one in expected.items()
+    entry.url: tfds.download.checksums.UrlInfo(entry.size, entry.sha256, file)
+    for file, entry in expected.items()
   }
 
   def split_generators(self: Any, downloads: Any) -> Splits:
@@ -123,7 +124,7 @@ def _stl10(builder: Any, files: Mapping[str, Path]) -> Splits:
 
 
 def _write_folds(folder: Path, folds: bytes, train: bytes) -> None:
-  """TFDS drops STL-10's folds and shuffles the images, so the folds are kept with each image's digest."""
+  """Keeps STL-10's folds and the digest of each image: TFDS drops the folds and shuffles the images."""
   digests = [image_digest(image) for image in formats.stl10_images(train)]
   rows = [[int(index) for index in line.split()] for line in folds.decode().splitlines() if line.strip()]
   (folder / FOLDS_FILE).write_text(json.dumps({'folds': rows, 'sha256': digests}), encoding='utf-8')

@@ -1,4 +1,4 @@
-"""The digits with captions: what each image shows, written out in several phrasings and languages.
+"""`digits_captions`: the digits, and captions that name them in several phrasings and languages.
 
 A caption is written from the image's label, so a method that reads captions sees all labels.
 """
@@ -17,11 +17,11 @@ LENGTH = 48  # bytes of a caption
 
 
 class Language(NamedTuple):
-  """How a language names the digits, and phrasings with a place for the name."""
+  """A language's words for the digits, and phrasings with a place for the word."""
 
   words: str  # zero to nine
   phrasings: tuple[str, ...]  # of the training images' captions
-  held_out: tuple[str, ...]  # of prompts and the test images' captions: no training caption is phrased so
+  held_out: tuple[str, ...]  # of prompts and the test images' captions, and of no training caption
 
 
 LANGUAGES = {
@@ -101,10 +101,10 @@ LANGUAGES = {
 
 
 def digits_captions() -> Dataset:
-  """The digits, their parts as in `digits`, with 36 captions a class: 6 languages, 6 phrasings each.
+  """The digits in the parts of `digits`, with 36 captions a class: 6 phrasings in each of 6 languages.
 
-  Prompts, and the captions of the test images, are in the 12 phrasings held out.  An image's captions are
-  those of its class.
+  Prompts and the captions of the test images use the 12 held-out phrasings.  Images of a class share their
+  captions.
   """
   data = digits()
   captions = write(lambda language: language.phrasings)
@@ -124,7 +124,7 @@ def digits_captions() -> Dataset:
 
 
 def write(phrasings: Callable[[Language], tuple[str, ...]]) -> np.ndarray:
-  """uint8 [10, K, LENGTH]: for each digit, the chosen phrasings of all languages."""
+  """uint8 [10, K, LENGTH]: for each digit, the tokens of the chosen phrasings in all languages."""
   spoken = [
     (language.words.split(), phrase) for language in LANGUAGES.values() for phrase in phrasings(language)
   ]

@@ -1,4 +1,4 @@
-"""TFDS' records decoded once into memory-mapped uint8 arrays, cut into the protocol's parts."""
+"""Decodes TFDS' records once, into uint8 arrays on disk, cut into the protocol's parts."""
 
 import io
 import json
@@ -82,19 +82,19 @@ def _on_disk(source: Sequence, shape: tuple[int, ...], folder: Path, progress: P
 
 
 def _fill(source: Any, images: np.ndarray, labels: np.ndarray | None, progress: Progress) -> None:
-  """Decodes in threads; the order is that of the records."""
+  """Decodes into `images` and `labels`, in threads and in the order of the records."""
   from PIL import Image
 
-  def one(start: int) -> int:
+  def fill_chunk(start: int) -> int:
     stop = min(start + CHUNK, len(source))
-    for at, example in zip(range(start, stop), source.__getitems__(list(range(start, stop)))):
-      images[at] = np.asarray(Image.open(io.BytesIO(example['image']))).reshape(images.shape[1:])
+    for i, example in zip(range(start, stop), source.__getitems__(list(range(start, stop)))):
+      images[i] = np.asarray(Image.open(io.BytesIO(example['image']))).reshape(images.shape[1:])
       if labels is not None:
-        labels[at] = example['label']
+        labels[i] = example['label']
     return stop
 
   with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-    for done in pool.map(one, range(0, len(source), CHUNK)):
+    for done in pool.map(fill_chunk, range(0, len(source), CHUNK)):
       progress(f'decoded {done:,} of {len(source):,} images')
 
 

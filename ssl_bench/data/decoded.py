@@ -1,8 +1,8 @@
-"""A decoded set is read only if its files are what its meta.json says: shapes, types, ranges, fingerprint.
+"""Reads a decoded set after checking its files against meta.json: shapes, types, ranges, fingerprint.
 
-The fingerprint is computed again where the size or the time of a file is not the one that was noted when it
-was last found right.  The notes lie beside the arrays; where that folder cannot be written, they are kept in
-memory, so that the fingerprint is computed once a process.
+A check that passes notes the size and the times of each file.  The fingerprint is computed again only where
+they have changed since.  The notes lie beside the arrays; where that folder cannot be written, they are kept
+in memory, so that the fingerprint is computed once a process.
 """
 
 import json
@@ -22,13 +22,13 @@ from ssl_bench.data.sources import decoded_folder, source_of
 NOTES = 'verified.json'
 
 Stamps = dict[str, Any]
-_seen: dict[Path, Stamps] = {}  # what this process has found right
+_verified: dict[Path, Stamps] = {}  # the notes of this process, by folder
 
 
 class Layout(NamedTuple):
-  """What an array has to be; a size of None is any.
+  """The type, shape and range of an array; a size of None stands for any.
 
-  Values are in 0 … `below` - 1 where there is a `below`, and no two are equal where they are `positions`.
+  Values are in 0 … `below` - 1, if `below` is given; `positions` are all different.
   """
 
   dtype: type
@@ -60,10 +60,10 @@ def layouts_of(meta: Meta) -> dict[str, Layout]:
   return layouts(meta.sizes.model_dump(), meta.shape, meta.classes, meta.folds)
 
 
-def faults(arrays: Mapping[str, np.ndarray], wanted: Mapping[str, Layout]) -> Iterator[str]:
-  """What is wrong with arrays, one clause each; reads no pixel."""
+def faults(arrays: Mapping[str, np.ndarray], expected: Mapping[str, Layout]) -> Iterator[str]:
+  """The faults of arrays, a clause each; reads no pixel."""
   for name, array in arrays.items():
-    yield from _faults(name, array, wanted[name])
+    yield from _faults(name, array, expected[name])
   train, validation = arrays.get('train_index'), arrays.get('validation_index')
   if train is not None and validation is not None and np.isin(train, validation).any():
     yield 'train_index.npy and validation_index.npy share a position'
@@ -85,40 +85,40 @@ def _faults(name: str, array: np.ndarray, layout: Layout) -> Iterator[str]:
       yield f'{name}.npy holds a position twice'
 
 
-def open_arrays(folder: Path, wanted: Mapping[str, Layout]) -> tuple[dict[str, np.ndarray], list[str]]:
+def open_arrays(folder: Path, expected: Mapping[str, Layout]) -> tuple[dict[str, np.ndarray], list[str]]:
   """The arrays that can be read, images memory-mapped, and a clause for each of the others.
 
-  Nothing is unpickled: a file that is no plain array is one that cannot be read.
+  Nothing is unpickled: a file that is not a plain array cannot be read.
   """
   arrays, unread = {}, []
-  for name in wanted:
+  for name in expected:
     path = folder / f'{name}.npy'
     try:
       mapped = np.lib.format.open_memmap(path, mode='r')
       arrays[name] = mapped if name.endswith('images') else np.array(mapped)
     except FileNotFoundError:
       unread.append(f'{path.name} is missing')
-    except Exception as error:  # numpy's own, of many kinds, for a header that is none
-      told = ' '.join(str(getattr(error, 'strerror', None) or error).split())[:120].rstrip('.')
-      unread.append(f'{path.name} cannot be read ({told})')
+    except Exception as error:  # NumPy raises many kinds for a wrong header
+      reason = ' '.join(str(getattr(error, 'strerror', None) or error).split())[:120].rstrip('.')
+      unread.append(f'{path.name} cannot be read ({reason})')
   return arrays, unread
 
 
 def read_decoded(name: str, root: Path) -> Dataset:
-  """The decoded set, its images memory-mapped and read-only; raises `Broken` where it is not what it says."""
+  """The decoded set, its images memory-mapped and read-only; raises `Broken` where a check fails."""
   folder, meta = decoded_folder(name, root), read_meta(name, root)
   if meta is None:
     raise FileNotFoundError(folder / META)
-  wanted = layouts_of(meta)
-  stamps = stamp(folder, meta, wanted)
-  arrays, wrong = open_arrays(folder, wanted)
-  wrong += faults(arrays, wanted)
-  if not wrong and stamps not in (_seen.get(folder.absolute()), read_notes(folder)):
+  expected = layouts_of(meta)
+  stamps = stamp(folder, meta, expected)
+  arrays, wrong = open_arrays(folder, expected)
+  wrong += faults(arrays, expected)
+  if not wrong and stamps not in (_verified.get(folder.absolute()), read_notes(folder)):
     wrong += check_fingerprint(arrays, meta)
   if wrong:
     raise broken(name, root, wrong[0])
   note(folder, stamps)
-  given: dict[str, Any] = {k: v for k, v in arrays.items() if not k.startswith('fold_')}
+  fields: dict[str, Any] = {k: v for k, v in arrays.items() if not k.startswith('fold_')}
   return Dataset(
     name=name,
     version=meta.version,
@@ -127,7 +127,7 @@ def read_decoded(name: str, root: Path) -> Dataset:
     fingerprint=meta.fingerprint,
     license=source_of(name).license,
     folds=tuple(arrays[f'fold_{i}'] for i in range(meta.folds)) or None,
-    **given,
+    **fields,
   )
 
 
@@ -140,18 +140,18 @@ def check_fingerprint(arrays: Mapping[str, np.ndarray], meta: Meta) -> list[str]
   return [f'its images or labels were changed (fingerprint {now}, and {META} says {said})']
 
 
-def stamp(folder: Path, meta: Meta, wanted: Mapping[str, Layout]) -> Stamps:
+def stamp(folder: Path, meta: Meta, expected: Mapping[str, Layout]) -> Stamps:
   """The fingerprint that meta.json says, and [size, time of the last change in ns] of each array's file."""
   files: dict[str, list[int]] = {}
-  for name in wanted:
-    with suppress(OSError):  # what is missing is told where it is opened
+  for name in expected:
+    with suppress(OSError):  # `open_arrays` names a missing file
       found = (folder / f'{name}.npy').stat()
       files[name] = [found.st_size, found.st_mtime_ns, found.st_ctime_ns]
   return {'fingerprint': meta.fingerprint, 'files': files}
 
 
 def read_notes(folder: Path) -> Any:
-  """The stamps under which the set was last found right, or None."""
+  """The stamps with which the set last passed its check, or None."""
   try:
     return json.loads((folder / NOTES).read_bytes())
   except (OSError, ValueError, RecursionError):
@@ -159,8 +159,8 @@ def read_notes(folder: Path) -> Any:
 
 
 def note(folder: Path, stamps: Stamps) -> None:
-  """Remembers that the set is right under these stamps; on disk too, where that can be written."""
-  _seen[folder.absolute()] = stamps
+  """Notes that the set passed its check with these stamps, in memory and, where possible, on disk."""
+  _verified[folder.absolute()] = stamps
   if read_notes(folder) == stamps:
     return
   with suppress(OSError):

@@ -1,4 +1,4 @@
-"""The bundled default: scikit-learn's 1,797 real 8×8 digits, no download."""
+"""`digits`, the bundled default: scikit-learn's 1,797 real images of 8×8 pixels, without a download."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A tiny synthetic set of any shape, for tests only: one random pattern a class, plus noise."""
+"""`fake`, a tiny synthetic set of any shape, for tests only: one random pattern a class, plus noise."""
 
 import math
 import re
@@ -14,7 +14,7 @@ MOST = 224 * 224 * 3  # values of an image
 
 
 def check_fake(name: str) -> re.Match:
-  """The parts of `fake`, `fake_16x16x3`, `fake_captions` or `fake_tokens`; else raises `BadSetting`."""
+  """Parses `fake`, `fake_16x16x3`, `fake_captions` or `fake_tokens`; raises `BadSetting` for another name."""
   size = '([1-9][0-9]{0,8})'
   match = re.fullmatch(rf'fake(?:_(captions|tokens))?(?:_{size}x{size}x{size})?', name)
   if not match:
@@ -29,7 +29,7 @@ def check_fake(name: str) -> re.Match:
 
 
 def fake_by_name(name: str) -> Dataset:
-  """The synthetic set of that name; with captions, or of texts of up to 12 letters, where it says so."""
+  """The synthetic set of a name: images, images with captions, or texts of up to 12 letters."""
   what, *sizes = check_fake(name).groups()
   usual = (12, 1, 1) if what == 'tokens' else (8, 8, 1)
   height, width, channels = (int(size or default) for size, default in zip(sizes, usual))
@@ -38,29 +38,29 @@ def fake_by_name(name: str) -> Dataset:
 
 
 def as_tokens(data: Dataset) -> Dataset:
-  """Levels as letters, and texts of several lengths."""
+  """The set as texts: each gray level becomes a letter, and the texts have several lengths."""
   arrays: dict[str, Any] = {}
   for part in ('train', 'validation', 'test'):
     images, labels = getattr(data, f'{part}_images'), getattr(data, f'{part}_labels')
-    there = np.arange(images.shape[1]) < images.shape[1] - labels[:, None] % 4
-    arrays[f'{part}_images'] = np.where(there[:, :, None, None], 97 + images // 10, PAD).astype(np.uint8)
+    inside = np.arange(images.shape[1]) < images.shape[1] - labels[:, None] % 4
+    arrays[f'{part}_images'] = np.where(inside[:, :, None, None], 97 + images // 10, PAD).astype(np.uint8)
   return data._replace(name='fake_tokens', kind='tokens', fingerprint=fingerprint(arrays.items()), **arrays)
 
 
 def with_captions(data: Dataset, length: int = 12) -> Dataset:
-  """Three captions an image and two prompts a class, all of them other texts."""
+  """The set with three captions an image and two prompts a class; no prompt is a training caption."""
   texts = np.stack(
     [
-      tokenize([f'{way} {label}' for way in ('a', 'one', 'my', 'the', 'any')], length)
+      tokenize([f'{article} {label}' for article in ('a', 'one', 'my', 'the', 'any')], length)
       for label in 'zyxwvutsrq'
     ]
   )
-  given: dict[str, Any] = {
+  fields: dict[str, Any] = {
     'captions': texts[data.train_labels, :3],
     'test_captions': texts[data.test_labels, 1:4],
     'prompts': texts[:, 3:],
   }
-  return data._replace(name=f'{data.name}_captions', fingerprint=fingerprint(given.items()), **given)
+  return data._replace(name=f'{data.name}_captions', fingerprint=fingerprint(fields.items()), **fields)
 
 
 def fake(
@@ -69,7 +69,7 @@ def fake(
   sizes: tuple[int, int, int] = (240, 40, 80),
   unlabeled: int = 0,
 ) -> Dataset:
-  """`sizes` = (train, validation, test) images of `shape`, always the same ones; `unlabeled` extra images."""
+  """`sizes` = (train, validation, test) images of `shape`, always the same; `unlabeled` extra images."""
   rng = np.random.Generator(np.random.PCG64(0))
   patterns = rng.integers(0, 256, (classes, *shape))
   arrays: dict[str, Any] = {}

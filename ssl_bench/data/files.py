@@ -1,4 +1,4 @@
-"""Official files in a folder, each checked by size and sha256 before anything is built from them."""
+"""Official files in a folder: each is checked by size and sha256 before a set is built from it."""
 
 import hashlib
 import lzma
@@ -20,7 +20,7 @@ class Official(NamedTuple):
   sha256: str
 
 
-# md5 of the decompressed idx files, so that any compression of the right content will do.
+# md5 of the decompressed idx files, which may be compressed in any way.
 CONTENT_MD5 = {
   'mnist': {
     'train-images-idx3-ubyte': '6bbc9ace898e44ae57da46a324031adb',
@@ -38,7 +38,7 @@ CONTENT_MD5 = {
 
 
 def official_files(name: str) -> dict[str, Official]:
-  """File name -> what TFDS registers of it."""
+  """File name -> its address, size and checksum as registered in TFDS."""
   import tensorflow_datasets as tfds
 
   infos = tfds.builder_cls(name).url_infos
@@ -55,7 +55,7 @@ def check_folder(folder: Path, name: str) -> None:
 
 
 def locate(name: str, folder: Path, expected: Mapping[str, Official]) -> dict[str, Path]:
-  """File name -> verified path in `folder`; raises `BadSetting` naming the first file that will not do."""
+  """File name -> verified path in `folder`; raises `BadSetting` with the first missing or wrong file."""
   return {file: _locate(name, folder, file, official) for file, official in expected.items()}
 
 
@@ -92,6 +92,6 @@ def _content_md5(path: Path) -> str | None:
     with open_any(path) as file:
       while block := file.read(1 << 20):
         digest.update(block)
-  except (OSError, EOFError, lzma.LZMAError, zlib.error):  # not what its name says, or cut short
+  except (OSError, EOFError, lzma.LZMAError, zlib.error):  # another format than its name says, or cut short
     return None
   return digest.hexdigest()

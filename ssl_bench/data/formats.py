@@ -1,6 +1,6 @@
-"""The official files of each set as a stream of (key, example); keys and fields are those of TFDS.
+"""Readers of the official files: each yields (key, example) with the keys and fields of TFDS.
 
-Every reader takes paths and yields uint8 images [H, W, C]; nothing is extracted to disk.
+Images are uint8 [H, W, C]; nothing is extracted to disk.
 """
 
 import gzip

@@ -1,4 +1,4 @@
-"""Names of ten programming languages as texts: whose is it?  Real ones, which come with Pygments."""
+"""`identifiers`: builtin names of ten programming languages, from Pygments, as texts to classify."""
 
 import hashlib
 from collections import Counter
@@ -14,8 +14,8 @@ from ssl_bench.data.text import tokenize
 
 VERSION = '1.0.0'
 LICENSE = 'BSD-2-Clause (Pygments)'
-LENGTH = 32  # bytes of a name; the few longer ones are left out
-MOST = 800  # names of one language
+LENGTH = 32  # bytes of a name; the few longer names are left out
+MOST = 800  # the most names of one language
 VALIDATION, TEST = 50, 100  # names of one language
 
 # Language -> the module of pygments.lexers that has its builtin names, and the tables there.
@@ -36,23 +36,24 @@ TABLES = {
 def identifiers() -> Dataset:
   """About 6,200 training, 500 validation and 1,000 test names, tokens uint8 [N, 32, 1, 1], of 10 languages.
 
-  The parts are fixed by a hash; validation and test hold as many names of each language.  The tables are the
-  same in Pygments 2.18 to 2.21; in a version that changes them, the fingerprint says so.
+  The parts are fixed by a hash; validation and test hold equally many names of each language.  Pygments 2.18
+  to 2.21 have the same tables; other tables change the fingerprint.
   """
-  names = names_by_language()
-  texts = [name for own in names.values() for name in own]
-  labels = np.repeat(np.arange(len(names)), [len(own) for own in names.values()]).astype(np.int32)
+  by_language = names_by_language()
+  classes = len(by_language)
+  texts = [name for names in by_language.values() for name in names]
+  labels = np.repeat(np.arange(classes), [len(names) for names in by_language.values()]).astype(np.int32)
   tokens = tokenize(texts, LENGTH)[:, :, None, None]
-  sizes = [TEST * len(names), VALIDATION * len(names)]
-  test, validation, train = cut(labels, sizes, salt=f'identifiers {VERSION}', classes=len(names))
+  sizes = [TEST * classes, VALIDATION * classes]
+  test, validation, train = cut(labels, sizes, salt=f'identifiers {VERSION}', classes=classes)
   arrays: dict[str, Any] = {}
   for part, index in [('train', train), ('validation', validation), ('test', test)]:
     arrays |= {f'{part}_images': tokens[index], f'{part}_labels': labels[index], f'{part}_index': index}
   return Dataset(
     name='identifiers',
     version=VERSION,
-    classes=len(names),
-    label_names=tuple(names),
+    classes=classes,
+    label_names=tuple(by_language),
     fingerprint=fingerprint(arrays.items()),
     license=LICENSE,
     kind='tokens',
@@ -61,22 +62,22 @@ def identifiers() -> Dataset:
 
 
 def names_by_language() -> dict[str, list[str]]:
-  """The names of each language that are no other's and fit, at most `MOST`, those whose hash comes first."""
-  found = {}
+  """Per language: the names of no other language that are short enough; the first `MOST` by hash, sorted."""
+  builtin = {}
   for language, (module, *tables) in TABLES.items():
-    place = import_module(f'pygments.lexers.{module}')
-    found[language] = {name for table in tables for name in _names(getattr(place, table))}
-  count = Counter(name for own in found.values() for name in own)
+    lexer = import_module(f'pygments.lexers.{module}')
+    builtin[language] = {name for table in tables for name in _names(getattr(lexer, table))}
+  count = Counter(name for names in builtin.values() for name in names)
   order = lambda name: hashlib.sha256(name.encode()).digest()
   kept = {
-    language: [name for name in own if count[name] == 1 and len(name.encode()) <= LENGTH]
-    for language, own in found.items()
+    language: [name for name in names if count[name] == 1 and len(name.encode()) <= LENGTH]
+    for language, names in builtin.items()
   }
-  return {language: sorted(sorted(own, key=order)[:MOST]) for language, own in kept.items()}
+  return {language: sorted(sorted(names, key=order)[:MOST]) for language, names in kept.items()}
 
 
 def _names(table: Any) -> Iterator[str]:
-  """The texts in a table: a set, a list, or such things by topic."""
+  """The texts in a table: a set, a list, or a dictionary of them by topic."""
   if isinstance(table, str):
     yield table
   else:

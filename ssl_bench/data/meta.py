@@ -1,4 +1,4 @@
-"""What is written beside a decoded set's arrays, read strictly: what is broken is told, never believed."""
+"""meta.json, the description beside a decoded set's arrays: its form, read strictly, and its errors."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ PARTS = ('train', 'validation', 'test')
 
 
 class Broken(BadSetting):
-  """A decoded set is not what it says it is; `why` is the short form of the sentence."""
+  """A decoded set fails its checks; `why` is the short form of the sentence."""
 
   why = ''
 
@@ -29,9 +29,9 @@ class Sizes(BaseModel):
 
 
 class Meta(BaseModel):
-  """What is known of the arrays, so that listing reads no image.
+  """The content of meta.json: enough to list a set without reading its images.
 
-  `shape` is (height, width, channels), `fingerprint` that of `arrays.fingerprint`, `folds` a count.
+  `shape` is (height, width, channels), `fingerprint` is from `arrays.fingerprint`, `folds` their number.
   """
 
   model_config = ConfigDict(extra='forbid', frozen=True, strict=True)
@@ -52,7 +52,7 @@ class Meta(BaseModel):
 
 
 def read_meta(name: str, root: Path) -> Meta | None:
-  """None where the set has not been decoded; raises `Broken` where its folder holds no right meta.json."""
+  """The meta.json of a set, None before it is decoded; raises `Broken` where it is missing or wrong."""
   folder, source = decoded_folder(name, root), source_of(name)
   if not folder.is_dir():
     return None
@@ -69,14 +69,14 @@ def read_meta(name: str, root: Path) -> Meta | None:
   except ValidationError as error:
     raise broken(name, root, _complaint(error)) from None
   for key in ('version', 'shape', 'classes'):
-    said, known = getattr(meta, key), getattr(source, key)
-    if said != known:
-      raise broken(name, root, f'{META} says {key} {said}, and {name} has {known}')
+    written, expected = getattr(meta, key), getattr(source, key)
+    if written != expected:
+      raise broken(name, root, f'{META} says {key} {written}, and {name} has {expected}')
   return meta
 
 
 def broken(name: str, root: Path, why: str) -> Broken:
-  """The sentence on a decoded set that is not to be used, and what to do about it."""
+  """The error for a decoded set that fails a check, with the command that mends it."""
   mend = f'remove that folder and run: ssl-bench data prepare {name}.'
   error = Broken(f'{decoded_folder(name, root)} is broken: {why}; {mend}')
   error.why = why
@@ -90,5 +90,5 @@ def _complaint(error: ValidationError) -> str:
   where = '.'.join(map(str, first['loc']))
   if first['type'] == 'missing':
     return f'{META} says nothing of {where!r}'
-  told = first['msg'].removeprefix('Value error, ')
-  return f'{META} is wrong: {where}: {told}' if where else f'{META} is wrong: {told}'
+  message = first['msg'].removeprefix('Value error, ')
+  return f'{META} is wrong: {where}: {message}' if where else f'{META} is wrong: {message}'

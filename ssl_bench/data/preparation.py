@@ -1,4 +1,4 @@
-"""Makes a set ready: official files in, TFDS' records and decoded arrays out, whole or not at all."""
+"""Prepares a set: builds TFDS' records and decoded arrays from official files, whole or not at all."""
 
 import fcntl
 import io
@@ -36,13 +36,13 @@ def prepare(
   data_dir: str | os.PathLike | None = None,
   progress: Progress | None = None,
 ) -> Path | None:
-  """Makes `name` ready below the data folder and returns the folder of its decoded arrays.
+  """Prepares `name` below the data folder and returns the folder of its decoded arrays.
 
   `source` is a folder of the official files; without it TFDS downloads them.  `progress` is called with
-  one line of text at a time.  What is already prepared is checked and left alone; an interrupted
-  preparation leaves nothing half-made.  A bundled set needs nothing (returns None).  Raises `BadSetting` for
-  an unknown name, a folder or a file that is missing, a file that is not the official one, a host that
-  cannot be reached, and a set that is there and broken.
+  one line of text at a time.  A set that is prepared already is checked and left as it is; an interrupted
+  preparation leaves no half-made files.  A bundled set needs no preparation (returns None).  Raises
+  `BadSetting` for an unknown name, a missing folder or file, a file that is not the official one, a host
+  that cannot be reached, and a prepared set that is broken.
   """
   say = progress or (lambda text: None)
   if source is not None:
@@ -51,7 +51,7 @@ def prepare(
     say(f'{name} comes with the installation; there is nothing to prepare')
     return None
   root = data_folder(data_dir)
-  read_meta(name, root)  # a set that is there and broken is told before anything is built
+  read_meta(name, root)  # raises for a broken set before anything is built
   if _is_prepared(name, root):
     unread = '' if source is None else f'; nothing was taken from {source}'
     say(f'{name} is prepared already, in {root}{unread}')
@@ -67,7 +67,7 @@ def prepare(
       if not _is_prepared(name, root):
         _build(name, root, stage, expected, local, say)
   folder = ensure_decoded(name, root, say)
-  read_decoded(name, root)  # looks once at all that was written, and notes that it is right
+  read_decoded(name, root)  # checks all that was written, and notes that it passed
   return folder
 
 
@@ -79,7 +79,7 @@ def _is_prepared(name: str, root: Path) -> bool:
 
 
 def ensure_decoded(name: str, root: Path, progress: Progress = lambda text: None) -> Path:
-  """The folder of the decoded arrays, made now if only TFDS' records are there."""
+  """The folder of the decoded arrays, which are decoded now if only TFDS' records are there."""
   folder = decoded_folder(name, root)
   if folder.is_dir():
     return folder
@@ -94,12 +94,12 @@ def ensure_decoded(name: str, root: Path, progress: Progress = lambda text: None
 
 
 def _decode(name: str, root: Path, stage: Path, progress: Progress) -> None:
-  """As `decode`; what it cannot read is a sentence."""
+  """Calls `decode`, and turns an error of its readers into a `BadSetting`."""
   try:
     decode(name, root, stage, progress)
   except (BadSetting, MemoryError):
     raise
-  except Exception as error:  # TFDS' own, of many kinds
+  except Exception as error:  # TFDS raises many kinds
     if isinstance(error, OSError) and error.filename:
       raise
     why = f'{prepared_folder(name, root)} cannot be decoded ({type(error).__name__}: {error})'
@@ -141,7 +141,7 @@ def _build(
 
 
 def check_reachable(name: str, urls: Iterable[str], seconds: float = REACH_SECONDS) -> None:
-  """Asks each host for the head of a file; TFDS itself would try for minutes."""
+  """Raises `BadSetting` where a host gives no answer in `seconds`; TFDS itself would try for minutes."""
   failures: list[str] = []
 
   def ask(url: str) -> None:
@@ -167,7 +167,7 @@ def check_reachable(name: str, urls: Iterable[str], seconds: float = REACH_SECON
 
 @contextmanager
 def _alone(name: str, root: Path) -> Iterator[Path]:
-  """An empty folder to work in, while no other process works on `name`; gone afterwards."""
+  """Yields an empty folder while no other process prepares `name`, and removes it afterwards."""
   work = root / 'ssl_bench'
   try:
     work.mkdir(parents=True, exist_ok=True)

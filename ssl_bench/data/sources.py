@@ -1,4 +1,4 @@
-"""What is known of each downloadable set before it is there: version, sizes, files, and where it lies."""
+"""The downloadable sets: version, sizes, license, official files and folders of each."""
 
 import json
 import os
@@ -61,14 +61,14 @@ SOURCES = {
 
 
 def source_of(name: str) -> Source:
-  """Raises `BadSetting` with the nearest right name."""
+  """The source of a set; raises `BadSetting`, with the nearest name, where there is none."""
   if name not in SOURCES:
     raise BadSetting(f'There is no dataset {short(name)}; {suggest(name, [*BUNDLED, *SOURCES])}')
   return SOURCES[name]
 
 
 def data_folder(data_dir: str | os.PathLike | None = None) -> Path:
-  """The argument, else `SSL_BENCH_DATA`, else TFDS' own default."""
+  """The folder of all sets: the argument, else `SSL_BENCH_DATA`, else TFDS' own default."""
   home = os.environ.get('TFDS_DATA_DIR') or '~/tensorflow_datasets'
   return Path(data_dir or os.environ.get('SSL_BENCH_DATA') or home).expanduser()
 

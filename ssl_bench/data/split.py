@@ -1,6 +1,6 @@
-"""Which labels are seen: class-balanced, nested in the budget, and the same on every machine.
+"""The labeled subset: class-balanced, nested in the budget, and the same on every machine.
 
-The order is that of sha256 digests of (seed, position), so it depends on no library's random numbers.
+Its order is that of sha256 digests of (seed, position), so it depends on no library's random numbers.
 """
 
 import hashlib
@@ -15,9 +15,9 @@ from ssl_bench.settings.signature import BadSetting
 def labeled_order(labels: np.ndarray, split_seed: int | str, classes: int) -> np.ndarray:
   """A permutation of the positions in `labels` (int32 [N]) whose every prefix is class-balanced.
 
-  The order goes in rounds: each takes one image of every class that still has one, the classes of a
-  round in random order.  So class counts in a prefix differ by at most one until the smallest class is
-  used up; then the rounds go on with the others.
+  The order consists of rounds: each takes one image of every class that still has one, the classes in random
+  order.  So class counts in a prefix differ by at most one until the smallest class is used up; then the
+  rounds go on with the other classes.
   """
   return in_rounds(queues(labels, split_seed, range(classes)), split_seed)
 
@@ -32,7 +32,7 @@ def queues(labels: np.ndarray, split_seed: int | str, classes: Iterable[int]) ->
 
 
 def in_rounds(queues: Sequence[Sequence[int]], split_seed: int | str) -> np.ndarray:
-  """The queues as one order (int32): a round takes the next of each, in random order."""
+  """Merges queues into one order (int32): a round takes the next position of each, in random order."""
   order: list[int] = []
   for turn in range(max(map(len, queues))):
     present = [label for label, queue in enumerate(queues) if turn < len(queue)]
@@ -64,7 +64,7 @@ def labeled_indices(
 
 
 def count_of(budget: int | float, available: int, classes: int, where: str) -> int:
-  """A budget as a count; raises `BadSetting` where it is fewer than the classes or more than there are."""
+  """The number of labels of a budget; raises `BadSetting` below `classes` or above `available`."""
   if isinstance(budget, bool) or not isinstance(budget, (int, float, np.integer, np.floating)):
     raise BadSetting(f'labels must be a count or a fraction in (0, 1], not {budget!r}.')
   count = int(budget)
@@ -82,13 +82,13 @@ def count_of(budget: int | float, available: int, classes: int, where: str) -> i
 def split_hash(
   labeled: np.ndarray, train: np.ndarray, validation: np.ndarray, test: np.ndarray, **more: np.ndarray
 ) -> str:
-  """sha256 (hex) of the index arrays that say which image was used for what, and of what else decides it."""
+  """sha256 (hex) of the split's index arrays, and of any further arrays in `more`."""
   parts = {'labeled': labeled, 'train': train, 'validation': validation, 'test': test, **more}
   return fingerprint((name, np.asarray(index, np.int32)) for name, index in parts.items())
 
 
 def cut(labels: np.ndarray, sizes: Sequence[int], *, salt: str, classes: int) -> tuple[np.ndarray, ...]:
-  """Disjoint class-balanced parts of the given sizes and, last, the rest; each int32 and ascending.
+  """Disjoint class-balanced parts of the given sizes, then the remaining positions; each int32, ascending.
 
   `salt` takes the place of a seed, so that no setting can move a dataset's validation or test part.
   """
@@ -97,5 +97,5 @@ def cut(labels: np.ndarray, sizes: Sequence[int], *, salt: str, classes: int) ->
 
 
 def by_hash(*words: object) -> bytes:
-  """What a random order sorts by: sha256 of the words."""
+  """The key that a random order sorts by: sha256 of the words."""
   return hashlib.sha256(':'.join(map(str, words)).encode()).digest()

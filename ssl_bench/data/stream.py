@@ -1,7 +1,7 @@
-"""A stream is a pure function of (key, step): which positions make the batch, no iterator, nothing to save.
+"""Streams of batches: the positions of a batch as a pure function of (key, step), without an iterator.
 
-A fresh permutation of all n positions in every step would cost milliseconds, so the permutation is a
-keyed bijection of [0, n) that is evaluated only at the batch's places.
+To permute all n positions in every step would cost milliseconds, so the permutation is a keyed bijection of
+[0, n) that is evaluated only at the places of the batch.
 """
 
 import jax
@@ -15,7 +15,7 @@ ROUNDS = 48
 def steps_per_epoch(batch: int, n: int) -> int:
   """Steps in which the unlabeled stream passes over n images once: n // batch, the remainder left out.
 
-  Raises `BadSetting` where a batch is larger than the set: one batch may not hold an image twice, since
+  Raises `BadSetting` where a batch is larger than the set: a batch may not hold an image twice, since
   per-image memory is scattered by index.
   """
   if not 0 < batch <= n:
@@ -39,9 +39,9 @@ def epoch_indices(key: jax.Array, step: jax.Array | int, batch: int, n: jax.Arra
 def labeled_batch_indices(
   key: jax.Array, step: jax.Array | int, batch: int, n_labels: jax.Array | int
 ) -> jax.Array:
-  """Positions of batch `step` in a pool of which the first `n_labels` count, int32 [batch].
+  """Positions of batch `step` in the first `n_labels` places of a pool, int32 [batch].
 
-  The stream is one permutation of [0, n_labels) after the other, cut into batches wherever they end: over
+  The stream is one permutation of [0, n_labels) after the other, cut into batches across their ends: over
   any stretch the labeled images are used equally often to within two, and over whole passes exactly.  A
   batch that spans two passes, or is larger than the pool, may hold an image twice.  `step` and `n_labels`
   (at least 1) may be traced; step * batch must stay below 2**32.
@@ -49,11 +49,13 @@ def labeled_batch_indices(
   n_labels = jnp.asarray(n_labels, jnp.uint32)
   places = jnp.asarray(step, jnp.uint32) * jnp.uint32(batch) + jnp.arange(batch, dtype=jnp.uint32)
   passes, places = jnp.divmod(places, n_labels)
-  return jax.vmap(lambda one, place: permute(jax.random.fold_in(key, one), place, n_labels))(passes, places)
+  return jax.vmap(lambda number, place: permute(jax.random.fold_in(key, number), place, n_labels))(
+    passes, places
+  )
 
 
 def choices(key: jax.Array, step: jax.Array | int, batch: int, count: int) -> jax.Array:
-  """One of `count` texts for each image of batch `step`, any alike: int32 [batch]."""
+  """For each image of batch `step` one of `count` texts, drawn uniformly: int32 [batch]."""
   return jax.random.randint(jax.random.fold_in(key, step), (batch,), 0, count, 'int32')
 
 

@@ -1,8 +1,8 @@
-"""Stress on a trial's data: wrong labels, unlabeled images of unknown classes, rare classes, fewer images.
+"""Stress on a trial's data: wrong labels, unlabeled images of other classes, rare classes, fewer images.
 
-All of it is positions in the training part and their labels, in the order of sha256 digests of (split_seed,
-position), as the labeled subset is; so a smaller share is the beginning of a larger one.  What is evaluated
-stays as it is, but for test and validation images of classes that no label names.
+Like the labeled subset, each stress chooses positions of the training part in the order of sha256 digests of
+(split_seed, position); so a smaller share is the beginning of a larger one.  The data that are evaluated stay
+the same, except that test and validation images of classes without labels are left out.
 """
 
 from collections.abc import Sequence
@@ -18,18 +18,18 @@ KNOWN = 0.6  # share of the classes that have labels under a mismatch: 6 of 10
 
 
 class Classes(NamedTuple):
-  """Which classes have labels, and which the unlabeled images are of."""
+  """The classes that have labels, and the classes of the unlabeled images."""
 
   labeled: tuple[int, ...]
   unlabeled: tuple[int, ...]
 
 
 def mismatched_classes(mismatch: float, classes: int, split_seed: int) -> Classes:
-  """Oliver et al. (2018), section 4.4: some classes have labels, and of the unlabeled ones a share has none.
+  """The classes of a mismatch between labeled and unlabeled images (Oliver et al. 2018, section 4.4).
 
-  6 of 10 classes have labels (`KNOWN`); the unlabeled images come from as many classes as have none (4), of
-  which the share `mismatch` is among these: 0, 0.25, 0.5, 0.75 or 1.  Which, `split_seed` decides.  Raises
-  `BadSetting` for another share.
+  6 of 10 classes have labels (`KNOWN`), 4 have none.  The unlabeled images come from 4 classes, of which the
+  share `mismatch` has no labels: 0, 0.25, 0.5, 0.75 or 1.  `split_seed` decides which classes these are.
+  Raises `BadSetting` for another share.
   """
   order = sorted(range(classes), key=lambda label: by_hash(split_seed, 'class', label))
   known, unknown = order[: round(KNOWN * classes)], order[round(KNOWN * classes) :]
@@ -42,10 +42,10 @@ def mismatched_classes(mismatch: float, classes: int, split_seed: int) -> Classe
 
 
 def long_tail(total: int, ratio: float, classes: int) -> list[int]:
-  """How many of `total` images each class has where n_c ∝ ratio^(-c / (classes - 1)), each at least one.
+  """The number of images of each class in an exponential long tail of `total` images (Cui et al. 2019).
 
-  The exponential long tail of Cui et al. (2019), the first class the most frequent, `ratio` times as many as
-  the last; a ratio below 1 turns it round.  The largest remainders are rounded up.
+  n_c ∝ ratio^(-c / (classes - 1)), at least 1: the first class has `ratio` times as many images as the last,
+  and a ratio below 1 makes the last class the largest.  The largest remainders are rounded up.
   """
   weights = float(ratio) ** (-np.arange(classes) / max(classes - 1, 1))
   exact = total * weights / weights.sum()
@@ -67,25 +67,27 @@ def labeled_positions(
   mismatch: float | None = None,
   imbalance: float | None = None,
 ) -> np.ndarray:
-  """As `split.labeled_indices`, from the labeled classes of a mismatch or with the counts of a long tail."""
+  """`split.labeled_indices` among the labeled classes of a mismatch, or with the counts of a long tail."""
   labels = np.asarray(labels)
   if mismatch is None and imbalance is None:
     return labeled_indices(labels, budget, split_seed=split_seed, classes=classes, fold=fold)
   known = range(classes) if mismatch is None else mismatched_classes(mismatch, classes, split_seed).labeled
-  may = np.isin(labels, known)
+  eligible = np.isin(labels, known)
   if fold is not None:
-    may &= np.isin(np.arange(len(labels)), fold)
-  drawn = [[i for i in queue if may[i]] for queue in queues(labels, split_seed, known)]
-  count = count_of(budget, int(may.sum()), len(known), 'the training part' if fold is None else 'the fold')
+    eligible &= np.isin(np.arange(len(labels)), fold)
+  by_class = [[i for i in queue if eligible[i]] for queue in queues(labels, split_seed, known)]
+  count = count_of(
+    budget, int(eligible.sum()), len(known), 'the training part' if fold is None else 'the fold'
+  )
   if imbalance is None:
-    return in_rounds(drawn, split_seed)[:count]
+    return in_rounds(by_class, split_seed)[:count]
   counts = long_tail(count, imbalance, classes)
-  for label, (queue, n) in enumerate(zip(drawn, counts)):
+  for label, (queue, n) in enumerate(zip(by_class, counts)):
     if n > len(queue):
       raise BadSetting(
         f'stress.imbalance: class {label} would have {n} labels and {len(queue)} images; ask for fewer.'
       )
-  return in_rounds([queue[:n] for queue, n in zip(drawn, counts)], split_seed)
+  return in_rounds([queue[:n] for queue, n in zip(by_class, counts)], split_seed)
 
 
 def unlabeled_positions(
@@ -98,10 +100,11 @@ def unlabeled_positions(
 ) -> np.ndarray:
   """Positions of the unlabeled stream's images, int32 ascending.
 
-  Of each class the first images of the very order that the labeled ones are the first of, so these are in the
-  stream where there is room for them.  Under a `mismatch`, as many of each of its classes as the smallest
-  class of the training part has; with an `imbalance`, those of a long tail whose most frequent class has that
-  many; a `budget` (a count, or a fraction of what is left) takes the same share of each class.
+  Each class gives its first images in the order from which the labeled subset is drawn too, so the stream
+  holds the labeled images where it has room for them.  Under a `mismatch`, each of its classes gives as many
+  images as the smallest class of the training part has.  With an `imbalance`, the largest class of the long
+  tail has that many.  A `budget` (a count, or a fraction of the images that the others leave) takes the same
+  share of each class.
   """
   labels = np.full(dataset.n_images, -1)
   labels[: dataset.n_train] = dataset.train_labels
@@ -138,9 +141,9 @@ def _tail_of(largest: int, ratio: float, classes: int) -> list[int]:
 
 
 def noisy(labels: np.ndarray, share: float, among: Sequence[int], split_seed: int) -> np.ndarray:
-  """Symmetric label noise: of labels [count], in the order of their draw, round(share · count) become wrong.
+  """Symmetric label noise: round(share · count) of the labels [count], chosen by hash, become wrong.
 
-  Each of the other classes `among` is as likely.
+  Each other class in `among` is equally likely.
   """
   labels, among = np.array(labels, np.int32), list(among)
   if len(among) < 2:
@@ -153,7 +156,7 @@ def noisy(labels: np.ndarray, share: float, among: Sequence[int], split_seed: in
 
 
 def without_unknown(dataset: Dataset, known: Sequence[int]) -> Dataset:
-  """The dataset with validation and test images of the known classes only; their number stays as it is."""
+  """The dataset with validation and test images of the known classes only; `classes` stays the same."""
   changed: dict[str, Any] = {}
   for part in ('validation', 'test'):
     kept = np.isin(getattr(dataset, f'{part}_labels'), known)

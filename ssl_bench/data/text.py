@@ -6,7 +6,7 @@ import numpy as np
 
 from ssl_bench.settings.signature import BadSetting
 
-PAD, MASK = 0, 1  # bytes that no text holds: after its end, and in the place of one that is hidden
+PAD, MASK = 0, 1  # bytes that no text holds: padding after its end, and the mark of a hidden token
 VOCABULARY = 256
 
 

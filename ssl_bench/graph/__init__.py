@@ -1,7 +1,7 @@
 """Graphs of nearest neighbors: edges found on the device, labels carried along them by sparse solvers.
 
-A graph is the k nearest of every point; it is made symmetric where it is solved.  The solvers run on the host
-in float64, called from inside a compiled function.
+A graph holds the k nearest neighbors of every point; the solvers make it symmetric.  They run on the host in
+float64, called from a compiled function.
 """
 
 from collections.abc import Callable
@@ -33,23 +33,23 @@ __all__ = [
 
 
 class Edges(NamedTuple):
-  """Of each of n points its k nearest: a value of the edge (a distance, a weight) and where it leads."""
+  """The k nearest neighbors of n points: the value of each edge (a distance, a weight) and the neighbor."""
 
   value: Any  # float32 [n, k]
   index: Any  # int32 [n, k]
 
 
 def check_neighbors(k: int, points: int) -> None:
-  """Raises `BadSetting` where there are not so many others."""
+  """Raises `BadSetting` where a point has fewer than k others."""
   if k >= points:
     raise BadSetting(f'A graph of {points} images has at most {points - 1} neighbors each, not {k}.')
 
 
 def nearest(points, bank, k: int, *, same: bool = False) -> Edges:
-  """Squared Euclidean distances to the k nearest of `bank` [m, d] of each of `points` [n, d], nearest first.
+  """For each of `points` [n, d] the k nearest in `bank` [m, d] by squared Euclidean distance, nearest first.
 
-  Exact but for the rounding of float32 in a sum of squared differences, wherever the points are; of equally
-  near ones, those that come first.  With `same`, the points are the bank and none is its own neighbor.
+  Exact but for the rounding of float32 in a sum of squared differences, wherever the points are; ties go to
+  the lower index.  With `same`, the points are the bank and none is its own neighbor.
   """
   return Edges(*search.nearest(points, bank, k, same=same))
 
@@ -57,28 +57,28 @@ def nearest(points, bank, k: int, *, same: bool = False) -> Edges:
 def gaussian(edges: Edges, scale, *, relative: bool = False) -> Edges:
   """Weights exp(-d² / scale) of squared distances; with a scale of 0 their limit, 1 where d = 0 and else 0.
 
-  With `relative`, d² is less the smallest of each point: its neighbors' shares stay the same, and those of a
-  point that is far from all do not vanish.
+  With `relative`, each point's smallest d² is subtracted first: its neighbors' shares stay the same, and the
+  weights of a point that is far from all others do not vanish.
   """
   squared = edges.value - edges.value.min(1, keepdims=True) if relative else edges.value
   return edges._replace(value=jnp.where(squared == 0, 1, jnp.exp(-squared / scale)))
 
 
 def labels_of(labeled, n: int):
-  """int32 [n]: the labels at their places among n points, -1 elsewhere; padding is not `valid`."""
+  """int32 [n]: the labels at their indices among n points, -1 elsewhere; padding is not `valid`."""
   at = jnp.where(labeled['valid'], labeled['index'], n)
   return jnp.full(n, -1, 'int32').at[at].set(labeled['label'], mode='drop')
 
 
 def propagate(edges: Edges, labels, classes: int):
-  """Label propagation: each point believes the weighted mean of its neighbors, the labeled ones their label.
+  """Label propagation: beliefs are weighted means of the neighbors' beliefs; labeled points keep their label.
 
-  The harmonic solution: D_uu - W_uu times F_u equals W_ul Y_l, with W symmetric and D the sums of its rows.
+  The harmonic solution: (D_uu - W_uu) F_u = W_ul Y_l, with W symmetric and D the diagonal of its row sums.
 
   Args:
     edges: weights ≥ 0; W has max(w_ij, w_ji).
     labels: int32 [n], -1 where there is none.
-    classes: how many there are.
+    classes: the number of classes.
 
   Returns:
     Beliefs, float32 [n, classes], exact to about 1e-6, however weakly parts of the graph hang together; rows
@@ -93,7 +93,7 @@ def spread(edges: Edges, targets, alpha, *, add: bool = False):
   Args:
     edges: weights ≥ 0; W has max(w_ij, w_ji), or with `add` their sum w_ij + w_ji.
     targets: Y, float32 [n, classes], zero where there is no label.
-    alpha: how much comes from the neighbors, in [0, 1).
+    alpha: α, the share that comes from the neighbors, in [0, 1).
 
   Returns:
     F ≥ 0, float32 [n, classes], each row exact relative to its own sum, however far it is from a label; zero
@@ -103,20 +103,20 @@ def spread(edges: Edges, targets, alpha, *, add: bool = False):
 
 
 def shares(beliefs):
-  """Rows that sum to 1; a row of zeros becomes uniform."""
+  """Beliefs divided by their sums, so that rows sum to 1; a row of zeros becomes uniform."""
   total = beliefs.sum(-1, keepdims=True)
   return jnp.where(total > 0, beliefs / jnp.where(total > 0, total, 1), 1 / beliefs.shape[-1])
 
 
 def settle(points, neighbors: int, width, believe: Callable):
-  """Beliefs on the graph of points [n, d], rows that sum to 1 [n, classes], and the scale of its kernel.
+  """Beliefs on the graph of points [n, d]: rows that sum to 1 [n, classes], and the scale of the kernel.
 
-  Where all neighbors are duplicates the scale is 0 and every edge weighs 1.
+  Where all neighbors are duplicates, the scale is 0 and every edge has weight 1.
 
   Args:
     points: float32.
-    neighbors: edges of each point.
-    width: of the kernel, in units of the root mean squared distance of the edges.
+    neighbors: number of neighbors of each point.
+    width: width of the kernel, in units of the root mean squared length of the edges.
     believe: edges with their weights -> beliefs ≥ 0 [n, classes], such as `propagate` and `spread`.
   """
   edges = nearest(points, points, neighbors, same=True)
@@ -125,22 +125,22 @@ def settle(points, neighbors: int, width, believe: Callable):
 
 
 def induce(points, bank, neighbors: int, scale, beliefs):
-  """Beliefs of new points: the mean of those of their nearest in the bank, weighted by the graph's kernel.
+  """Beliefs of new points: the mean beliefs of their nearest neighbors in the bank, weighted by the kernel.
 
-  Delalleau, Bengio and Le Roux (2005), "Efficient Non-Parametric Function Induction in Semi-Supervised
-  Learning": what minimizes the graph's objective in one more point, the others held.
+  They minimize the graph's objective in one more point with the others fixed (Delalleau, Bengio and Le Roux
+  2005, "Efficient Non-Parametric Function Induction in Semi-Supervised Learning").
   """
   edges = gaussian(nearest(points, bank, neighbors), scale, relative=True)
   return shares((edges.value[..., None] * beliefs[edges.index]).sum(1))
 
 
 def logits(shares):
-  """Their logarithms, of at least float32's rounding, so that no label costs infinitely much."""
+  """Logarithms of shares, each at least float32's rounding error, so that every cross-entropy is finite."""
   return jnp.log(jnp.maximum(shares, jnp.finfo('float32').eps))
 
 
 def _on_host(function: Callable, shape: tuple[int, ...], *arrays):
-  """The function of NumPy arrays, float32 of a shape, as a part of what is compiled."""
+  """Calls a function of NumPy arrays from a compiled program; its result is float32 of that shape."""
 
   def call(*given):
     return np.asarray(function(*map(np.asarray, given)), 'float32')

@@ -1,9 +1,9 @@
-"""The k nearest of many points: found on the device by one matrix product, and made certain.
+"""Exact k nearest neighbors: candidates from one matrix product on the device, uncertain rows searched again.
 
-|x|² + |y|² - 2 x·y loses the more of a distance to rounding, the farther points are from their mean.  So a
-few more candidates are taken than asked for, by a lower bound of the distance, and ranked by the sum of
-squared differences, which loses nothing.  Where the bound leaves open whether another point is nearer, the
-host looks again in float64.
+|x|² + |y|² - 2 x·y loses the more of a distance to rounding, the farther the points are from their mean.  So
+the device takes a few more candidates than k by a lower bound of the distance, and ranks them by the sum of
+squared differences, which loses nothing.  Where the bound does not exclude that another point is nearer, the
+host searches the row again in float64.
 """
 
 from functools import partial
@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-HELD = 2**27  # numbers held at once
-SPARE = 32  # candidates more than asked for
-TIES = 1024  # equally near points that the host ranks
+HELD = 2**27  # distances in memory at once
+SPARE = 32  # candidates beyond k
+TIES = 1024  # the most equally near points that the host ranks
 ROUNDING = float(np.finfo('float32').eps) / 2
 
 
@@ -32,7 +32,7 @@ def nearest(points, bank, k: int, *, same: bool) -> tuple[Any, Any]:
 
 @partial(jax.jit, static_argnames=('k', 'same', 'rows'))
 def _on_device(points, bank, *, k, same, rows):
-  """Distances, indices, and whether they are certain."""
+  """Distances, indices, and whether each row is certain."""
   n, (m, d) = len(points), bank.shape
   taken = min(k + SPARE, m)
   error = (d + 8) * ROUNDING  # of the product's distance, relative to (|x| + |y|)²
@@ -47,26 +47,26 @@ def _on_device(points, bank, *, k, same, rows):
     if same:
       bound = bound.at[jnp.arange(len(own)), own].set(jnp.inf)
     bound, candidates = jax.lax.top_k(-bound, taken)
-    candidates = jnp.sort(candidates, 1)  # of equally near ones, the first
+    candidates = jnp.sort(candidates, 1)  # ties go to the lower index
     distance = jnp.square(some[:, None] - bank[candidates]).sum(-1)
     if same:
       distance = jnp.where(candidates == own[:, None], jnp.inf, distance)
     value, place = jax.lax.top_k(-distance, k)
-    # The last as the least: with a slice of what top_k returns, XLA sorts whole rows on the CPU.
+    # The least instead of the last: with a slice of what top_k returns, XLA sorts whole rows on the CPU.
     sure = (taken == m) | (-value.min(1) * (1 + error) < -bound.min(1))
     return -value, jnp.take_along_axis(candidates, place, 1), sure & jnp.isfinite(value).all(1)
 
-  starts = range(0, n, rows)  # not a loop in the program, which is slow on the CPU
+  starts = range(0, n, rows)  # a loop inside the program is slow on the CPU
   found = [block(jnp.arange(start, min(start + rows, n)), points[start : start + rows]) for start in starts]
   return tuple(map(jnp.concatenate, zip(*found)))
 
 
 def _on_host(points, bank, value, index, sure, *, same: bool):
-  """The same with the uncertain rows searched in float64."""
+  """Distances and indices, with the uncertain rows searched again in float64."""
   points, bank, sure = (np.asarray(x) for x in (points, bank, sure))
   value, index = np.array(value), np.array(index)
   k, center = value.shape[1], bank.mean(0, dtype='float64')
-  if same and (bank == bank[0]).all():  # of a dead network
+  if same and (bank == bank[0]).all():  # features of a dead network
     first = np.arange(k)
     return np.zeros_like(value), (first + (first >= np.arange(len(points))[:, None])).astype(index.dtype)
   wide, exact = bank - center, bank.astype('float64')

@@ -1,9 +1,9 @@
-"""Sparse systems of a graph, solved on the host in float64, accurately in every part of it.
+"""Sparse linear systems of a graph, solved on the host in float64, accurately in every part of the graph.
 
-A global tolerance would call a solution finished that is wrong in parts which hang on weak edges: what flows
-there is less than the tolerance.  So label propagation is solved with differences along edges, which lose
-nothing, a preconditioner that knows the parts at every scale of the weights, and a stopping rule per point;
-label spreading is solved again and again for the points whose values are small beside the largest.
+A global tolerance would accept a solution that is wrong in parts connected by weak edges only: the flow there
+is below the tolerance.  So label propagation uses differences along edges, which lose nothing, a
+preconditioner of the parts at every scale of the weights, and a stopping rule per point; label spreading is
+solved repeatedly, each time for the points whose values are small beside the largest.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,19 +13,19 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
-ACCURACY = 1e-12  # of a point's belief, as the preconditioner estimates its error
-RESIDUAL = 1e-12  # of label spreading, relative to the right side
-SETTLED = 1e-3  # a row as large as this part of the largest is accurate
-RIGID = 1e-12  # beliefs in a part that differ by less than this are one
-SMALLEST = 1e-30  # sum of a row that float32 can still hold, its entries too
+ACCURACY = 1e-12  # bound on the error of a point's belief, as the preconditioner estimates it
+RESIDUAL = 1e-12  # of label spreading, relative to the right-hand side
+SETTLED = 1e-3  # a row is accurate if its sum is at least this part of the largest
+RIGID = 1e-12  # a part whose beliefs differ by less becomes one point
+SMALLEST = 1e-30  # the least sum of a row whose entries float32 can hold
 ITERATIONS = 20_000
 
 
 def symmetric(value, index, *, add: bool = False) -> sparse.csr_array:
-  """The symmetric matrix of some edges, float64 [n, n]; one of weight 0, or not finite, is none."""
+  """The symmetric matrix of edges, float64 [n, n]; edges of weight 0, or not finite, are left out."""
   n, k = index.shape
   rows, value = np.repeat(np.arange(n), k), np.asarray(value, 'float64').ravel()
-  value = np.where(np.isfinite(value), value, 0)  # of a network that diverged, which the log will tell
+  value = np.where(np.isfinite(value), value, 0)  # from a network that diverged, which the log shows
   one_way = sparse.csr_array((value, (rows, np.ravel(index))), shape=(n, n))
   both = one_way + one_way.T if add else one_way.maximum(one_way.T)
   both = sparse.csr_array(both)
@@ -37,15 +37,15 @@ def symmetric(value, index, *, add: bool = False) -> sparse.csr_array:
 
 
 class Grounded(NamedTuple):
-  """Points without a label: their edges, and how each hangs on labels.
+  """The system of the points without a label: their edges, and the weights that tie each to labels.
 
-  The system is Σ_j w_ij (F_i - F_j) + leak_i F_i = right_i.
+  It is Σ_j w_ij (F_i - F_j) + leak_i F_i = right_i.
   """
 
   ends: Any  # int [2, edges]
   weight: Any  # float64 [edges]
-  leak: Any  # float64 [n], weights of edges to labeled points
-  right: Any  # float64 [n, classes], these weights by label
+  leak: Any  # float64 [n], summed weights of the edges to labeled points
+  right: Any  # float64 [n, classes], the same sums by label
 
 
 def harmonic(value, index, labels, *, classes: int):
@@ -71,14 +71,14 @@ class Parts(NamedTuple):
 
   of: Any  # int [n], the part of each point
   size: Any  # int [parts]
-  out: Any  # float64 [parts], weights of what leaves a part
-  resistance: Any  # float64 [parts], at least that between any two of its points
+  out: Any  # float64 [parts], summed weights of the edges that leave a part
+  resistance: Any  # float64 [parts], an upper bound between any two of its points
 
 
 def scales(system: Grounded) -> Iterator[Parts]:
-  """The parts that edges of at least 10^e join, from the largest e on that joins any.
+  """The parts that edges of weight at least 10^e connect, from the largest such e downwards.
 
-  They are those of the spanning tree of least resistance, 1 / weight.
+  They are read off the spanning tree of least resistance, 1 / weight.
   """
   n, (i, j) = len(system.leak), system.ends
   tree = minimum_spanning_tree(sparse.csr_array((1 / system.weight, (i, j)), shape=(n, n))).tocoo()
@@ -96,9 +96,9 @@ def scales(system: Grounded) -> Iterator[Parts]:
 
 
 def contract(system: Grounded) -> tuple[Grounded, Any]:
-  """The system with each part in which beliefs can hardly differ as one point, and which each point became.
+  """The system with each part of nearly equal beliefs as one point, and the new point of each old one.
 
-  What flows into a part is at most `out`, so beliefs in it differ by at most `out` times its resistance.
+  The flow into a part is at most `out`, so its beliefs differ by at most `out` times its resistance.
   """
   n = len(system.leak)
   of = np.arange(n)
@@ -156,7 +156,7 @@ def diffuse(value, index, targets, alpha, *, add: bool):
   while len(left):
     rows = system[left]
     inner = rows[:, left]
-    rest = right[left] - rows @ found  # what flows in from points that are settled
+    rest = right[left] - rows @ found  # including the flow from settled points
     solved = np.maximum(conjugate_gradients(inner.__matmul__, lambda r: r, rest, _small_beside(rest)), 0)
     total = solved.sum(1)
     if not total.max() > 0:
@@ -169,16 +169,16 @@ def diffuse(value, index, targets, alpha, *, add: bool):
 
 
 def _small_beside(right) -> Callable:
-  """Whether a residual is small, column by column."""
+  """A test whether a residual is small in every column."""
   limit = RESIDUAL * np.linalg.norm(right, axis=0)
   return lambda r, z: (np.linalg.norm(r, axis=0) <= limit).all()
 
 
 def conjugate_gradients(apply: Callable, precondition: Callable, right, enough: Callable):
-  """X [n, columns] with apply(X) = right, symmetric and positive definite, each column on its own.
+  """X [n, columns] with apply(X) = right, by preconditioned conjugate gradients for each column.
 
-  `enough` says of the residual and the preconditioned one whether to stop.  Raises `RuntimeError` where it
-  never does.
+  `apply` is symmetric and positive definite.  `enough` decides from the residual and the preconditioned
+  residual whether to stop.  Raises `RuntimeError` where it never does.
   """
   x, r = np.zeros_like(right), right.copy()
   z = precondition(r)

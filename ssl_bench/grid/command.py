@@ -27,8 +27,10 @@ def run_whole(
     return 128 + summary.signal
   if room.records.is_dir():
     if wandb != 'disabled':
-      mirrored = record.gather([room.records]).records
+      mirrored, unread = record.gather([room.records], with_curves=True)
       mirror_and_say(mirrored, mirrored, room.path, wandb)
+      for sentence in unread:
+        console.print(f'Not mirrored: {sentence}', markup=False)
     board = publish([room.records], room.path / 'leaderboard', timing=timing, report=left_out.append)
     console.print(terminal(board))
     for sentence in left_out:

@@ -1,4 +1,4 @@
-"""Which code computed a record: a digest of what its method, combinators and teachers are made of."""
+"""The digest of the code behind a record: its method, combinators and teachers, and what they use."""
 
 import ast
 import hashlib

@@ -1,4 +1,4 @@
-"""What a trial ran on: packages, commit, device."""
+"""The environment of a trial: packages, Python, commit, device, XLA's flags."""
 
 import platform
 import subprocess

@@ -234,12 +234,12 @@ class Record(Part):
   """A record; `checks.check_agreement` tells whether its parts agree.
 
   `tier` is 'submitted' for a record that came by `submit`, and 'ours', as where it is absent, for those that
-  the maintainers ran.
+  the maintainers ran.  `curves` is the SHA-256 of the record's curves, which are in a file of their own.
   """
 
   model_config = ConfigDict(extra='forbid')
 
-  schema_: int = Field(alias='schema', ge=1, le=1)
+  schema_: int = Field(alias='schema', ge=2, le=2)
   id: str = Field(pattern='^[0-9a-f]{16}$')
   tier: Literal['ours', 'submitted'] = 'ours'
   grid: Name | None
@@ -254,8 +254,7 @@ class Record(Part):
   labels_seen: Literal['trial', 'more', 'all']
   split: Split
   metrics: Metrics
-  curve: Rows
-  evaluations: Evaluations
+  curves: Sha | None
   cost: Cost
   environment: Environment
   time: Time

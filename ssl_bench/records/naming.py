@@ -1,4 +1,4 @@
-"""What a sweep varies, told in few words: how its runs are called and grouped."""
+"""Names of a sweep's runs: the settings that vary, as short text."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -16,40 +16,40 @@ MARK = 8  # characters of a digest that stand for what was cut off
 def varied(configs: Iterable[Tree]) -> dict[str, set[str]]:
   """Method -> dotted names of the settings in which its configs differ, seeds and folds left out.
 
-  Where a section has a name, as `net` has, its other settings differ only if they do for one name.
+  In a section with a name, such as `net`, another setting varies only if it does so under one name.
   """
   trials = [(config['method']['name'], settings(config)) for config in configs]
-  seen: dict[tuple[str, str, str | None], set[str | None]] = {}
-  for name in {name for _, own in trials for name in own}:
+  values: dict[tuple[str, str, str | None], set[str | None]] = {}
+  for name in {name for _, flat in trials for name in flat}:
     section = f'{name.rpartition(".")[0]}.name'
-    for method, own in trials:
-      kind = None if name == section else own.get(section)
-      seen.setdefault((method, name, kind), set()).add(own.get(name))
-  found: dict[str, set[str]] = {method: set() for method, _ in trials}
-  for (method, name, _), values in seen.items():
-    found[method] |= {name} if len(values) > 1 else set()
-  return found
+    for method, flat in trials:
+      kind = None if name == section else flat.get(section)
+      values.setdefault((method, name, kind), set()).add(flat.get(name))
+  varying: dict[str, set[str]] = {method: set() for method, _ in trials}
+  for (method, name, _), taken in values.items():
+    varying[method] |= {name} if len(taken) > 1 else set()
+  return varying
 
 
 def variant(config: Tree, names: Mapping[str, set[str]]) -> dict[str, str]:
-  """{'method.threshold': '0.9', 'optimizer.lr': '0.1'}: a config's own settings among those that vary."""
-  own = names.get(config['method']['name'], ())
-  return {name: value for name, value in settings(config).items() if name in own}
+  """A config's values of the settings that vary: {'method.threshold': '0.9', 'optimizer.lr': '0.1'}."""
+  varying = names.get(config['method']['name'], ())
+  return {name: value for name, value in settings(config).items() if name in varying}
 
 
 def settings(config: Tree) -> dict[str, str]:
   """Settings as text, by dotted name; of a teacher only what differs from its student."""
-  own = {k: v for k, v in config.items() if k not in SEEDS + MANNER}
-  part: Any = own
+  tree = {k: v for k, v in config.items() if k not in SEEDS + MANNER}
+  part: Any = tree
   while part.get('teacher'):
     teacher = {k: v for k, v in part['teacher'].items() if k not in MANNER and v != config.get(k)}
     part['teacher'] = teacher
     part = teacher
-  return flatten(own)
+  return flatten(tree)
 
 
 def fit(text: str, limit: int) -> str:
-  """`text` in `limit` characters; what is cut off is told apart by a digest of all of it."""
+  """`text` in `limit` characters; a longer text ends in a digest of the whole text."""
   if len(text) <= limit:
     return text
   return f'{text[: limit - MARK - 1]}~{hashlib.sha256(text.encode()).hexdigest()[:MARK]}'

@@ -13,54 +13,90 @@ from ssl_bench.data.sources import BUNDLED
 from ssl_bench.plan.build import streams_seen
 from ssl_bench.plan.identity import versions_of
 from ssl_bench.plan.structure import structure_of
+from ssl_bench.records import curves
 from ssl_bench.records.checks import check_agreement, sentence
-from ssl_bench.records.disk import write_whole
+from ssl_bench.records.disk import read_limited, write_whole
 from ssl_bench.records.form import Record, Tree
-from ssl_bench.records.strict_json import loads, printable, sayable, whole
+from ssl_bench.records.strict_json import check_finite, loads, printable, words_for_nonfinite
 from ssl_bench.settings.signature import BadSetting
 
-SCHEMA = 1
-MEASURED = ('metrics', 'curve', 'evaluations', 'cost')  # what came out of a trial
-LARGEST_FILE = 64 * 2**20  # bytes
+SCHEMA = 2  # 1 held the curves as well; such files are read, and none is written
+MEASURED = ('metrics', 'cost')  # what came out of a trial
 
 
 def write(record: Mapping[str, Any], folder: Path) -> Path:
-  """Writes `<id>.json` whole or not at all, and returns after it is on disk.
+  """Writes a record with its curves: `<id>.curves.json.gz`, then `<id>.json`, each whole or not at all.
+
+  Returns the record's path after both are on disk, so a record never lacks its curves.
 
   What came out of a trial and is not finite, such as the loss of a diverged one, is written as the word
   `NaN`, `Infinity` or `-Infinity`.  Raises `BadSetting` where anything else is not finite, since that would
   answer for another trial.
   """
-  tree = {k: sayable(v) if k in MEASURED else whole(v, k) for k, v in record.items()}
+  rows = words_for_nonfinite({name: record[name] for name in curves.NAMES})
+  rest = {k: v for k, v in record.items() if k not in curves.NAMES}
+  tree = {k: words_for_nonfinite(v) if k in MEASURED else check_finite(v, k) for k, v in rest.items()}
   path = folder / f'{record["id"]}.json'
+  tree |= {'schema': SCHEMA, 'curves': curves.write(rows, curves.path_of(path))}
   write_whole(path, json.dumps(tree, indent=1, sort_keys=True, allow_nan=False) + '\n')
   return path
 
 
 def read(path: Path) -> Tree:
-  """One record; raises `BadSetting`, with the file's name, where it is not one or contradicts itself."""
+  """One record without its curves, of which it holds the SHA-256 (`curves`, None where there are none).
+
+  Raises `BadSetting`, with the file's name, where it is not a record or contradicts itself.
+  """
+  return _read(path)[0]
+
+
+def read_curves(path: Path) -> Tree:
+  """The `curve` and the `evaluations` of the record in a file: lists of rows, each {step, name: number, …}.
+
+  Raises `BadSetting`, with the file's name, where the record or the file of its curves is not sound.
+  """
+  tree, inside = _read(path)
+  return curves.read(path, tree) if inside is None else inside
+
+
+def read_with_curves(path: Path) -> Tree:
+  """One record with its `curve` and `evaluations`, as `write` takes it; raises as `read_curves` does."""
+  tree, inside = _read(path)
+  rows = curves.read(path, tree) if inside is None else inside
+  return {k: v for k, v in tree.items() if k != 'curves'} | rows
+
+
+def _read(path: Path) -> tuple[Tree, Tree | None]:
+  """The record in a file, in today's schema; and its curves, where the file is of schema 1, else None."""
   shown = printable(str(path))
   try:
-    if not path.is_file():
-      raise ValueError('it is no file')
-    if path.stat().st_size > LARGEST_FILE:
-      raise ValueError(f'it is larger than {LARGEST_FILE // 2**20} MiB')
-    tree = loads(path.read_text(encoding='utf-8'))
-  except (OSError, ValueError) as error:
-    raise BadSetting(printable(f'{shown} is not a readable record: {_short(error)}.')) from None
+    tree = loads(read_limited(path).decode())
+  except ValueError as error:
+    raise BadSetting(printable(f'{shown} is not a readable record: {str(error).rstrip(".")}.')) from None
   try:
+    tree, inside = _of_today(tree)
     form = Record.model_validate(tree)
     check_agreement(tree, form)
+    if inside is not None:
+      curves.check(inside, tree)
+      tree['curves'] = curves.digest_of(inside)
   except ValidationError as error:
     said = sentence(error.errors(include_url=False)[0])
     raise BadSetting(printable(f'{shown} is not a record of schema {SCHEMA}: {said}.')) from None
   except BadSetting as error:
     raise BadSetting(printable(f'{shown} is not a sound record: {error}')) from None
-  return tree
+  return tree, inside
 
 
-def _short(error: Exception) -> str:
-  return (error.strerror or 'it cannot be read') if isinstance(error, OSError) else str(error).rstrip('.')
+def _of_today(tree: Any) -> tuple[Any, Tree | None]:
+  """Changes the content of a file from schema 1 to today's; returns it and the curves that were in it."""
+  if not isinstance(tree, dict) or type(tree.get('schema')) is not int or tree['schema'] != 1:
+    return tree, None
+  if 'curves' in tree:
+    raise BadSetting("a record of schema 1 holds its curves as 'curve' and 'evaluations', not as 'curves'.")
+  inside = {k: v for k, v in tree.items() if k in curves.NAMES}
+  rest = {k: v for k, v in tree.items() if k not in curves.NAMES}
+  return {**rest, 'schema': SCHEMA, 'curves': None}, inside
 
 
 class Gathered(NamedTuple):
@@ -70,17 +106,19 @@ class Gathered(NamedTuple):
   bad: list[str]
 
 
-def gather(folders: Iterable[Path]) -> Gathered:
+def gather(folders: Iterable[Path], *, with_curves: bool = False) -> Gathered:
   """Reads every `.json` file under some folders; one record in several files of the same content counts once.
 
-  Where files with one id differ, none of them is believed.
+  Where files with one id differ, none of them is believed.  A record without its curves is left out only
+  `with_curves`, where each is read as by `read_with_curves`.
   """
+  reader = read_with_curves if with_curves else read
   found: dict[str, tuple[Path, Tree]] = {}
   clash: set[str] = set()
   bad: list[str] = []
   for path in sorted({p for folder in folders for p in folder.rglob('*.json')}):
     try:
-      tree = read(path)
+      tree = reader(path)
     except BadSetting as error:
       bad.append(str(error))
       continue
@@ -92,9 +130,9 @@ def gather(folders: Iterable[Path]) -> Gathered:
   return Gathered([found[i][1] for i in sorted(found) if i not in clash], bad)
 
 
-def read_all(folders: Iterable[Path]) -> list[Tree]:
-  """The records under some folders, by id; raises `BadSetting` where a file is not one."""
-  records, bad = gather(folders)
+def read_all(folders: Iterable[Path], *, with_curves: bool = False) -> list[Tree]:
+  """The records under some folders as `gather` reads them; raises `BadSetting` where a file is not one."""
+  records, bad = gather(folders, with_curves=with_curves)
   if bad:
     more = f' {len(bad) - 1} more files are no good.' if bad[1:] else ''
     raise BadSetting(bad[0] + more)

@@ -1,4 +1,4 @@
-"""JSON that means one thing: finite numbers, each name once, text that any file can hold."""
+"""Strict JSON: finite numbers, no repeated names, limited depth, text that UTF-8 can hold."""
 
 import json
 import math
@@ -8,11 +8,12 @@ from typing import Any
 
 from ssl_bench.settings.signature import BadSetting
 
-WORDS = {'NaN': math.nan, 'Infinity': math.inf, '-Infinity': -math.inf}  # how a record says such a number
+# The words that stand for numbers that are not finite in a record.
+WORDS = {'NaN': math.nan, 'Infinity': math.inf, '-Infinity': -math.inf}
 DEPTH = 24  # levels of nesting that are read
 LARGEST = 2**63  # whole numbers beyond this are refused
 
-_HALF = re.compile(r'\\u[dD][89a-fA-F]')  # may be half of a character
+_HALF = re.compile(r'\\u[dD][89a-fA-F]')  # a surrogate, which may be half of a character
 
 
 def loads(text: str) -> Any:
@@ -69,25 +70,27 @@ def _check_depth(tree: Any, left: int) -> None:
       _check_depth(part, left - 1)
 
 
-def sayable(value: Any) -> Any:
-  """Plain data whose numbers that are not finite are the words `NaN`, `Infinity` and `-Infinity`."""
+def words_for_nonfinite(value: Any) -> Any:
+  """Plain data in which the words `NaN`, `Infinity` and `-Infinity` replace numbers that are not finite."""
   if isinstance(value, float) and not math.isfinite(value):
     return 'NaN' if math.isnan(value) else 'Infinity' if value > 0 else '-Infinity'
-  return _each(value, sayable)
+  return _each(value, words_for_nonfinite)
 
 
 def unsaid(value: Any) -> Any:
-  """The number that a word of `WORDS` stands for; anything else as it is."""
+  """The number that a word of `WORDS` stands for; any other value unchanged."""
   return WORDS.get(value, value) if isinstance(value, str) else value
 
 
-def whole(value: Any, where: str) -> Any:
-  """Plain data as it is; raises `BadSetting`, which names the place, where a number is not finite."""
+def check_finite(value: Any, where: str) -> Any:
+  """Plain data unchanged; raises `BadSetting`, with the place, for a number that is not finite."""
   if isinstance(value, float) and not math.isfinite(value):
-    raise BadSetting(f'{where} is {sayable(value)}; what decides a trial must be a finite number.')
+    raise BadSetting(
+      f'{where} is {words_for_nonfinite(value)}; what decides a trial must be a finite number.'
+    )
   if isinstance(value, Mapping):
-    return {_text(k): whole(v, f'{where}.{k}') for k, v in value.items()}
-  return _each(value, lambda part: whole(part, where))
+    return {_text(k): check_finite(v, f'{where}.{k}') for k, v in value.items()}
+  return _each(value, lambda part: check_finite(part, where))
 
 
 def _each(value: Any, change: Any) -> Any:
@@ -99,10 +102,10 @@ def _each(value: Any, change: Any) -> Any:
 
 
 def _text(text: Any) -> str:
-  """Text that UTF-8 can hold: a byte of a file name that is no text is spelled out."""
+  """Text that UTF-8 can hold: a byte of a file name that is not text is written as an escape."""
   return str(text).encode('utf-8', 'backslashreplace').decode()
 
 
 def printable(text: str) -> str:
-  """Text on one line that any terminal shows as it is."""
+  """Text on one line, with characters that a terminal cannot show written as escapes."""
   return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in ' '.join(text.split()))

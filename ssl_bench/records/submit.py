@@ -10,13 +10,15 @@ def submit(source: Path, to: Path, *, ours: bool = False) -> tuple[int, int]:
   """Copies a record, or those of a folder, to `to`/<dataset>/<method>/; returns (copied, already there).
 
   All are checked before the first is copied: `BadSetting` for a file that the board would leave out, and for
-  a record that is not whole.  A copy says that it was submitted, whatever the record said; `ours` is for the
-  project's own records, which say nothing.  A record whose id is anywhere under `to` is there already.
+  a record that is not whole or lacks its curves.  A copy says that it was submitted, whatever the record
+  said; `ours` is for the project's own records, which say nothing.  A record whose id is anywhere under `to`
+  is there already.
   """
   if not source.exists():
     raise BadSetting(f'There is no {str(source)!r}; name a record or a folder such as runs/quickstart.')
   folder = source / 'records' if (source / 'records').is_dir() else source
-  records = [record.read(source)] if source.is_file() else record.read_all([folder])
+  single = source.is_file()
+  records = [record.read_with_curves(source)] if single else record.read_all([folder], with_curves=True)
   if not records:
     raise BadSetting(f'There is no record under {str(source)!r}.')
   for one in records:

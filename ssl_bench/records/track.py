@@ -81,7 +81,7 @@ def mirror(
   changed since (a failed trial that was run again) takes its old run's place.
 
   Args:
-    records: as `record.read` gives them.
+    records: as `record.read_with_curves` gives them.
     folder: where all files go, under `folder`/wandb; `wandb sync --sync-all` there uploads offline runs.
     mode: 'offline' needs no key and no network; 'online' uses the key and host that W&B is set up with.
     project: W&B's project; by default `WANDB_PROJECT`, else ssl_bench.  The entity is `WANDB_ENTITY`, if any.

@@ -1,7 +1,7 @@
 """A factory's signature is its schema: names, types, ranges and defaults are read from there.
 
 Methods, nets, optimizers and augmentations are plain functions.  Their keyword-only parameters are
-what a user may set; their positional parameters are facts that the bench fills in by name.
+what a user may set; their positional parameters are facts, which the bench fills in by name.
 """
 
 import difflib
@@ -22,15 +22,14 @@ from ssl_bench.settings.yaml12 import fault_of, is_yaml, parse_yaml
 STATIC = 'static'
 Static = Annotated[float, STATIC]  # a float that decides a shape: compiled, not traced
 
-
-# What single precision holds, in which numbers are traced: others would be used as infinity or zero.
+# The range of single precision, in which numbers are traced; beyond it a number becomes infinity or zero.
 LARGEST, SMALLEST = 3.4028234663852886e38, 1.1754943508222875e-38
-MOST = 2**31 - 1  # the largest whole number where no range says otherwise
-LONGEST = 100  # values in a list
+MOST = 2**31 - 1  # the largest whole number of a setting without a range
+LONGEST = 100  # the most values of a list
 
 
 class BadSetting(ValueError):
-  """Something that the user wrote cannot be; the message says what to write instead."""
+  """A mistake in what the user wrote; the message is one sentence that says what to write instead."""
 
 
 class Range(NamedTuple):
@@ -106,7 +105,7 @@ def settings_of(factory: Callable) -> Mapping[str, Setting]:
 
 @cache
 def facts_of(factory: Callable) -> tuple[str, ...]:
-  """The positional parameters of `factory`: what the bench has to know to call it."""
+  """The positional parameters of `factory`: the facts that the bench passes to it."""
   parameters = inspect.signature(factory).parameters.values()
   return tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
 
@@ -126,7 +125,7 @@ def _unwrap(hint: Any) -> tuple[Any, ...]:
 
 
 def check(factory: Callable, given: Mapping[str, Any], where: str | None = None) -> dict[str, Any]:
-  """All settings of `factory`: those given, checked and converted, and the defaults of the rest.
+  """All settings of `factory`: the given ones, checked and converted, and the defaults of the others.
 
   Raises `BadSetting` for an unknown name, a wrong type, a value out of range or a missing one.
   """
@@ -153,14 +152,14 @@ def convert(setting: Setting, value: Any, where: str) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
       raise BadSetting(f'{where}: {setting.name} must be a finite number, not {value}.')
     raise BadSetting(f'{where}: {setting.name} must be {describe_type(setting.type)}, not {short(value)}.')
-  many = fitted if isinstance(fitted, tuple) else (fitted,)
-  if len(many) > LONGEST:
-    raise BadSetting(f'{where}: {setting.name} holds {len(many)} values; at most {LONGEST} can be.')
-  for one in many:
-    limits = setting.range or (Range(-MOST, MOST) if type(one) is int else None)
-    if limits is not None and one is not None and one not in limits:
+  entries = fitted if isinstance(fitted, tuple) else (fitted,)
+  if len(entries) > LONGEST:
+    raise BadSetting(f'{where}: {setting.name} holds {len(entries)} values; at most {LONGEST} can be.')
+  for entry in entries:
+    limits = setting.range or (Range(-MOST, MOST) if type(entry) is int else None)
+    if limits is not None and entry is not None and entry not in limits:
       raise BadSetting(f'{where}: {setting.name} must be in {limits}, not {short(value)}.')
-    if isinstance(one, float) and not fits_single(one):
+    if isinstance(entry, float) and not fits_single(entry):
       raise BadSetting(
         f'{where}: {setting.name} must be 0 or from {SMALLEST:.1e} to {LARGEST:.1e} in size, '
         f'what single precision holds, not {short(value)}.'
@@ -169,7 +168,7 @@ def convert(setting: Setting, value: Any, where: str) -> Any:
 
 
 def fits_single(value: float) -> bool:
-  """Whether a finite number stays what it is, but for rounding, in single precision."""
+  """Whether single precision can hold a finite number, up to rounding."""
   return value == 0 or SMALLEST <= abs(value) <= LARGEST
 
 
@@ -182,10 +181,11 @@ def short(value: Any, most: int = 80) -> str:
   return text if len(text) <= most else f'{text[:most]}…'
 
 
-_MISFIT = object()
+_MISFIT = object()  # the result of `_fit` for a value of another type; None is a value
 
 
 def _fit(hint: Any, value: Any) -> Any:
+  """`value` as the type `hint`, or `_MISFIT`; of a union the first that fits; int -> float, list -> tuple."""
   origin, args = typing.get_origin(hint), typing.get_args(hint)
   if hint is Any:
     return value
@@ -213,7 +213,7 @@ def _fit(hint: Any, value: Any) -> Any:
 
 
 def describe_type(hint: Any) -> str:
-  """A type as a user would say it."""
+  """A type in words for a user, such as `a whole number or nothing`."""
   if typing.get_origin(hint) is Literal:
     return 'one of ' + ', '.join(map(str, typing.get_args(hint)))
   if typing.get_origin(hint) is tuple:
@@ -233,8 +233,8 @@ def suggest(name: Any, known: Iterable[str]) -> str:
 
 
 def nearest(name: Any, known: Iterable[str]) -> str | None:
-  """The known name that `name` may have meant, if one is near; capitals, `-` and `_` do not count."""
-  plain = {_plain(one): one for one in reversed(list(known))}
+  """The known name nearest to `name`, if one is near; capitals, spaces, `-` and `_` do not count."""
+  plain = {_plain(candidate): candidate for candidate in reversed(list(known))}
   near = difflib.get_close_matches(_plain(str(name)[:200]), plain, n=1, cutoff=0.5)
   return plain[near[0]] if near else None
 
@@ -276,7 +276,7 @@ def _read_part(part: str, text: str) -> Any:
 
 
 def split(text: str, at: str = ',') -> list[str]:
-  """Splits at commas, or at another character, that stand outside brackets."""
+  """Splits at the commas (or another character `at`) outside brackets."""
   parts, depth, start = [], 0, 0
   for i, c in enumerate(text):
     depth += (c in '([{') - (c in ')]}')
@@ -288,7 +288,7 @@ def split(text: str, at: str = ',') -> list[str]:
 
 
 def bind(factory: Callable, positional: Iterable[Any], named: Mapping[str, Any]) -> dict[str, Any]:
-  """Checked settings of a call as a user writes it: values without a name fill settings in order."""
+  """The checked settings of a call that a user wrote; values without a name fill the settings in order."""
   where = getattr(factory, '__name__', str(factory))
   names, values = list(settings_of(factory)), list(positional)
   if len(values) > len(names):

@@ -1,8 +1,8 @@
-"""YAML as its version 1.2 has it (the core schema, section 10.3), read and written by PyYAML.
+"""YAML 1.2 (the core schema, section 10.3), read and written with PyYAML.
 
-PyYAML itself speaks version 1.1, where 040 is 32, 1:40 is 100, 0_03 is 3 and `no` is false, and of two equal
-keys it drops the first.  ruamel.yaml, the other reader of 1.2, still takes 0_03 for a number, so the schema
-stands here.  No merge keys (`<<`), no dates, no tags but those of the core schema.
+PyYAML by itself reads version 1.1, where 040 is 32, 1:40 is 100, 0_03 is 3 and `no` is false, and it drops
+the first of two equal keys.  ruamel.yaml, the other reader of 1.2, reads 0_03 as a number too, so the schema
+is written here.  There are no merge keys (`<<`), no dates, and no tags beyond those of the core schema.
 """
 
 import re
@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-DEEPEST = 64  # brackets and blocks within one another
-MOST = 100_000  # values in one text, those that an alias repeats included
-DIGITS = 100  # of a whole number
+DEEPEST = 64  # levels of nested brackets and blocks
+MOST = 100_000  # values in one text, counting those that an alias repeats
+DIGITS = 100  # digits of a whole number
 
 _CORE = {
   'null': (r'null|Null|NULL|~|', ('~', 'n', 'N', '')),
@@ -37,36 +37,36 @@ def write_yaml(value: Any) -> str:
 
 
 def fault_of(error: yaml.YAMLError) -> tuple[int | None, str]:
-  """(line, what is wrong in one line) of what could not be read."""
+  """(line number or None, the fault in one line) of an error."""
   mark, problem = getattr(error, 'problem_mark', None), getattr(error, 'problem', None)
   return mark and mark.line + 1, ' '.join(str(problem or getattr(error, 'reason', error)).split())
 
 
 def is_yaml(error: yaml.YAMLError) -> bool:
-  """Whether it is YAML that could not be read, such as one name twice, and not some other text."""
+  """Whether the text is YAML that is refused, such as a repeated name, rather than no YAML at all."""
   return isinstance(error, (yaml.constructor.ConstructorError, yaml.composer.ComposerError))
 
 
 class _Loader(yaml.SafeLoader):
-  """The core schema; refuses equal keys, values within themselves, and what is too deep or too large."""
+  """Loads the core schema; refuses equal keys, values within themselves, and too deep or too large texts."""
 
   def __init__(self, stream: str):
     super().__init__(stream)
     self.depth = 0
-    self.sizes: dict[int, int] = {}  # values in a node that is complete
+    self.sizes: dict[int, int] = {}  # id of a complete node -> the number of its values
 
   def compose_node(self, parent, index):
     mark = self.peek_event().start_mark
     self.depth += 1
     if self.depth > DEEPEST:
       raise yaml.composer.ComposerError(None, None, f'more than {DEEPEST} levels within one another', mark)
-    known = self.check_event(yaml.AliasEvent)
+    is_alias = self.check_event(yaml.AliasEvent)
     node = super().compose_node(parent, index)
     assert node is not None
     self.depth -= 1
-    if known and id(node) not in self.sizes:
+    if is_alias and id(node) not in self.sizes:
       raise yaml.composer.ComposerError(None, None, 'a value stands within itself', mark)
-    if not known:
+    if not is_alias:
       self.sizes[id(node)] = 1 + sum([self.sizes[id(part)] for part in _parts(node)])
     if self.sizes[id(node)] > MOST:
       raise yaml.composer.ComposerError(None, None, f'more than {MOST:,} values', mark)
@@ -77,7 +77,7 @@ _Loader.yaml_implicit_resolvers, _Loader.yaml_constructors = {}, {}  # none of v
 
 
 class Dumper(yaml.SafeDumper):
-  """Quotes what either version of YAML would take for something else than text; repeats nothing by alias."""
+  """Quotes texts that either version of YAML would read as another type; writes no aliases."""
 
   def ignore_aliases(self, data):
     return True
@@ -89,7 +89,7 @@ def _parts(node: yaml.Node) -> list[yaml.Node]:
   return [part for pair in node.value for part in (pair if isinstance(pair, tuple) else (pair,))]
 
 
-def _wrong(problem: str, node: yaml.Node) -> yaml.constructor.ConstructorError:
+def _error(problem: str, node: yaml.Node) -> yaml.constructor.ConstructorError:
   return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
@@ -97,7 +97,7 @@ def _scalar(node: yaml.Node, kind: str) -> str:
   """A scalar's text, which an explicit tag may contradict."""
   text = node.value
   if not isinstance(node, yaml.ScalarNode) or not re.fullmatch(_CORE[kind][0], text):
-    raise _wrong(f'this is no {kind}, as its tag says', node)
+    raise _error(f'this is no {kind}, as its tag says', node)
   return text
 
 
@@ -108,7 +108,7 @@ def _null(loader: _Loader, node: yaml.Node) -> None:
 def _int(loader: _Loader, node: yaml.Node) -> int:
   text = _scalar(node, 'int')
   if len(text) > DIGITS:
-    raise _wrong(f'a whole number of {len(text):,} digits; at most {DIGITS} can be read', node)
+    raise _error(f'a whole number of {len(text):,} digits; at most {DIGITS} can be read', node)
   return int(text, {'0o': 8, '0x': 16}.get(text[:2], 10))
 
 
@@ -118,34 +118,34 @@ def _float(loader: _Loader, node: yaml.Node) -> float:
 
 def _text(loader: _Loader, node: yaml.Node) -> str:
   if not isinstance(node, yaml.ScalarNode):
-    raise _wrong('this is no text, as its tag says', node)
+    raise _error('this is no text, as its tag says', node)
   if re.search('[\ud800-\udfff]', node.value):
-    raise _wrong('half a character, a surrogate', node)
+    raise _error('half a character, a surrogate', node)
   return node.value
 
 
 def _list(loader: _Loader, node: yaml.Node) -> list[Any]:
   if not isinstance(node, yaml.SequenceNode):
-    raise _wrong('this is no list, as its tag says', node)
+    raise _error('this is no list, as its tag says', node)
   return [loader.construct_object(part, deep=True) for part in node.value]
 
 
 def _mapping(loader: _Loader, node: yaml.Node) -> dict[Any, Any]:
   if not isinstance(node, yaml.MappingNode):
-    raise _wrong('these are no names and values, as the tag says', node)
-  found: dict[Any, Any] = {}
+    raise _error('these are no names and values, as the tag says', node)
+  mapping: dict[Any, Any] = {}
   for name, value in node.value:
     if not isinstance(name, yaml.ScalarNode):
-      raise _wrong('a name must be text', name)
+      raise _error('a name must be text', name)
     key = loader.construct_object(name, deep=True)
-    if key in found:
-      raise _wrong(f'{name.value[:DIGITS]!r} stands twice; leave one of them out', name)
-    found[key] = loader.construct_object(value, deep=True)
-  return found
+    if key in mapping:
+      raise _error(f'{name.value[:DIGITS]!r} stands twice; leave one of them out', name)
+    mapping[key] = loader.construct_object(value, deep=True)
+  return mapping
 
 
 def _unknown(loader: _Loader, node: yaml.Node) -> Any:
-  raise _wrong(f'there is no tag {node.tag.replace(_TAG, "!!")!r} here', node)
+  raise _error(f'there is no tag {node.tag.replace(_TAG, "!!")!r} here', node)
 
 
 for _kind, (_pattern, _first) in _CORE.items():

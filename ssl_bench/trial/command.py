@@ -1,5 +1,6 @@
 """One trial from the command line: say what will run, run it, say what came out."""
 
+import sys
 from pathlib import Path
 
 import yaml
@@ -75,11 +76,18 @@ def run_single(
 
 def _mirror(found: dict, room: Room, wandb: Mode) -> None:
   """Mirrors one record, named by what sets it apart from the others in its room, if they can be read."""
+  if wandb == 'disabled':
+    return
+  try:
+    whole = record.read_with_curves(room.record_of(found['id']))
+  except BadSetting as error:
+    print(f'ssl-bench: not mirrored: {error}', file=sys.stderr)
+    return
   try:
     among = record.read_all([room.records])
   except BadSetting:
     among = [found]
-  mirror_and_say([found], among, room.path, wandb)
+  mirror_and_say([whole], among, room.path, wandb)
 
 
 def check_trained(plan: Plan, room: Room) -> None:

@@ -33,7 +33,7 @@ def run_trial(
   should_stop: Callable[[], bool] = lambda: False,
   only_evaluate: bool = False,
 ) -> dict[str, Any]:
-  """Trains, evaluates and records a trial, unless its record is there; returns the record.
+  """Trains, evaluates and records a trial, unless its record is there; returns the record with its curves.
 
   With `only_evaluate` nothing is trained.
 
@@ -41,8 +41,9 @@ def run_trial(
   raises `Interrupted`, or where a checkpoint cannot be used, which raises `UnusableCheckpoint`.
   """
   dataset = data.load(config.dataset)
-  if found := room.recorded(identity.identify(config, dataset.fingerprint)):
-    return found
+  trial_id = identity.identify(config, dataset.fingerprint)
+  if room.recorded(trial_id):
+    return record.read_with_curves(room.record_of(trial_id))
   plan = make_plan(config, dataset)
   started = _now()
   written: dict[str, Any] = {**describe(plan), 'grid': grid}
@@ -72,8 +73,7 @@ def run_trial(
     written |= {'status': 'failed', 'error': f'{kind}{error}'}
     _note(room, plan.trial_id, traceback.format_exc())
   written['time'] = {'started': started, 'finished': _now()}
-  record.write(written, room.records)
-  return record.read(room.record_of(plan.trial_id))
+  return record.read_with_curves(record.write(written, room.records))
 
 
 def describe(plan: Plan) -> dict[str, Any]:

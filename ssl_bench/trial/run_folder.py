@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
-from ssl_bench.records import record
+from ssl_bench.records import curves, record
 from ssl_bench.records.disk import write_whole
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.train.checkpoint import UnusableCheckpoint
@@ -80,17 +80,32 @@ class Room:
     Raises `BadSetting` where another process works at one of these trainings.
     """
     with ExitStack() as locks:
-      paths = [self.record_of(identity)]
+      paths = []
       for training in trainings:
         if not _take(locks.enter_context(self._lock(training))):
           place = self.checkpoints / training
           raise BadSetting(f'Another process trains {place}; wait for it, or stop it first.')
         paths += [self.checkpoints / training, self.code / training]
+      self._put_record_aside(self.record_of(identity))
       for path in (path for path in paths if path.exists()):
-        kind = self.replaced / path.parent.name
-        kind.mkdir(parents=True, exist_ok=True)
-        times = (f'{path.stem}-{n}{path.suffix}' for n in count(1))
-        os.rename(path, next(kind / name for name in times if not (kind / name).exists()))
+        os.rename(path, self._place_aside(path))
+
+  def _put_record_aside(self, path: Path) -> None:
+    """Moves a record with its curves, which are there twice until the record has moved."""
+    if not path.exists():
+      return
+    place, rows = self._place_aside(path), curves.path_of(path)
+    if rows.is_file():
+      write_whole(curves.path_of(place), rows.read_bytes())
+    os.rename(path, place)
+    rows.unlink(missing_ok=True)
+
+  def _place_aside(self, path: Path) -> Path:
+    """The first free place of `replaced` for a file or a folder: <name>-1, <name>-2, …"""
+    kind = self.replaced / path.parent.name
+    kind.mkdir(parents=True, exist_ok=True)
+    times = (kind / f'{path.stem}-{n}{path.suffix}' for n in count(1))
+    return next(place for place in times if not place.exists())
 
   def _lock(self, training: str) -> IO:
     """The file that whoever works at a training holds the lock of."""

@@ -37,7 +37,7 @@ def line(*, dtype='float32', refresh=None) -> Method:
     pseudo = PseudoLabels(jnp.arange(4), y, jnp.ones(4), jnp.ones(4))
     return value, Aux({'seen': state.stats['seen'] + len(x)}, {'last': value}, metrics, pseudo)
 
-  read = lambda state, images: images[:, :, 0, 0] * state.params['head']['w']
+  read = lambda state, images: images[:, :, 0, 0] * state.params['head']['w'][None]
   return Method({'x': View('labeled', 'weak')}, init, loss, encode=read, predict=read, refresh=refresh)
 
 

@@ -63,7 +63,7 @@ def write(root, made=None, **changes):
 @pytest.fixture(autouse=True)
 def forgetful(monkeypatch):
   """Nothing is remembered from one test, or one load, to the next."""
-  monkeypatch.setattr(decoded, '_seen', {})
+  monkeypatch.setattr(decoded, '_verified', {})
 
 
 @pytest.fixture
@@ -105,14 +105,14 @@ def test_a_set_that_is_right_is_loaded_and_its_fingerprint_computed_once(tmp_pat
   assert isinstance(first.train_images, np.memmap)
   assert len(counted) == 1
   data.load(NAME, data_dir=tmp_path)
-  monkeypatch.setattr(decoded, '_seen', {})  # as another process
+  monkeypatch.setattr(decoded, '_verified', {})  # as another process
   data.load(NAME, data_dir=tmp_path)
   assert len(counted) == 1
   os.utime(folder / 'test_labels.npy', ns=(1, 1))
   data.load(NAME, data_dir=tmp_path)
   assert len(counted) == 2
   (folder / decoded.NOTES).write_text('{"fingerprint": [')
-  monkeypatch.setattr(decoded, '_seen', {})
+  monkeypatch.setattr(decoded, '_verified', {})
   data.load(NAME, data_dir=tmp_path)
   assert len(counted) == 3
 

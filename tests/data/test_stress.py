@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 import pytest
-from support.conformance import make_config
+from support.tiny_trial import make_config
 
 from ssl_bench import data, parallel
 from ssl_bench.data import stress

@@ -4,7 +4,8 @@ import jax
 import numpy as np
 import pytest
 from support.cli import write_configs
-from support.conformance import lab, tiny_method
+from support.tiny_method import tiny_method
+from support.tiny_trial import tiny_trial
 
 from ssl_bench import data, methods
 from ssl_bench.config import load, outcome, to_dict
@@ -130,12 +131,12 @@ def test_a_curve_resumes(folder, trained, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize('name', methods.names())
 def test_every_method_that_needs_images_only_has_a_held_out_loss(name):
-  it = lab(name)
-  streams = {view.stream for view in tiny_method(it).views.values()}
-  expected = it.program.advance and streams == {'unlabeled'} and not it.config.text_net
-  assert bool(it.program.held_out_loss) == bool(expected)
-  if it.program.held_out_loss:
-    state = it.program.init(np.uint32(0), it.data, it.numbers)[0]
-    images = it.dataset.validation_images[: it.program.images_per_step]
-    one, again = (float(it.program.held_out_loss(state, it.numbers, images)) for _ in range(2))
+  tiny = tiny_trial(name)
+  streams = {view.stream for view in tiny_method(tiny).views.values()}
+  expected = tiny.program.advance and streams == {'unlabeled'} and not tiny.config.text_net
+  assert bool(tiny.program.held_out_loss) == bool(expected)
+  if tiny.program.held_out_loss:
+    state = tiny.program.init(np.uint32(0), tiny.data, tiny.numbers)[0]
+    images = tiny.dataset.validation_images[: tiny.program.images_per_step]
+    one, again = (float(tiny.program.held_out_loss(state, tiny.numbers, images)) for _ in range(2))
     assert np.isfinite(one) and one == again

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 from sklearn.semi_supervised import LabelPropagation, LabelSpreading
-from support.conformance import lab, run
+from support.tiny_trial import run, tiny_trial
 
 from ssl_bench import data, graph
 from ssl_bench.evaluate.propagation import propagation
@@ -148,12 +148,12 @@ def test_the_probes_are_scikit_learns_on_features():
 
 @pytest.mark.parametrize('name', ['label_propagation', 'label_spreading'])
 def test_what_is_transduced_is_what_is_believed_of_the_unlabeled_set(name):
-  it = lab(name)
-  state = run(it).state
-  logits = it.program.transduce(state, it.numbers)
-  assert logits.shape == (it.dataset.n_unlabeled, 10)
-  labels = np.asarray(it.data['label'])
-  at = np.asarray(it.data['pool'])[: it.config.labels]
+  tiny = tiny_trial(name)
+  state = run(tiny).state
+  logits = tiny.program.transduce(state, tiny.numbers)
+  assert logits.shape == (tiny.dataset.n_unlabeled, 10)
+  labels = np.asarray(tiny.data['label'])
+  at = np.asarray(tiny.data['pool'])[: tiny.config.labels]
   assert (np.asarray(logits).argmax(1) == labels)[at].all()
   assert (np.asarray(logits).argmax(1) == labels).mean() > 0.9
 

@@ -22,6 +22,6 @@ def test_a_bad_record_is_named_and_the_others_are_shown(tmp_path, monkeypatch, c
   (folder / 'x.json').write_text(json.dumps(good | {'labels': -5}))
   assert whole.run_whole(grid, tmp_path, 1, 'disabled', timing=False) == 1
   out = ' '.join(capsys.readouterr().out.split())
-  assert f'Left out: {folder / "x.json"} is not a record of schema 1: labels must be greater' in out
+  assert f'Left out: {folder / "x.json"} is not a record of schema 2: labels must be greater' in out
   assert 'supervised' in out
   assert '1 trials' in (tmp_path / 'mine/leaderboard/README.md').read_text()

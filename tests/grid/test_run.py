@@ -139,7 +139,7 @@ def test_a_grid_records_every_trial_and_builds_its_board(whole):
     if record['config']['method']['name'] == 'simclr':
       by_seed.setdefault(record['config']['seed'], []).append(record)
   for one, other in by_seed.values():
-    assert one['curve'] == other['curve'] and one['labels'] != other['labels']
+    assert one['curves'] == other['curves'] and one['labels'] != other['labels']
     assert one['metrics']['linear'] == other['metrics']['linear']  # all labels, the same features
 
 

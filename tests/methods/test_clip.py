@@ -7,7 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from support.cli import write_configs
-from support.conformance import CLASSES, host, lab, run, tiny_method
+from support.tiny_method import tiny_method
+from support.tiny_trial import CLASSES, run, tiny_trial
+from support.trees import host
 
 from ssl_bench.config import load
 from ssl_bench.contract import with_ema
@@ -27,19 +29,19 @@ text_net: {name: sequence, dim: 8, depth: 1, heads: 2}
 
 @pytest.fixture(scope='module')
 def trained():
-  it = lab('clip')
-  return it, run(it).state
+  tiny = tiny_trial('clip')
+  return tiny, run(tiny).state
 
 
 def embed(trained, kind, inputs):
-  it, state = trained
-  return predict.embed(it.program, state, it.numbers, kind, inputs)
+  tiny, state = trained
+  return predict.embed(tiny.program, state, tiny.numbers, kind, inputs)
 
 
 @pytest.mark.slow
 def test_the_space_is_of_unit_vectors_in_chunks_alike(trained):
-  it, _ = trained
-  for kind, inputs in (('image', it.dataset.test_images), ('text', it.dataset.prompts.reshape(-1, 12))):
+  tiny, _ = trained
+  for kind, inputs in (('image', tiny.dataset.test_images), ('text', tiny.dataset.prompts.reshape(-1, 12))):
     vectors = embed(trained, kind, inputs)
     assert vectors.shape == (len(inputs), 8)
     length = np.linalg.norm(vectors, axis=1)  # zero where no unit of the tiny network fires
@@ -49,21 +51,21 @@ def test_the_space_is_of_unit_vectors_in_chunks_alike(trained):
 
 @pytest.mark.slow
 def test_classes_are_told_by_the_mean_of_their_prompts(trained):
-  it, state = trained
-  images, prompts = embed(trained, 'image', it.dataset.test_images), it.dataset.prompts
+  tiny, state = trained
+  images, prompts = embed(trained, 'image', tiny.dataset.test_images), tiny.dataset.prompts
   named = np.stack([embed(trained, 'text', ways).astype('float64').mean(0) for ways in prompts])
   named /= np.linalg.norm(named, axis=1, keepdims=True)
   scale = np.exp(host(state.memory['ema'])["['scale']['log']"])
-  seen = predict.observe(it.program, state, it.numbers, it.dataset.test_images)
+  seen = predict.observe(tiny.program, state, tiny.numbers, tiny.dataset.test_images)
   assert seen.logits.shape == (len(images), CLASSES)
   np.testing.assert_allclose(seen.logits, scale * images @ named.T, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.slow
 def test_the_average_is_what_embeds(trained):
-  it, state = trained
+  tiny, state = trained
   inner = state._replace(memory=state.memory['inner'])
-  method, few = tiny_method(it), jnp.asarray(it.dataset.prompts[0])
+  method, few = tiny_method(tiny), jnp.asarray(tiny.dataset.prompts[0])
   look = with_ema(method, decay=0.5).embed
   averaged = method.embed(inner._replace(params=state.memory['ema']), few, 'text')
   np.testing.assert_array_equal(look(state, few, 'text'), averaged)
@@ -76,14 +78,14 @@ def test_another_caption_in_another_step(trained):
   from ssl_bench import parallel
   from ssl_bench.plan.batch import drawer
 
-  it, _ = trained
-  parts = structure_of(it.config, it.dataset)
-  draw = jax.jit(partial(drawer(parts, parallel.make_mesh()), n_labels=20))
+  tiny, _ = trained
+  structure = structure_of(tiny.config, tiny.dataset)
+  draw = jax.jit(partial(drawer(structure, parallel.make_mesh()), n_labels=20))
   which = []
   for step in range(20):
-    batch = jax.device_get(draw(it.data, jax.random.key(0), step))['unlabeled']
+    batch = jax.device_get(draw(tiny.data, jax.random.key(0), step))['unlabeled']
     assert batch.keys() == {'image', 'index', 'caption'}
-    own = it.dataset.captions[batch['index']]
+    own = tiny.dataset.captions[batch['index']]
     found = (own == batch['caption'][:, None]).all(-1)
     assert (found.sum(1) == 1).all()
     which += found.argmax(1).tolist()
@@ -95,9 +97,9 @@ def test_captions_are_nobodys_who_has_no_net_for_them():
   from ssl_bench import parallel
   from ssl_bench.plan.batch import drawer
 
-  it, captions = lab('simclr'), lab('clip')
-  parts = structure_of(it.config, captions.dataset)
-  draw = drawer(parts, parallel.make_mesh())
+  tiny, captions = tiny_trial('simclr'), tiny_trial('clip')
+  structure = structure_of(tiny.config, captions.dataset)
+  draw = drawer(structure, parallel.make_mesh())
   drawn = jax.eval_shape(draw, captions.data, jax.random.key(0), 0, 20)
   assert drawn['unlabeled'].keys() == {'image', 'index'}
 

@@ -13,31 +13,21 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from support.conformance import (
+from support.compilations import compilations
+from support.on_all_devices import end_of_all
+from support.tiny_method import batch_of, noisy, other_values, terms_and_gradients, tiny_method, views_of
+from support.tiny_trial import (
   CLASSES,
   Run,
   arrays_on_device,
-  assert_near,
-  assert_same,
-  batch_of,
-  compilations,
-  differs,
-  end_of_all,
   has_golden,
-  host,
-  kinds,
-  lab,
   learns_by_steps,
-  leaves,
   make_config,
-  noisy,
   numbers_on_device,
-  other_values,
   run,
-  terms_and_gradients,
-  tiny_method,
-  views_of,
+  tiny_trial,
 )
+from support.trees import assert_near, assert_same, differs, host, kinds, leaves
 
 from ssl_bench import methods
 from ssl_bench.contract import Method, init_state, make_step
@@ -68,27 +58,27 @@ def stepping(name):
     pytest.skip(f'{name} learns without a loss')
 
 
-class Examined:
+class TrainedMethod:
   """A method on the tiny network after a few steps: its terms and their gradients, on views of our own."""
 
   def __init__(self, name):
-    self.lab = lab(name)
-    self.method = tiny_method(self.lab)
-    state = run(self.lab).state
+    self.tiny = tiny_trial(name)
+    self.method = tiny_method(self.tiny)
+    state = run(self.tiny).state
     self.state = state._replace(memory=state.memory['inner'])
-    self.views = views_of(self.method, batch_of(self.lab.dataset))
+    self.views = views_of(self.method, batch_of(self.tiny.dataset))
     self.look = jax.jit(lambda state, views: terms_and_gradients(self.method, state, views))
     self.values, self.grads, self.aux = self.look(self.state, self.views)
 
 
-_examined: dict[str, Examined] = {}
+_trained_methods: dict[str, TrainedMethod] = {}
 
 
 @pytest.fixture
-def examined(name, stepping):
-  if name not in _examined:
-    _examined[name] = Examined(name)
-  return _examined[name]
+def trained_method(name, stepping):
+  if name not in _trained_methods:
+    _trained_methods[name] = TrainedMethod(name)
+  return _trained_methods[name]
 
 
 def test_it_has_a_version_and_a_docstring(name):
@@ -101,38 +91,38 @@ def test_it_has_a_version_and_a_docstring(name):
 
 
 def test_it_is_a_method_whose_state_keeps_shapes_types_and_sharding(name):
-  assert isinstance(tiny_method(lab(name)), Method)
-  begun = run(lab(name), 0)
+  assert isinstance(tiny_method(tiny_trial(name)), Method)
+  begun = run(tiny_trial(name), 0)
   before = kinds(begun)
-  ended = run(lab(name), 3, start=begun)
+  ended = run(tiny_trial(name), 3, start=begun)
   assert before == kinds(ended)
   assert not any(weak for _, _, weak, _ in before.values())
   assert int(ended.state.step) == (3 if learns_by_steps(name) else 0)
 
 
 def test_buffers_can_be_donated(name):
-  begun = run(lab(name), 0)
+  begun = run(tiny_trial(name), 0)
   plain = lambda x: jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x
   places = [
     s.data.unsafe_buffer_pointer() for x in jax.tree.leaves(begun) for s in plain(x).addressable_shards
   ]
   assert len(set(places)) == len(places)
-  run(lab(name), 1, start=begun)
+  run(tiny_trial(name), 1, start=begun)
   kept = [path for path, x in leaves(begun.state).items() if not x.is_deleted() and x.size > 1]
   assert not kept
 
 
 def test_loss_is_finite_and_the_sum_of_its_terms(name, stepping):
-  metrics = {k: float(v) for k, v in run(lab(name)).totals['metrics'].items()}
+  metrics = {k: float(v) for k, v in run(tiny_trial(name)).totals['metrics'].items()}
   assert all(np.isfinite(v) for v in metrics.values()), metrics
   terms = {k: v for k, v in metrics.items() if k.startswith('loss/')}
-  assert not has_golden(name) or terms.keys() == lab(name).golden.FLOWS.keys()
+  assert not has_golden(name) or terms.keys() == tiny_trial(name).golden.FLOWS.keys()
   assert sum(terms.values()) == pytest.approx(metrics['loss'], rel=1e-5)
-  assert int(run(lab(name)).totals['bad_step']) == -1
+  assert int(run(tiny_trial(name)).totals['bad_step']) == -1
 
 
 def test_same_seed_same_run_other_seed_other_run(name):
-  first, again, other = (run(lab(name), 3, seed=seed) for seed in (0, 0, 1))
+  first, again, other = (run(tiny_trial(name), 3, seed=seed) for seed in (0, 0, 1))
   assert_same(host(first), host(again))
   assert differs(host(first.state), host(other.state))
   if learns_by_steps(name):
@@ -141,77 +131,77 @@ def test_same_seed_same_run_other_seed_other_run(name):
 
 def test_everything_moves(name):
   """Parameters, statistics and every declared part of the memory."""
-  begun = run(lab(name), 0)
+  begun = run(tiny_trial(name), 0)
   before = {k: host(v) for k, v in begun.state._asdict().items()}
-  after = {k: host(v) for k, v in run(lab(name), 3, start=begun).state._asdict().items()}
+  after = {k: host(v) for k, v in run(tiny_trial(name), 3, start=begun).state._asdict().items()}
   for part in ('params', 'stats'):
     still = [path for path in before[part] if np.array_equal(before[part][path], after[part][path])]
     assert still == ([] if learns_by_steps(name) else [*before[part]]), part
   own = {path.split("'")[3] for path in before['memory'] if path.startswith("['inner']")}
-  assert not has_golden(name) or own == set(lab(name).golden.MEMORY)
+  assert not has_golden(name) or own == set(tiny_trial(name).golden.MEMORY)
   for part in own:
     paths = [path for path in before['memory'] if path.startswith(f"['inner']['{part}']")]
     assert any(not np.array_equal(before['memory'][p], after['memory'][p]) for p in paths), part
 
 
 def test_every_number_changes_the_run_and_compiles_nothing(name):
-  it = lab(name)
+  tiny = tiny_trial(name)
   numbers = {k for k, s in settings_of(methods.get(name)).items() if s.is_number}
-  assert not has_golden(name) or numbers == it.golden.NUMBERS.keys()
-  usual = host(run(it))
+  assert not has_golden(name) or numbers == tiny.golden.NUMBERS.keys()
+  usual = host(run(tiny))
 
   def changes(number, value):
-    config = make_config({**it.config.method, number: value}, **getattr(it.golden, 'CHANGES', {}))
-    assert structure_of(config, it.dataset) == structure_of(it.config, it.dataset)
+    config = make_config({**tiny.config.method, number: value}, **getattr(tiny.golden, 'CHANGES', {}))
+    assert structure_of(config, tiny.dataset) == structure_of(tiny.config, tiny.dataset)
     changed = numbers_on_device(config)
     with compilations() as count:
-      ended = run(it, numbers=changed)
+      ended = run(tiny, numbers=changed)
     assert count == [0], number
     return differs(usual, host(ended))
 
   for number in numbers:
-    values = [it.golden.NUMBERS[number]] if has_golden(name) else other_values(name, number)
+    values = [tiny.golden.NUMBERS[number]] if has_golden(name) else other_values(name, number)
     assert any(changes(number, value) for value in values), f'{number} changes nothing'
 
 
 @pytest.mark.slow
-def test_each_term_reaches_what_it_should_and_nothing_else(name, examined):
-  terms = examined.values.keys() - {'loss'}
-  flows = examined.lab.golden.FLOWS if has_golden(name) else {}
+def test_each_term_reaches_what_it_should_and_nothing_else(name, trained_method):
+  terms = trained_method.values.keys() - {'loss'}
+  flows = trained_method.tiny.golden.FLOWS if has_golden(name) else {}
   assert not has_golden(name) or flows.keys() == terms
   for term, flow in flows.items():
-    assert float(examined.values[term]) != 0, f'{term}: choose SETTINGS that use it'
-    for group, gradient in examined.grads[term].items():
+    assert float(trained_method.values[term]) != 0, f'{term}: choose SETTINGS that use it'
+    for group, gradient in trained_method.grads[term].items():
       norms = {path: float(jnp.abs(g).max()) for path, g in leaves(gradient).items()}
       if group in flow.params:
         dead = [path for path, norm in norms.items() if not norm > 1e-7]
         assert not dead, f'{term} does not reach {dead} of {group}'
       else:
         assert not any(norms.values()), f'{term} reaches {group}'
-    assert set(flow.params) <= set(examined.grads[term])
-  whole = host(examined.grads['loss'])
-  parts = [host(examined.grads[term]) for term in terms]
+    assert set(flow.params) <= set(trained_method.grads[term])
+  whole = host(trained_method.grads['loss'])
+  parts = [host(trained_method.grads[term]) for term in terms]
   assert_near(whole, {path: sum(p[path] for p in parts) for path in whole})
 
 
 @pytest.mark.slow
-def test_running_moments_come_from_the_declared_views(name, examined):
+def test_running_moments_come_from_the_declared_views(name, trained_method):
   if not has_golden(name):
     pytest.skip(f'tests/golden/{name}.py, which would declare the views, is not there')
-  usual = host(examined.aux.stats)
-  for view, seen in examined.views.items():
+  usual = host(trained_method.aux.stats)
+  for view, seen in trained_method.views.items():
     image = seen['image']
     other = image[::-1] if np.issubdtype(image.dtype, np.integer) else image * 0.5 + 0.1
-    changed = {**examined.views, view: {**seen, 'image': other}}
-    _, _, aux = examined.look(examined.state, changed)
-    assert differs(usual, host(aux.stats)) == (view in examined.lab.golden.OBSERVED), view
+    changed = {**trained_method.views, view: {**seen, 'image': other}}
+    _, _, aux = trained_method.look(trained_method.state, changed)
+    assert differs(usual, host(aux.stats)) == (view in trained_method.tiny.golden.OBSERVED), view
 
 
 @pytest.mark.slow
-def test_pseudo_labels_are_well_formed(name, examined):
-  pseudo = examined.aux.pseudo
+def test_pseudo_labels_are_well_formed(name, trained_method):
+  pseudo = trained_method.aux.pseudo
   if pseudo is None:
-    assert 'pseudo' not in run(lab(name), 0).totals
+    assert 'pseudo' not in run(tiny_trial(name), 0).totals
     return
   n = len(pseudo.index)
   assert {x.shape for x in pseudo[:4]} == {(n,)}
@@ -223,28 +213,28 @@ def test_pseudo_labels_are_well_formed(name, examined):
 
 
 def test_saved_and_restored_it_goes_on_bit_for_bit(name, tmp_path):
-  whole = host(run(lab(name), 4))
-  half = run(lab(name), 2)
+  whole = host(run(tiny_trial(name), 4))
+  half = run(tiny_trial(name), 2)
   checkpoints = Checkpoints(tmp_path)
   checkpoints.save(2, tuple(half), {'curve': [1.5]})
-  found = checkpoints.restore(tuple(run(lab(name), 0, seed=1)))
+  found = checkpoints.restore(tuple(run(tiny_trial(name), 0, seed=1)))
   checkpoints.close()
   assert found is not None
   restored, history = Run(*found[0]), found[1]
   assert history == {'curve': [1.5]}
   assert_same(host(half), host(restored))
   assert kinds(half) == kinds(restored)
-  assert_same(whole, host(run(lab(name), 2, start=restored)))
+  assert_same(whole, host(run(tiny_trial(name), 2, start=restored)))
 
 
 def test_hidden_labels_reach_the_log_only(name):
-  it = lab(name)
-  hidden = np.ones(it.dataset.n_train, bool)
-  hidden[np.asarray(it.data['pool'])[: it.config.labels]] = False
-  labels = np.asarray(it.data['label'])
+  tiny = tiny_trial(name)
+  hidden = np.ones(tiny.dataset.n_train, bool)
+  hidden[np.asarray(tiny.data['pool'])[: tiny.config.labels]] = False
+  labels = np.asarray(tiny.data['label'])
   moved = np.where(hidden, (labels + 1) % CLASSES, labels).astype('int32')
-  other = {**it.data, 'label': jax.device_put(moved, it.data['label'].sharding)}
-  usual, changed = run(it), run(it, data=other)
+  other = {**tiny.data, 'label': jax.device_put(moved, tiny.data['label'].sharding)}
+  usual, changed = run(tiny), run(tiny, data=other)
   assert_same(host(usual.state), host(changed.state))
   if learns_by_steps(name):
     assert_same(host(usual.totals['metrics']), host(changed.totals['metrics']))
@@ -254,36 +244,38 @@ def test_hidden_labels_reach_the_log_only(name):
 
 def test_test_labels_reach_nothing(name):
   """What training is given does not depend on the held-out parts at all."""
-  it = lab(name)
-  turned = {f'{part}_labels': getattr(it.dataset, f'{part}_labels')[::-1] for part in ('validation', 'test')}
-  other = it.dataset._replace(**turned)
-  assert structure_of(it.config, other) == structure_of(it.config, it.dataset)
-  assert_same(host(arrays_on_device(other)), host(it.data))
+  tiny = tiny_trial(name)
+  turned = {
+    f'{part}_labels': getattr(tiny.dataset, f'{part}_labels')[::-1] for part in ('validation', 'test')
+  }
+  other = tiny.dataset._replace(**turned)
+  assert structure_of(tiny.config, other) == structure_of(tiny.config, tiny.dataset)
+  assert_same(host(arrays_on_device(other)), host(tiny.data))
 
 
 def test_encode_and_predict(name):
-  it = lab(name)
-  state = run(it).state
-  images = jax.device_put(it.dataset.test_images[:12], it.data['image'].sharding)
-  seen, again = (it.program.observe(state, it.numbers, images) for _ in range(2))
+  tiny = tiny_trial(name)
+  state = run(tiny).state
+  images = jax.device_put(tiny.dataset.test_images[:12], tiny.data['image'].sharding)
+  seen, again = (tiny.program.observe(state, tiny.numbers, images) for _ in range(2))
   assert_same(host(seen), host(again))
-  assert seen.keys() == {'features'} | ({'logits'} if it.program.has_classifier else set())
+  assert seen.keys() == {'features'} | ({'logits'} if tiny.program.has_classifier else set())
   assert seen['features'].ndim == 2 and len(seen['features']) == 12
   assert seen['features'].dtype == jnp.float32
-  if it.program.has_classifier:
+  if tiny.program.has_classifier:
     assert seen['logits'].shape == (12, CLASSES) and seen['logits'].dtype == jnp.float32
   others = jnp.concatenate([images[:6], 255 - images[6:]])  # what an image is comes from no other image
-  near = host(it.program.observe(state, it.numbers, others))
+  near = host(tiny.program.observe(state, tiny.numbers, others))
   assert_near({k: v[:6] for k, v in near.items()}, {k: v[:6] for k, v in host(seen).items()}, atol=1e-6)
   assert not np.allclose(seen['features'][0], seen['features'][1])
 
 
 @pytest.mark.slow
 def test_seeds_under_vmap_equal_separate_runs(name, stepping):
-  it = lab(name)
-  method, tx = tiny_method(it), optax.sgd(0.1, momentum=0.9)
-  augment = dict.fromkeys(('weak', 'strong', 'other', 'local'), noisy(it.dataset.kind))
-  step, batch = make_step(method, tx, augment), batch_of(it.dataset)
+  tiny = tiny_trial(name)
+  method, tx = tiny_method(tiny), optax.sgd(0.1, momentum=0.9)
+  augment = dict.fromkeys(('weak', 'strong', 'other', 'local'), noisy(tiny.dataset.kind))
+  step, batch = make_step(method, tx, augment), batch_of(tiny.dataset)
 
   begin = jax.jit(lambda seed: init_state(method, tx, augment, jax.random.key(seed), batch))
   separate = [begin(seed) for seed in (0, 1)]
@@ -313,7 +305,7 @@ def test_four_devices_equal_one(tmp_path):
   with (
     log.open('wb') as out,
     subprocess.Popen(
-      [sys.executable, 'conformance.py', path], cwd=tests, env=env, stdout=out, stderr=out
+      [sys.executable, '-m', 'support.on_all_devices', path], cwd=tests, env=env, stdout=out, stderr=out
     ) as other,
   ):
     one = end_of_all()

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from support.conformance import NET, host, lab, make_config, run
+from support.tiny_trial import NET, make_config, run, tiny_trial
+from support.trees import host
 
 from ssl_bench import data
 from ssl_bench.plan import make_plan
@@ -10,8 +11,8 @@ from ssl_bench.settings.signature import BadSetting
 
 
 def test_it_starts_where_the_teacher_ended():
-  begun = run(lab('fine_tune'), 0).state
-  taught = lab('fine_tune').numbers['teacher']['state']
+  begun = run(tiny_trial('fine_tune'), 0).state
+  taught = tiny_trial('fine_tune').numbers['teacher']['state']
   for part, ours, theirs in (
     ('params', begun.params['encoder'], taught.memory['ema']['encoder']),
     ('stats', begun.stats['encoder'], taught.stats['encoder']),

@@ -3,7 +3,8 @@
 import jax
 import numpy as np
 from support.cli import write_configs
-from support.conformance import host, lab, run
+from support.tiny_trial import run, tiny_trial
+from support.trees import host
 
 from ssl_bench.config import load
 from ssl_bench.nets import get
@@ -12,27 +13,27 @@ from ssl_bench.trial.run_folder import Room
 
 
 def test_random_weights_are_the_networks_own_and_stay_so():
-  it = lab('random_weights')
-  begun = run(it, 0)
+  tiny = tiny_trial('random_weights')
+  begun = run(tiny, 0)
   before = host(begun.state.params)
-  ended = run(it, start=begun)
+  ended = run(tiny, start=begun)
   after = host(ended.state.params)
   assert before.keys() == after.keys() and all((before[k] == after[k]).all() for k in before)
-  images = it.dataset.test_images[:7]
-  settings = {k: tuple(v) if isinstance(v, list) else v for k, v in it.config.net.items() if k != 'name'}
+  images = tiny.dataset.test_images[:7]
+  settings = {k: tuple(v) if isinstance(v, list) else v for k, v in tiny.config.net.items() if k != 'name'}
   params, stats = ended.state.params['encoder'], ended.state.stats['encoder']
   features, _ = get('mlp')(**settings).apply(params, stats, images.astype('float32') / 127.5 - 1, train=False)
-  seen = it.program.observe(ended.state, it.numbers, images)
+  seen = tiny.program.observe(ended.state, tiny.numbers, images)
   assert seen.keys() == {'features'}
   np.testing.assert_allclose(seen['features'], features, rtol=1e-5, atol=1e-6)
 
 
 def test_raw_pixels_are_the_images():
-  it = lab('raw_pixels')
-  state = run(it).state
+  tiny = tiny_trial('raw_pixels')
+  state = run(tiny).state
   assert not jax.tree.leaves(state.params)
-  images = it.dataset.test_images[:7]
-  seen = it.program.observe(state, it.numbers, images)
+  images = tiny.dataset.test_images[:7]
+  seen = tiny.program.observe(state, tiny.numbers, images)
   np.testing.assert_allclose(seen['features'], images.reshape(7, -1) / 127.5 - 1, rtol=0, atol=1e-6)
 
 

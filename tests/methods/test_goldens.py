@@ -14,23 +14,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from golden import Case, Golden, _layers
-from support.conformance import (
-  assert_same,
+from support.stub_encoders import fixed_numbers, patch_encoder, token_encoder, vector_encoder
+from support.tiny_method import (
   draws_of,
-  fixed,
-  golden_of,
-  grid,
   has_teacher,
-  host,
-  leaves,
-  letters,
   make_method,
   make_teacher,
-  retype,
   split_numbers,
-  table,
   terms_and_gradients,
 )
+from support.tiny_trial import golden_of
+from support.trees import assert_same, host, leaves, retype
 
 from ssl_bench import data, methods
 from ssl_bench.contract import State
@@ -65,15 +59,21 @@ CASES, REFRESHES = cases('CASES'), cases('REFRESHES')
 def on_stub(name: str, total: int, *, norm: bool = False, steps: Any = STEPS, **settings: Any):
   """A method and its stub network, for `total` unit vectors."""
   side = getattr(golden_of(name), 'SIDE', None)
-  stand_in = letters if getattr(golden_of(name), 'KIND', 'image') == 'tokens' else grid if side else table
+  stand_in = (
+    token_encoder
+    if getattr(golden_of(name), 'KIND', 'image') == 'tokens'
+    else patch_encoder
+    if side
+    else vector_encoder
+  )
   encoder = stand_in(np.zeros((total, WIDTH)), norm=norm)
   facts: dict[str, Any] = {'shape': (side, side, total) if side else (total,)}
   facts |= {} if side else {'images': np.eye(total)}
-  facts['text_encoder'] = table(np.zeros((IMAGES['unlabeled'], WIDTH)), norm=norm)
+  facts['text_encoder'] = vector_encoder(np.zeros((IMAGES['unlabeled'], WIDTH)), norm=norm)
   return make_method(name, encoder, CLASSES, steps, **facts, **settings), encoder
 
 
-class Stub:
+class StubbedMethod:
   """A method on the stub network, compiled once for all numbers; every view has images of its own."""
 
   def __init__(self, name: str, structure: dict[str, Any], *, norm: bool):
@@ -114,26 +114,29 @@ def copied(images, copies):
 
 
 @cache
-def stub(name: str, structure: str, norm: bool) -> Stub:
-  return Stub(name, json.loads(structure), norm=norm)
+def stubbed_method(name: str, structure: str, norm: bool) -> StubbedMethod:
+  return StubbedMethod(name, json.loads(structure), norm=norm)
 
 
-class Bench:
+class GoldenCase:
   """A case of a golden file: the same numbers for the method, in float32, and for the file, in float64."""
 
   def __init__(self, name: str, case: Case, *, norm: bool):
     self.case, self.file = case, golden_of(name)
     self.numbers, structure = split_numbers(name, dict(case.settings))
-    self.stub = stub(name, json.dumps(structure), norm)
+    self.stubbed = stubbed_method(name, json.dumps(structure), norm)
     self.state = self._begin()
-    self.given = draws_of(name, self.stub.views, dict(case.settings), encoder=self.stub.encoder)
+    self.given = draws_of(name, self.stubbed.views, dict(case.settings), encoder=self.stubbed.encoder)
     self.given |= dict(case.settings)
     if has_teacher(name):
-      self.given['teacher'] = make_teacher(self.stub.encoder, CLASSES, None)
+      self.given['teacher'] = make_teacher(self.stubbed.encoder, CLASSES, None)
 
   def _begin(self) -> State:
     """Every parameter is moved off its initial value, and the memory off the parameters."""
-    rows = {view: self.case.rows.get(view, fixed((n, WIDTH), view)) for view, n in self.stub.sizes.items()}
+    rows = {
+      view: self.case.rows.get(view, fixed_numbers((n, WIDTH), view))
+      for view, n in self.stubbed.sizes.items()
+    }
 
     def value(path, leaf):
       name = jax.tree_util.keystr(path)
@@ -141,14 +144,14 @@ class Bench:
         return np.concatenate([*rows.values()]).astype('float32')
       about = 1 if name.endswith("['scale']") else 0
       factor = 0.8 if leaf.ndim > 1 else 0.3 * self.case.bias
-      return (about + factor * fixed(leaf.shape, name)).astype('float32')
+      return (about + factor * fixed_numbers(leaf.shape, name)).astype('float32')
 
     def nudge(path, leaf):
       moves = jnp.issubdtype(leaf.dtype, jnp.floating)
-      way = fixed(leaf.shape, 'memory' + jax.tree_util.keystr(path))
+      way = fixed_numbers(leaf.shape, 'memory' + jax.tree_util.keystr(path))
       return (np.asarray(leaf) + 0.1 * way).astype('float32') if moves else leaf
 
-    start = self.stub.state
+    start = self.stubbed.state
     memory = jax.tree_util.tree_map_with_path(nudge, start.memory)
     if self.case.memory:
       given = {k: np.asarray(v, memory[k].dtype) for k, v in self.case.memory.items()}
@@ -168,19 +171,19 @@ class Bench:
       own if held is None else held,
       retype(state.stats, 'float64'),
       retype(state.memory, 'float64'),
-      self.stub.views,
+      self.stubbed.views,
       step=int(state.step),
       steps=STEPS,
       **self.given,
     )
 
   def ours(self, state=None):
-    return self.stub.advance(state or self.state, self.numbers, np.float32(self.case.rate))
+    return self.stubbed.advance(state or self.state, self.numbers, np.float32(self.case.rate))
 
 
 @cache
-def bench(name: str, case: str, norm: bool = False) -> Bench:
-  return Bench(name, golden_of(name).CASES[case], norm=norm)
+def golden_case(name: str, case: str, norm: bool = False) -> GoldenCase:
+  return GoldenCase(name, golden_of(name).CASES[case], norm=norm)
 
 
 def near(actual, expected, where='', tolerance=2e-5):
@@ -210,7 +213,7 @@ def test_goldens_are_independent():
 @pytest.mark.parametrize(('name', 'case'), CASES)
 def test_loss_has_the_pinned_value(name, case):
   """Where this moves, the golden file's and the method's VERSION are due for a bump."""
-  value = sum(bench(name, case).golden().terms.values())
+  value = sum(golden_case(name, case).golden().terms.values())
   assert float(f'{value:.6g}') == golden_of(name).CASES[case].loss, f'{value:.6g}'
 
 
@@ -218,15 +221,15 @@ def test_loss_has_the_pinned_value(name, case):
 @pytest.mark.parametrize(('name', 'case'), CASES)
 def test_golden_gradients_are_differences_of_golden_losses(name, case, norm):
   """Central differences in every direction of the parameters, with what the paper stops held still."""
-  it = bench(name, case, norm)
-  held = jax.tree.map(lambda x: np.asarray(x, 'float64'), it.state.params)
-  analytic = {term: full(grads, held) for term, grads in it.golden().grads.items()}
+  example = golden_case(name, case, norm)
+  held = jax.tree.map(lambda x: np.asarray(x, 'float64'), example.state.params)
+  analytic = {term: full(grads, held) for term, grads in example.golden().grads.items()}
   h = 1e-6
   for path, leaf in leaves(held).items():
     for direction in range(3):
-      change = fixed(leaf.shape, f'{path}{direction}')
+      change = fixed_numbers(leaf.shape, f'{path}{direction}')
       at = lambda sign, path=path, change=change: (
-        it.golden(
+        example.golden(
           jax.tree_util.tree_map_with_path(
             lambda p, x: x + sign * h * change if jax.tree_util.keystr(p) == path else x, held
           ),
@@ -242,14 +245,14 @@ def test_golden_gradients_are_differences_of_golden_losses(name, case, norm):
 @pytest.mark.parametrize('norm', [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(('name', 'case'), CASES)
 def test_loss_gradients_and_beliefs_are_golden(name, case, norm):
-  it = bench(name, case, norm)
-  expected = it.golden()
-  _, values, grads, aux = it.ours()
+  example = golden_case(name, case, norm)
+  expected = example.golden()
+  _, values, grads, aux = example.ours()
   assert values.keys() == {*expected.terms, 'loss'}
   near(values['loss'], sum(expected.terms.values()))
   for term, value in expected.terms.items():
     near(values[term], value, term)
-    for path, gradient in full(expected.grads[term], it.state.params).items():
+    for path, gradient in full(expected.grads[term], example.state.params).items():
       near(leaves(grads[term])[path], gradient, f'{term} {path}')
   assert (aux.pseudo is None) == (expected.pseudo is None)
   if expected.pseudo:
@@ -263,12 +266,12 @@ def test_loss_gradients_and_beliefs_are_golden(name, case, norm):
 @pytest.mark.parametrize(('name', 'case'), CASES)
 def test_gradients_flow_through_the_declared_views_only(name, case):
   """Row by row: the gradient in the embeddings of every other view is exactly zero."""
-  it = bench(name, case)
-  _, values, grads, _ = it.ours()
+  example = golden_case(name, case)
+  _, values, grads, _ = example.ours()
   for term in values.keys() - {'loss'}:
-    flow = it.file.FLOWS[term]
+    flow = example.file.FLOWS[term]
     rows = np.asarray(grads[term]['encoder']['kernel'])
-    for view, at in it.stub.rows.items():
+    for view, at in example.stubbed.rows.items():
       if view not in flow.views:
         assert not rows[at].any(), f'{term} reaches {view}'
       elif values[term] != 0:
@@ -279,21 +282,25 @@ def test_gradients_flow_through_the_declared_views_only(name, case):
 @pytest.mark.parametrize(('name', 'case'), CASES)
 def test_everything_is_golden_after_several_steps(name, case):
   """Parameters, running moments and memory after five steps of plain descent."""
-  it = bench(name, case, norm=True)
-  ours = it.state
+  example = golden_case(name, case, norm=True)
+  ours = example.state
   params, stats, memory = retype((ours.params, ours.stats, ours.memory), 'float64')
-  given = it.given
-  for k in range(it.case.step, it.case.step + 5):
-    ours = it.ours(ours)[0]
-    now = it.file.objective(params, params, stats, memory, it.stub.views, step=k, steps=STEPS, **given)
+  given = example.given
+  for k in range(example.case.step, example.case.step + 5):
+    ours = example.ours(ours)[0]
+    now = example.file.objective(
+      params, params, stats, memory, example.stubbed.views, step=k, steps=STEPS, **given
+    )
     gradient = full(_layers.add(*now.grads.values()), params)
     params = jax.tree_util.tree_map_with_path(
-      lambda path, p, g=gradient: p - it.case.rate * g[jax.tree_util.keystr(path)], params
+      lambda path, p, g=gradient: p - example.case.rate * g[jax.tree_util.keystr(path)], params
     )
     stats, memory = now.stats, now.memory
-    if hasattr(it.file, 'update'):
-      params, memory = it.file.update(params, stats, memory, step=k + 1, steps=STEPS, **it.case.settings)
-  assert int(ours.step) == it.case.step + 5
+    if hasattr(example.file, 'update'):
+      params, memory = example.file.update(
+        params, stats, memory, step=k + 1, steps=STEPS, **example.case.settings
+      )
+  assert int(ours.step) == example.case.step + 5
   for mine, theirs in ((ours.params, params), (ours.stats, stats), (ours.memory, memory)):
     mine, theirs = host(mine), leaves(theirs)
     assert mine.keys() == theirs.keys()
@@ -311,7 +318,7 @@ class Renewal:
     noise = np.random.default_rng(0).integers(0, 256, dataset.train_images.shape)
     self.images = (0.4 * dataset.train_images + 0.6 * noise).astype('uint8')  # so that classes overlap
     self.labels = dataset.train_labels[self.at]
-    encoder = table(0.1 * fixed((64, WIDTH), name), norm=True)
+    encoder = vector_encoder(0.1 * fixed_numbers((64, WIDTH), name), norm=True)
     numbers, structure = split_numbers(name, dict(self.case.settings))
 
     def renew(step, numbers):
@@ -340,16 +347,16 @@ class Renewal:
 
 @pytest.mark.parametrize(('name', 'case'), REFRESHES)
 def test_what_is_renewed_is_golden(name, case):
-  it = Renewal(name, case)
-  expected, renewed = leaves(it.golden()), host(it.after.memory)
+  example = Renewal(name, case)
+  expected, renewed = leaves(example.golden()), host(example.after.memory)
   assert renewed.keys() == expected.keys()
   for path, leaf in expected.items():
     near(renewed[path], leaf, path)
   moving = {path: leaf for path, leaf in expected.items() if renewed[path].dtype == 'float32'}
-  value = sum(float((leaf * fixed(leaf.shape, path)).sum()) for path, leaf in moving.items())
-  assert float(f'{value:.6g}') == it.case.value, f'{value:.6g}'
+  value = sum(float((leaf * fixed_numbers(leaf.shape, path)).sum()) for path, leaf in moving.items())
+  assert float(f'{value:.6g}') == example.case.value, f'{value:.6g}'
   for part in ('params', 'stats', 'opt_state'):
-    assert_same(host(getattr(it.before, part)), host(getattr(it.after, part)))
+    assert_same(host(getattr(example.before, part)), host(getattr(example.after, part)))
 
 
 def test_every_refresh_has_a_golden_one():

@@ -3,7 +3,8 @@
 import jax
 import numpy as np
 import pytest
-from support.conformance import make_method, table
+from support.stub_encoders import vector_encoder
+from support.tiny_method import make_method
 
 from ssl_bench.data.text import MASK, PAD, tokenize
 from ssl_bench.methods.masked.masked_tokens import draw
@@ -49,4 +50,4 @@ def test_a_random_token_is_as_frequent_as_it_is_in_the_batch_text_by_text():
 
 def test_a_net_for_images_is_told():
   with pytest.raises(BadSetting, match=r'needs a net that reads them, such as net=sequence\.$'):
-    make_method('masked_tokens', table(np.zeros((2, 3)), norm=False), 10, 100)
+    make_method('masked_tokens', vector_encoder(np.zeros((2, 3)), norm=False), 10, 100)

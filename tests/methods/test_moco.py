@@ -3,7 +3,8 @@
 import jax
 import numpy as np
 import pytest
-from support.conformance import KEY, make_method, table
+from support.stub_encoders import vector_encoder
+from support.tiny_method import KEY, make_method
 
 from ssl_bench.contract import State
 from ssl_bench.settings.signature import BadSetting
@@ -13,7 +14,9 @@ VIEWS = {name: {'image': np.eye(8, dtype='float32')} for name in 'ab'}
 
 
 def moco(splits: int):
-  return make_method('moco', table(ROWS, norm=True), 10, 1.0, queue=8, hidden=6, out=4, splits=splits)
+  return make_method(
+    'moco', vector_encoder(ROWS, norm=True), 10, 1.0, queue=8, hidden=6, out=4, splits=splits
+  )
 
 
 def test_groups_have_to_divide_the_batch():

@@ -6,7 +6,9 @@ import numpy as np
 import optax
 import pytest
 from golden import noisy_student as golden
-from support.conformance import KEY, fixed, host, leaves, make_method, make_teacher, retype, table
+from support.stub_encoders import fixed_numbers, vector_encoder
+from support.tiny_method import KEY, make_method, make_teacher
+from support.trees import host, leaves, retype
 
 from ssl_bench import data, methods, optim
 from ssl_bench.contract import State, init_state, make_step, warm, with_ema
@@ -16,7 +18,7 @@ DATASET = data.load('fake')
 NOISE = np.random.default_rng(0).integers(0, 256, (240, 8, 8, 1))
 IMAGES = (0.4 * DATASET.train_images + 0.6 * NOISE).astype('uint8')  # so that classes overlap
 TX = optax.chain(optax.trace(0.9), optax.scale_by_schedule(lambda step: -0.1 / (1 + step)))
-ENCODER = table(0.1 * fixed((64, WIDTH), 'rows'), norm=True)
+ENCODER = vector_encoder(0.1 * fixed_numbers((64, WIDTH), 'rows'), norm=True)
 
 # name -> the step, the stage so far (-1: the teacher's turn) and settings
 TURNS = {
@@ -39,7 +41,7 @@ def begin(stage, step, **settings):
   views = {'labeled': {'image': jnp.zeros((1, 8, 8, 1))}}
   params, stats, memory = method.init(KEY, views)
   params['head'] = jax.tree.map(
-    lambda x: 0.7 * jnp.asarray(fixed(x.shape, 'head'), 'float32'), params['head']
+    lambda x: 0.7 * jnp.asarray(fixed_numbers(x.shape, 'head'), 'float32'), params['head']
   )
   stats['encoder']['batch_stats']['mean'] += 0.3
   state = State(KEY, jnp.int32(step), params, stats, {**memory, 'stage': jnp.int32(stage)}, TX.init(params))

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.conformance import trace
+from support.traced import trace
 
 from ssl_bench import combine, methods
 

@@ -9,8 +9,11 @@ import numpy as np
 import optax
 import pytest
 from support.cli import write_configs
-from support.conformance import KEY, LABELS, assert_near, assert_same, compilations, host, make_config, retype
+from support.compilations import compilations
+from support.tiny_method import KEY
+from support.tiny_trial import LABELS, make_config
 from support.training import arrays, stop_after, train
+from support.trees import assert_near, assert_same, host, retype
 
 from ssl_bench import contract as m
 from ssl_bench import data

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 from support.cli import write_configs
-from support.conformance import KEY, compilations, host, lab, make_config, tiny_method, views_of
+from support.compilations import compilations
+from support.tiny_method import KEY, tiny_method, views_of
+from support.tiny_trial import make_config, tiny_trial
+from support.trees import host
 
 from ssl_bench import contract as m
 from ssl_bench import data
@@ -32,9 +35,9 @@ UNITS = 8
 
 def prepared(name):
   """A method on a net without BatchNorm, its state, the views of eight units, and its objective."""
-  it = lab(name)
-  config = it.config.model_copy(update={'net': {**it.config.net, 'norm': 'none'}})
-  method = tiny_method(it._replace(config=config))
+  tiny = tiny_trial(name)
+  config = tiny.config.model_copy(update={'net': {**tiny.config.net, 'norm': 'none'}})
+  method = tiny_method(tiny._replace(config=config))
   sample = {
     'labeled': {'image': DATASET.train_images[:UNITS], 'label': DATASET.train_labels[:UNITS]},
     'unlabeled': {'image': DATASET.train_images[100:116], 'index': np.arange(100, 116)},
@@ -156,7 +159,7 @@ def noisy_mean(state, views, key):
 
 
 def contrast(state, views, key):
-  z = views['x']['image'] * state.params['w']
+  z = views['x']['image'] * state.params['w'][None]
   return jax.nn.logsumexp(z @ z.T, 1).mean(), m.Aux({}, (), {})
 
 

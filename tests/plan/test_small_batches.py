@@ -1,7 +1,7 @@
 """Batches of one or two images: what cannot learn from them is refused, whatever the method is called."""
 
 import pytest
-from support.conformance import golden_of, make_config
+from support.tiny_trial import golden_of, make_config
 
 from ssl_bench import methods
 from ssl_bench.plan import make_plan, small_batches

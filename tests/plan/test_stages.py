@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.conformance import make_config
+from support.tiny_trial import make_config
 
 from ssl_bench import data
 from ssl_bench.plan import make_plan

@@ -116,11 +116,11 @@ def test_an_edited_method_is_told_and_run_again_where_that_is_asked_for(tmp_path
   run(*train, '--again')
   path, second = record('train')
   assert second['id'] == first['id'] and second['versions']['code'] != first['versions']['code']
-  assert second['curve'] != first['curve']
+  assert second['curves'] != first['curves']
   assert record('train', 'replaced/records')[1] == first
   assert 'Already recorded' in run(*train)
 
   out = run(*grid, '--again')
   assert '2 trials: 1 recorded before, 1 done now.' in out  # `supervised` is as it was
-  assert record('small')[1]['curve'] == second['curve']
+  assert record('small')[1]['curves'] == second['curves']
   assert '2 trials: 2 recorded before, none now.' in run(*grid)

@@ -1,6 +1,8 @@
 """What a file may say and still be a record: every mutation is one sentence, and nothing breaks the board."""
 
 import copy
+import gzip
+import hashlib
 import io
 import json
 import os
@@ -14,7 +16,7 @@ from ssl_bench.config import digest, outcome, validate
 from ssl_bench.leaderboard import aggregate, terminal
 from ssl_bench.leaderboard.measures import PATHS
 from ssl_bench.leaderboard.readme import readme
-from ssl_bench.records import record
+from ssl_bench.records import curves, record
 from ssl_bench.records.checks import deciding, outcome_of
 from ssl_bench.records.strict_json import loads
 from ssl_bench.records.wandb_run import contents
@@ -24,7 +26,7 @@ RECORDS = Path(__file__).parents[2] / 'leaderboard' / 'records'
 
 @pytest.fixture(scope='module')
 def committed():
-  return record.gather([RECORDS])
+  return record.gather([RECORDS], with_curves=True)
 
 
 @pytest.fixture(scope='module')
@@ -56,14 +58,24 @@ def named(one):
   return one | {'id': digest(outcome_of(one['config']), deciding(one['versions']))}
 
 
+def apart(one, path):
+  """Writes the curves of a record beside `path`, and returns the record that names them, forged or not."""
+  text = json.dumps({name: one[name] for name in curves.NAMES}).encode()
+  curves.path_of(path).write_bytes(gzip.compress(text))
+  rest = {k: v for k, v in one.items() if k not in curves.NAMES}
+  return rest | {'curves': hashlib.sha256(text).hexdigest()}
+
+
 def complaint(tmp_path, one):
-  """The sentence on a record, or None where it is one; `one` may be text."""
+  """The sentence on a record with its curves, or None where it is one; `one` may be text."""
   path = tmp_path / 'x.json'
-  path.write_text(one if isinstance(one, str) else json.dumps(one))
-  records, bad = record.gather([tmp_path])
+  path.write_text(one if isinstance(one, str) else json.dumps(apart(one, path)))
+  records, bad = record.gather([tmp_path], with_curves=True)
   assert len(records) + len(bad) == 1
   for sentence in bad:
-    assert sentence.startswith(str(path)) and sentence.isprintable() and sentence[-1] in '.?', sentence
+    assert sentence.startswith(str(tmp_path / 'x.')) and sentence.isprintable() and sentence[-1] in '.?', (
+      sentence
+    )
   return bad[0] if bad else None
 
 
@@ -97,7 +109,11 @@ def test_the_id_of_a_recorded_config_is_that_of_the_config(bases):
     ('metrics.accuracy_by_class', [0.0, 0.01], 'outside of metrics.accuracy_by_class'),
     ('metrics.ece_interval', [0.9, 0.1], 'metrics.ece_interval must be two numbers, the lower first'),
     ('metrics.scaled.ece_interval', [0.1], 'metrics.scaled.ece_interval must be two numbers'),
-    ('evaluations', [{'step': 10**15, 'test_accuracy': 0.5}], 'comes after its last'),
+    (
+      'evaluations',
+      [{'step': 10**15, 'test_accuracy': 0.5}],
+      'x.json: step 1000000000000000 of its curve comes after',
+    ),
     ('labels', -5, 'labels must be greater than or equal to 0, not -5'),
     ('labels', 10**30, 'it holds the whole number 100000000000000000000000…, which is too large'),
     ('labels', 30, 'labels is 30, and that of its config is'),
@@ -124,6 +140,7 @@ def test_the_id_of_a_recorded_config_is_that_of_the_config(bases):
     ('config.seed', 77, 'does not match its own config: it should be'),
     ('versions.method', 77, 'does not match its own config: it should be'),
     ('schema', True, 'schema must be a whole number, not True'),
+    ('schema', 3, 'schema must be less than or equal to 2, not 3'),
     ('extra', 1, "there is no 'extra' in a record"),
   ],
 )
@@ -182,7 +199,7 @@ def test_what_lies_in_the_folder_and_is_no_file_is_a_sentence(plain, tmp_path):
   (tmp_path / 'gone.json').symlink_to(tmp_path / 'nowhere')
   os.mkfifo(tmp_path / 'pipe.json')
   (tmp_path / 'caf\udce9\x1b[31m.json').write_text('{}')
-  (tmp_path / 'good.json').write_text(json.dumps(plain))
+  record.write(plain, tmp_path)
   records, bad = record.gather([tmp_path])
   assert len(records) == 1 and len(bad) == 4
   assert all(sentence.isprintable() for sentence in bad)

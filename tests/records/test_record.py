@@ -56,8 +56,8 @@ def make(config, **changes):
 def test_what_is_written_is_read_back(folder, tmp_path):
   made = make(config_of(folder))
   path = record.write(made, tmp_path / 'records')
-  assert path.name == f'{made["id"]}.json' and record.read(path) == made
-  assert [p.name for p in path.parent.iterdir()] == [path.name]  # nothing temporary stays
+  assert path.name == f'{made["id"]}.json' and record.read_with_curves(path) == made
+  assert {p.name for p in path.parent.iterdir()} == {path.name, f'{made["id"]}.curves.json.gz'}
   assert oct(path.stat().st_mode & 0o777) == '0o644'
 
 
@@ -74,8 +74,8 @@ def test_a_write_that_breaks_off_leaves_what_was_there(folder, tmp_path, monkeyp
   with pytest.raises(type(error)):
     record.write(make(config_of(folder)), path.parent)
   monkeypatch.undo()
-  assert record.read(path) == old
-  assert [p.name for p in path.parent.iterdir()] == [path.name]
+  assert record.read_with_curves(path) == old
+  assert {p.name for p in path.parent.iterdir()} == {path.name, f'{old["id"]}.curves.json.gz'}
 
 
 def test_the_file_is_on_disk_before_it_has_its_name(folder, tmp_path, monkeypatch):
@@ -84,7 +84,7 @@ def test_the_file_is_on_disk_before_it_has_its_name(folder, tmp_path, monkeypatc
   monkeypatch.setattr(os, 'fsync', lambda handle: (told.append('fsync'), fsync(handle)))
   monkeypatch.setattr(os, 'replace', lambda *words: (told.append('replace'), replace(*words)))
   record.write(make(config_of(folder)), tmp_path / 'records')
-  assert told == ['fsync', 'replace', 'fsync']  # the file, its name, the folder
+  assert told == 2 * ['fsync', 'replace', 'fsync']  # of the curves, then the record: file, name, folder
 
 
 def test_a_temporary_file_of_a_killed_process_is_no_record(folder, tmp_path):
@@ -108,9 +108,10 @@ def test_what_came_out_and_is_not_finite_is_written_as_a_word(folder, tmp_path):
 
   found = json.loads(path.read_text(), parse_constant=refuse)
   assert found == record.read(path)
+  rows = record.read_curves(path)
   words = {'nll': 'NaN', 'b': ['Infinity', {'c': '-Infinity'}], 'd': [1.0, 2], 'e': None}
   assert found['metrics'] == {'accuracy': 0.5, **words}
-  assert found['curve'] == [{'step': 6, 'loss': 2.0, 'by_class': [0.5, 'NaN']}, {'step': 12, 'loss': 'NaN'}]
+  assert rows['curve'] == [{'step': 6, 'loss': 2.0, 'by_class': [0.5, 'NaN']}, {'step': 12, 'loss': 'NaN'}]
   assert found['cost'] == {'seconds_per_epoch': 'Infinity'}
 
 
@@ -134,9 +135,9 @@ def test_text_that_no_file_can_hold_is_spelled_out(folder, tmp_path):
   [
     ('{"half', 'is not a readable record'),
     ('', 'is not a readable record'),
-    ('[]', 'is not a record of schema 1'),
-    ('{}', 'is not a record of schema 1'),
-    ('{"schema": 2}', 'is not a record of schema 1: schema'),
+    ('[]', 'is not a record of schema 2'),
+    ('{}', 'is not a record of schema 2'),
+    ('{"schema": 3}', 'is not a record of schema 2: schema'),
   ],
 )
 def test_a_file_that_is_no_record_is_named(tmp_path, content, sentence):
@@ -154,7 +155,7 @@ def test_a_file_that_is_no_record_is_named(tmp_path, content, sentence):
 def test_a_record_has_its_form(folder, tmp_path, change):
   made = make(config_of(folder)) | change
   (tmp_path / 'x.json').write_text(json.dumps(made))
-  with pytest.raises(BadSetting, match=r'x\.json is not a record of schema 1'):
+  with pytest.raises(BadSetting, match=r'x\.json is not a record of schema 2'):
     record.read(tmp_path / 'x.json')
 
 
@@ -173,7 +174,7 @@ def test_two_files_with_one_id_that_differ_are_named_and_neither_is_believed(fol
   record.write(good, tmp_path / 'a')
   first = record.write(one, tmp_path / 'a')
   second = record.write({**one, 'metrics': {**one['metrics'], 'accuracy': 1.0}}, tmp_path / 'b')
-  records, bad = record.gather([tmp_path])
+  records, bad = record.gather([tmp_path], with_curves=True)
   assert records == [good]
   assert bad == [f'{first} and {second} are different records with the id {one["id"]}; keep the right one.']
   with pytest.raises(BadSetting, match='are different records with the id'):
@@ -265,8 +266,8 @@ def test_a_submitted_record_says_so_and_those_of_the_project_do_not(folder, tmp_
   submit(tmp_path / 'records', tmp_path / 'theirs')
   submit(tmp_path / 'records', tmp_path / 'own', ours=True)
   del made['tier']
-  assert record.read_all([tmp_path / 'theirs']) == [{**made, 'tier': 'submitted'}]
-  assert record.read_all([tmp_path / 'own']) == [made]
+  assert record.read_all([tmp_path / 'theirs'], with_curves=True) == [{**made, 'tier': 'submitted'}]
+  assert record.read_all([tmp_path / 'own'], with_curves=True) == [made]
 
 
 def failed(folder):

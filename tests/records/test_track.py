@@ -17,11 +17,11 @@ import pytest
 from PIL import Image
 from support.cli import write_configs
 
-from ssl_bench import cli, data
+from ssl_bench import cli
 from ssl_bench import config as configs
 from ssl_bench.config import Config
-from ssl_bench.plan.split import describe_split, labeled_of
-from ssl_bench.records import naming, track, wandb_run
+from ssl_bench.plan import make_plan
+from ssl_bench.records import curves, naming, track, wandb_run
 from ssl_bench.records import record as records
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.trial.run import describe
@@ -42,7 +42,7 @@ def a_record(**changes):
   calibrated = {'nll': 0.8, 'brier': 0.3, 'ece': 0.06, 'ece_interval': [0.04, 0.09]}
   pseudo = {'precision': 0.9, 'coverage': 0.5, 'precision_by_class': [None, *by_class[1:]]}
   made = {
-    'schema': 1,
+    'schema': 2,
     'id': ID,
     'grid': 'quickstart',
     'protocol': 'smoke',
@@ -94,7 +94,9 @@ def a_record(**changes):
     'time': {'started': '2026-01-01T00:00:00+00:00', 'finished': '2026-01-01T00:01:00+00:00'},
   }
   made = copy.deepcopy(made) | changes
-  records.Record.model_validate(made)
+  rows = {name: made[name] for name in curves.NAMES}
+  curves.Curves.model_validate(rows)
+  records.Record.model_validate({k: v for k, v in made.items() if k not in rows} | {'curves': None})
   return made
 
 
@@ -315,18 +317,28 @@ def ssl_bench(monkeypatch, capsys, *words):
   return end.value.code or 0, *capsys.readouterr()
 
 
-def recorded(room, path, *overrides):
+def recorded(room, path, *overrides, **changes):
   """A record of a config's trial, as training it would have left it in a room."""
-  config, dataset = configs.load(path, overrides), data.load('fake')
-  split = describe_split(config, dataset, labeled_of(config, dataset))
+  plan = make_plan(configs.load(path, overrides))
   measured = {'metrics': a_record()['metrics'], 'status': 'done'}
   time = {'started': '2026-01-01T00:00:00', 'finished': '2026-01-01T00:01:00'}
-  made = {**describe(config, dataset), **split, **measured, 'time': time, 'grid': None}
+  made = {**describe(plan), **measured, 'time': time, 'grid': None, **changes}
   for drawn in ('reliability', 'reliability_scaled'):
     del made['metrics'][drawn]
   made['metrics'] |= {'nll': 0.8, 'scaled': {'nll': 0.7, 'ece': 0.1}, 'collapsed': False}
   records.write(made, room / 'records')
   return made
+
+
+def test_a_recorded_trial_that_lost_its_curves_is_shown_and_not_mirrored(tmp_path, monkeypatch, capsys):
+  path = write_configs(tmp_path / 'c') / 'fixmatch.yaml'
+  room = tmp_path / 'runs/train'
+  made = recorded(room, path, curve=[{'step': 3, 'loss': 1.0}])
+  curves.path_of(room / f'records/{made["id"]}.json').unlink()
+  code, out, errors = ssl_bench(monkeypatch, capsys, 'train', path, '--runs', tmp_path / 'runs')
+  assert code == 0 and out.startswith('Already recorded:') and 'accuracy' in out
+  assert errors.startswith('ssl-bench: not mirrored: ') and ' is missing; ' in errors
+  assert errors.count('\n') == 1 and not (room / 'wandb').exists()
 
 
 def test_a_trial_that_is_recorded_already_is_mirrored_if_it_was_not(tmp_path, monkeypatch, capsys):

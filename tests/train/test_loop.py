@@ -20,6 +20,7 @@ from ssl_bench.plan.batch import drawer
 from ssl_bench.plan.numbers import numbers_of
 from ssl_bench.plan.split import labeled_of
 from ssl_bench.plan.structure import structure_of
+from ssl_bench.records.record import read_curves
 from ssl_bench.train.checkpoint import UnusableCheckpoint
 from ssl_bench.train.loop import Diverged, Interrupted, fit
 from ssl_bench.train.program import compile_program
@@ -268,7 +269,7 @@ def test_a_later_divergence_keeps_the_curve_and_the_checkpoint(folder, tmp_path)
   assert found['status'] == 'diverged' and 'was not finite at step' in found['error']
   assert found['metrics'] == {} and found['cost'] == {}
   (record,) = records(room.records).values()  # which refuses NaN and Infinity in the file
-  assert record['curve'] == found['curve']
+  assert read_curves(room.record_of(record['id']))['curve'] == found['curve']
   step = int(found['error'].split('at step ')[1].split(';')[0])
   assert [entry['step'] for entry in found['curve']] == list(range(1, step + 1))
   (checkpoints,) = room.checkpoints.iterdir()

@@ -6,19 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from support.conformance import (
-  arrays_on_device,
-  assert_near,
-  assert_same,
-  compilations,
-  differs,
-  host,
-  kinds,
-  lab,
-  make_config,
-  numbers_on_device,
-  run,
-)
+from support.compilations import compilations
+from support.tiny_trial import arrays_on_device, make_config, numbers_on_device, run, tiny_trial
+from support.trees import assert_near, assert_same, differs, host, kinds
 
 from ssl_bench import augment, data, parallel
 from ssl_bench import contract as m
@@ -138,11 +128,11 @@ def test_numbers_have_one_type_whatever_the_user_wrote():
 
 def test_a_stride_equals_its_steps_one_by_one(monkeypatch):
   """Several steps per dispatch, the way of a GPU, on a net whose loops are fast on the CPU too."""
-  it = lab('fixmatch')
-  usual = run(it, 6)
+  tiny = tiny_trial('fixmatch')
+  usual = run(tiny, 6)
   monkeypatch.setattr(structure, 'stride_of', lambda config: 3)
-  longer = structure_of(it.config, it.dataset)
-  strided = it._replace(program=compile_program(longer))
+  longer = structure_of(tiny.config, tiny.dataset)
+  strided = tiny._replace(program=compile_program(longer))
   assert strided.program.stride == 3
   begun = run(strided, 0)
   before = kinds(begun)
@@ -162,26 +152,26 @@ def test_the_stride_divides_every_interval(monkeypatch):
 
 def test_the_unlabeled_stream_has_no_label():
   """What a step is given: images and their index, and no more."""
-  it = lab('fixmatch')
-  parts = structure_of(it.config, it.dataset)
-  assert streams_of(parts) == {'labeled', 'unlabeled'}
-  draw = batches.drawer(parts, parallel.make_mesh())
-  batch = jax.eval_shape(draw, it.data, jax.random.key(0), jnp.int32(0), jnp.int32(20))
+  tiny = tiny_trial('fixmatch')
+  structure = structure_of(tiny.config, tiny.dataset)
+  assert streams_of(structure) == {'labeled', 'unlabeled'}
+  draw = batches.drawer(structure, parallel.make_mesh())
+  batch = jax.eval_shape(draw, tiny.data, jax.random.key(0), jnp.int32(0), jnp.int32(20))
   assert batch['unlabeled'].keys() == {'image', 'index'}
   assert batch['labeled'].keys() == {'image', 'label'}
 
 
 def test_labeled_batches_stay_within_the_budget():
   """Only the first n_labels of the pool, all of them in time, with the labels that belong to them."""
-  it = lab('fixmatch')
-  draw = jax.jit(batches.drawer(it.program.structure, parallel.make_mesh()))
-  pool, images = np.asarray(it.data['pool'])[:20], it.dataset.train_images
+  tiny = tiny_trial('fixmatch')
+  draw = jax.jit(batches.drawer(tiny.program.structure, parallel.make_mesh()))
+  pool, images = np.asarray(tiny.data['pool'])[:20], tiny.dataset.train_images
   seen, order = set(), []
   for step in range(30):
-    batch = jax.tree.map(np.asarray, draw(it.data, jax.random.key(0), np.int32(step), np.int32(20)))
+    batch = jax.tree.map(np.asarray, draw(tiny.data, jax.random.key(0), np.int32(step), np.int32(20)))
     for image, label in zip(batch['labeled']['image'], batch['labeled']['label']):
       (at,) = [i for i in pool if np.array_equal(images[i], image)]
-      assert it.dataset.train_labels[at] == label
+      assert tiny.dataset.train_labels[at] == label
       seen.add(int(at))
     np.testing.assert_array_equal(batch['unlabeled']['image'], images[batch['unlabeled']['index']])
     order += batch['unlabeled']['index'].tolist()
@@ -198,9 +188,9 @@ def test_a_batch_larger_than_the_set_is_one_sentence():
 
 def test_totals_are_sums_and_the_log_joins_hidden_labels():
   """The counts by class against those made from single steps' pseudo-labels in NumPy."""
-  it = lab('fixmatch')
-  one = run(it, 1)
-  two = run(it, 2)
+  tiny = tiny_trial('fixmatch')
+  one = run(tiny, 1)
+  two = run(tiny, 2)
   assert int(two.totals['count']) == 2
   first, both = (np.asarray(r.totals['pseudo']['seen']) for r in (one, two))
   assert first.sum() == 16 and both.sum() == 32
@@ -222,21 +212,21 @@ def test_totals_are_sums_and_the_log_joins_hidden_labels():
 
 
 def test_the_first_bad_step_is_kept():
-  it = lab('supervised')
-  config = make_config({**it.config.method}, optimizer__lr=1e30)
-  ended = run(it, 6, numbers=numbers_on_device(config))
+  tiny = tiny_trial('supervised')
+  config = make_config({**tiny.config.method}, optimizer__lr=1e30)
+  ended = run(tiny, 6, numbers=numbers_on_device(config))
   bad = int(ended.totals['bad_step'])
   assert 0 < bad < 6
-  before = run(it, bad, numbers=numbers_on_device(config))
+  before = run(tiny, bad, numbers=numbers_on_device(config))
   assert int(before.totals['bad_step']) == -1
 
 
 def test_observing_goes_by_chunks_and_pads():
-  it = lab('supervised')
-  state = run(it, 2).state
-  images = np.concatenate([it.dataset.train_images, it.dataset.test_images])  # more than one chunk
-  whole = predict.observe(it.program, state, it.numbers, images)
-  few = predict.observe(it.program, state, it.numbers, images[250:260])
+  tiny = tiny_trial('supervised')
+  state = run(tiny, 2).state
+  images = np.concatenate([tiny.dataset.train_images, tiny.dataset.test_images])  # more than one chunk
+  whole = predict.observe(tiny.program, state, tiny.numbers, images)
+  few = predict.observe(tiny.program, state, tiny.numbers, images[250:260])
   assert whole.logits is not None and few.logits is not None
   assert whole.features.shape == (320, 8) and whole.logits.shape == (320, 10)
   np.testing.assert_allclose(whole.features[250:260], few.features, rtol=1e-6, atol=1e-6)
@@ -245,8 +235,8 @@ def test_observing_goes_by_chunks_and_pads():
 
 def test_training_is_shared_where_no_label_is_seen():
   """A self-supervised run does not depend on the labels that it does not see."""
-  it = lab('simclr')
-  assert not it.program.uses_labels and not it.program.has_classifier
-  other = arrays_on_device(it.dataset, 40)
-  numbers = numbers_on_device(make_config(dict(it.config.method), labels=40))
-  assert_same(host(run(it)), host(run(it, data=other, numbers=numbers)))
+  tiny = tiny_trial('simclr')
+  assert not tiny.program.uses_labels and not tiny.program.has_classifier
+  other = arrays_on_device(tiny.dataset, 40)
+  numbers = numbers_on_device(make_config(dict(tiny.config.method), labels=40))
+  assert_same(host(run(tiny)), host(run(tiny, data=other, numbers=numbers)))

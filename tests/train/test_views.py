@@ -3,7 +3,8 @@
 import jax
 import numpy as np
 import pytest
-from support.conformance import arrays_on_device, host, make_config, numbers_on_device
+from support.tiny_trial import arrays_on_device, make_config, numbers_on_device
+from support.trees import host
 
 from ssl_bench import data
 from ssl_bench.config import to_dict

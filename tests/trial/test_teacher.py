@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 from support.cli import write_configs
-from support.conformance import assert_same, host
+from support.trees import assert_same, host
 
 from ssl_bench import data
 from ssl_bench.config import load
