@@ -30,6 +30,7 @@ ROOMS = (
   'config',
   'train',
   'evaluate',
+  'measures',
   'records',
   'leaderboard',
   'trial',

@@ -173,7 +173,7 @@ def leaderboard(
   no_timing: NoTiming = False,
 ) -> None:
   """Regenerate the leaderboard's README and page from records; exit code 1 where a file was left out."""
-  from ssl_bench.leaderboard.publish import publish
+  from ssl_bench.leaderboard.build import publish
 
   if not records.is_dir():
     raise BadSetting(

@@ -43,7 +43,7 @@ def write(folder: Path, text: str = GRID, protocol: str = '') -> Path:
 def board_of(runs: Path) -> dict[str, bytes]:
   """The board's files, byte for byte."""
   folder = runs / 'small/leaderboard'
-  return {path.name: path.read_bytes() for path in folder.iterdir()}
+  return {path.name: path.read_bytes() for path in folder.rglob('*') if path.is_file()}
 
 
 def trainings_of(runs: Path) -> set[str]:
