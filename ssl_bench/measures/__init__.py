@@ -9,14 +9,28 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ssl_bench.measures._reading import at, finite, number_of, put, say
 from ssl_bench.settings.signature import BadSetting, short, suggest
 
 __all__ = [
-  'ABSENT', 'PARTS', 'Measure', 'all_measures', 'at', 'by_name', 'finite', 'get', 'measured', 'modules',
-  'number_of', 'part_of', 'put', 'recorded', 'say',
+  'ABSENT',
+  'PARTS',
+  'Measure',
+  'all_measures',
+  'at',
+  'by_name',
+  'finite',
+  'get',
+  'measured',
+  'number_of',
+  'part_of',
+  'put',
+  'recorded',
+  'say',
+  'subjects',
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -93,19 +107,24 @@ class Measure(NamedTuple):
     return self.reduce is not None or self.values in ('number', 'share', 'count')
 
 
-def modules() -> list[str]:
+def subjects() -> list[str]:
   """The subjects, sorted, found without importing any."""
-  return sorted(one.name for one in pkgutil.iter_modules(__path__) if one.name[0] != '_')
+  return list(_subjects(tuple(__path__)))
+
+
+@lru_cache(8)
+def _subjects(folders: tuple[str, ...]) -> tuple[str, ...]:
+  return tuple(sorted(one.name for one in pkgutil.iter_modules(folders) if one.name[0] != '_'))
 
 
 def all_measures() -> tuple[Measure, ...]:
   """Every measure, by subject and then as its file has them; raises `BadSetting` for a name or path twice."""
-  return _rows(tuple(modules()))
+  return _rows(tuple(importlib.import_module(f'{__name__}.{name}') for name in subjects()))
 
 
 @lru_cache(8)
-def _rows(subjects: tuple[str, ...]) -> tuple[Measure, ...]:
-  found = [row for name in subjects for row in importlib.import_module(f'{__name__}.{name}').MEASURES]
+def _rows(modules: tuple[ModuleType, ...]) -> tuple[Measure, ...]:
+  found = [row for module in modules for row in module.MEASURES]
   for i, row in enumerate(found):
     _check(row, found[:i])
   return tuple(found)

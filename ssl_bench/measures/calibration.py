@@ -207,8 +207,8 @@ MEASURES = (
       values='bins',
     )
     for name, title, scaling in (
-      ('reliability', 'reliability diagram', 'plain'),
-      ('reliability_scaled', 'reliability diagram, temperature scaled', 'scaled'),
+      ('reliability', 'reliability', 'plain'),
+      ('reliability_scaled', 'reliability, temperature scaled', 'scaled'),
     )
   ),
 )
