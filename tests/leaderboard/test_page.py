@@ -1,5 +1,6 @@
 """What the board writes: the same bytes every time, a page that needs nothing else, a real browser too."""
 
+import csv
 import json
 import os
 import random
@@ -11,11 +12,16 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import stats
 from support.records import CLOCK, TODAY, failed, quickstart, record
 
 from ssl_bench.leaderboard import aggregate, build, read_published, terminal
+from ssl_bench.leaderboard.build import today
 from ssl_bench.leaderboard.render.figures import spread
+from ssl_bench.leaderboard.render.readme import readme as short
+from ssl_bench.records.record import gather
 from ssl_bench.settings.signature import BadSetting
 
 ROOT = Path(__file__).parents[2]
@@ -191,6 +197,41 @@ def test_cost_is_marked_within_one_unshared_kind_of_device_only(tmp_path):
     r['cost']['shared'] = True
   build(records, out=tmp_path)
   assert column(tmp_path, 's per epoch')[0] == '3.21 *'
+
+
+@pytest.mark.slow
+def test_the_committed_readme_is_that_of_the_committed_records_and_short():
+  records = gather([ROOT / 'leaderboard/records']).records
+  board = aggregate(records, read_published(PUBLISHED), today=today(records))
+  committed = (ROOT / 'leaderboard/README.md').read_text(encoding='utf-8')
+  assert committed == short(board), 'run ssl-bench leaderboard'
+  assert len(committed.encode()) < 40_000
+
+
+def test_a_csv_file_has_unrounded_means_and_half_widths(tmp_path):
+  accuracies = [0.81, 0.84, 0.80, 0.86]
+  records = [record('fixmatch', 40, s, accuracy=a) for s, a in enumerate(accuracies)]
+  (tmp_path / 'tables').mkdir()
+  (tmp_path / 'tables/digits-smoke-20-ranking.csv').write_text('of an earlier board')
+  build([*records, record('supervised', 40, 0, accuracy=0.5)], out=tmp_path)
+  assert {path.name for path in (tmp_path / 'tables').iterdir()} == {
+    'digits-smoke-40-ranking.csv', 'digits-smoke-trials.csv',
+  }  # fmt: skip
+  first, second = csv.DictReader((tmp_path / 'tables/digits-smoke-40-ranking.csv').open(encoding='utf-8'))
+  assert (first['method'], first['rank'], first['splits'], second['method']) == (
+    'fixmatch',
+    '1',
+    '4',
+    'supervised',
+  )
+  assert float(first['accuracy']) == pytest.approx(np.mean(accuracies), rel=1e-9)
+  half = stats.t.ppf(0.975, 3) * stats.sem(accuracies)
+  assert float(first['accuracy_half']) == pytest.approx(half, rel=1e-9)
+  assert second['to_supervised'] == '' and second['accuracy_half'] == ''
+  assert float(first['to_supervised']) == pytest.approx(0.31, rel=1e-9)
+  assert float(first['peak_memory_bytes']) == CLOCK['peak_memory_bytes']
+  trials = list(csv.DictReader((tmp_path / 'tables/digits-smoke-trials.csv').open(encoding='utf-8')))
+  assert sorted(float(t['accuracy, %']) for t in trials) == pytest.approx([0.5, *sorted(accuracies)])
 
 
 def test_a_published_value_stands_beside_ours_with_source_and_difference(html):
