@@ -16,8 +16,7 @@ from ssl_bench.plan import Plan, make_plan
 from ssl_bench.records import record
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.train.loop import Fitted
-from ssl_bench.trial import run as trials
-from ssl_bench.trial import training
+from ssl_bench.trial import evaluation, training
 from ssl_bench.trial.run_folder import Room
 
 Images = np.ndarray  # uint8 [n, height, width, channels], or tokens, uint8 [n, length, 1, 1]
@@ -85,7 +84,7 @@ def train(
 
 def evaluate(plan: Plan, fitted: Fitted) -> dict[str, Any]:
   """Every measure of the protocol, as it stands in a record's `metrics`."""
-  return trials.evaluate(plan, fitted)['metrics']
+  return evaluation.evaluate(plan, fitted)['metrics']
 
 
 def policy(text: str, channels: int = 1, kind: str = 'image') -> Callable[[jax.Array, Any], jax.Array]:

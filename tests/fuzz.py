@@ -258,7 +258,7 @@ def places(tree: Any, path: tuple = ()) -> Iterator[tuple]:
 
 def try_record(rng: random.Random, folder: Path) -> str:
   """A board of a good record and of one that was changed: it is built, and shows nothing impossible."""
-  from ssl_bench.leaderboard.publish import publish
+  from ssl_bench.leaderboard.build import publish
   from ssl_bench.records.curves import path_of
   from ssl_bench.records.record import gather
   from ssl_bench.records.submit import submit

@@ -334,7 +334,7 @@ def test_train_then_evaluate_then_a_board(monkeypatch, capsys, here):
   assert (
     yaml.safe_load(out[: out.index('Recorded')]) == first['config']
   )  # what is printed is what is recorded
-  assert f'accuracy  {first["metrics"]["accuracy"]:.4f} (probe with the same labels)' in out
+  assert f'accuracy, %  {100 * first["metrics"]["accuracy"]:.2f} (probe with the same labels)' in out
   (checkpoint,) = here.glob('runs/train/checkpoints/*/12')
   trained = checkpoint.stat().st_mtime_ns
 

@@ -31,12 +31,14 @@ ROOMS = (
   'plan',
   'train',
   'evaluate',
+  'measures',
   'patterns',
   'records',
   'leaderboard',
   'trial',
   'speed',
   'grid',
+  'api',
   'cli',
 )
 FOR_METHODS = {'nets', 'losses', 'graph', 'contract', 'settings'}

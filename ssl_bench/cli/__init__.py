@@ -169,11 +169,13 @@ def grid(
 @app.command()
 def leaderboard(
   records: Annotated[Path, typer.Option(help='The folder of records.')] = BOARD,
-  out: Annotated[Path, typer.Option(help='Where README.md and index.html go.')] = Path('leaderboard'),
+  out: Annotated[Path, typer.Option(help='Where README.md, index.html and tables/*.csv go.')] = Path(
+    'leaderboard'
+  ),
   no_timing: NoTiming = False,
 ) -> None:
   """Regenerate the leaderboard's README and page from records; exit code 1 where a file was left out."""
-  from ssl_bench.leaderboard.publish import publish
+  from ssl_bench.leaderboard.build import publish
 
   if not records.is_dir():
     raise BadSetting(

@@ -15,6 +15,7 @@ from ssl_bench.settings.signature import BadSetting, short, suggest
 if TYPE_CHECKING:
   from ssl_bench.config import Config
   from ssl_bench.contract import State
+  from ssl_bench.measures import Measure
   from ssl_bench.plan import Plan
   from ssl_bench.plan.structure import Structure
 
@@ -61,8 +62,8 @@ class Pattern(NamedTuple):
   loop: Callable[..., Loop] | None = None  # (structure, mesh) -> in place of one step after the other
   read: Callable[['State'], 'State'] | None = None  # the state as its method reads it
   describe: Callable[['Plan'], Mapping[str, Any]] = _nothing  # added to a record's `split`
-  measure: Callable[['Plan'], Mapping[str, Any]] = _nothing  # added to a record's `metrics`
-  cost: Callable[..., Mapping[str, Any]] = _nothing  # (program, segments) -> added to a record's `cost`
+  measure: Callable[..., Mapping[str, Any]] = _nothing  # (plan, fitted) -> values that its measures read
+  measures: tuple['Measure', ...] = ()  # rows, whose functions are `measures.of_pattern(name, key)`
   by_image: bool = False  # whether the loss is taken of single images, however large the batch is
 
 

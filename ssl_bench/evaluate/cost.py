@@ -1,21 +1,22 @@
 """What training and prediction cost: time in the steady state, operations counted on what is lowered."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from ssl_bench.contract import pattern
 from ssl_bench.dependence import depends
 from ssl_bench.evaluate.predict import chunk_size
+from ssl_bench.train.loop import Fitted
+from ssl_bench.train.program import Program
 
 ROUNDS = 7  # of timing a prediction
 QUIET = 0.25  # cores busy with other work, at most, for a time to count as that of a machine of its own
 
 
-def cost(program, segments: Sequence[Sequence[float]], *, shared: bool) -> dict[str, Any]:
+def cost(program: Program, segments: Sequence[Sequence[float]], *, shared: bool) -> dict[str, Any]:
   """The cost of a trained program, per epoch and per 1,000 augmented images that it looks at.
 
   Args:
@@ -42,7 +43,6 @@ def cost(program, segments: Sequence[Sequence[float]], *, shared: bool) -> dict[
     'peak_memory_bytes': program.cost['memory_bytes'],  # of the compiled step, its data included
     'shared': shared or beside(segments) > QUIET,
     **({'steps': 1} if program.advance is None else {}),  # those taken, where they are not the config's
-    **_of_patterns(program, segments),
   }
 
 
@@ -51,21 +51,13 @@ def beside(segments: Sequence[Sequence[float]]) -> float:
   return float(np.median([cores for _, _, *noted in segments for cores in noted] or [0.0]))
 
 
-def _of_patterns(program, segments: Sequence[Sequence[float]]) -> dict[str, Any]:
-  """What the patterns of training add to the cost."""
-  added: dict[str, Any] = {}
-  for name in program.structure.patterns:
-    added |= pattern.get(name).cost(program.facts, segments)
-  return added
-
-
 def seconds_per_step(segments: Sequence[Sequence[float]]) -> float | None:
   """The median over segments, the first (caches, clocks) left out where there are others."""
   rates = [seconds / steps for steps, seconds, *_ in segments if steps]
   return float(np.median(rates[1:] or rates)) if rates else None
 
 
-def inference(program, state, numbers, images: np.ndarray) -> dict[str, float]:
+def inference(program: Program, state: Any, numbers: Any, images: np.ndarray) -> dict[str, float]:
   """The size and the speed of the network that is evaluated, its classifier included where it has one.
 
   Args:
@@ -76,20 +68,21 @@ def inference(program, state, numbers, images: np.ndarray) -> dict[str, float]:
   """
   size = chunk_size()
   chunk = np.resize(images, (size, *images.shape[1:]))
-  lowered = program.infer.lower(state, numbers, chunk)
+  infer: Any = program.infer  # compiled by `jax.jit`
+  lowered = infer.lower(state, numbers, chunk)
   rounds = []
   for _ in range(ROUNDS):
     started = time.perf_counter()
     jax.block_until_ready(program.observe(state, numbers, chunk))
     rounds.append(time.perf_counter() - started)
   return {
-    'parameters': count_parameters(program.infer.__wrapped__, state, numbers, chunk),
+    'parameters': count_parameters(infer.__wrapped__, state, numbers, chunk),
     'gflops_per_image': float((lowered.cost_analysis() or {})['flops']) / 1e9 / size,
     'inference_images_per_second': size / float(np.median(rounds[1:])),
   }
 
 
-def count_parameters(infer, state, numbers, images) -> int:
+def count_parameters(infer: Callable[..., Any], state: Any, numbers: Any, images: np.ndarray) -> int:
   """How many trained numbers decide what `infer` gives: no projector, no running moments, no second copy."""
   read, *_ = depends(infer, state, numbers, images)
   trained = lambda path, leaf: leaf.ndim > 0 and 'batch_stats' not in jax.tree_util.keystr(path)
@@ -99,7 +92,7 @@ def count_parameters(infer, state, numbers, images) -> int:
   )
 
 
-def teaching_gflops(fitted) -> dict[str, float]:
+def teaching_gflops(fitted: Fitted) -> dict[str, float]:
   """The operations that a trial's teachers took to train; empty where it has none."""
   total, teacher = 0.0, fitted.teacher
   while teacher:

@@ -1,5 +1,6 @@
 """What a trained state sees in held-out images: features and logits, in chunks of one shape."""
 
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -7,6 +8,7 @@ import jax
 import numpy as np
 
 from ssl_bench import augment
+from ssl_bench.train.program import Program
 
 
 class Seen(NamedTuple):
@@ -21,18 +23,20 @@ def chunk_size() -> int:
   return 256 if jax.default_backend() == 'cpu' else 2048
 
 
-def observe(program, state, numbers, images: np.ndarray) -> Seen:
+def observe(program: Program, state: Any, numbers: Any, images: np.ndarray) -> Seen:
   """Runs `program.observe` over uint8 images [n, H, W, C]."""
   whole = in_chunks(lambda chunk: program.observe(state, numbers, chunk), images)
   return Seen(whole['features'], whole.get('logits'))
 
 
-def embed(program, state, numbers, kind: str, inputs: np.ndarray) -> np.ndarray:
+def embed(program: Program, state: Any, numbers: Any, kind: str, inputs: np.ndarray) -> np.ndarray:
   """Unit vectors [n, d] of uint8 images or tokens [n, …] in the space that both share; `kind` says which."""
-  return in_chunks(lambda chunk: program.embed(state, numbers, chunk, kind), inputs)['embedding']
+  look = program.embed
+  assert look is not None
+  return in_chunks(lambda chunk: look(state, numbers, chunk, kind), inputs)['embedding']
 
 
-def in_chunks(look, inputs: np.ndarray) -> dict[str, np.ndarray]:
+def in_chunks(look: Callable[[np.ndarray], Mapping[str, Any]], inputs: np.ndarray) -> dict[str, np.ndarray]:
   """What `look` makes of inputs [n, …], in chunks of one size; the last is padded, its padding dropped."""
   size = chunk_size()
   parts: list[Any] = []
@@ -49,6 +53,6 @@ def views(policy: str, key: int, images: np.ndarray, kind: str = 'image') -> np.
 
 
 @lru_cache
-def _viewer(policy: str, channels: int, kind: str):
+def _viewer(policy: str, channels: int, kind: str) -> Callable[..., jax.Array]:
   operation = augment.compile_policy(policy, channels, kind)
   return jax.jit(lambda key, images: jax.vmap(operation)(jax.random.split(key, len(images)), images))

@@ -4,6 +4,7 @@ The graph joins each image of the training part to its nearest by cosine; settin
 methods of the same names.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -42,16 +43,16 @@ def propagation(
 
 
 @lru_cache
-def _solver(name: str, classes: int):
+def _solver(name: str, classes: int) -> Callable[..., tuple[jax.Array, jax.Array]]:
   settings = {k: s.default for k, s in settings_of(methods.get(name)).items()}
   neighbors, width = settings['neighbors'], settings['width']
 
-  def believe(edges, seen):
+  def believe(edges: graph.Edges, seen: jax.Array) -> jax.Array:
     if name == 'label_propagation':
       return graph.propagate(edges, seen, classes)
     return graph.spread(edges, jax.nn.one_hot(seen, classes), settings['alpha'])
 
-  def solve(points, new, seen):
+  def solve(points: jax.Array, new: jax.Array, seen: jax.Array) -> tuple[jax.Array, jax.Array]:
     graph.check_neighbors(neighbors, len(points))
     beliefs, scale = graph.settle(points, neighbors, width, lambda edges: believe(edges, seen))
     return beliefs, graph.induce(new, points, neighbors, scale, beliefs)

@@ -8,12 +8,13 @@ import numpy as np
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.evaluate import health, predict, scores
 from ssl_bench.evaluate.neighbors import knn
+from ssl_bench.train.program import Program
 
 BANK, HELD = 2_000, 1_000  # images at most that kNN searches, and that are held out
 BATCHES = 4  # at most, over which the loss is a mean
 NEIGHBORS = 20
 
-Watch = Callable[[Any, Any, Any], dict[str, float]]  # (program, state, numbers) -> what to note
+Watch = Callable[[Program, Any, Any], dict[str, float]]  # (program, state, numbers) -> what to note
 
 
 def of_classifier(dataset: Dataset) -> Watch:
@@ -21,7 +22,7 @@ def of_classifier(dataset: Dataset) -> Watch:
   held = np.concatenate([dataset.validation_images, dataset.test_images])
   cut = len(dataset.validation_labels)
 
-  def watch(program, state, numbers):
+  def watch(program: Program, state: Any, numbers: Any) -> dict[str, float]:
     logits = predict.observe(program, state, numbers, held).logits
     assert logits is not None
     return {
@@ -43,7 +44,7 @@ def of_pretraining(dataset: Dataset) -> Watch:
   bank, labels = dataset.train_images[:BANK], dataset.train_labels[:BANK]
   held, truth = dataset.validation_images[:HELD], dataset.validation_labels[:HELD]
 
-  def watch(program, state, numbers):
+  def watch(program: Program, state: Any, numbers: Any) -> dict[str, float]:
     features = predict.observe(program, state, numbers, held).features
     known = predict.observe(program, state, numbers, bank).features
     votes = knn(known, labels, features, dataset.classes, ks=(NEIGHBORS,))[NEIGHBORS]
@@ -60,7 +61,9 @@ def of_pretraining(dataset: Dataset) -> Watch:
   return watch
 
 
-def _loss(program, state, numbers, images: np.ndarray, size: int) -> float:
+def _loss(program: Program, state: Any, numbers: Any, images: np.ndarray, size: int) -> float:
+  held_out_loss = program.held_out_loss
+  assert held_out_loss is not None
   starts = range(0, len(images) - size + 1, size)[:BATCHES]
-  losses = [program.held_out_loss(state, numbers, images[at : at + size]) for at in starts]
+  losses = [held_out_loss(state, numbers, images[at : at + size]) for at in starts]
   return float(np.mean([float(loss) for loss in losses]))

@@ -7,7 +7,7 @@ from rich.console import Console
 from ssl_bench.grid.expand import Grid
 from ssl_bench.grid.run import Summary, run_grid
 from ssl_bench.leaderboard import terminal
-from ssl_bench.leaderboard.publish import publish
+from ssl_bench.leaderboard.build import publish
 from ssl_bench.records import record
 from ssl_bench.records.track import Mode, check_login, mirror_and_say
 from ssl_bench.trial.run_folder import Room

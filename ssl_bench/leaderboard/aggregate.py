@@ -1,25 +1,15 @@
-"""Records in, typed rows out: groups, means, paired differences and ranks; no formatting."""
+"""Records in, typed rows out: sections, budgets, kinds of stress and sweeps; no formatting."""
 
-import json
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ssl_bench.evaluate.intervals import FEWEST, paired_interval
-from ssl_bench.leaderboard.measures import PATHS, count, device_of, mean, pool, values
 from ssl_bench.leaderboard.published import Published, fits
-from ssl_bench.leaderboard.rows import Board, Budget, Difference, Mean, Row, Section
-from ssl_bench.leaderboard.trials import (
-  PATTERNS,
-  Record,
-  Settings,
-  Trial,
-  number,
-  patterns,
-  read_trials,
-  why_stale,
-)
+from ssl_bench.leaderboard.read import Record, Settings, Trial, read_trials
+from ssl_bench.leaderboard.rows import Board, Budget, Difference, Row, Section
+from ssl_bench.leaderboard.statistics import compare, mean, pool, rank, values
+from ssl_bench.leaderboard.variants import canonical, differing, say_variant, usual_settings
+from ssl_bench.measures import all_measures
 
 BASELINE = 'supervised'
 FLOORS = ('random_weights', 'raw_pixels')  # what a self-supervised method's features have to beat
@@ -33,13 +23,11 @@ def aggregate(
   timing: bool = True,
   today: Mapping[str, Any] | None = None,
 ) -> Board:
-  """The board of `records`, whatever their order; `today` as in `trials.why_stale`."""
+  """The board of `records`, whatever their order; `today` as in `stale.why_stale`."""
   groups: dict[tuple[str, str], list[Trial]] = {}
-  for trial in read_trials(records, timing=timing):
+  for trial in read_trials(records, timing=timing, today=today):
     groups.setdefault((trial.dataset, trial.protocol), []).append(trial)
-  sections = tuple(
-    _section(*key, groups[key], published, today) for key in sorted(groups, key=_section_order)
-  )
+  sections = tuple(_section(*key, groups[key], published) for key in sorted(groups, key=_section_order))
   beside = {p for section in sections for row in section.rows for p in row.published}
   return Board(sections, tuple(p for p in published if p not in beside), timing)
 
@@ -54,10 +42,8 @@ def _section(
   protocol: str,
   trials: Sequence[Trial],
   published: Sequence[Published],
-  today: Mapping[str, Any] | None,
 ) -> Section:
-  reasons = {t.id: why_stale(t.record, today) for t in trials}
-  fresh = [t for t in trials if not reasons[t.id]]
+  fresh = [t for t in trials if not t.stale]
   methods, budgets = (
     sorted({t.method for t in fresh}),
     sorted({t.labels for t in fresh if t.status == 'done'}),
@@ -68,50 +54,17 @@ def _section(
     protocol,
     tuple(_budget([t for t in fresh if t.labels == n], usual, published) for n in budgets),
     tuple(sorted((t for t in fresh if t.status != 'done'), key=lambda t: (t.method, t.labels, t.pair, t.id))),
-    tuple((t, reason) for t in trials if (reason := reasons[t.id])),
+    tuple(t for t in trials if t.stale),
     usual,
   )
 
 
-def usual_settings(trials: Sequence[Trial], section: Sequence[Trial]) -> Settings:
-  """A method's settings without options; of several, those at most budgets, in most trials, most alike.
-
-  An option is a setting of the method's that is true, such as `supervised` with `strong`, or a pattern, such
-  as federated training: the baseline is the one without.
-  """
-  common = Counter(item for t in section for item in t.settings.items())
-  groups: dict[str, list[Trial]] = {}
-  for t in trials:
-    groups.setdefault(_canonical(t.settings), []).append(t)
-
-  def weight(key: str) -> tuple:
-    group, settings = groups[key], groups[key][0].settings
-    options = sum(v == 'true' for k, v in settings.items() if k.startswith('method.'))
-    options += 'combine' in settings
-    alike = sum(common[item] for item in settings.items())
-    options += len(patterns(settings))
-    return -options, len({t.labels for t in group}), len(group), alike, key
-
-  return groups[max(groups, key=weight)][0].settings
-
-
-def _canonical(settings: Settings) -> str:
-  return json.dumps(settings, sort_keys=True)
-
-
-def differing(settings: Settings, usual: Settings) -> Settings:
-  """The settings that are not the usual ones, and all of a pattern; a setting that is gone reads 'none'."""
-  new = {k: v for k, v in settings.items() if usual.get(k) != v or k.partition('.')[0] in PATTERNS}
-  gone = {k: 'none' for k in usual if k not in settings and not any(k.startswith(f'{n}.') for n in new)}
-  return dict(sorted((new | gone).items()))
-
-
 def _budget(trials: Sequence[Trial], usual: Mapping[str, Settings], published: Sequence[Published]) -> Budget:
-  levels: dict[str, list[Trial]] = {_canonical({}): []}
+  levels: dict[str, list[Trial]] = {canonical({}): []}
   for t in trials:
-    levels.setdefault(_canonical(t.stress), []).append(t)
+    levels.setdefault(canonical(t.stress), []).append(t)
   rows = {level: _rows(levels[level], usual, published) for level in sorted(levels)}
-  clean = rows.pop(_canonical({}))
+  clean = rows.pop(canonical({}))
   swept, ranked = [row for row in clean if _is_swept(row)], [row for row in clean if not _is_swept(row)]
   stressed = _stressed([rank(level) for level in rows.values() if level], rank(ranked))
   return Budget(trials[0].labels, rank(ranked), _sweep(swept, clean), stressed)
@@ -123,7 +76,7 @@ def _rows(
   """The rows of trials under one stress, set beside the baseline under the same."""
   groups: dict[tuple[str, str], list[Trial]] = {}
   for t in trials:
-    groups.setdefault((t.method, _canonical(t.settings)), []).append(t)
+    groups.setdefault((t.method, canonical(t.settings)), []).append(t)
   rows = [_row(groups[key], usual[key[0]], published) for key in sorted(groups)]
   plain = {row.method: row for row in rows if not row.variant}
   baseline = plain.get(BASELINE)
@@ -166,8 +119,8 @@ def _stressed(levels: Sequence[Sequence[Row]], clean: Sequence[Row]) -> tuple[tu
     kinds.setdefault(tuple(level[0].stress), []).append(level)
 
   def beside(rows: Iterable[Row]) -> list[Row]:
-    seen = {(row.method, _canonical(row.variant)) for row in rows}
-    return [row for row in clean if (row.method, _canonical(row.variant)) in seen]
+    seen = {(row.method, canonical(row.variant)) for row in rows}
+    return [row for row in clean if (row.method, canonical(row.variant)) in seen]
 
   def ordered(levels: Sequence[Sequence[Row]]) -> tuple[Row, ...]:
     rows = [row for level in sorted(levels, key=_strength) for row in level]
@@ -203,71 +156,26 @@ def _sweep(swept: Sequence[Row], rows: Sequence[Row]) -> tuple[Row, ...]:
   return tuple(sorted(group, key=order))
 
 
-def rank(rows: Sequence[Row]) -> tuple[Row, ...]:
-  """The rows by mean accuracy; those without one, and those that saw more labels, unranked at the end."""
-  named = sorted(rows, key=lambda r: (r.method, say_variant(r.variant)))
-  inside = [row for row in named if row.accuracy and not row.sees_more_labels]
-  inside.sort(key=lambda r: -r.measures['accuracy'].value)
-  outside = [row for row in named if not row.accuracy or row.sees_more_labels]
-  ranked = []
-  for row in inside:
-    place = 1 + sum(r.measures['accuracy'].value > row.measures['accuracy'].value for r in inside)
-    to_best = compare(row, inside[0])
-    tied = row is inside[0] or bool(to_best and to_best.verdict == 'not separable')
-    ranked.append(row._replace(rank=place, tied=tied))
-  return (*ranked, *outside)
-
-
-def say_variant(variant: Settings) -> str:
-  """`'optimizer.lr: 0.1; federated (clients 10, split iid)'`: a pattern is said in one."""
-  said = [f'{k}: {v}' for k, v in variant.items() if k.partition('.')[0] not in PATTERNS]
-  for name in sorted(patterns(variant)):
-    own = (f'{k.partition(".")[2]} {v}' for k, v in variant.items() if k.startswith(f'{name}.'))
-    said.append(f'{name} ({", ".join(own)})')
-  return '; '.join(said)
-
-
-def compare(row: Row, other: Row | None) -> Difference | None:
-  """The difference in accuracy of two rows over the pairs that both have, or None without any.
-
-  Differences of one split are averaged first; the interval is over splits.
-  """
-  if other is None:
-    return None
-  a, b = values(row.trials, 'accuracy'), values(other.trials, 'accuracy')
-  pairs = sorted(a.keys() & b.keys())
-  if not pairs:
-    return None
-  groups = [p.group for p in pairs]
-  middle, half = paired_interval([a[p] for p in pairs], [b[p] for p in pairs], groups=groups)
-  if half is None:
-    verdict = f'fewer than {FEWEST} splits'
-  else:
-    verdict = 'better' if middle > half else 'worse' if -middle > half else 'not separable'
-  return Difference(Mean(middle, half, *count(pairs)), verdict)
-
-
 def _row(trials: Sequence[Trial], usual: Settings, published: Sequence[Published]) -> Row:
   done = tuple(sorted((t for t in trials if t.status == 'done'), key=lambda t: (t.pair, t.id)))
   first = trials[0]
-  split: Mapping[str, Any] = next((t.record['split'] for t in done if t.record.get('split')), {})
-  means = {name: values(done, name) for name in PATHS}
+  means = {row.name: values(done, row.name) for row in all_measures() if row.is_numeric}
   variant = differing(first.settings, usual)
-  devices = sorted({device_of(t.record) for t in done} - {''})
-  reports = [t.record.get('metrics') or {} for t in done]
-  costs = [t.record.get('cost') or {} for t in done]
-  taken = [number(c, 'steps') or float(first.settings.get('steps', 0)) for c in costs]
-  work = [(number(c, 'gflops_per_step'), number(c, 'teacher_gflops') or 0) for c in costs]
-  total = [each * steps + taught for (each, taught), steps in zip(work, taken) if each is not None and steps]
-  sizes = tuple(split.get(part) for part in ('train', 'validation', 'test'))
+  sizes = next((t.sizes for t in done if any(t.sizes)), (None, None, None))
+  work = [total for t in done if (total := _training_gflops(t)) is not None]
+  mine = (
+    ()
+    if variant or first.stress or not done
+    else tuple(p for p in published if fits(p, first.method, first.dataset, first.labels, sizes[0]))
+  )
   return Row(
     method=first.method,
     variant=variant,
     settings=first.settings,
     stress=first.stress,
-    family=first.record.get('family') or '',
+    family=first.family,
     labels=first.labels,
-    sizes=sizes,  # type: ignore[arg-type]
+    sizes=sizes,
     trials=done,
     failed=len(trials) - len(done),
     measures={name: mean(found) for name, found in means.items() if found},
@@ -276,14 +184,23 @@ def _row(trials: Sequence[Trial], usual: Settings, published: Sequence[Published
     difference=None,
     to_usual=None,
     to_floors={},
-    sees_more_labels=any(t.record.get('labels_seen', 'trial') != 'trial' for t in trials),
-    collapsed=tuple(r.get('collapse_reason') or 'no reason recorded' for r in reports if r.get('collapsed')),
-    devices=tuple(devices),
-    shared=any(c.get('shared') for c in costs),
-    training_gflops=sum(total) / len(total) if total else None,
-    reliability=pool([r['reliability'] for r in reports if r.get('reliability')]),
-    reliability_scaled=pool([r['reliability_scaled'] for r in reports if r.get('reliability_scaled')]),
-    published=()
-    if variant or first.stress
-    else tuple(p for p in published if done and fits(p, first.method, first.dataset, first.labels, sizes[0])),
+    sees_more_labels=any(t.labels_seen != 'trial' for t in trials),
+    collapsed=tuple(t.texts.get('collapse_reason', 'no reason recorded') for t in done if t.collapsed),
+    devices=tuple(sorted({t.device for t in done} - {''})),
+    shared=any(t.shared for t in done),
+    training_gflops=sum(work) / len(work) if work else None,
+    reliability=pool([t.diagrams['reliability'] for t in done if 'reliability' in t.diagrams]),
+    reliability_scaled=pool(
+      [t.diagrams['reliability_scaled'] for t in done if 'reliability_scaled' in t.diagrams]
+    ),
+    published=mine,
   )
+
+
+def _training_gflops(trial: Trial) -> float | None:
+  """What the whole training took, its teachers' included; None where no step was counted."""
+  steps = trial.measured.get('steps_taken') or float(trial.settings.get('steps', 0))
+  each = trial.measured.get('gflops_per_step')
+  if each is None or not steps:
+    return None
+  return each * steps + trial.measured.get('teacher_gflops', 0)

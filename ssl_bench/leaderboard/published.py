@@ -4,15 +4,10 @@ import csv
 from pathlib import Path
 from typing import NamedTuple
 
+from ssl_bench.measures import Measure, all_measures
 from ssl_bench.settings.signature import BadSetting
 
-MEASURES = {  # metric of a published row -> (our measure, whether the published number is an error rate)
-  'accuracy': ('accuracy', False),
-  'error': ('accuracy', True),
-  'linear_accuracy': ('linear', False),
-  'knn_accuracy': ('knn200', False),
-}
-NAMES = {'accuracy': 'accuracy', 'linear': 'linear probe', 'knn200': 'kNN (k = 200)'}
+ERROR = 'error'  # the metric that is 100 % minus the measure
 
 
 class Published(NamedTuple):
@@ -32,12 +27,17 @@ class Published(NamedTuple):
   @property
   def measure(self) -> str:
     """The measure of ours that this is about."""
-    return MEASURES[self.metric][0]
+    return metrics()[self.metric].name
 
   @property
   def accuracy(self) -> float:
     """The value as an accuracy in [0, 1]."""
-    return (100 - self.value if MEASURES[self.metric][1] else self.value) / 100
+    return (100 - self.value if self.metric == ERROR else self.value) / 100
+
+
+def metrics() -> dict[str, Measure]:
+  """Metric of a published row -> the measure of ours that it is."""
+  return {metric: row for row in all_measures() for metric in row.published}
 
 
 def read_published(path: Path) -> tuple[Published, ...]:
@@ -50,8 +50,9 @@ def read_published(path: Path) -> tuple[Published, ...]:
 
 
 def _row(path: Path, i: int, line: dict[str, str]) -> Published:
-  if line['metric'] not in MEASURES:
-    raise BadSetting(f'{path} line {i}: metric must be one of {", ".join(MEASURES)}, not {line["metric"]!r}.')
+  if line['metric'] not in metrics():
+    known = ', '.join(metrics())
+    raise BadSetting(f'{path} line {i}: metric must be one of {known}, not {line["metric"]!r}.')
   try:
     if line['labels'] != 'all':
       int(line['labels'])

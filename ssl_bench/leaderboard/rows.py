@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ssl_bench.leaderboard.published import Published
-from ssl_bench.leaderboard.trials import Settings, Trial
+from ssl_bench.leaderboard.read import Settings, Trial
 
 
 class Seeds(NamedTuple):
@@ -90,7 +90,7 @@ class Section(NamedTuple):
   protocol: str
   budgets: tuple[Budget, ...]
   failed: tuple[Trial, ...]
-  stale: tuple[tuple[Trial, str], ...]
+  stale: tuple[Trial, ...]
   usual: Mapping[str, Settings]  # method -> its usual settings here
 
   @property

@@ -1,6 +1,7 @@
 """What private training refuses: a loss in which images meet, or that remembers what it saw of them."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -40,7 +41,7 @@ def _look(plan: Plan, draw: Callable) -> str | None:
   policies = policies_of(structure, method.views)
 
   @jax.jit
-  def start(data, numbers):
+  def start(data: Any, numbers: Any) -> Any:
     key = jax.random.key(0)
     one, other = (draw(data, key, step, numbers['n_labels']) for step in (0, 1))
     look = lambda seen: m.look(method.views, seen, policies, key)
@@ -68,7 +69,7 @@ def _look(plan: Plan, draw: Callable) -> str | None:
   return None
 
 
-def is_coupled(method: m.Method, state: m.State, one, other) -> bool:
+def is_coupled(method: m.Method, state: m.State, one: Any, other: Any) -> bool:
   """Whether the loss of a batch is no sum of a part from each half of it.
 
   A sum changes by the same when one half is exchanged, whichever the other half is: its second difference
@@ -80,13 +81,13 @@ def is_coupled(method: m.Method, state: m.State, one, other) -> bool:
   assert objective is not None, 'a method without a loss has nothing to couple'
 
   @jax.jit
-  def differences(state, one, other):
-    def loss(scale, first, second):
+  def differences(state: m.State, one: Any, other: Any) -> Any:
+    def loss(scale: Any, first: Any, second: Any) -> Any:
       halves = jax.tree.map(lambda x, y: jnp.concatenate([x[: len(x) // 2], y[len(y) // 2 :]]), first, second)
       params = jax.tree.map(lambda w: scale * w, state.params)
       return objective(state._replace(params=params), halves, jax.random.key(0))[0]
 
-    def both(scale):
+    def both(scale: Any) -> Any:
       values = [loss(scale, a, b) for a in (one, other) for b in (one, other)]
       signed = values[0] - values[1] - values[2] + values[3]
       return jnp.abs(signed) / (1 + jnp.abs(jnp.stack(values)).max())

@@ -45,7 +45,7 @@ def make_round(structure: Structure, mesh: Mesh | None) -> Round:
   draw = batch.drawer(structure, mesh)
   weighed = 'images' if 'unlabeled' in build.streams_of(structure) else 'labels'
 
-  def start(seed, data, numbers):
+  def start(seed: Any, data: Any, numbers: Any) -> Any:
     method, tx = make(numbers)
     key = jax.random.key(seed)
     state = m.init_state(method, tx, policy, key, draw(data, key, 0, None, client=jnp.int32(0)))
@@ -54,7 +54,7 @@ def make_round(structure: Structure, mesh: Mesh | None) -> Round:
     told = jax.eval_shape(measured, state, state.params, data, numbers, jnp.int32(0))[1]
     return state._replace(opt_state=(), memory=memory), log.empty(told)
 
-  def choose(server, data):
+  def choose(server: m.State, data: Any) -> Any:
     turn = server.step // settings['local_steps']
     key = jax.random.fold_in(jax.random.fold_in(server.key, DRAW), turn)
     clients = jnp.arange(settings['drawn'], dtype='int32')
@@ -63,7 +63,7 @@ def make_round(structure: Structure, mesh: Mesh | None) -> Round:
     size = data['clients']['each'][weighed][clients].astype('float32')
     return clients, size / size.sum()
 
-  def enter(server, numbers, client):
+  def enter(server: m.State, numbers: Any, client: Any) -> Any:
     _, tx = make(numbers)
     assert tx is not None
     return server._replace(
@@ -72,7 +72,7 @@ def make_round(structure: Structure, mesh: Mesh | None) -> Round:
       opt_state=at_step(tx.init(server.params), server.step),
     )
 
-  def measured(state, anchor, data, numbers, client):
+  def measured(state: m.State, anchor: Any, data: Any, numbers: Any, client: Any) -> Any:
     method, tx = make({**numbers, 'examples': data['clients']['each']['images'][client]})
     method = (
       near(method, anchor, numbers['patterns']['federated']['proximal']) if settings['proximal'] else method
@@ -81,15 +81,15 @@ def make_round(structure: Structure, mesh: Mesh | None) -> Round:
     new, told = m.make_step(method, tx, policy)(state, drawn)
     return new, log.measure(told, data['label'], structure.data.classes, state.step)
 
-  def step(state, totals, anchor, data, numbers, client):
+  def step(state: m.State, totals: Any, anchor: Any, data: Any, numbers: Any, client: Any) -> Any:
     state, added = measured(state, anchor, data, numbers, client)
     return state, log.add(totals, added)
 
-  def leave(server, numbers, clients, weights, states):
-    def mean(x):
+  def leave(server: m.State, numbers: Any, clients: Any, weights: Any, states: m.State) -> Any:
+    def mean(x: Any) -> Any:
       return (weights.reshape(-1, *[1] * (x.ndim - 1)) * x).sum(0).astype(x.dtype)
 
-    def shown(old, new, read):
+    def shown(old: Any, new: Any, read: Any) -> Any:
       return mean(new) if read and jnp.issubdtype(old.dtype, jnp.floating) else old
 
     params, stats = jax.tree.map(mean, (states.params, states.stats))
@@ -140,17 +140,17 @@ def _by_turns(turns: Round, structure: Structure, put: Callable) -> Callable:
   """A round in which one client runs after the other, in Python; nothing is fetched."""
 
   @put
-  def begin(server, numbers, clients, turn):
+  def begin(server: m.State, numbers: Any, clients: Any, turn: Any) -> Any:
     return turns.enter(server, numbers, clients[turn]), clients[turn]
 
   @put
-  def end(server, numbers, clients, weights, states):
+  def end(server: m.State, numbers: Any, clients: Any, weights: Any, states: m.State) -> Any:
     together = jax.tree.map(lambda *x: jnp.stack(x), *states)
     return turns.leave(server, numbers, clients, weights, together)
 
   choose = put(turns.choose)
 
-  def advance(server, totals, data, numbers):
+  def advance(server: m.State, totals: Any, data: Any, numbers: Any) -> Any:
     clients, weights = choose(server, data)
     states = []
     for turn in range(structure.patterns['federated']['drawn']):
@@ -166,10 +166,10 @@ def _by_turns(turns: Round, structure: Structure, put: Callable) -> Callable:
 def _at_once(turns: Round, structure: Structure, mesh: Mesh) -> Callable:
   """A round in which the clients are one axis, split over the mesh where it divides evenly."""
 
-  def advance(server, totals, data, numbers):
+  def advance(server: m.State, totals: Any, data: Any, numbers: Any) -> Any:
     clients, weights = turns.choose(server, data)
 
-    def run(client):
+    def run(client: Any) -> Any:
       body = lambda carry, _: (turns.step(*carry, server.params, data, numbers, client), None)
       carry = turns.enter(server, numbers, client), log.empty(totals)
       (state, added), _ = jax.lax.scan(body, carry, None, structure.patterns['federated']['local_steps'])
@@ -182,17 +182,17 @@ def _at_once(turns: Round, structure: Structure, mesh: Mesh) -> Callable:
   return advance
 
 
-def _placed(shapes, sharding):
+def _placed(shapes: Any, sharding: Any) -> Any:
   return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), shapes)
 
 
-def near(method: m.Method, anchor, mu) -> m.Method:
+def near(method: m.Method, anchor: Any, mu: Any) -> m.Method:
   """The method with FedProx's term, μ/2 ‖w - w_server‖², whose gradient is μ (w - w_server)."""
 
   inner = method.loss
   assert inner is not None, 'a method without a loss has no steps to keep near'
 
-  def loss(state, views, key):
+  def loss(state: m.State, views: Any, key: jax.Array) -> Any:
     value, aux = inner(state, views, key)
     apart = jax.tree.map(lambda w, w0: jnp.square(w - w0).sum(), state.params, anchor)
     term = mu / 2 * sum(jax.tree.leaves(apart))
@@ -201,16 +201,16 @@ def near(method: m.Method, anchor, mu) -> m.Method:
   return method._replace(loss=loss)
 
 
-def at_step(opt_state, step):
+def at_step(opt_state: Any, step: Any) -> Any:
   """A new optimizer's state at the run's place in its schedules; Adam's own count stays at zero."""
   scheduled = lambda path, _: getattr(path[-1], 'tuple_name', '') == 'ScaleByScheduleState'
   return optax.tree.set(opt_state, scheduled, count=step)
 
 
-def read_by_evaluation(make: Callable, server: m.State, numbers, shape) -> Any:
+def read_by_evaluation(make: Callable, server: m.State, numbers: Any, shape: Any) -> Any:
   """For each part of a client's memory, whether features or predictions depend on it."""
 
-  def look(memory, state, numbers, images):
+  def look(memory: Any, state: m.State, numbers: Any, images: Any) -> Any:
     method, _ = make(numbers)
     return [f(state._replace(memory=memory), images) for f in (method.encode, method.predict) if f]
 
@@ -218,7 +218,7 @@ def read_by_evaluation(make: Callable, server: m.State, numbers, shape) -> Any:
   return depends(look, server.memory['inner'], server._replace(memory=()), numbers, images)[0]
 
 
-def bytes_moved(server: m.State, read, drawn: int) -> dict[str, int]:
+def bytes_moved(server: m.State, read: Any, drawn: int) -> dict[str, int]:
   """Bytes that a round moves from the server to its clients and back."""
   size = lambda tree: sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(tree))
   model = size((server.params, server.stats))

@@ -17,7 +17,6 @@ holds: those of the unlabeled stream, or, where a method has none, the labeled o
   skipped.
 """
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -27,6 +26,7 @@ from ssl_bench import contract as m
 from ssl_bench.config import Config
 from ssl_bench.contract.pattern import Pattern
 from ssl_bench.data.clients import Shares, blank, deal, holdings, parse_split
+from ssl_bench.measures import Measure, of_pattern
 from ssl_bench.patterns._rounds import compile_rounds
 from ssl_bench.plan import Plan
 from ssl_bench.plan.arrays import padded
@@ -108,11 +108,28 @@ def describe(plan: Plan) -> dict[str, Any]:
   return {'clients': {'images': shares.sizes.tolist(), **labels}}
 
 
-def cost(facts: Mapping[str, int], segments: Sequence[Sequence[float]]) -> dict[str, Any]:
+def measure(plan: Plan, fitted: Any) -> dict[str, Any]:
   """Rounds, clients, how many of them take part in a round, and the bytes that all rounds moved."""
-  rounds = int(sum(steps for steps, *_ in segments)) // facts['local_steps']
+  facts = fitted.program.facts
+  rounds = int(sum(steps for steps, *_ in fitted.history['segments'])) // facts['local_steps']
   moved = {k: rounds * v for k, v in facts.items() if k.startswith('bytes')}
-  return {'federated': {'rounds': rounds, **facts, **moved}}
+  return {'rounds': rounds, **facts, **moved}
+
+
+def _of(name: str, title: str, hint: str, **more: Any) -> Measure:
+  path = ('cost', 'federated', name)
+  read = of_pattern('federated', name)
+  return Measure(name, path, title, read, hint=hint, values='count', digits=0, **more)
+
+
+MEASURES = (
+  _of('rounds', 'rounds', 'rounds of averaging'),
+  _of('local_steps', 'local steps', 'steps of a client in a round'),
+  _of('clients', 'clients', 'clients that there are'),
+  _of('participants', 'participants', 'clients in a round'),
+  _of('bytes_down', 'bytes down', 'what all rounds moved to the clients', unit='MiB', scale=2**-20),
+  _of('bytes_up', 'bytes up', 'what all rounds moved back', unit='MiB', scale=2**-20),
+)
 
 
 def shares_of(plan: Plan) -> Shares:
@@ -159,5 +176,6 @@ PATTERN = Pattern(
   loop=compile_rounds,
   read=evaluated,
   describe=describe,
-  cost=cost,
+  measure=measure,
+  measures=MEASURES,
 )

@@ -34,6 +34,7 @@ from ssl_bench.config import Config
 from ssl_bench.contract.pattern import Pattern
 from ssl_bench.data import stream
 from ssl_bench.evaluate import privacy
+from ssl_bench.measures import Measure, of_pattern
 from ssl_bench.patterns import _private_eligibility as eligibility
 from ssl_bench.plan import Plan, batch
 from ssl_bench.plan.build import streams_of
@@ -85,10 +86,45 @@ def sample_of(plan: Plan) -> dict[str, Any]:
   return {'stream': name, 'alone': len(streams) == 1, 'n': n, 'expected': expected, 'places': places}
 
 
-def measure(plan: Plan) -> dict[str, Any]:
+def measure(plan: Plan, fitted: Any) -> dict[str, Any]:
   """ε and what it holds for."""
   settings = plan.config.patterns['private'].model_dump()
-  return {'privacy': privacy.spent(settings, sample_of(plan), plan.config.steps)}
+  return privacy.spent(settings, sample_of(plan), plan.config.steps)
+
+
+def _spent(name: str, title: str, hint: str, **more: Any) -> Measure:
+  more = {'range': (0, None), **more}
+  path, read = ('metrics', 'privacy', name), of_pattern('private', name)
+  return Measure(f'privacy_{name}', path, title, read, hint=hint, **more)
+
+
+MEASURES = (
+  Measure(
+    'epsilon',
+    ('metrics', 'privacy', 'epsilon'),
+    'ε',
+    of_pattern('private', 'epsilon'),
+    hint='bound, at δ, on what the trained parameters tell of one image; not of the log, the evaluations or '
+    'the choice of settings; ∞ is no bound',
+    source='Abadi et al. 2016; composed by privacy loss distributions, Koskela et al. 2020',
+    digits=2,
+    better='lower',
+    range=(0, None),
+  ),
+  _spent('stream', 'private stream', 'the private stream: the unit is one image of it', values='text'),
+  _spent('unit', 'unit of privacy', 'in what two data sets may differ', values='text'),
+  _spent('clip', 'clip', "norm to which one image's gradient is clipped"),
+  _spent('noise', 'noise', 'standard deviation of the noise, in units of clip'),
+  _spent('delta', 'δ', 'for which ε is stated', range=(0, 1)),
+  _spent('sampling_rate', 'sampling rate', "probability of an image to be in a step's sample", range=(0, 1)),
+  _spent('steps', 'private steps', 'steps that the bound is over', values='count', digits=0),
+  _spent(
+    'overflow',
+    'overflow',
+    'probability that a sample does not fit the padded batch, part of δ',
+    range=(0, None),
+  ),
+)
 
 
 def stream_of(streams: frozenset[str]) -> str:
@@ -120,7 +156,7 @@ def drawer(structure: Structure, mesh: Mesh | None) -> Callable:
       'make batch.labeled or batch.unlabeled_ratio smaller.'
     )
 
-  def draw(data, key, step, n_labels, sample=None):
+  def draw(data: Any, key: jax.Array, step: Any, n_labels: Any, sample: Any = None) -> Any:
     del sample
     key, drawn = jax.random.fold_in(key, batch.STREAM), {}
     own = {name: jax.random.fold_in(key, i) for i, name in enumerate(('labeled', 'unlabeled'))}
@@ -138,7 +174,9 @@ def drawer(structure: Structure, mesh: Mesh | None) -> Callable:
   return draw
 
 
-def poisson_sample(key: jax.Array, step, expected: int, n, most: int) -> tuple[jax.Array, jax.Array]:
+def poisson_sample(
+  key: jax.Array, step: Any, expected: int, n: Any, most: int
+) -> tuple[jax.Array, jax.Array]:
   """A sample of [0, n), each with probability expected / n: int32 [capacity], and which of them are valid.
 
   `n` may be traced; it is at most `most`, which is static.
@@ -156,7 +194,7 @@ def estimator(structure: Structure, numbers: Mapping[str, Any]) -> Callable:
   return dp_gradient(**numbers, expected=expected)
 
 
-def dp_gradient(clip, noise, expected: int) -> Callable:
+def dp_gradient(clip: Any, noise: Any, expected: int) -> Callable:
   """Stands where `jax.value_and_grad` stands; `clip` and `noise` (C and σ) may be traced.
 
   The batch's private stream has `valid`, bool [units]; every other array is cut in as many parts.  The loss
@@ -164,7 +202,7 @@ def dp_gradient(clip, noise, expected: int) -> Callable:
   """
 
   def estimate(objective: Callable, has_aux: bool = True) -> Callable:
-    def at(params, state, views, key):
+    def at(params: Any, state: m.State, views: Any, key: jax.Array) -> Any:
       valid = next(view['valid'] for view in views.values() if 'valid' in view)
       units = len(valid)
       cut = jax.tree.map(lambda x: x.reshape(units, len(x) // units, *x.shape[1:]), views)
@@ -182,14 +220,14 @@ def dp_gradient(clip, noise, expected: int) -> Callable:
   return estimate
 
 
-def clipped_sum(grads, clip, valid):
+def clipped_sum(grads: Any, clip: Any, valid: Any) -> Any:
   """Σ g min(1, C / ‖g‖) over valid units; leaves have an axis of units first, ‖·‖ is over all leaves."""
   norms = jax.vmap(optax.tree.norm)(grads)
   factor = jnp.where(valid, jnp.minimum(1, clip / jnp.maximum(norms, 1e-30)), 0)
   return jax.tree.map(lambda g: (factor.reshape(-1, *[1] * (g.ndim - 1)) * g).sum(0), grads)
 
 
-def _merged(aux: m.Aux, valid, mean) -> m.Aux:
+def _merged(aux: m.Aux, valid: Any, mean: Any) -> m.Aux:
   """What the units' losses leave behind, as one; memory and statistics depend on no unit."""
   first = lambda tree: jax.tree.map(lambda x: x[0], tree)
   pseudo = aux.pseudo
@@ -208,5 +246,6 @@ PATTERN = Pattern(
   drawer=drawer,
   estimator=estimator,
   measure=measure,
+  measures=MEASURES,
   by_image=True,
 )

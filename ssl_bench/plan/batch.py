@@ -27,7 +27,9 @@ def drawer(structure: Structure, mesh: Mesh | None) -> Callable:
   streams, size, shape = streams_of(structure), structure.batch, structure.data
   check_batch(structure)
 
-  def draw(data, key, step, n_labels, sample=None, client=None):
+  def draw(
+    data: Any, key: jax.Array, step: Any, n_labels: Any, sample: Any = None, client: Any = None
+  ) -> Any:
     key, batch = jax.random.fold_in(key, STREAM), {}
     share = None if client is None else jax.tree.map(lambda x: x[client], data['clients']['each'])
     if 'labeled' in streams:

@@ -68,7 +68,7 @@ def _fault(plan: 'Plan') -> str | None:
   together = replace(structure, batch=larger)
 
   @jax.jit
-  def gradients(data, numbers):
+  def gradients(data: Any, numbers: Any) -> Any:
     method, _ = builder(structure)(numbers)
     policies = policies_of(structure, method.views)
     key = jax.random.key(0)
@@ -76,7 +76,7 @@ def _fault(plan: 'Plan') -> str | None:
     views = m.look(method.views, drawn, policies, key)
     small = jax.tree.map(lambda x: x.reshape(turns, len(x) // turns, *x.shape[1:]), views)
 
-    def gradient(views):
+    def gradient(views: Any) -> Any:
       params, stats, memory = method.init(key, views)
       state = m.State(key, jnp.int32(config.steps - 1), params, stats, memory, ())
       return _gradient_by_stream(method, state, views, key, structure.data.kind)
@@ -92,10 +92,12 @@ def _fault(plan: 'Plan') -> str | None:
   return None
 
 
-def _gradient_by_stream(method: m.Method, state: m.State, views: Any, key, kind: str) -> dict[str, Any]:
+def _gradient_by_stream(
+  method: m.Method, state: m.State, views: Any, key: jax.Array, kind: str
+) -> dict[str, Any]:
   """Norm of the gradient in the images of each stream; of texts, in the encoder's parameters for all."""
 
-  def loss(images, params):
+  def loss(images: Any, params: Any) -> Any:
     seen = {name: {**view, **images.get(name, {})} for name, view in views.items()}
     assert method.loss is not None
     return method.loss(state._replace(params=params), seen, key)[0]

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ssl_bench import data, methods
+from ssl_bench import data, measures, methods
 from ssl_bench.config import Config, config_class, digest, outcome_of, to_dict
 from ssl_bench.records.form import Record, Tree
 from ssl_bench.settings.explain import explain
@@ -129,27 +129,34 @@ def _check_labels_seen(form: Record, chain: list[Config]) -> None:
 
 def _check_measures(form: Record) -> None:
   """Raises `BadSetting` where measures of the same test images contradict each other."""
-  metrics, test = form.metrics, form.split.test
-  for name, scored in (('reliability', metrics), ('reliability_scaled', metrics.scaled)):
-    bins = getattr(metrics, name)
-    if bins is None:
+  accuracy, test = form.metrics.get('accuracy'), form.split.test
+  for row in measures.all_measures():
+    value, where = form.metrics.get(row.name), '.'.join(row.path)
+    if value is None:
       continue
-    if len({len(bins.count), len(bins.confidence), len(bins.accuracy)}) > 1:
-      raise BadSetting(f'metrics.{name} has lists of different lengths.')
-    if test is not None and sum(bins.count) != test:
-      raise BadSetting(f'metrics.{name} is of {sum(bins.count)} images, and split.test is {test}.')
-    right = sum(n * (share or 0) for n, share in zip(bins.count, bins.accuracy))
-    if scored and metrics.accuracy is not None and test and abs(right / test - metrics.accuracy) > AGREES:
-      raise BadSetting(f'metrics.accuracy is {metrics.accuracy:g}, and {right / test:g} by metrics.{name}.')
-  known = [share for share in metrics.accuracy_by_class or () if share is not None]
-  mean = metrics.accuracy
-  if known and mean is not None and not min(known) - AGREES <= mean <= max(known) + AGREES:
-    raise BadSetting(f'metrics.accuracy is {mean:g}, outside of metrics.accuracy_by_class.')
-  for name, scores in (('', metrics), ('scaled.', metrics.scaled), ('isotonic.', metrics.isotonic)):
-    ends = scores.ece_interval if scores else None
-    said = [end for end in ends or () if end is not None]
-    if ends is not None and not (len(ends) == 2 and said == sorted(said)):
-      raise BadSetting(f'metrics.{name}ece_interval must be two numbers, the lower first.')
+    if row.values == 'bins':
+      _check_bins(value, where, test, accuracy)
+    if row.values == 'interval' and not _is_interval(value):
+      raise BadSetting(f'{where} must be two numbers, the lower first.')
+  known = [share for share in form.metrics.get('accuracy_by_class', ()) if share is not None]
+  if known and accuracy is not None and not min(known) - AGREES <= accuracy <= max(known) + AGREES:
+    raise BadSetting(f'metrics.accuracy is {accuracy:g}, outside of metrics.accuracy_by_class.')
+
+
+def _check_bins(bins: Tree, where: str, test: int | None, accuracy: float | None) -> None:
+  """Raises `BadSetting` unless a reliability diagram is of the test part and of the recorded accuracy."""
+  if len({len(bins[name]) for name in ('count', 'confidence', 'accuracy')}) > 1:
+    raise BadSetting(f'{where} has lists of different lengths.')
+  if test is not None and sum(bins['count']) != test:
+    raise BadSetting(f'{where} is of {sum(bins["count"])} images, and split.test is {test}.')
+  right = sum(n * (share or 0) for n, share in zip(bins['count'], bins['accuracy']))
+  if accuracy is not None and test and abs(right / test - accuracy) > AGREES:
+    raise BadSetting(f'metrics.accuracy is {accuracy:g}, and {right / test:g} by {where}.')
+
+
+def _is_interval(ends: list[float | None]) -> bool:
+  known = [end for end in ends if end is not None]
+  return len(ends) == 2 and known == sorted(known)
 
 
 _PLAIN = {  # how pydantic says it -> how a record's reader says it

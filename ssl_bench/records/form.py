@@ -2,10 +2,21 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+  AfterValidator,
+  BaseModel,
+  BeforeValidator,
+  ConfigDict,
+  Field,
+  PlainValidator,
+  create_model,
+)
 
+from ssl_bench import measures
+from ssl_bench.measures import Measure
 from ssl_bench.records.strict_json import WORDS
 
 Tree = dict[str, Any]
@@ -22,13 +33,10 @@ def _unsaid(value: Any) -> Any:
 UNSAID = BeforeValidator(_unsaid)
 Accuracy = Annotated[Annotated[float, Field(ge=0, le=1)] | None, UNSAID]
 Share = Annotated[Annotated[float, Field(ge=-ROUNDING, le=1 + ROUNDING)] | None, UNSAID]
-Brier = Annotated[Annotated[float, Field(ge=-ROUNDING, le=2 + ROUNDING)] | None, UNSAID]
-Squared = Annotated[Annotated[float, Field(ge=-ROUNDING, le=4 + ROUNDING)] | None, UNSAID]  # of unit vectors
-Amount = Annotated[Annotated[float, Field(ge=-ROUNDING, le=BOUND)] | None, UNSAID]
-Number = Annotated[Annotated[float, Field(ge=-BOUND, le=BOUND)] | None, UNSAID]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 Version = Annotated[int, Field(ge=0, le=2**31)]
 Name = Annotated[str, Field(max_length=300)]
+Text = Annotated[str, Field(max_length=1000)]
 Sha = Annotated[str, Field(pattern='^[0-9a-f]{64}$')]
 
 
@@ -46,26 +54,6 @@ class Part(BaseModel):
   model_config = ConfigDict(extra='allow', strict=True, frozen=True, allow_inf_nan=False)
 
 
-class Scores(Part):
-  """Accuracy and calibration of one set of predictions; what was not measured is absent or null."""
-
-  accuracy: Accuracy = None
-  nll: Amount = None
-  brier: Brier = None
-  ece: Share = None
-  ece_interval: list[Share] | None = None
-  ece_adaptive: Share = None
-  ece_classwise: Share = None
-  mce: Share = None
-
-
-class Probe(Part):
-  accuracy: Accuracy = None
-  transductive: Accuracy = None
-  l2: Amount = None
-  n: Count | None = None
-
-
 class Bins(Part):
   """A reliability diagram; the lists are of one length."""
 
@@ -74,82 +62,67 @@ class Bins(Part):
   accuracy: list[Share]
 
 
-class PseudoLabels(Part):
-  precision: Share = None
-  coverage: Share = None
-  agreement: Share = None
-  precision_by_class: list[Share] | None = None
-  coverage_by_class: list[Share] | None = None
+_FORMS: dict[str, Any] = {  # what a value of a measure may be, where it is no number
+  'share': Accuracy,
+  'count': Annotated[Count | None, UNSAID],
+  'flag': bool | None,
+  'text': Text | None,
+  'shares': list[Share] | None,
+  'interval': list[Share] | None,
+  'bins': Bins | None,
+}
 
 
-class Health(Part):
-  feature_std: Amount = None
-  rankme: Amount = None
-  rankme_centered: Amount = None
-  embedding_entropy: Number = None
-  alignment: Squared = None
-  uniformity: Number = None
+def _form_of(row: Measure) -> Any:
+  """The type of a measure's value; null where it is not known."""
+  if row.values != 'number':
+    return _FORMS[row.values]
+  low, high = row.range
+  least = -BOUND if low is None else low - ROUNDING
+  most = BOUND if high is None else high + ROUNDING
+  return Annotated[Annotated[float, Field(ge=least, le=most)] | None, UNSAID]
 
 
-class Privacy(Part):
-  epsilon: Amount = None
-  stream: Name = ''
+@lru_cache(8)
+def _model(part: str, rows: tuple[Measure, ...]) -> type[Part]:
+  """The form of `metrics` or `cost`: an object that may hold every measure, and further names."""
+  tree: Tree = {}
+  for row in rows:
+    if row.function and row.path[0] == part:
+      measures.put(tree, row.path[1:], row)
+  return _nested(part, tree)
 
 
-class Metrics(Scores):
-  """What was measured of a trained state; empty where a trial did not end well."""
-
-  accuracy_on_validation: Accuracy = None
-  accuracy_by_class: list[Accuracy] | None = None
-  accuracy_validation_selected: Accuracy = None
-  accuracy_median_last: Accuracy = None
-  accuracy_best_on_test: Accuracy = None
-  temperature: Amount = None
-  classifier: Name | None = None
-  scaled: Scores | None = None
-  isotonic: Scores | None = None
-  raw: Scores | None = None
-  reliability: Bins | None = None
-  reliability_scaled: Bins | None = None
-  linear: Probe | None = None
-  linear_budget: Probe | None = None
-  label_propagation: Probe | None = None
-  label_spreading: Probe | None = None
-  transductive: Probe | None = None
-  knn: dict[str, Accuracy] | None = None
-  retrieval: dict[str, Accuracy] | None = None
-  pseudo_labels: PseudoLabels | None = None
-  health: Health | None = None
-  collapsed: bool | None = None
-  collapse_reason: str | None = None
-  privacy: Privacy | None = None
-  membership_auc: Share = None
+def _nested(name: str, tree: Tree) -> type[Part]:
+  fields: dict[str, Any] = {}
+  for i, (key, inside) in enumerate(tree.items()):
+    form = _form_of(inside) if isinstance(inside, Measure) else _nested(key, inside) | None
+    fields[f'field_{i}'] = (form, Field(None, alias=key))
+  return create_model(name, __base__=Part, **fields)
 
 
-class Rounds(Part):
-  rounds: Count
-  clients: Count
-  participants: Count
-  bytes_down: Count
-  bytes_up: Count
+def _read_part(part: str) -> PlainValidator:
+  """Checks a part of a record, and gives its measures by name, with null for what is not finite."""
+
+  def read(tree: Any) -> dict[str, Any]:
+    rows = measures.all_measures()
+    _model(part, rows).model_validate(tree)
+    found = {
+      row.name: measures.at(tree, *row.path[1:]) for row in rows if row.function and row.path[0] == part
+    }
+    return {name: _plain(value) for name, value in found.items() if value is not None}
+
+  return PlainValidator(read)
 
 
-class Cost(Part):
-  seconds_per_epoch: Amount = None
-  images_per_second: Amount = None
-  steps_per_epoch: Amount = None
-  steps: Count | None = None
-  gflops_per_step: Amount = None
-  gflops_per_epoch: Amount = None
-  gflops_per_image: Amount = None
-  teacher_gflops: Amount = None
-  compile_seconds: Amount = None
-  train_seconds: Amount = None
-  inference_images_per_second: Amount = None
-  peak_memory_bytes: Amount = None
-  parameters: Amount = None
-  shared: bool | None = None
-  federated: Rounds | None = None
+def _plain(value: Any) -> Any:
+  if isinstance(value, dict):
+    return {name: _plain(part) for name, part in value.items()}
+  return [_plain(part) for part in value] if isinstance(value, list) else _unsaid(value)
+
+
+Metrics = Annotated[dict[str, Any], _read_part('metrics')]
+Costs = Annotated[dict[str, Any], _read_part('cost')]
 
 
 class Git(Part):
@@ -253,8 +226,8 @@ class Record(Part):
   labels: Count
   labels_seen: Literal['trial', 'more', 'all']
   split: Split
-  metrics: Metrics
+  metrics: Metrics  # measure -> value
   curves: Sha | None
-  cost: Cost
+  cost: Costs  # measure -> value
   environment: Environment
   time: Time

@@ -15,7 +15,7 @@ from ssl_bench.records.naming import variant, varied
 from ssl_bench.settings.signature import BadSetting, suggest
 
 Mode = Literal['offline', 'online', 'disabled']
-FORMAT = 2  # bumped when runs show a record in another way: what was mirrored is then mirrored anew
+FORMAT = 3  # bumped when runs show a record in another way: what was mirrored is then mirrored anew
 
 # What a user's environment may say about W&B: who and where, not what a run is.
 KEPT = (

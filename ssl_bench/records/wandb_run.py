@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ssl_bench import measures
 from ssl_bench.records.naming import fit
 from ssl_bench.records.strict_json import unsaid
 from ssl_bench.stop import die_with_parent
@@ -49,7 +50,7 @@ def contents(record: Mapping[str, Any], variant: Mapping[str, str]) -> Contents:
     {**record['config'], **{k: record[k] for k in FACTS}},
     summary(record),
     history(record),
-    tables(record['metrics']),
+    tables(record),
     0 if record['status'] == 'done' else 1,
   )
 
@@ -77,9 +78,17 @@ def about(record: Mapping[str, Any], variant: Mapping[str, str]) -> Tree:
 
 
 def summary(record: Mapping[str, Any]) -> Tree:
-  """All scalar metrics, `cost/…`, status and error; intervals as `…/low` and `…/high`."""
+  """Every measure that is a scalar, `cost/…`, status and error; intervals as `…/low` and `…/high`.
+
+  A number under a path of no measure, of an older or a contributed record, is there as well.
+  """
+  found = dict(_scalars({part: record[part] for part in measures.PARTS}))
+  for row in measures.recorded().values():
+    name, value = '/'.join(row.path), measures.at(record, *row.path)
+    if row.values == 'interval' and isinstance(value, Sequence) and len(value) == 2:
+      found |= {f'{name}/low': unsaid(value[0]), f'{name}/high': unsaid(value[1])}
   ends = {'status': record['status'], **({'error': record['error']} if record['error'] else {})}
-  return {**dict(_scalars(record['metrics'])), **dict(_scalars(record['cost'], 'cost/')), **ends}
+  return {name.removeprefix('metrics/'): value for name, value in found.items()} | ends
 
 
 def history(record: Mapping[str, Any]) -> list[tuple[int, Tree]]:
@@ -92,27 +101,28 @@ def history(record: Mapping[str, Any]) -> list[tuple[int, Tree]]:
   return sorted(rows.items())
 
 
-def tables(metrics: Mapping[str, Any]) -> dict[str, Table]:
-  """Reliability bins before and after temperature scaling, and what is measured by class."""
+def tables(record: Mapping[str, Any]) -> dict[str, Table]:
+  """The measures that are reliability diagrams as one table, and those by class as another."""
   out: dict[str, Table] = {}
-  diagrams = {'none': metrics.get('reliability'), 'temperature': metrics.get('reliability_scaled')}
   names = ['count', 'confidence', 'accuracy']
   bins = [
-    [scaling, i, *map(unsaid, values)]
-    for scaling, diagram in diagrams.items()
-    if diagram
-    for i, values in enumerate(zip(*(diagram[name] for name in names)))
+    [name, i, *map(unsaid, values)]
+    for name, diagram in _found(record, 'bins').items()
+    for i, values in enumerate(zip(*(diagram[part] for part in names)))
   ]
   if bins:
-    out['tables/reliability'] = (['scaling', 'bin', *names], bins)
-  by_class = {'accuracy': metrics.get('accuracy_by_class')}
-  for name, values in metrics.get('pseudo_labels', {}).items():
-    if name.endswith('_by_class'):
-      by_class[f'pseudo_label_{name.removesuffix("_by_class")}'] = values
-  if by_class := {k: v for k, v in by_class.items() if v}:
+    out['tables/reliability'] = (['measure', 'bin', *names], bins)
+  if by_class := _found(record, 'shares'):
     rows = [[i, *map(unsaid, values)] for i, values in enumerate(zip(*by_class.values()))]
     out['tables/classes'] = (['class', *by_class], rows)
   return out
+
+
+def _found(record: Mapping[str, Any], kind: str) -> Tree:
+  """Measure -> its value in a record, of those that are not scalars."""
+  rows = [row for row in measures.recorded().values() if row.values == kind]
+  found = {row.name: measures.at(record, *row.path) for row in rows}
+  return {name: value for name, value in found.items() if value}
 
 
 def _scalars(tree: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, Any]]:
@@ -123,14 +133,12 @@ def _scalars(tree: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, A
   for name, value in tree.items():
     if isinstance(value, Mapping):
       yield from _scalars(value, f'{prefix}{name}/')
-    elif name.endswith('interval') and isinstance(value, Sequence) and len(value) == 2:
-      yield from _scalars(dict(zip(('low', 'high'), value)), f'{prefix}{name}/')
     elif isinstance(value, (bool, int, float, str)):
       yield prefix + name, unsaid(value)
 
 
 def draw_reliability(columns: Sequence[str | int], rows: Sequence[Sequence[Any]], path: Path) -> Path:
-  """A PNG of the reliability diagram: accuracy against confidence, before and after scaling."""
+  """A PNG of the reliability diagrams: accuracy against confidence, before and after scaling."""
   from matplotlib.figure import Figure
 
   figure = Figure(figsize=(4, 4), dpi=100)
@@ -139,10 +147,10 @@ def draw_reliability(columns: Sequence[str | int], rows: Sequence[Sequence[Any]]
   )
   axes.set(xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
   axes.plot([0, 1], [0, 1], color='gray', linestyle='--', linewidth=1)
-  for scaling, label in (('none', 'as trained'), ('temperature', 'temperature scaled')):
-    seen = [dict(zip(columns, row)) for row in rows]
-    points = [(r['confidence'], r['accuracy']) for r in seen if r['scaling'] == scaling and r['count']]
-    axes.plot(*zip(*points), marker='o', label=label) if points else None
+  seen = [dict(zip(columns, row)) for row in rows]
+  for name in dict.fromkeys(row['measure'] for row in seen):
+    points = [(r['confidence'], r['accuracy']) for r in seen if r['measure'] == name and r['count']]
+    axes.plot(*zip(*points), marker='o', label=measures.get(name).title) if points else None
   axes.legend(loc='lower right', frameon=False)
   figure.savefig(path)
   return path

@@ -2,14 +2,15 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 from rich.console import Console
 from rich.progress import Progress
 
-from ssl_bench import data
+from ssl_bench import data, measures
 from ssl_bench.config import Config, to_dict
-from ssl_bench.leaderboard.trials import number
+from ssl_bench.measures import Measure
 from ssl_bench.plan import Plan, identity, make_plan
 from ssl_bench.records import record
 from ssl_bench.records.track import Mode, check_login, mirror_and_say
@@ -103,36 +104,27 @@ def check_trained(plan: Plan, room: Room) -> None:
     raise BadSetting(f'{begun} with these settings; run ssl-bench train with them first.')
 
 
-def show(found: dict, console: Console) -> int:
-  """The main numbers of a record."""
+def show(found: dict[str, Any], console: Console) -> int:
+  """Prints the main measures of a record; returns 0 where its trial is done, else 1."""
   if found['status'] != 'done':
     console.print(f'{found["status"]}: {found["error"]}', markup=False)
     return 1
-  measures = found['metrics']
-
-  def told(*path: str) -> str:
-    value = number(found, *path)
-    return '–' if value is None else f'{value:.4g}'
-
-  def scaled(name: str) -> str:
-    return f'{told("metrics", name)}, scaled {told("metrics", "scaled", name)}'
-
-  accuracy = number(found, 'metrics', 'accuracy')
-  lines = {
-    'accuracy': f'{"–" if accuracy is None else f"{accuracy:.4f}"} ({measures.get("classifier")})',
-    'linear probe, all labels': told('metrics', 'linear', 'accuracy'),
-    'linear probe, same labels': told('metrics', 'linear_budget', 'accuracy'),
-    'kNN': ', '.join(f'{told("metrics", "knn", k)} (k={k})' for k in measures.get('knn') or ()),
-    **({'transductive': told('metrics', 'transductive', 'accuracy')} if 'transductive' in measures else {}),
-    'NLL': scaled('nll'),
-    'ECE': scaled('ece'),
-    'collapsed': measures.get('collapse_reason') if measures.get('collapsed') else 'no',
-    's per epoch': told('cost', 'seconds_per_epoch'),
-    'GFLOPs per epoch': told('cost', 'gflops_per_epoch'),
-  }
+  lines = {row.heading: _said(found, row) for row in measures.all_measures() if row.main}
+  metrics = found['metrics']
+  lines['accuracy, %'] += f' ({metrics.get("classifier")})'
+  lines['collapsed'] = metrics.get('collapse_reason') if metrics.get('collapsed') else 'no'
+  width = max(map(len, lines))
   for name, value in lines.items():
-    console.print(f'{name:>26}  {value}', markup=False)
+    if value:
+      console.print(f'{name:>{width}}  {value}', markup=False)
   return 0
+
+
+def _said(found: dict[str, Any], row: Measure) -> str:
+  """A measure as text, `before → after` temperature scaling; '' where it was not measured."""
+  rows = [row, *([measures.get(row.after)] if row.after else [])]
+  values = [(one, measures.number_of(found, one)) for one in rows]
+  return ' → '.join(measures.say(one, value) for one, value in values if value is not None)
 
 
 def _progress(metrics: dict) -> str:

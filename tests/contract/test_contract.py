@@ -208,9 +208,9 @@ def test_with_ema_evaluates_the_average_and_trains_as_before():
   jax.tree.map(np.testing.assert_array_equal, log.metrics, other.metrics)
   flat = images[:, :, 0, 0]
   for read in filter(None, (method.encode, method.predict)):
-    np.testing.assert_allclose(read(state, images), flat * state.memory['ema']['head']['w'], rtol=1e-6)
+    np.testing.assert_allclose(read(state, images), flat * state.memory['ema']['head']['w'][None], rtol=1e-6)
     raw = m.without_average(state)
-    np.testing.assert_allclose(read(raw, images), flat * state.params['head']['w'], rtol=1e-6)
+    np.testing.assert_allclose(read(raw, images), flat * state.params['head']['w'][None], rtol=1e-6)
   assert m.with_ema(line()._replace(predict=None), decay=0.9).predict is None
 
 

@@ -14,7 +14,7 @@ import pytest
 from ssl_bench import cli, data
 from ssl_bench.data import decoded
 from ssl_bench.data.sources import SOURCES, decoded_folder
-from ssl_bench.leaderboard.publish import today
+from ssl_bench.leaderboard.build import today
 from ssl_bench.settings.signature import BadSetting
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ from ssl_bench.config import to_dict
 from ssl_bench.grid import run
 from ssl_bench.grid.expand import expand
 from ssl_bench.grid.progress import Progress
-from ssl_bench.grid.run import default_workers, plan, run_grid
+from ssl_bench.grid.run import default_workers, tasks_of, run_grid
 from ssl_bench.grid.worker import label
 from ssl_bench.records.naming import varied
 from ssl_bench.settings.signature import BadSetting
@@ -43,7 +43,7 @@ def write(folder: Path, text: str = GRID, protocol: str = '') -> Path:
 def board_of(runs: Path) -> dict[str, bytes]:
   """The board's files, byte for byte."""
   folder = runs / 'small/leaderboard'
-  return {path.name: path.read_bytes() for path in folder.iterdir()}
+  return {path.name: path.read_bytes() for path in folder.rglob('*') if path.is_file()}
 
 
 def trainings_of(runs: Path) -> set[str]:
@@ -59,7 +59,7 @@ def wait_until(condition, seconds=120):
 
 def test_a_plan_shares_a_pretraining_among_label_budgets(tmp_path):
   grid = expand(write(tmp_path))
-  tasks, before = plan(grid, Room(tmp_path / 'runs'), {'fake': data.load('fake')})
+  tasks, before = tasks_of(grid, Room(tmp_path / 'runs'), {'fake': data.load('fake')})
   assert not before and sum(len(task.configs) for task in tasks) == len(grid.configs) == 8
   shared = {
     (task.configs[0].method['name'], task.configs[0].seed): [c.labels for c in task.configs] for task in tasks

@@ -9,14 +9,17 @@ import pytest
 from scipy import stats
 from support.records import CLOCK, STRONG, TODAY, WEAK, failed, quickstart, record
 
-from ssl_bench.leaderboard.aggregate import aggregate, differing, say_variant
-from ssl_bench.leaderboard.columns import MEASURES
-from ssl_bench.leaderboard.measures import pool
-from ssl_bench.leaderboard.page import page
-from ssl_bench.leaderboard.readme import readme
-from ssl_bench.leaderboard.tables import further, markdown, ranking
-from ssl_bench.leaderboard.terminal import terminal
-from ssl_bench.leaderboard.trials import flatten, why_stale
+from ssl_bench.leaderboard.aggregate import aggregate
+from ssl_bench.leaderboard.columns.ranking import numbers
+from ssl_bench.leaderboard.render.markdown import markdown
+from ssl_bench.leaderboard.render.page import page
+from ssl_bench.leaderboard.render.readme import readme
+from ssl_bench.leaderboard.render.tables import further, ranking
+from ssl_bench.leaderboard.render.terminal import terminal
+from ssl_bench.leaderboard.stale import why_stale
+from ssl_bench.leaderboard.statistics import pool
+from ssl_bench.leaderboard.variants import differing, say_variant
+from ssl_bench.settings.yaml import flatten
 
 
 def board_of(records, **more):
@@ -234,9 +237,9 @@ def test_versions_make_rows_of_their_own():
 )
 def test_other_versions_are_stale_and_not_ranked(today, says):
   section = board_of([record('fixmatch'), record('byol', protocol='paper')], today=today).sections[-1]
-  ((trial, why),) = section.stale
+  (trial,) = section.stale
   assert trial.method == 'fixmatch'
-  assert says in why
+  assert says in trial.stale
   assert not section.rows
 
 
@@ -315,7 +318,7 @@ def test_failed_trials_are_counted_and_listed_but_not_averaged():
   records = series('fixmatch', [0.9, 0.9, 0.9])
   bad = failed('fixmatch', 40, 9, status='diverged')
   section = board_of([*records, bad]).sections[0]
-  assert section.failed[0].record['error'] == 'The loss was nan at step 120.'
+  assert section.failed[0].error == 'The loss was nan at step 120.'
   row = section.budgets[0].rows[0]
   assert (row.accuracy.n, row.failed) == (3, 1)
 
@@ -360,7 +363,10 @@ def test_without_timing_nothing_of_the_clock_is_read():
   board = board_of([record()], timing=False)
   row = board.sections[0].rows[0]
   assert not row.measures.keys() & CLOCK.keys()
-  assert 'time' not in row.trials[0].record
+  (trial,) = row.trials
+  assert trial.finished == '' and not trial.measured.keys() & CLOCK.keys()
+  (timed,) = board_of([record()]).sections[0].rows[0].trials
+  assert timed.finished == '2031-01-02 03:14:15' and timed.measured.keys() > CLOCK.keys()
   assert row.measures['gflops_per_epoch'].value == pytest.approx(9.3 * 1.9)
 
 
@@ -447,7 +453,7 @@ def test_a_stressed_row_is_set_beside_supervised_under_the_same_stress():
   assert verdicts == ['better', None, None, 'worse', None, 'not separable']
   assert [(r.method, dict(r.stress)) for r in fewer] == [('fixmatch', {}), ('fixmatch', {'unlabeled': '100'})]
   assert fewer[1].difference is None  # nobody ran supervised under it
-  worse = next(c for c in MEASURES if c.title == 'worse than supervised?')
+  worse = next(c for c in numbers() if c.title == 'worse than supervised?')
   assert [worse.cell(r).text for r in noise] == ['no', '–', '–', 'yes', '–', 'not separable']
 
 
@@ -455,10 +461,10 @@ def test_a_board_of_stress_alone_has_a_table_of_it_and_no_ranking():
   board = board_of(under(NOISE, 'fixmatch', [0.8, 0.8, 0.8]) + under(NOISE, 'supervised', [0.7, 0.7, 0.7]))
   budget = rows_of(board)
   assert budget.rows == () and len(budget.stressed) == 1
-  text = readme(board)
-  assert '### Stress (label\\_noise), 40 labels' in text or '### Stress (label_noise), 40 labels' in text
-  assert '### 40 labels' not in text
-  assert page(board) and terminal(board)
+  assert '40 labels' not in readme(board)
+  text = page(board)
+  assert '<caption>Stress (label_noise), 40 labels</caption>' in text
+  assert '<caption>40 labels</caption>' not in text and terminal(board)
 
 
 def test_levels_stand_in_the_order_of_their_numbers():

@@ -4,7 +4,7 @@ from scipy import stats
 from support.records import record
 
 from ssl_bench.leaderboard.aggregate import aggregate
-from ssl_bench.leaderboard.tables import ranking
+from ssl_bench.leaderboard.render.tables import ranking
 
 LEARNED, FRESH, OTHER, PIXELS = [0.8, 0.83, 0.82], [0.5, 0.56, 0.6], [0.9, 0.91, 0.92], [0.81, 0.8, 0.85]
 TITLES = ('to random weights, points', 'to raw pixels, points')

@@ -1,6 +1,7 @@
 """Text of records is shown and is never markup, and a narrow terminal cuts neither numbers nor names."""
 
 import copy
+import csv
 import io
 import os
 import re
@@ -11,8 +12,10 @@ from rich.console import Console
 from support.records import TODAY, failed, quickstart, record
 
 from ssl_bench.leaderboard import aggregate, build, terminal
-from ssl_bench.leaderboard.escape import code, escape
-from ssl_bench.leaderboard.terminal import _name
+from ssl_bench.leaderboard.render import tables
+from ssl_bench.leaderboard.render.escape import code, escape
+from ssl_bench.leaderboard.render.markdown import markdown
+from ssl_bench.leaderboard.render.terminal import _name
 
 EVIL = '<script>alert(1)</script>`x` ``y|*b*_c_[d](http://e)~~f~~ $g$ &lt;h&gt;\n# i\x00\x1b[31mj\u202ek'
 TAG = re.compile(r'<(?!/?(?:details|summary|code)>)')  # any other than the board's own
@@ -69,8 +72,19 @@ def out(tmp_path_factory):
   return folder
 
 
-def test_the_readme_escapes_every_string(out):
+def files_of(folder):
+  return {path.name: path.read_bytes() for path in folder.rglob('*') if path.is_file()}
+
+
+def test_the_readme_and_every_table_as_markdown_escape_every_string(out):
   text = (out / 'README.md').read_text()
+  assert 'alert' in text
+  for section in aggregate(hostile(), today=TODAY).sections:
+    made = [tables.failures(section), tables.stale(section), tables.trials(section)]
+    for budget in section.budgets:
+      made += [tables.ranking(budget), tables.further(budget), *tables.stressed(budget)]
+      made += filter(None, [tables.sweep(budget), tables.private(budget)])
+    text += ''.join(f'\n{markdown(table)}' for table in made)
   assert text.count('alert') > 20
   assert '<script' not in text
   plain = unfenced(text)
@@ -105,6 +119,17 @@ def test_the_page_escapes_every_string(out, tmp_path):
   assert not any(name.startswith('on') for name in pages[0].attributes)
 
 
+def test_a_csv_file_holds_no_control_character_and_no_formula(out):
+  files = sorted((out / 'tables').glob('*.csv'))
+  assert len(files) > 3 and all(re.fullmatch(r'[\w.-]+', path.name) for path in files)
+  for path in files:
+    rows = list(csv.reader(path.read_text().splitlines()))
+    assert len({len(row) for row in rows}) == 1
+    assert not re.search('[\x00\x1b\u202e]', path.read_text())
+  build([failed('vat', 40, 0, error='=HYPERLINK("x")')], out=out / 'formula')
+  assert "'=HYPERLINK" in (out / 'formula/tables/digits-smoke-failed.csv').read_text()
+
+
 def test_the_terminal_shows_no_control_character():
   console = Console(width=100, file=io.StringIO())
   console.print(terminal(aggregate(hostile(), today=TODAY)))
@@ -130,7 +155,7 @@ def test_plain_text_stays_as_it_is():
 @pytest.mark.parametrize('call', ['replace', 'fsync'])
 def test_a_board_that_breaks_off_leaves_the_old_one(tmp_path, monkeypatch, call):
   build([record()], out=tmp_path)
-  before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+  before = files_of(tmp_path)
 
   def broken(*words):
     raise OSError('No space left on device')
@@ -139,7 +164,7 @@ def test_a_board_that_breaks_off_leaves_the_old_one(tmp_path, monkeypatch, call)
   with pytest.raises(OSError, match='No space'):
     build([record('supervised')], out=tmp_path)
   monkeypatch.undo()
-  assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+  assert files_of(tmp_path) == before
 
 
 @pytest.fixture(scope='module')

@@ -1,5 +1,6 @@
 """What the board writes: the same bytes every time, a page that needs nothing else, a real browser too."""
 
+import csv
 import json
 import os
 import random
@@ -11,11 +12,16 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import stats
 from support.records import CLOCK, TODAY, failed, quickstart, record
 
 from ssl_bench.leaderboard import aggregate, build, read_published, terminal
-from ssl_bench.leaderboard.figures import spread
+from ssl_bench.leaderboard.build import today
+from ssl_bench.leaderboard.render.figures import spread
+from ssl_bench.leaderboard.render.readme import readme as short
+from ssl_bench.records.record import gather
 from ssl_bench.settings.signature import BadSetting
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +56,8 @@ def everything():
 
 
 def written(folder):
-  return {name: (folder / name).read_bytes() for name in ('README.md', 'index.html')}
+  """Every file of a board: the README, the page and the CSV files."""
+  return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob('*') if path.is_file()}
 
 
 def test_shuffled_records_give_the_same_bytes(out, tmp_path):
@@ -63,18 +70,18 @@ def test_shuffled_records_give_the_same_bytes(out, tmp_path):
 
 @pytest.mark.slow
 def test_another_process_gives_the_same_bytes(out, tmp_path):
-  (tmp_path / 'records.json').write_text(json.dumps(everything()[::-1]))
+  path, board = tmp_path / 'records.json', tmp_path / 'board'
+  path.write_text(json.dumps(everything()[::-1]))
   code = f"""
 import json, sys
 from pathlib import Path
 sys.path.insert(0, {str(ROOT)!r})
 from ssl_bench.leaderboard import build, read_published
-here = Path({str(tmp_path)!r})
-records = json.loads((here / 'records.json').read_text())
-build(records, read_published(Path({str(PUBLISHED)!r})), out=here, today={TODAY!r})
+records = json.loads(Path({str(path)!r}).read_text())
+build(records, read_published(Path({str(PUBLISHED)!r})), out=Path({str(board)!r}), today={TODAY!r})
 """
   subprocess.run([sys.executable, '-c', code], check=True, env=os.environ | {'PYTHONHASHSEED': '12345'})
-  assert written(tmp_path) == written(out)
+  assert written(board) == written(out)
 
 
 class Balance(HTMLParser):
@@ -130,23 +137,42 @@ def test_figures_take_the_pages_colors(html):
 
 def test_readme_tables_are_whole(readme):
   tables = re.findall(r'(?:^\|.*\n)+', readme, re.MULTILINE)
-  assert len(tables) > 6
+  assert len(tables) == 4
   for table in tables:
     widths = {len(re.findall(r'(?<!\\)\|', line)) for line in table.splitlines()}
     assert len(widths) == 1
     assert re.fullmatch(r'\|( (:---|---:) \|)+', table.splitlines()[1])
 
 
-def test_readme_says_what_a_reader_has_to_know(readme):
-  assert 'Calibration (NLL, ECE, Brier) is shown but not ranked' in readme
-  assert 'the accuracy is' not in readme
-  assert 'their accuracy is that of a linear probe' in readme
-  assert 'Smoke protocol' in readme
-  assert 'measured on several kinds of device (H200 × 2, cpu)' in readme
-  assert 'collapsed 1 of 3: RankMe 1.2 is below 0.05 d' in readme
-  assert '| diverged | The loss was nan at step 120. |' in readme
-  assert 'fixmatch is at version 1 now; this was run at 0' in readme
-  assert 'Rows with fewer than 3 splits have no interval' in readme
+def test_the_page_says_what_a_reader_has_to_know(html):
+  assert 'Calibration (NLL, ECE, Brier) is shown but not ranked' in html
+  assert 'the accuracy is' not in html
+  assert 'their accuracy is that of a linear probe' in html
+  assert 'Smoke protocol' in html
+  assert 'measured on several kinds of device (H200 × 2, cpu)' in html
+  assert 'collapsed 1 of 3: RankMe 1.2 is below 0.05 d' in html
+  assert '>diverged</td>' in html and '>The loss was nan at step 120.</td>' in html
+  assert 'fixmatch is at version 1 now; this was run at 0' in html
+  assert 'Rows with fewer than 3 splits have no interval' in html
+
+
+def test_readme_has_the_main_numbers_and_says_where_the_rest_is(readme):
+  assert 'ssl-bench leaderboard' in readme and 'index.html' in readme
+  assert '2 trials failed or diverged' in readme
+  heads = re.findall(r'^\| rank .*', readme, re.MULTILINE)
+  assert len(heads) == 4
+  for head in heads:
+    assert head.startswith(
+      '| rank | method | accuracy, % | linear, all, % | kNN, % | ECE | GFLOPs per epoch |'
+    )
+
+
+def column(folder, title):
+  """The cells of a column of the page's first table, as HTML."""
+  table = re.search(r'<table>.*?</table>', (folder / 'index.html').read_text(), re.DOTALL)[0]
+  heads = re.findall(r'<th [^>]*>(.*?)</th>', table)
+  rows = [re.findall(r'<td[^>]*>(.*?)</td>', row) for row in re.findall(r'<tr>(.*?)</tr>', table, re.DOTALL)]
+  return [row[heads.index(title)] for row in rows if row]
 
 
 def test_calibration_is_marked_on_large_test_sets_only(tmp_path):
@@ -155,14 +181,10 @@ def test_calibration_is_marked_on_large_test_sets_only(tmp_path):
     for r in records:
       r['split']['test'] = test
     build(records, out=tmp_path)
-    head, _, *rows = re.search(r'(?:^\|.*\n)+', (tmp_path / 'README.md').read_text(), re.MULTILINE)[
-      0
-    ].splitlines()
-    place = head.split(' | ').index('Brier')
-    return [row.split(' | ')[place] for row in rows]
+    return column(tmp_path, 'Brier')
 
-  assert not any('**' in cell for cell in brier(4999))
-  assert ['**' in cell for cell in brier(5000)] == [True, False]
+  assert not any('strong' in cell for cell in brier(4999))
+  assert ['strong' in cell for cell in brier(5000)] == [True, False]
 
 
 def test_cost_is_marked_within_one_unshared_kind_of_device_only(tmp_path):
@@ -170,25 +192,54 @@ def test_cost_is_marked_within_one_unshared_kind_of_device_only(tmp_path):
   for r in records[:3]:
     r['cost']['seconds_per_epoch'] = 3.21
   build(records, out=tmp_path)
-  assert '**3.21**' in (tmp_path / 'README.md').read_text()
+  assert column(tmp_path, 's per epoch')[0] == '<strong>3.21</strong>'
   for r in records[:3]:
     r['cost']['shared'] = True
   build(records, out=tmp_path)
-  assert '3.21 \\*' in (tmp_path / 'README.md').read_text()
-  assert '**3.21' not in (tmp_path / 'README.md').read_text()
+  assert column(tmp_path, 's per epoch')[0] == '3.21 *'
 
 
-def test_a_published_value_stands_beside_ours_with_source_and_difference(readme):
-  line = next(x for x in readme.splitlines() if 'FixMatch paper' in x and '86.19' in x)
-  assert [c.strip() for c in line.split('|')][1:7] == [
+@pytest.mark.slow
+def test_the_committed_readme_is_that_of_the_committed_records_and_short():
+  records = gather([ROOT / 'leaderboard/records']).records
+  board = aggregate(records, read_published(PUBLISHED), today=today(records))
+  committed = (ROOT / 'leaderboard/README.md').read_text(encoding='utf-8')
+  assert committed == short(board), 'run ssl-bench leaderboard'
+  assert len(committed.encode()) < 40_000
+
+
+def test_a_csv_file_has_unrounded_means_and_half_widths(tmp_path):
+  accuracies = [0.81, 0.84, 0.80, 0.86]
+  records = [record('fixmatch', 40, s, accuracy=a) for s, a in enumerate(accuracies)]
+  (tmp_path / 'tables').mkdir()
+  (tmp_path / 'tables/digits-smoke-20-ranking.csv').write_text('of an earlier board')
+  build([*records, record('supervised', 40, 0, accuracy=0.5)], out=tmp_path)
+  assert {path.name for path in (tmp_path / 'tables').iterdir()} == {
+    'digits-smoke-40-ranking.csv', 'digits-smoke-trials.csv',
+  }  # fmt: skip
+  first, second = csv.DictReader((tmp_path / 'tables/digits-smoke-40-ranking.csv').open(encoding='utf-8'))
+  assert (first['method'], first['rank'], first['splits'], second['method']) == (
     'fixmatch',
-    '40',
-    'accuracy',
-    '90.0',
-    '86.19 ± 3.37',
-    '+3.8',
-  ]
-  elsewhere = readme[readme.index('## Published, not run here') :]
+    '1',
+    '4',
+    'supervised',
+  )
+  assert float(first['accuracy']) == pytest.approx(np.mean(accuracies), rel=1e-9)
+  half = stats.t.ppf(0.975, 3) * stats.sem(accuracies)
+  assert float(first['accuracy_half']) == pytest.approx(half, rel=1e-9)
+  assert second['to_supervised'] == '' and second['accuracy_half'] == ''
+  assert float(first['to_supervised']) == pytest.approx(0.31, rel=1e-9)
+  assert float(first['peak_memory_bytes']) == CLOCK['peak_memory_bytes']
+  trials = list(csv.DictReader((tmp_path / 'tables/digits-smoke-trials.csv').open(encoding='utf-8')))
+  assert sorted(float(t['accuracy, %']) for t in trials) == pytest.approx([0.5, *sorted(accuracies)])
+
+
+def test_a_published_value_stands_beside_ours_with_source_and_difference(html):
+  rows = re.findall(r'<tr>(.*?)</tr>', html, re.DOTALL)
+  (row,) = [row for row in rows if 'FixMatch paper' in row and '86.19' in row]
+  cells = re.findall(r'<td[^>]*>(.*?)</td>', row)
+  assert cells[:6] == ['fixmatch', '40', 'accuracy', '90.0', '86.19 ± 3.37', '+3.8']
+  elsewhere = html[html.index('Published, not run here') :]
   assert '86.19' not in elsewhere
   assert 'known problem: consistency loss without gradient' in elsewhere
 
@@ -237,6 +288,7 @@ def test_without_timing_no_value_of_a_clock_is_written(tmp_path):
     words = re.sub(r'<svg.*?</svg>', '', text.decode(), flags=re.DOTALL)  # coordinates may look like anything
     assert not any(value in words for value in (*clocked, '03:04', '03:14'))
   assert 'GFLOPs per epoch' in before['README.md'].decode()
+  assert 'tables/digits-smoke-40-ranking.csv' in before
   again = everything()
   for r in again:
     if 'cost' in r:
@@ -248,7 +300,8 @@ def test_without_timing_no_value_of_a_clock_is_written(tmp_path):
 
 def test_no_records_give_a_page_that_says_what_to_run(tmp_path):
   build([], read_published(PUBLISHED), out=tmp_path / 'new')
-  for text in written(tmp_path / 'new').values():
+  files = written(tmp_path / 'new')
+  for text in (files['README.md'], files['index.html']):
     assert 'make quickstart' in text.decode()
     assert 'ssl-bench leaderboard' in text.decode()
 
@@ -256,14 +309,17 @@ def test_no_records_give_a_page_that_says_what_to_run(tmp_path):
 def test_failures_alone_make_a_page(tmp_path):
   build([failed('vat', 0.05, 0, error='<b>|bad|</b>')], out=tmp_path)
   assert '&lt;b&gt;|bad|&lt;/b&gt;' in (tmp_path / 'index.html').read_text()
-  assert '&lt;b&gt;\\|bad\\|&lt;/b&gt;' in (tmp_path / 'README.md').read_text()
+  assert '1 trials failed or diverged' in (tmp_path / 'README.md').read_text()
 
 
 def test_one_record_without_numbers_makes_a_page(tmp_path):
   r = record()
   r |= {'metrics': {}, 'cost': {}}
   build([r], out=tmp_path)
-  assert '| – | fixmatch | semi | 0 | – |' in (tmp_path / 'README.md').read_text()
+  assert [column(tmp_path, title) for title in ('rank', 'family', 'splits', 'accuracy, %')] == [
+    ['–'], ['semi'], ['0'], ['–'],
+  ]  # fmt: skip
+  assert '| – | fixmatch | – |' in (tmp_path / 'README.md').read_text()
 
 
 @pytest.mark.slow

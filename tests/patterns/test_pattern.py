@@ -20,6 +20,7 @@ import optax
 from pydantic import Field, StrictFloat
 
 from ssl_bench.contract.pattern import Pattern
+from ssl_bench.measures import Measure, of_pattern
 from ssl_bench.settings.sections import Section
 from ssl_bench.settings.signature import BadSetting
 
@@ -54,7 +55,10 @@ PATTERN = Pattern(
   numbers=lambda settings: {'radius': settings.radius},
   check_config=check_config,
   estimator=estimator,
-  measure=lambda plan: {'sharpness': {'radius': plan.config.patterns['sharpness'].radius}},
+  measure=lambda plan, fitted: {'radius': plan.config.patterns['sharpness'].radius},
+  measures=(
+    Measure('sharpness', ('metrics', 'sharpness', 'radius'), 'radius', of_pattern('sharpness', 'radius')),
+  ),
 )
 '''
 

@@ -14,8 +14,11 @@ from rich.console import Console
 
 from ssl_bench.config import digest, outcome, validate
 from ssl_bench.leaderboard import aggregate, terminal
-from ssl_bench.leaderboard.measures import PATHS
-from ssl_bench.leaderboard.readme import readme
+from ssl_bench.leaderboard.render.csv_files import csv_files
+from ssl_bench.leaderboard.render.markdown import markdown
+from ssl_bench.leaderboard.render.readme import readme
+from ssl_bench.leaderboard.render.tables import further, ranking
+from ssl_bench.measures import all_measures
 from ssl_bench.records import curves, record
 from ssl_bench.records.checks import deciding, outcome_of
 from ssl_bench.records.strict_json import loads
@@ -232,12 +235,14 @@ def shown(one):
   board = aggregate([one])
   console = Console(width=60, file=io.StringIO())
   console.print(terminal(board))
-  return readme(board) + console.file.getvalue()
+  assert not any('nan' in text.replace('nano', '') for text in csv_files(board).values())
+  tables = [table(b) for s in board.sections for b in s.budgets for table in (ranking, further)]
+  return readme(board) + ''.join(map(markdown, tables)) + console.file.getvalue()
 
 
-@pytest.mark.parametrize('measure', sorted(PATHS))
+@pytest.mark.parametrize('measure', all_measures(), ids=lambda row: row.name)
 def test_a_measure_that_a_record_may_hold_can_be_shown(bases, tmp_path, measure):
-  path = [part for part in PATHS[measure] if isinstance(part, str)]
+  path = list(measure.path)
   for value in HOSTILE:
     one = copy.deepcopy(bases[0])
     put(one, path, value)

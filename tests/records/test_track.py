@@ -168,14 +168,14 @@ def test_tables_and_picture_are_files_of_the_run(mirrored):
   (last,) = [e['item'] for e in inspect(path)['history'] if e['item']['_step'] == 150]
   read = lambda key: json.loads((path / 'files' / last[f'{key}.path']).read_text())
   table, made = read('tables/reliability'), a_record()['metrics']
-  assert table['columns'] == ['scaling', 'bin', 'count', 'confidence', 'accuracy']
+  assert table['columns'] == ['measure', 'bin', 'count', 'confidence', 'accuracy']
   assert len(table['data']) == 2 * BINS
   assert [row[2] for row in table['data']] == made['reliability']['count'] + made['reliability_scaled'][
     'count'
   ]
   assert [row[4] for row in table['data'][:BINS]] == made['reliability']['accuracy']
   table = read('tables/classes')
-  assert table['columns'] == ['class', 'accuracy', 'pseudo_label_precision']
+  assert table['columns'] == ['class', 'accuracy_by_class', 'precision_by_class']
   assert table['data'][0] == [0, 0.5, None] and table['data'][9] == [9, 0.95, 0.95]
   with Image.open(path / 'files' / last['plots/reliability.path']) as picture:
     assert picture.format == 'PNG' and picture.size == (400, 400)
@@ -580,7 +580,7 @@ def test_words_for_numbers_that_are_not_finite_are_numbers_again():
   assert told.summary['privacy/stream'] == 'labeled'
   assert dict(told.history)[100]['train/loss'] == -math.inf
   columns, rows = told.tables['tables/classes']
-  assert math.isnan(rows[1][columns.index('accuracy')])
+  assert math.isnan(rows[1][columns.index('accuracy_by_class')])
 
 
 def test_a_run_with_such_numbers_is_mirrored(tmp_path):

@@ -6,9 +6,9 @@ from support.cli import write_configs
 
 from ssl_bench import data
 from ssl_bench.config import load
-from ssl_bench.evaluate.measure import transductive
+from ssl_bench.evaluate.trained import transductive
 from ssl_bench.leaderboard.aggregate import aggregate
-from ssl_bench.leaderboard.tables import ranking
+from ssl_bench.leaderboard.render.tables import ranking
 from ssl_bench.plan import identity, make_plan
 from ssl_bench.plan.build import streams_seen
 from ssl_bench.plan.split import labeled_of

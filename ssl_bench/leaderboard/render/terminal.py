@@ -1,25 +1,21 @@
 """The board in a terminal: one compact table for each label budget, as wide as the terminal allows."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from ssl_bench.leaderboard import facts
-from ssl_bench.leaderboard.aggregate import say_variant
-from ssl_bench.leaderboard.columns import RANKING
+from ssl_bench.leaderboard.columns import Column, of
+from ssl_bench.leaderboard.columns.ranking import ACCURACY, TO_SUPERVISED, added, seconds
+from ssl_bench.leaderboard.render import notes
+from ssl_bench.leaderboard.render.cells import DASH
 from ssl_bench.leaderboard.rows import Board, Row
+from ssl_bench.leaderboard.variants import say_variant
 from ssl_bench.records.strict_json import printable
 
 if TYPE_CHECKING:
   from rich.console import Console, ConsoleOptions, Group, RenderResult
   from rich.table import Table
 
-TITLES = {  # the board's titles, as they are called here; the first is always there, others where they fit
-  'accuracy, %': 'accuracy, %',
-  'to supervised, points': 'to supervised',
-  'ECE': 'ECE',
-  's per epoch': 's/epoch',
-}
-SWEEP = {title: TITLES[title] for title in ('accuracy, %', 'to supervised, points')}
+HEADS = {'to supervised, points': 'to supervised', 's per epoch': 's/epoch'}  # shorter ones
 GAP, EDGES = 3, 2  # characters between two columns, and at both ends of a line
 NAME = 20  # characters of a name for which numbers beside the accuracy are left out
 
@@ -29,19 +25,18 @@ def terminal(board: Board) -> 'Group':
   from rich.console import Group
   from rich.text import Text
 
-  parts: list = []
+  parts: list[Any] = []
   for section in board.sections:
-    parts.append(Text(f'\n{facts.title(section)}', style='bold'))
+    parts.append(Text(f'\n{notes.title(section)}', style='bold'))
     for budget in section.budgets:
       if budget.rows:
         parts.append(Ranking(f'{budget.labels:,} labels', budget.rows, board.timing))
       if swept := [row for row in budget.sweep if row.variant]:
-        parts.append(Ranking(f'{budget.labels:,} labels, other augmentations', swept, board.timing, SWEEP))
+        parts.append(Ranking(f'{budget.labels:,} labels, other augmentations', swept, False, False))
       for rows in budget.stressed:
-        parts.append(Ranking(f'{budget.labels:,} labels, under stress', rows, board.timing, SWEEP))
+        parts.append(Ranking(f'{budget.labels:,} labels, under stress', rows, False, False))
     parts += [
-      Text(printable(f'{t.method}, {t.labels} labels: {t.status}. {t.record.get("error") or ""}'))
-      for t in section.failed
+      Text(printable(f'{t.method}, {t.labels} labels: {t.status}. {t.error}')) for t in section.failed
     ]
   return Group(*parts)
 
@@ -53,10 +48,10 @@ class Ranking:
   the title says so.
   """
 
-  def __init__(self, title: str, rows: Sequence[Row], timing: bool, titles: Mapping[str, str] = TITLES):
+  def __init__(self, title: str, rows: Sequence[Row], timing: bool, all_columns: bool = True) -> None:
     self.title = title
-    columns = [c for c in RANKING if c.title in titles and (timing or c.title != 's per epoch')]
-    self.heads = [titles[c.title] for c in columns]
+    columns = [c for c in _columns(timing, all_columns) if _is_shown(c, rows)]
+    self.heads = [HEADS.get(c.title, c.title) for c in columns]
     self.names = [_name(row) for row in rows]
     cells = [[c.cell(row) for c in columns] for row in rows]
     self.lines = [[(_short(cell.text), 'bold' if cell.strong else '') for cell in line] for line in cells]
@@ -88,6 +83,18 @@ class Ranking:
 
   def _texts(self) -> list[list[str]]:
     return [[text for text, _ in line] for line in self.lines]
+
+
+def _columns(timing: bool, all_columns: bool) -> tuple[Column, ...]:
+  """The first is always shown, others where they fit."""
+  if not all_columns:
+    return ACCURACY, TO_SUPERVISED
+  timed = (seconds(),) if timing else ()
+  return (ACCURACY, TO_SUPERVISED, of('ece', optional=False), *timed, *added())
+
+
+def _is_shown(column: Column, rows: Sequence[Row]) -> bool:
+  return not column.optional or any(column.cell(row).text != DASH for row in rows)
 
 
 def _left(width: int, widths: Sequence[int]) -> int:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from ssl_bench.leaderboard import facts, tables
-from ssl_bench.leaderboard.cells import Cell
-from ssl_bench.leaderboard.figures import figures
+from ssl_bench.leaderboard.render import notes, tables
+from ssl_bench.leaderboard.render.cells import Cell
+from ssl_bench.leaderboard.render.figures import figures
 from ssl_bench.leaderboard.rows import Board, Section
 from ssl_bench.records.strict_json import printable
 
@@ -14,7 +14,7 @@ def page(board: Board) -> str:
   from jinja2 import Environment, PackageLoader, StrictUndefined
 
   environment = Environment(
-    loader=PackageLoader('ssl_bench', 'leaderboard'),
+    loader=PackageLoader('ssl_bench', 'leaderboard/render'),
     autoescape=True,
     undefined=StrictUndefined,
     finalize=_plain,
@@ -25,7 +25,7 @@ def page(board: Board) -> str:
   template = environment.get_template('page.html.j2')
   sections = [_section(section, board.timing) for section in board.sections]
   elsewhere = tables.elsewhere(board.elsewhere) if board.elsewhere else None
-  said = {'counts': facts.counts(board), 'reading': facts.READING, 'columns': facts.columns()}
+  said = {'counts': notes.counts(board), 'reading': notes.READING, 'columns': notes.columns()}
   return template.render(sections=sections, elsewhere=elsewhere, **said).rstrip() + '\n'
 
 
@@ -43,15 +43,15 @@ def _section(section: Section, timing: bool) -> dict[str, Any]:
   ]
   return {
     'id': f'{section.dataset}-{section.protocol}',
-    'title': facts.title(section),
-    'reading': facts.reading(section, timing),
+    'title': notes.title(section),
+    'reading': notes.reading(section, timing),
     'budgets': [tables.ranking(b) for b in section.budgets if b.rows],
     'sweeps': sweeps,
     'figures': figures(section),
     'beside': tables.beside(section),
     'further': [tables.further(b) for b in section.budgets if b.rows],
     'trouble': [t for t in (tables.failures(section), tables.stale(section)) if t.rows],
-    'settings': facts.settings(section),
+    'settings': notes.settings(section),
     'trials': tables.trials(section),
   }
 

@@ -1,29 +1,18 @@
-"""Rows as tables of cells, and tables as Markdown that GitHub shows."""
+"""Tables of cells: the ranking and what stands beside it."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ssl_bench.leaderboard import private as privacy
-from ssl_bench.leaderboard.cells import DASH, Cell, digits_of, percent, points, whole, words
-from ssl_bench.leaderboard.columns import (
-  MEASURES,
-  METHOD,
-  RANK,
-  RANKING,
-  STRESS,
-  TO_USUAL,
-  VARIANT,
-  Column,
-  lowest,
-  swept,
-)
-from ssl_bench.leaderboard.escape import escape
-from ssl_bench.leaderboard.further import FURTHER
-from ssl_bench.leaderboard.measures import device_of, measure_of
-from ssl_bench.leaderboard.published import NAMES, Published
+from ssl_bench import measures
+from ssl_bench.leaderboard.columns import Column
+from ssl_bench.leaderboard.columns import private as privacy
+from ssl_bench.leaderboard.columns import ranking as main
+from ssl_bench.leaderboard.columns.details import details
+from ssl_bench.leaderboard.columns.ranking import METHOD, RANK, STRESS, TO_USUAL, VARIANT, lowest, swept
+from ssl_bench.leaderboard.published import Published
+from ssl_bench.leaderboard.read import Trial
+from ssl_bench.leaderboard.render.cells import DASH, Cell, digits_of, percent, points, whole, words
 from ssl_bench.leaderboard.rows import Budget, Row, Section
-from ssl_bench.leaderboard.trials import Trial
-from ssl_bench.settings.yaml import write
 
 
 class Head(NamedTuple):
@@ -45,7 +34,7 @@ class Table(NamedTuple):
 
 def ranking(budget: Budget) -> Table:
   """The ranking at one label budget."""
-  return _of_rows(f'{budget.labels:,} labels', RANKING, budget.rows)
+  return of_rows(f'{budget.labels:,} labels', main.ranking(), budget.rows)
 
 
 def sweep(budget: Budget) -> Table | None:
@@ -53,34 +42,35 @@ def sweep(budget: Budget) -> Table | None:
   if not budget.sweep:
     return None
   names = sorted({name for row in budget.sweep for name in row.variant})
-  seeds, accuracy, *others = MEASURES
+  seeds, accuracy, *others = main.numbers()
   columns = (METHOD, swept(names), seeds, accuracy, TO_USUAL, *others)
-  return _of_rows(f'Augmentation sweep, {budget.labels:,} labels', columns, budget.sweep)
+  return of_rows(f'Augmentation sweep, {budget.labels:,} labels', columns, budget.sweep)
 
 
 def stressed(budget: Budget) -> tuple[Table, ...]:
   """One table for each kind of stress at one label budget."""
-  columns = (STRESS, RANK, METHOD, VARIANT, *MEASURES)
+  columns = (STRESS, RANK, METHOD, VARIANT, *main.numbers())
 
   def name(rows: Sequence[Row]) -> str:
     kinds = dict.fromkeys(k.partition('.')[0] for row in rows for k in row.stress)
     return f'Stress ({", ".join(kinds)}), {budget.labels:,} labels'
 
-  return tuple(_of_rows(name(rows), columns, rows) for rows in budget.stressed)
+  return tuple(of_rows(name(rows), columns, rows) for rows in budget.stressed)
 
 
 def private(budget: Budget) -> Table | None:
   """Private training at one label budget, beside the same without; None where there is none."""
   rows = privacy.beside_open(budget.rows)
-  return _of_rows(f'Private training, {budget.labels:,} labels', privacy.COLUMNS, rows) if rows else None
+  return of_rows(f'Private training, {budget.labels:,} labels', privacy.columns(), rows) if rows else None
 
 
 def further(budget: Budget) -> Table:
   """What else was measured at one label budget."""
-  return _of_rows(f'{budget.labels:,} labels', FURTHER, budget.rows)
+  return of_rows(f'{budget.labels:,} labels', details(), budget.rows)
 
 
-def _of_rows(title: str, columns: Sequence[Column], rows: Sequence[Row]) -> Table:
+def of_rows(title: str, columns: Sequence[Column], rows: Sequence[Row]) -> Table:
+  """A table of these columns; optional ones without a value are left out."""
   marks = {c.title: lowest(c, rows) for c in columns if c.lowest}
   cells = [[_marked(c, row, marks.get(c.title)) for c in columns] for row in rows]
   kept = [i for i, c in enumerate(columns) if not c.optional or any(line[i].text != DASH for line in cells)]
@@ -125,7 +115,7 @@ _BESIDE = (
 def _beside(row: Row, p: Published) -> tuple[Cell, ...]:
   here = row.measures[p.measure]
   difference = Cell(points(here.value - p.accuracy, digits_of(row)), here.value - p.accuracy)
-  name = words(NAMES[p.measure])
+  name = words(measures.get(p.measure).title)
   return (
     words(p.method),
     Cell('all', 1e9) if p.labels == 'all' else whole(row.labels),
@@ -154,7 +144,7 @@ def elsewhere(published: Sequence[Published]) -> Table:
       words(p.dataset),
       Cell('all', 1e9) if p.labels == 'all' else whole(int(p.labels)),
       words(p.method),
-      words(NAMES[p.measure]),
+      words(measures.get(p.measure).title),
       _published(p),
       *_origin(p),
     )
@@ -166,17 +156,14 @@ def elsewhere(published: Sequence[Published]) -> Table:
 def failures(section: Section) -> Table:
   """Trials that ended without a result, each with its sentence."""
   heads = (*_WHICH, Head('status'), Head('what happened', prose=True))
-  lines = [
-    (*_which(t), words(t.status), words(t.record.get('error') or 'no reason recorded'))
-    for t in section.failed
-  ]
+  lines = [(*_which(t), words(t.status), words(t.error or 'no reason recorded')) for t in section.failed]
   return _table('Failed or diverged', heads, lines)
 
 
 def stale(section: Section) -> Table:
   """Trials of versions that are not today's."""
   return _table(
-    'Stale', (*_WHICH, Head('why', prose=True)), [(*_which(t), words(why)) for t, why in section.stale]
+    'Stale', (*_WHICH, Head('why', prose=True)), [(*_which(t), words(t.stale or '')) for t in section.stale]
   )
 
 
@@ -207,20 +194,18 @@ _WHICH = (
 
 
 def _which(t: Trial) -> tuple[Cell, ...]:
-  labels = whole(t.labels) if t.labels else words(write(t.record['config']['labels']))  # a fraction
+  labels = whole(t.labels) if t.labels else words(t.labels_asked)
   return words(t.id), words(t.method), labels, whole(t.pair.split_seed), whole(t.pair.seed)
 
 
 def _trial(t: Trial) -> tuple[Cell, ...]:
-  environment = t.record.get('environment') or {}
-  git, accuracy = environment.get('git') or {}, measure_of(t.record, 'accuracy')
-  commit = f'{(git.get("commit") or "")[:10]}{" + changes" if git.get("dirty") else ""}'
+  accuracy = t.measured.get('accuracy')
   return (
     Cell(DASH) if accuracy is None else Cell(f'{100 * accuracy:.2f}', accuracy),
-    words(commit),
-    words((environment.get('packages') or {}).get('jax') or ''),
-    words(device_of(t.record)),
-    words(((t.record.get('time') or {}).get('finished') or '')[:19].replace('T', ' ')),
+    words(t.commit),
+    words(t.jax),
+    words(t.device),
+    words(t.finished),
   )
 
 
@@ -232,21 +217,3 @@ def unique(rows: Iterable[Row]) -> list[Row]:
 
 def _table(title: str, heads: Sequence[Head], lines: Iterable[tuple[Cell, ...]]) -> Table:
   return Table(title, tuple(heads), tuple(lines))
-
-
-def markdown(table: Table) -> str:
-  """The table in GitHub's Markdown."""
-  lines = [
-    _line(escape(head.title) for head in table.heads),
-    _line('---:' if head.numeric else ':---' for head in table.heads),
-    *(_line(_say(cell) for cell in row) for row in table.rows),
-  ]
-  return '\n'.join(lines) + '\n'
-
-
-def _line(cells: Iterable[str]) -> str:
-  return f'| {" | ".join(cells)} |'
-
-
-def _say(cell: Cell) -> str:
-  return f'**{escape(cell.text)}**' if cell.strong else escape(cell.text)

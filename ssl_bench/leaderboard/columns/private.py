@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 
-from ssl_bench.leaderboard.aggregate import compare, nearest, say_variant
-from ssl_bench.leaderboard.cells import NOTHING, Cell, digits_of, plain, signed, words
-from ssl_bench.leaderboard.columns import MEASURES, METHOD, Column
-from ssl_bench.leaderboard.further import MEMBERSHIP
+from ssl_bench import measures
+from ssl_bench.leaderboard.aggregate import nearest
+from ssl_bench.leaderboard.columns import Column, cell_of, of
+from ssl_bench.leaderboard.columns.ranking import ACCURACY, METHOD, SPLITS
+from ssl_bench.leaderboard.read import Settings
+from ssl_bench.leaderboard.render.cells import NOTHING, Cell, digits_of, signed, words
 from ssl_bench.leaderboard.rows import Row
+from ssl_bench.leaderboard.statistics import compare
+from ssl_bench.leaderboard.variants import say_variant
 
 PATTERN = 'private.'
 
@@ -39,7 +43,7 @@ def _nearest(row: Row, rows: Sequence[Row]) -> Row | None:
   return nearest(_without(row.settings), found)
 
 
-def _without(settings) -> dict[str, str]:
+def _without(settings: Settings) -> dict[str, str]:
   return {k: v for k, v in settings.items() if not k.startswith(PATTERN)}
 
 
@@ -50,39 +54,42 @@ def _setting(name: str, hint: str) -> Column:
 def _epsilon(row: Row) -> Cell:
   if not _is_private(row):
     return NOTHING
-  return plain(row.measures.get('epsilon'), 2) if 'epsilon' in row.measures else Cell('∞', 1e9)
+  return cell_of(measures.get('epsilon'), row) if 'epsilon' in row.measures else Cell('∞', 1e9)
 
 
 def _stream(row: Row) -> Cell:
-  told = [(t.record.get('metrics') or {}).get('privacy') or {} for t in row.trials]
-  return words(', '.join(sorted({own['stream'] for own in told if 'stream' in own})))
+  return words(
+    ', '.join(sorted({t.texts['privacy_stream'] for t in row.trials if 'privacy_stream' in t.texts}))
+  )
 
 
-COLUMNS = (
-  METHOD,
-  Column(
-    'variant',
-    '',
-    lambda row: words(say_variant(_without(row.variant))),
-    numeric=False,
-    prose=True,
-    optional=True,
-  ),
-  Column('protects', 'the private stream: the unit is one image of it', _stream, numeric=False),
-  _setting('clip', "norm to which one image's gradient is clipped"),
-  _setting('noise', 'standard deviation of the noise, in units of clip'),
-  Column(
-    'ε',
-    'bound, at δ, on what the trained parameters tell of one image; not of the log, the evaluations or the '
-    'choice of settings; ∞ is no bound',
-    _epsilon,
-  ),
-  Column('δ', 'for which ε is stated', lambda row: words(row.settings.get('private.delta', ''))),
-  *MEASURES[:2],
-  Column(
-    'to without, points',
-    'paired difference to the same method without privacy, in the settings that are nearest',
-    lambda row: signed(row.to_usual, digits_of(row)) if _is_private(row) else NOTHING,
-  ),
-  MEMBERSHIP,
-)
+def columns() -> tuple[Column, ...]:
+  """Of the table of private training."""
+  return (
+    METHOD,
+    Column(
+      'variant',
+      '',
+      lambda row: words(say_variant(_without(row.variant))),
+      numeric=False,
+      prose=True,
+      optional=True,
+    ),
+    Column('protects', measures.get('privacy_stream').hint, _stream, numeric=False),
+    _setting('clip', measures.get('privacy_clip').hint),
+    _setting('noise', measures.get('privacy_noise').hint),
+    of('epsilon', optional=False)._replace(cell=_epsilon),
+    Column(
+      measures.get('privacy_delta').title,
+      measures.get('privacy_delta').hint,
+      lambda row: words(row.settings.get('private.delta', '')),
+    ),
+    SPLITS,
+    ACCURACY,
+    Column(
+      'to without, points',
+      'paired difference to the same method without privacy, in the settings that are nearest',
+      lambda row: signed(row.to_usual, digits_of(row)) if _is_private(row) else NOTHING,
+    ),
+    of('membership_auc'),
+  )

@@ -1,36 +1,24 @@
-"""What a column of the ranking says about a row; a new measure is one line here."""
+"""The ranking: its columns in their order; a `main` measure without a place here follows the Brier score."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
-from ssl_bench.leaderboard.aggregate import say_variant
-from ssl_bench.leaderboard.cells import (
+from ssl_bench import measures
+from ssl_bench.leaderboard.columns import Column, cell_of, of
+from ssl_bench.leaderboard.render.cells import (
   DASH,
   NOTHING,
   Cell,
-  arrow,
   digits_of,
   each_split,
   percent,
-  plain,
   signed,
   words,
 )
 from ssl_bench.leaderboard.rows import Row
+from ssl_bench.leaderboard.variants import say_variant
 
+ROUNDS = ('rounds', 'participants', 'clients', 'bytes_down', 'bytes_up')
 FOR_CALIBRATION = 5000  # test images below which calibration is not ranked
-
-
-class Column(NamedTuple):
-  """A title, its explanation, and the cell of a row; `optional` ones are left out where all are empty."""
-
-  title: str
-  hint: str
-  cell: Callable[[Row], Cell]
-  numeric: bool = True
-  prose: bool = False
-  optional: bool = False
-  lowest: str = ''  # the measure whose lowest value is marked, where it may be ranked
 
 
 def _rank(row: Row) -> Cell:
@@ -58,20 +46,16 @@ def _family(row: Row) -> Cell:
 
 
 def _pseudo_labels(row: Row) -> Cell:
-  precision, coverage = (percent(row.measures.get(n), 1) for n in ('precision', 'coverage'))
+  precision, coverage = (cell_of(measures.get(name), row) for name in ('precision', 'coverage'))
   if precision is coverage is NOTHING:
     return NOTHING
   return Cell(f'{precision.text} / {coverage.text}', precision.value)
 
 
-def _neighbors(row: Row) -> Cell:
-  return percent(row.measures.get('knn20'), digits_of(row))
-
-
 def _seconds(row: Row) -> Cell:
   if len(row.devices) != 1:
     return NOTHING
-  cell = plain(row.measures.get('seconds_per_epoch'), 2)
+  cell = cell_of(measures.get('seconds_per_epoch'), row)
   busy = row.shared and cell is not NOTHING
   return (
     cell._replace(text=f'{cell.text} *', note='the device was shared while it was timed') if busy else cell
@@ -79,9 +63,8 @@ def _seconds(row: Row) -> Cell:
 
 
 def _rounds(row: Row) -> Cell:
-  names = ('rounds', 'participants', 'clients', 'bytes_down', 'bytes_up')
-  told = [row.measures[name].value for name in names if name in row.measures]
-  if len(told) < len(names):
+  told = [row.measures[name].value for name in ROUNDS if name in row.measures]
+  if len(told) < len(ROUNDS):
     return NOTHING
   rounds, drawn, clients, down, up = told
   return Cell(
@@ -102,30 +85,20 @@ def _worse(row: Row) -> Cell:
 def _remarks(row: Row) -> Cell:
   said = []
   if row.sees_more_labels:
-    whole = any(t.record.get('labels_seen') == 'all' for t in row.trials)
+    whole = any(t.labels_seen == 'all' for t in row.trials)
     said.append('sees all labels, not ranked' if whole else 'its teacher saw more labels, not ranked')
   if row.collapsed:
     reasons = '; '.join(sorted(set(row.collapsed)))
     said.append(f'collapsed {len(row.collapsed)} of {len(row.trials)}: {reasons}')
   if row.failed:
     said.append(f'{row.failed} failed')
-  if submitted := sum(t.record.get('tier') == 'submitted' for t in row.trials):
+  if submitted := sum(t.submitted for t in row.trials):
     share = '' if submitted == len(row.trials) else f'{submitted} of {len(row.trials)} '
     said.append(f'{share}submitted')
-  codes = {(t.record.get('versions') or {}).get('code') for t in row.trials} - {None}
+  codes = {t.code for t in row.trials} - {''}
   if len(codes) > 1:
     said.append(f'trained under {len(codes)} states of its code')
   return words('; '.join(said))
-
-
-def measured(title: str, name: str, hint: str = '', digits: int = 3, scale: float = 1) -> Column:
-  """A column of a measure's mean, in units of 1 / `scale`, where a row has it."""
-  return Column(title, hint, lambda r: plain(r.measures.get(name), digits, scale), optional=True)
-
-
-def in_percent(title: str, name: str, hint: str = '') -> Column:
-  """A column of a share's mean in percent, where a row has it."""
-  return Column(title, hint, lambda r: percent(r.measures.get(name), digits_of(r)), optional=True)
 
 
 def _floor(title: str, name: str, what: str) -> Column:
@@ -171,82 +144,105 @@ WORSE = Column(
 )
 REMARKS = Column('remarks', '', _remarks, numeric=False, prose=True, optional=True)
 
-MEASURES = (
-  Column(
-    'splits',
-    'splits in the mean; 3 × 2 are three of two seeds each, averaged within a split first; 4 of 5 where one '
-    'of five trials failed',
-    _splits,
-  ),
-  Column('accuracy, %', 'mean ± half width of the 95 % Student-t interval over splits', _accuracy),
-  Column(
-    'to supervised, points',
-    'paired difference on the same splits and seeds',
-    lambda r: signed(r.difference, digits_of(r)),
-  ),
-  WORSE,
-  _floor('random weights', 'random_weights', 'a probe of the same network, fresh'),
-  _floor('raw pixels', 'raw_pixels', 'a probe of the pixels'),
-  Column(
-    'transductive, %',
-    "on the training images without a label, which a graph method's graph holds; accuracy is on test images",
-    lambda r: percent(r.measures.get('transductive'), digits_of(r)),
-    optional=True,
-  ),
-  REMARKS,
-  Column(
-    'linear, all, %',
-    'linear probe on frozen features, fitted with the labels of the whole training part',
-    lambda r: percent(r.measures.get('linear'), digits_of(r)),
-  ),
-  Column(
-    'linear, row, %',
-    "the same probe, fitted with the row's labels",
-    lambda r: percent(r.measures.get('linear_budget'), digits_of(r)),
-  ),
-  Column('kNN, %', 'cosine, k = 20, bank of the whole training part', _neighbors),
-  Column(
-    'NLL',
-    'negative log-likelihood; before → after temperature scaling, fitted on validation',
-    lambda r: arrow(r.measures.get('nll'), r.measures.get('nll_scaled')),
-    lowest='nll',
-  ),
-  Column(
-    'ECE',
-    'expected calibration error, 15 bins; before → after temperature scaling',
-    lambda r: arrow(r.measures.get('ece'), r.measures.get('ece_scaled')),
-    lowest='ece',
-  ),
-  Column('Brier', 'Brier score, before scaling', lambda r: plain(r.measures.get('brier')), lowest='brier'),
-  Column(
-    'pseudo-labels, %',
-    'precision / coverage of the pseudo-labels, over the last log interval only: the last log_every steps',
-    _pseudo_labels,
-    optional=True,
-  ),
-  Column('s per epoch', 'in the steady state', _seconds, optional=True, lowest='seconds_per_epoch'),
-  Column(
-    'GFLOPs per epoch',
-    'counted on the lowered step: the same on every device',
-    lambda r: plain(r.measures.get('gflops_per_epoch'), 1),
-  ),
-  Column(
-    'rounds × clients, MiB',
-    'of federated training: clients in a round of all that there are, and what all rounds moved, down + up',
-    _rounds,
-    optional=True,
-  ),
-  Column(
-    'device',
-    'kind of device that it ran on',
-    lambda r: words(', '.join(r.devices)),
-    numeric=False,
-    optional=True,
-  ),
-  measured('parameters', 'parameters', 'read by a prediction: weights, or the images of a graph', digits=0),
-  Column('train / val. / test', 'images in each part; the unlabeled images are the training part', _sizes),
+SPLITS = Column(
+  'splits',
+  'splits in the mean; 3 × 2 are three of two seeds each, averaged within a split first; 4 of 5 where one '
+  'of five trials failed',
+  _splits,
 )
-RANKING = (RANK, METHOD, VARIANT, FAMILY, *MEASURES)
+ACCURACY = Column(
+  'accuracy, %',
+  'mean ± half width of the 95 % Student-t interval over splits',
+  _accuracy,
+  measures=('accuracy',),
+)
+TO_SUPERVISED = Column(
+  'to supervised, points',
+  'paired difference on the same splits and seeds',
+  lambda r: signed(r.difference, digits_of(r)),
+)
+_PSEUDO_LABELS = Column(
+  'pseudo-labels, %',
+  'precision / coverage of the pseudo-labels, over the last log interval only: the last log_every steps',
+  _pseudo_labels,
+  optional=True,
+  measures=('precision', 'coverage'),
+)
+_ROUNDS = Column(
+  'rounds × clients, MiB',
+  'of federated training: clients in a round of all that there are, and what all rounds moved, down + up',
+  _rounds,
+  optional=True,
+  measures=ROUNDS,
+)
+_DEVICE = Column(
+  'device',
+  'kind of device that it ran on',
+  lambda r: words(', '.join(r.devices)),
+  numeric=False,
+  optional=True,
+)
+_SIZES = Column(
+  'train / val. / test', 'images in each part; the unlabeled images are the training part', _sizes
+)
+
+
+def numbers() -> tuple[Column, ...]:
+  """The columns of the ranking behind the name of a row: what splits, accuracy, probes and cost say of it."""
+  return (*_before(), *added(), *_behind())
+
+
+def _before() -> tuple[Column, ...]:
+  return (
+    SPLITS,
+    ACCURACY,
+    TO_SUPERVISED,
+    WORSE,
+    _floor('random weights', 'random_weights', 'a probe of the same network, fresh'),
+    _floor('raw pixels', 'raw_pixels', 'a probe of the pixels'),
+    of('transductive'),
+    REMARKS,
+    of('linear', optional=False),
+    of('linear_budget', optional=False),
+    of('knn20', optional=False),
+    of('nll', optional=False, mark=True),
+    of('ece', optional=False, mark=True),
+    of('brier', optional=False, mark=True),
+  )
+
+
+def _behind() -> tuple[Column, ...]:
+  return (
+    _PSEUDO_LABELS,
+    seconds(),
+    of('gflops_per_epoch', optional=False),
+    _ROUNDS,
+    _DEVICE,
+    of('parameters'),
+    _SIZES,
+  )
+
+
+def seconds() -> Column:
+  """Seconds per epoch, where all trials of a row were timed on one kind of device."""
+  return of('seconds_per_epoch', mark=True)._replace(cell=_seconds)
+
+
+def added() -> tuple[Column, ...]:
+  """Of the measures that are `main` and have no place of their own in the ranking."""
+  placed = {name for column in (*_before(), *_behind()) for name in column.measures}
+  rows = (row for row in measures.all_measures() if row.main and row.is_numeric)
+  return tuple(of(row.name) for row in rows if row.name not in placed)
+
+
+def ranked_measures() -> frozenset[str]:
+  """The measures that the ranking shows."""
+  return frozenset(name for column in numbers() for name in column.measures)
+
+
+def ranking() -> tuple[Column, ...]:
+  """All columns of the ranking."""
+  return (RANK, METHOD, VARIANT, FAMILY, *numbers())
 
 
 def swept(names: Sequence[str]) -> Column:

@@ -5,9 +5,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ssl_bench.leaderboard.aggregate import BASELINE
-from ssl_bench.leaderboard.facts import middle
+from ssl_bench.leaderboard.render.notes import middle
+from ssl_bench.leaderboard.render.svg import FAINT, HUES, INK, REST, canvas, to_svg
 from ssl_bench.leaderboard.rows import Bins, Budget, Row, Section
-from ssl_bench.leaderboard.svg import FAINT, HUES, INK, REST, canvas, to_svg
 
 if TYPE_CHECKING:
   from matplotlib.axes import Axes

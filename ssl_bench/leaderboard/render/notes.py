@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
-from ssl_bench.leaderboard.columns import (
+from ssl_bench.leaderboard.columns import private
+from ssl_bench.leaderboard.columns.details import details
+from ssl_bench.leaderboard.columns.ranking import (
   FOR_CALIBRATION,
-  RANKING,
   STRESS,
   TO_USUAL,
   calibration_is_ranked,
   cost_is_ranked,
+  ranking,
 )
-from ssl_bench.leaderboard.further import FURTHER
-from ssl_bench.leaderboard.private import COLUMNS as PRIVATE
 from ssl_bench.leaderboard.rows import Board, Budget, Row, Section
 
 PROTOCOLS = {
@@ -63,7 +63,7 @@ def reading(section: Section, timing: bool) -> tuple[str, ...]:
 
 
 def _has_classifier(row: Row) -> bool:
-  return any((trial.record.get('metrics') or {}).get('classifier') == 'own' for trial in row.trials)
+  return any(trial.texts.get('classifier') == 'own' for trial in row.trials)
 
 
 def _cost(section: Section) -> str:
@@ -116,7 +116,7 @@ def _resolved(section: Section) -> dict[str, dict[str, str]]:
   """method -> name -> policy as it ran, where that is not as it was written."""
   out: dict[str, dict[str, str]] = {}
   for row in section.rows:
-    written = row.trials[0].record.get('augment_resolved') or {}
+    written = row.trials[0].augment
     if not row.variant and row.method not in out:
       out[row.method] = {k: v for k, v in sorted(written.items()) if v != row.settings.get(f'augment.{k}')}
   return out
@@ -124,9 +124,8 @@ def _resolved(section: Section) -> dict[str, dict[str, str]]:
 
 def columns() -> tuple[tuple[str, str], ...]:
   """(title, explanation) of the columns that need one."""
-  return tuple(
-    {c.title: (c.title, c.hint) for c in (*RANKING, STRESS, TO_USUAL, *FURTHER, *PRIVATE) if c.hint}.values()
-  )
+  all_columns = (*ranking(), STRESS, TO_USUAL, *details(), *private.columns())
+  return tuple({c.title: (c.title, c.hint) for c in all_columns if c.hint}.values())
 
 
 def title(section: Section) -> str:

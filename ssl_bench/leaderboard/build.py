@@ -1,0 +1,77 @@
+"""From records to a board on disk, set beside what is published and what is current."""
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ssl_bench.leaderboard.aggregate import aggregate
+from ssl_bench.leaderboard.published import Published, read_published
+from ssl_bench.leaderboard.read import Record
+from ssl_bench.leaderboard.rows import Board
+from ssl_bench.records.disk import write_whole
+
+PUBLISHED = Path(__file__).parents[2] / 'leaderboard' / 'published.csv'
+TABLES = 'tables'  # the folder of CSV files
+
+
+def build(
+  records: Iterable[Record],
+  published: Sequence[Published] = (),
+  *,
+  out: Path,
+  timing: bool = True,
+  today: Mapping[str, Any] | None = None,
+) -> Board:
+  """Writes README.md, index.html and tables/*.csv to `out`, each whole or not at all; returns their board.
+
+  The same records, in any order, and the same published rows give the same bytes.  `timing=False` leaves
+  out what a clock wrote.  `today` is {'protocol': 1, 'methods': {'fixmatch': 1}, 'datasets': {'digits': '…'}}
+  (versions, and the fingerprint of each dataset): records of other versions are shown as stale, not ranked.
+  A CSV file of `out`/tables that is none of this board is removed.
+  """
+  from ssl_bench.leaderboard.render.csv_files import csv_files
+  from ssl_bench.leaderboard.render.page import page
+  from ssl_bench.leaderboard.render.readme import readme
+
+  board = aggregate(records, published, timing=timing, today=today)
+  texts = {'README.md': readme(board), 'index.html': page(board), **csv_files(board)}
+  for name, text in texts.items():
+    write_whole(out / name, text)
+  for path in (out / TABLES).glob('*.csv'):
+    if f'{TABLES}/{path.name}' not in texts:
+      path.unlink()
+  return board
+
+
+def publish(
+  folders: Iterable[Path],
+  out: Path,
+  *,
+  timing: bool = True,
+  report: Callable[[str], object] = warnings.warn,
+) -> Board:
+  """Reads every record in the folders and writes the board to `out`, as `build` does.
+
+  A file that is no record, or not the only one of its id, is left out; `report` is told a sentence for each.
+  """
+  from ssl_bench.records.record import gather
+
+  records, bad = gather(folders)
+  for sentence in bad:
+    report(sentence)
+  published = read_published(PUBLISHED) if PUBLISHED.is_file() else ()
+  return build(records, published, out=out, timing=timing, today=today(records))
+
+
+def today(records: Iterable[dict[str, Any]]) -> dict[str, Any]:
+  """The versions of the protocol, of the methods that records name, and the fingerprints of data at hand."""
+  from ssl_bench import data, methods
+  from ssl_bench.plan.identity import PROTOCOL_VERSION
+
+  named = {record['config']['method']['name'] for record in records}
+  return {
+    'protocol': PROTOCOL_VERSION,
+    'methods': {name: methods.version(name) for name in named if name in methods.names()},
+    'datasets': {row.name: row.fingerprint for row in data.available() if row.fingerprint},
+  }

@@ -1,0 +1,1 @@
+"""Writing the board: the page, the short README, the terminal, figures and CSV files."""

@@ -1,0 +1,113 @@
+"""The board as CSV: one file a table, with unrounded numbers under the names of the measures."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+
+from ssl_bench import measures
+from ssl_bench.leaderboard.render import tables
+from ssl_bench.leaderboard.render.cells import DASH, Cell
+from ssl_bench.leaderboard.render.tables import Table
+from ssl_bench.leaderboard.rows import Board, Budget, Difference, Row, Section
+from ssl_bench.leaderboard.variants import say_variant
+from ssl_bench.records.strict_json import printable
+
+FIRST = ('method', 'variant', 'stress', 'family', 'labels', 'rank', 'splits', 'trials', 'failed')
+COMPARED = ('to_supervised', 'to_supervised_half', 'verdict')
+
+
+def csv_files(board: Board) -> dict[str, str]:
+  """Path below the board's folder -> CSV, for every table of the page."""
+  found = {
+    f'tables/{_safe(name)}.csv': text for section in board.sections for name, text in _section(section)
+  }
+  if board.elsewhere:
+    found['tables/published.csv'] = of_table(tables.elsewhere(board.elsewhere))
+  return found
+
+
+def _section(section: Section) -> Iterator[tuple[str, str]]:
+  first = f'{section.dataset}-{section.protocol}'
+  for budget in section.budgets:
+    for name, rows in _of_budget(budget):
+      if rows:
+        yield f'{first}-{budget.labels}-{name}', of_rows(rows)
+  others = {
+    'failed': tables.failures(section),
+    'stale': tables.stale(section),
+    'trials': tables.trials(section),
+  }
+  if (beside := tables.beside(section)) is not None:
+    others['published'] = beside
+  for name, table in others.items():
+    if table.rows:
+      yield f'{first}-{name}', of_table(table)
+
+
+def _of_budget(budget: Budget) -> Iterator[tuple[str, Sequence[Row]]]:
+  yield 'ranking', budget.rows
+  yield 'augmentations', budget.sweep
+  for rows in budget.stressed:
+    kinds = dict.fromkeys(name.partition('.')[0] for row in rows for name in row.stress)
+    yield f'stress-{"-".join(kinds)}', rows
+
+
+def of_rows(rows: Sequence[Row]) -> str:
+  """A line a row: what it is, and the mean and half width of the interval of each measure that a row has."""
+  measured = [row.name for row in measures.all_measures() if any(row.name in one.measures for one in rows)]
+  heads = [*FIRST, *COMPARED, *(head for name in measured for head in (name, f'{name}_half'))]
+  return _written(heads, [_line(row, measured) for row in rows])
+
+
+def _line(row: Row, measured: Sequence[str]) -> list[str]:
+  accuracy = row.accuracy
+  line = [
+    *(row.method, say_variant(row.variant), say_variant(row.stress), row.family, str(row.labels)),
+    '' if row.rank is None else str(row.rank),
+    *(str(accuracy.n if accuracy else 0), str(len(row.trials)), str(row.failed)),
+    *_compared(row.difference),
+  ]
+  for name in measured:
+    mean = row.measures.get(name)
+    line += [_number(mean.value), _number(mean.half)] if mean else ['', '']
+  return line
+
+
+def _compared(difference: Difference | None) -> tuple[str, str, str]:
+  if difference is None:
+    return '', '', ''
+  return _number(difference.mean.value), _number(difference.mean.half), difference.verdict
+
+
+def of_table(table: Table) -> str:
+  """A table as it is shown, numbers of its columns as they are sorted."""
+  return _written([head.title for head in table.heads], [[_cell(cell) for cell in row] for row in table.rows])
+
+
+def _cell(cell: Cell) -> str:
+  if isinstance(cell.value, float):
+    return _number(cell.value)
+  return '' if cell.text == DASH else cell.text
+
+
+def _number(value: float | None) -> str:
+  return '' if value is None else f'{value:.10g}'
+
+
+def _written(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+  buffer = io.StringIO()
+  csv.writer(buffer, lineterminator='\n').writerows(
+    [heads, *([_plain(text) for text in line] for line in lines)]
+  )
+  return buffer.getvalue()
+
+
+def _plain(text: str) -> str:
+  """Text on one line; a spreadsheet takes none of it for a formula."""
+  text = printable(text)
+  return f"'{text}" if text[:1] in ('=', '@', '+') else text
+
+
+def _safe(name: str) -> str:
+  return re.sub(r'[^\w.-]+', '_', name)

@@ -1,0 +1,83 @@
+"""Means, intervals, paired differences and ranks, over splits; seeds of one split are averaged first."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+
+from ssl_bench.evaluate.intervals import FEWEST, grouped_interval, paired_interval
+from ssl_bench.leaderboard.read import Diagram, Pair, Trial
+from ssl_bench.leaderboard.rows import Bins, Difference, Mean, Row, Seeds
+from ssl_bench.leaderboard.variants import say_variant
+from ssl_bench.measures import finite
+
+
+def values(trials: Sequence[Trial], measure: str) -> dict[Pair, float]:
+  """The measure of each (split_seed, seed) pair that has it; repeated pairs count once, by their mean."""
+  found: dict[Pair, list[float]] = {}
+  for t in trials:
+    if measure in t.measured:
+      found.setdefault(t.pair, []).append(t.measured[measure])
+  return {pair: sum(found[pair]) / len(found[pair]) for pair in sorted(found)}
+
+
+def mean(found: Mapping[Pair, float]) -> Mean:
+  """The mean of one value or more, with its interval: seeds within a split are averaged first."""
+  middle, half = grouped_interval(list(found.values()), [pair.group for pair in found])
+  return Mean(middle, half, *count(found))
+
+
+def count(pairs: Collection[Pair]) -> tuple[int, Seeds]:
+  """How many splits there are, and how many seeds they have."""
+  each = Counter(pair.group for pair in pairs).values()
+  return len(each), Seeds(len(pairs), min(each), max(each))
+
+
+def compare(row: Row, other: Row | None) -> Difference | None:
+  """The difference in accuracy of two rows over the pairs that both have, or None without any.
+
+  Differences of one split are averaged first; the interval is over splits.
+  """
+  if other is None:
+    return None
+  a, b = values(row.trials, 'accuracy'), values(other.trials, 'accuracy')
+  pairs = sorted(a.keys() & b.keys())
+  if not pairs:
+    return None
+  groups = [p.group for p in pairs]
+  middle, half = paired_interval([a[p] for p in pairs], [b[p] for p in pairs], groups=groups)
+  if half is None:
+    verdict = f'fewer than {FEWEST} splits'
+  else:
+    verdict = 'better' if middle > half else 'worse' if -middle > half else 'not separable'
+  return Difference(Mean(middle, half, *count(pairs)), verdict)
+
+
+def rank(rows: Sequence[Row]) -> tuple[Row, ...]:
+  """The rows by mean accuracy; those without one, and those that saw more labels, unranked at the end."""
+  named = sorted(rows, key=lambda r: (r.method, say_variant(r.variant)))
+  inside = [row for row in named if row.accuracy and not row.sees_more_labels]
+  inside.sort(key=lambda r: -r.measures['accuracy'].value)
+  outside = [row for row in named if not row.accuracy or row.sees_more_labels]
+  ranked = []
+  for row in inside:
+    place = 1 + sum(r.measures['accuracy'].value > row.measures['accuracy'].value for r in inside)
+    to_best = compare(row, inside[0])
+    tied = row is inside[0] or bool(to_best and to_best.verdict == 'not separable')
+    ranked.append(row._replace(rank=place, tied=tied))
+  return (*ranked, *outside)
+
+
+def pool(diagrams: Sequence[Diagram]) -> Bins | None:
+  """Reliability diagrams of several trials as one, each image counting once."""
+  if not diagrams:
+    return None
+  columns = range(min(len(d['count']) for d in diagrams))
+  count = [sum(d['count'][i] or 0 for d in diagrams) for i in columns]
+
+  def weighted(name: str) -> tuple[float, ...]:
+    full = ([d for d in diagrams if d['count'][i]] for i in columns)
+    sums = (
+      sum((d['count'][i] or 0) * (finite(d[name][i]) or 0) for d in some) for i, some in enumerate(full)
+    )
+    return tuple(total / n if n else 0.0 for total, n in zip(sums, count))
+
+  return Bins(tuple(float(n) for n in count), weighted('confidence'), weighted('accuracy'))

@@ -1,0 +1,58 @@
+"""Variants: what a method's usual settings are, and how the settings of a row differ from them."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from ssl_bench.leaderboard.read import Settings, Trial
+
+# Sections that a config has or has not, and that a row's name therefore always tells.
+PATTERNS = ('federated', 'private')
+
+
+def patterns(settings: Settings) -> set[str]:
+  """The ways of training, other than the usual one, that settings ask for."""
+  return {name.partition('.')[0] for name in settings} & set(PATTERNS)
+
+
+def usual_settings(trials: Sequence[Trial], section: Sequence[Trial]) -> Settings:
+  """A method's settings without options; of several, those at most budgets, in most trials, most alike.
+
+  An option is a setting of the method's that is true, such as `supervised` with `strong`, or a pattern, such
+  as federated training: the baseline is the one without.
+  """
+  common = Counter(item for t in section for item in t.settings.items())
+  groups: dict[str, list[Trial]] = {}
+  for t in trials:
+    groups.setdefault(canonical(t.settings), []).append(t)
+
+  def weight(key: str) -> tuple[int, int, int, int, str]:
+    group, settings = groups[key], groups[key][0].settings
+    options = sum(v == 'true' for k, v in settings.items() if k.startswith('method.'))
+    options += 'combine' in settings
+    alike = sum(common[item] for item in settings.items())
+    options += len(patterns(settings))
+    return -options, len({t.labels for t in group}), len(group), alike, key
+
+  return groups[max(groups, key=weight)][0].settings
+
+
+def canonical(settings: Settings) -> str:
+  """Settings as a key."""
+  return json.dumps(settings, sort_keys=True)
+
+
+def differing(settings: Settings, usual: Settings) -> dict[str, str]:
+  """The settings that are not the usual ones, and all of a pattern; a setting that is gone reads 'none'."""
+  new = {k: v for k, v in settings.items() if usual.get(k) != v or k.partition('.')[0] in PATTERNS}
+  gone = {k: 'none' for k in usual if k not in settings and not any(k.startswith(f'{n}.') for n in new)}
+  return dict(sorted((new | gone).items()))
+
+
+def say_variant(variant: Mapping[str, str]) -> str:
+  """`'optimizer.lr: 0.1; federated (clients 10, split iid)'`: a pattern is said in one."""
+  said = [f'{k}: {v}' for k, v in variant.items() if k.partition('.')[0] not in PATTERNS]
+  for name in sorted(patterns(variant)):
+    own = (f'{k.partition(".")[2]} {v}' for k, v in variant.items() if k.startswith(f'{name}.'))
+    said.append(f'{name} ({", ".join(own)})')
+  return '; '.join(said)

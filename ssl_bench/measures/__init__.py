@@ -1,0 +1,202 @@
+"""Measures of a trained state, one file a subject; a row says all that the project knows of a measure.
+
+A module of this folder holds its rows in `MEASURES`.  Adding a measure is adding a row: the evaluation asks
+it, a record keeps it under its path, and the record's schema, the board's columns and CSV files, the
+terminal, the W&B summary and the documentation read it.  A file whose name begins with `_` holds no rows.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from ssl_bench.contract import pattern
+from ssl_bench.measures._reading import at, finite, number_of, put, say
+from ssl_bench.settings.signature import BadSetting, short, suggest
+
+__all__ = [
+  'ABSENT',
+  'PARTS',
+  'Measure',
+  'all_measures',
+  'at',
+  'by_name',
+  'finite',
+  'get',
+  'measured',
+  'number_of',
+  'of_pattern',
+  'part_of',
+  'put',
+  'recorded',
+  'say',
+  'subjects',
+]  # fmt: skip
+
+if TYPE_CHECKING:
+  from ssl_bench.evaluate.trained import Trained
+
+Values = Literal['number', 'share', 'count', 'flag', 'text', 'shares', 'interval', 'bins']
+PARTS = ('metrics', 'cost')  # of a record, where measures may stand
+
+
+class _Absent:
+  def __repr__(self) -> str:
+    return 'ABSENT'
+
+
+ABSENT = _Absent()  # what a measure's function returns where the measure does not apply: nothing is recorded
+
+
+class Measure(NamedTuple):
+  """One measure; the only place where these facts about it stand.
+
+  Attributes:
+    name: identifies it, among all measures.
+    path: where a record keeps the value; `metrics` or `cost` first.
+    title: heads its column, before the unit.
+    function: what computes it from a trained state: None where there is a value and it is no number, `ABSENT`
+      where the measure does not apply.  Without a function the measure is read from another one's value, by
+      `reduce`.
+    unit: '%' and 'points' of shares, which are shown times 100; any other text stands behind the title.
+    hint: what the number says, in one plain sentence or less.
+    source: paper and section, or equation.
+    digits: decimals that are shown; -1 as many as the size of the test set can carry (1, or 2 from 5,000).
+    table: the group of columns that it belongs to, its subject; '' where it is recorded and not shown.
+    main: whether it is also shown where there is room for a few: in the ranking and after a trial.
+    better: which direction is better, if one is.
+    values: what kind of value it has.  A `number` is in `range` up to rounding, a `share` of images exactly
+      in [0, 1], a `count` whole and not negative, a `flag` true or false; `shares` are one by class, null for
+      a class without images; an `interval` is [low, high]; `bins` are {count, confidence, accuracy}, a
+      reliability diagram.
+    range: the least and the greatest value of a number, None for no bound.
+    scale: the factor by which the recorded value is shown.
+    clock: whether a clock or the machine wrote it, so that it differs from run to run.
+    after: the name of the same measure after temperature scaling; both are shown as `before → after`.
+    published: the metrics of published.csv that are this measure; `error` is 100 % minus it.
+    reduce: makes the number of the list that stands at `path`.
+  """
+
+  name: str
+  path: tuple[str, ...]
+  title: str
+  function: 'Callable[[Trained], Any] | None'
+  unit: str = ''
+  hint: str = ''
+  source: str = ''
+  digits: int = 3
+  table: str = ''
+  main: bool = False
+  better: Literal['lower', 'higher'] | None = None
+  values: Values = 'number'
+  range: tuple[float | None, float | None] = (None, None)
+  scale: float = 1
+  clock: bool = False
+  after: str = ''
+  published: tuple[str, ...] = ()
+  reduce: Callable[[Sequence[float]], float] | None = None
+
+  @property
+  def heading(self) -> str:
+    """The title with its unit: `'linear, all, %'`."""
+    return f'{self.title}, {self.unit}' if self.unit else self.title
+
+  @property
+  def is_numeric(self) -> bool:
+    """Whether it has one number, of which there is a mean over trials."""
+    return self.reduce is not None or self.values in ('number', 'share', 'count')
+
+
+def subjects() -> list[str]:
+  """The subjects, sorted, found without importing any."""
+  return list(_subjects(tuple(__path__)))
+
+
+@lru_cache(8)
+def _subjects(folders: tuple[str, ...]) -> tuple[str, ...]:
+  return tuple(sorted(one.name for one in pkgutil.iter_modules(folders) if one.name[0] != '_'))
+
+
+def all_measures() -> tuple[Measure, ...]:
+  """Every measure, by subject and then as its file has them, and those of patterns of training.
+
+  Raises `BadSetting` for a name or a path twice.
+  """
+  modules = [importlib.import_module(f'{__name__}.{name}') for name in subjects()]
+  patterns = [pattern.get(name) for name in pattern.names()]
+  return _rows((*(module.MEASURES for module in modules), *(one.measures for one in patterns)))
+
+
+@lru_cache(8)
+def _rows(groups: tuple[tuple[Measure, ...], ...]) -> tuple[Measure, ...]:
+  found = [row for group in groups for row in group]
+  for i, row in enumerate(found):
+    _check(row, found[:i])
+  return tuple(found)
+
+
+def _check(row: Measure, before: Sequence[Measure]) -> None:
+  if row.path[0] not in PARTS or len(row.path) < 2:
+    raise BadSetting(f'The path of the measure {row.name} must begin with metrics or cost, and go on.')
+  if (row.function is None) == (row.reduce is None):
+    raise BadSetting(f'The measure {row.name} must have a function, or else reduce.')
+  for other in before:
+    if other.name == row.name:
+      raise BadSetting(f'Two measures are called {row.name}; rename one of them.')
+    nested = row.path[: len(other.path)] == other.path or other.path[: len(row.path)] == row.path
+    if nested and row.function and other.function:
+      raise BadSetting(f'The measures {other.name} and {row.name} have one path; give one another path.')
+
+
+def get(name: str) -> Measure:
+  """The measure of that name; raises `BadSetting` if there is none."""
+  rows = by_name()
+  if name not in rows:
+    raise BadSetting(f'There is no measure {short(name)}; {suggest(name, list(rows))}')
+  return rows[name]
+
+
+def by_name() -> Mapping[str, Measure]:
+  """Name -> measure."""
+  return _by_name(all_measures())
+
+
+@lru_cache(8)
+def _by_name(rows: tuple[Measure, ...]) -> Mapping[str, Measure]:
+  return {row.name: row for row in rows}
+
+
+def recorded() -> Mapping[tuple[str, ...], Measure]:
+  """Path -> the measure whose function writes it, of all measures."""
+  return _recorded(all_measures())
+
+
+@lru_cache(8)
+def _recorded(rows: tuple[Measure, ...]) -> Mapping[tuple[str, ...], Measure]:
+  return {row.path: row for row in rows if row.function}
+
+
+def measured(trained: 'Trained') -> dict[str, Any]:
+  """{'metrics': …, 'cost': …}: the value of every measure that applies to a trained state, at its path.
+
+  Raises `Interrupted` between two measures where the trial was asked to stop.
+  """
+  tree: dict[str, Any] = {part: {} for part in PARTS}
+  for row in all_measures():
+    if row.function is None:
+      continue
+    trained.go_on()
+    if (value := row.function(trained)) is not ABSENT:
+      put(tree, row.path, value)
+  return tree
+
+
+def part_of(part: str, key: str | int) -> 'Callable[[Trained], Any]':
+  """A function that reads `key` of a mapping that several measures share, a property of `Trained`."""
+  return lambda trained: getattr(trained, part).get(key, ABSENT)
+
+
+def of_pattern(name: str, key: str) -> 'Callable[[Trained], Any]':
+  """A function that reads `key` of what a pattern measures (`Pattern.measure`), where the trial has it."""
+  return lambda trained: trained.by_pattern.get(name, {}).get(key, ABSENT)

@@ -1,0 +1,112 @@
+"""Probes of frozen features: what a classifier that sees nothing else makes of them."""
+
+from typing import TYPE_CHECKING, Any
+
+from ssl_bench.evaluate import scores
+from ssl_bench.measures import ABSENT, Measure, part_of
+
+if TYPE_CHECKING:
+  from ssl_bench.evaluate.linear import Probe
+  from ssl_bench.evaluate.trained import Trained
+
+GRAPH = "a graph of the training part's features, with the row's labels"
+WU = 'Wu et al. 2018 (InstDisc), section 3.4; temperature 0.07'
+
+
+def _accuracy(t: 'Trained', probe: 'Probe | None') -> Any:
+  if probe is None:
+    return ABSENT
+  return scores.accuracy(probe.logits(t.features.test), t.dataset.test_labels)
+
+
+def _strength(name: str, title: str, part: str, attribute: str) -> Measure:
+  """The L2 penalty that a linear probe chose."""
+
+  def strength(t: 'Trained') -> Any:
+    probe = getattr(t, attribute)
+    return ABSENT if probe is None else probe.l2
+
+  hint = 'L2 penalty with the least NLL on the validation part'
+  path = ('metrics', part, 'l2')
+  return Measure(name, path, title, strength, hint=hint, digits=5, range=(0, None))
+
+
+def _neighbors(k: int, **more: Any) -> Measure:
+  return Measure(
+    f'knn{k}',
+    ('metrics', 'knn', str(k)),
+    'kNN' if more.get('main') else f'kNN {k}',
+    part_of('knn', k),
+    unit='%',
+    hint=f'cosine, k = {k}, bank of the whole training part',
+    source=WU,
+    digits=-1,
+    table='probes',
+    better='higher',
+    values='share',
+    **more,
+  )
+
+
+def _on_a_graph(name: str, source: str) -> tuple[Measure, Measure]:
+  """Accuracy on test images, and on the graph's own images without a label."""
+  title = name.replace('_', ' ')
+  same: dict[str, Any] = {'unit': '%', 'source': source, 'digits': -1, 'table': 'probes', 'better': 'higher'}
+  return (
+    Measure(
+      name,
+      ('metrics', name, 'accuracy'),
+      title,
+      part_of(name, 'accuracy'),
+      hint=f'{GRAPH}: accuracy on test images',
+      values='share',
+      **same,
+    ),
+    Measure(
+      f'{name}_transductive',
+      ('metrics', name, 'transductive'),
+      f'{title}, transductive',
+      part_of(name, 'transductive'),
+      hint=f'{GRAPH}: on its images without a label',
+      values='share',
+      **same,
+    ),
+  )
+
+
+MEASURES = (
+  Measure(
+    'linear',
+    ('metrics', 'linear', 'accuracy'),
+    'linear, all',
+    lambda t: _accuracy(t, t.probe),
+    unit='%',
+    hint='linear probe on frozen features, fitted with the labels of the whole training part',
+    source='logistic regression, its L2 chosen by validation NLL',
+    digits=-1,
+    table='probes',
+    main=True,
+    better='higher',
+    values='share',
+    published=('linear_accuracy',),
+  ),
+  _strength('linear_l2', 'L2 of linear, all', 'linear', 'probe'),
+  Measure(
+    'linear_budget',
+    ('metrics', 'linear_budget', 'accuracy'),
+    'linear, row',
+    lambda t: _accuracy(t, t.probe_of_few),
+    unit='%',
+    hint="the same probe, fitted with the row's labels",
+    digits=-1,
+    table='probes',
+    main=True,
+    better='higher',
+    values='share',
+  ),
+  _strength('linear_budget_l2', 'L2 of linear, row', 'linear_budget', 'probe_of_few'),
+  _neighbors(20, main=True),
+  _neighbors(200, published=('knn_accuracy',)),
+  *_on_a_graph('label_propagation', 'Zhu & Ghahramani 2002'),
+  *_on_a_graph('label_spreading', 'Zhou et al. 2004'),
+)

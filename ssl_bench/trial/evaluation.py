@@ -1,0 +1,23 @@
+"""The evaluation of a trial: every measure is asked about the trained state."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ssl_bench import measures
+from ssl_bench.evaluate.trained import Trained
+from ssl_bench.plan import Plan
+from ssl_bench.train.loop import Fitted
+
+
+def evaluate(
+  plan: Plan, fitted: Fitted, should_stop: Callable[[], bool] = lambda: False, *, shared: bool = False
+) -> dict[str, Any]:
+  """The `metrics` and the `cost` of a trained state, as a record keeps them.
+
+  Args:
+    plan: the trial.
+    fitted: what came out of training.
+    should_stop: asked between two measures; where it says so, `Interrupted` is raised.
+    shared: whether other trials ran on the machine meanwhile, so that times say little.
+  """
+  return measures.measured(Trained(plan, fitted, should_stop, shared=shared))
