@@ -16,7 +16,7 @@ from ssl_bench.config import to_dict
 from ssl_bench.grid import run
 from ssl_bench.grid.expand import expand
 from ssl_bench.grid.progress import Progress
-from ssl_bench.grid.run import default_workers, tasks_of, run_grid
+from ssl_bench.grid.run import default_workers, run_grid, tasks_of
 from ssl_bench.grid.worker import label
 from ssl_bench.records.naming import varied
 from ssl_bench.settings.signature import BadSetting
