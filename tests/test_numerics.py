@@ -55,6 +55,11 @@ def test_a_program_with_other_settings_is_refused(name, value):
   numerics.check()
 
 
+def test_settings_that_only_refuse_code_are_accepted():
+  with jax.numpy_dtype_promotion('strict'), jax.numpy_rank_promotion('raise'):
+    numerics.check()
+
+
 def test_flags_that_name_no_file_are_told(monkeypatch):
   monkeypatch.setenv('XLA_FLAGS', f'--xla_a=1 --xla_dump_to={os.sep}x --xla_b')
   assert numerics.flags() == {'XLA_FLAGS': '--xla_a=1 --xla_b'}

@@ -141,18 +141,16 @@ def fold_name(key: jax.Array, name: str) -> jax.Array:
 
 
 def output(model: Net, part: str, weights: Callable[..., Any] | None = None) -> Callable[..., jax.Array]:
-  """How a chain is evaluated: the function (state, images) -> the output of one of its parts.
+  """The function (state, images) -> output of one part of a chain, in evaluation mode.
 
   A method's `encode` is `net.output(model, 'encoder')`, its `predict` `net.output(model, 'head')`.
-
-  Args:
-    model: a chain.
-    part: the name of the net in the chain whose output is returned.
-    weights: state -> (params, stats) to evaluate, such as a teacher's; the state's own by default.
+  `weights`: state -> (params, stats) to evaluate, such as a teacher's; the state's own by default.
   """
   weights = weights or (lambda state: (state.params, state.stats))
+  return lambda state, images: model.apply(*weights(state), images, train=False)[0][part]
 
-  def look(state: Any, images: jax.Array) -> jax.Array:
-    return model.apply(*weights(state), images, train=False)[0][part]
 
-  return look
+def read(model: Net, weights: Callable | None = None, *, head: str | None = 'head') -> dict[str, Callable]:
+  """`encode` and, unless `head` is None, `predict` of a chain, as keywords of `Method`; see `output`."""
+  parts = {'encode': 'encoder'} | ({'predict': head} if head else {})
+  return {name: output(model, part, weights) for name, part in parts.items()}

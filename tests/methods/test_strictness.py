@@ -6,6 +6,7 @@ call to the host, and takes its state over in place.
 
 import contextlib
 import re
+import warnings
 
 import jax
 import jax.numpy as jnp
@@ -65,7 +66,15 @@ def test_what_a_step_must_not_have_is_seen():
   assert faults(tells_the_host, x) == ['debug_callback']
   with jax.enable_x64(True):
     assert faults(lambda state: (state.astype('float64') * 2).astype('float32'), x) == ['f64']
-  assert faults(lambda state: state.sum(), x) == ['1 arrays of the state are not donated']
+  with pytest.warns(UserWarning, match='donated buffers were not usable'):
+    assert faults(lambda state: state.sum(), x) == ['1 arrays of the state are not donated']
+
+
+def test_every_test_refuses_warnings_and_arrays_of_different_ranks():
+  with pytest.raises(UserWarning, match='careless'):
+    warnings.warn('careless', stacklevel=1)
+  with pytest.raises(ValueError, match='rank_promotion'):
+    jnp.ones((2, 3)) + jnp.ones(3)
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,9 @@ def test_output_is_a_part_under_the_given_weights():
     np.testing.assert_array_equal(look((state, teacher), X), expected[part])
   own = net.output(model, 'head')(State(KEY, jnp.int32(0), *teacher, (), ()), X)
   np.testing.assert_array_equal(own, expected['head'])
+  assert net.read(model).keys() == {'encode', 'predict'} and net.read(model, head=None).keys() == {'encode'}
+  both = net.read(model, lambda state: state[1])
+  np.testing.assert_array_equal(both['predict']((state, teacher), X), expected['head'])
 
 
 SIZES = [
