@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ssl_bench import data, methods
+from ssl_bench import data, methods, plugins
 from ssl_bench.config import Config, digest, outcome_of, to_dict
 from ssl_bench.records.form import Record, Tree
 from ssl_bench.settings.explain import explain
-from ssl_bench.settings.signature import BadSetting, short, suggest
+from ssl_bench.settings.signature import BadSetting
 
 DECIDING = ('protocol', 'method', 'fingerprint', 'combine', 'teachers')  # the versions that an id covers
 AGREES = 1e-6  # by which an accuracy may differ from what bins or classes say
@@ -69,15 +69,16 @@ def _config(tree: Any, where: str) -> Config:
     name = getattr(config, section).get('name')
     if not isinstance(name, str):
       raise BadSetting(f'config: {where}{section}.name must be text, not {name!r}.')
-  _check_method(config.method['name'])
-  _check_dataset(config.dataset)
+  if not config.plugins:  # what they hold need not be here
+    _check_method(config.method['name'])
+    _check_dataset(config.dataset)
   return config
 
 
 @lru_cache(1024)  # what raises is not kept
 def _check_method(name: str) -> None:
   if name not in methods.names():
-    raise BadSetting(f'There is no method {short(name)}; {suggest(name, methods.names())}')
+    raise plugins.unknown('methods', name)
 
 
 @lru_cache(1024)

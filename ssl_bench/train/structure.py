@@ -144,7 +144,7 @@ def abstract(parts: Mapping[str, Any], sharding) -> tuple[Any, Any]:
 
 
 def _abstract_numbers(parts: Mapping[str, Any], shape: Callable) -> dict[str, Any]:
-  moved = optim.OPTIMIZERS[parts['optimizer']['name']]
+  moved = optim.get(parts['optimizer']['name'])
   groups = {group: _numbers_of(moved, shape) for group in parts['optimizer']['groups']}
   numbers = {
     'method': _numbers_of(methods.get(parts['method']['name']), shape),
