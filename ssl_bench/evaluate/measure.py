@@ -9,6 +9,7 @@ import numpy as np
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.evaluate import calibration, health, retrieval, scores
 from ssl_bench.evaluate.contents import Contents
+from ssl_bench.evaluate.further_probes import further
 from ssl_bench.evaluate.linear import Probe, linear_probe
 from ssl_bench.evaluate.neighbors import knn
 from ssl_bench.evaluate.predict import Seen
@@ -97,6 +98,8 @@ def probes(
     measures['knn'] = {str(k): scores.accuracy(v.scores, dataset.test_labels) for k, v in votes.items()}
   for name in (name for name in NAMES if name in which):
     measures[name] = propagation(name, dataset, labeled, train, test)
+  if outside := further(which, dataset, labeled, train, validation, test):
+    measures['probes'] = outside
   return measures, budget
 
 

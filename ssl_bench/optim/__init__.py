@@ -69,6 +69,8 @@ def check_optimizer(tree: Mapping[str, Any]) -> dict[str, Any]:
   """An optimizer's section with every default written out; `clip` and `groups` belong to all of them."""
   name = tree.get('name')
   factory, where = get(name), f'optimizer {name}'
+  if missing := [k for k in ('lr', 'schedule') if k not in settings_of(factory)]:
+    raise BadSetting(f'{where} must have a setting {missing[0]}; every optimizer has lr and schedule.')
   given = {k: v for k, v in tree.items() if k not in ('name', 'clip', 'groups')}
   known = [*settings_of(factory), 'clip', 'groups']
   for key in given:

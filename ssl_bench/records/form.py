@@ -118,6 +118,7 @@ class Metrics(Scores):
   transductive: Probe | None = None
   knn: dict[str, Accuracy] | None = None
   retrieval: dict[str, Accuracy] | None = None
+  probes: dict[str, Accuracy] | None = None  # of plugins
   pseudo_labels: PseudoLabels | None = None
   health: Health | None = None
   collapsed: bool | None = None
