@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ssl_bench import plugins
 from ssl_bench.data.arrays import Dataset
@@ -118,7 +118,7 @@ def _outside_row(name: str) -> Row:
   try:
     return _made_row(name)._replace(how=origin)
   except BadSetting as error:
-    return Row(name, '?', False, 0, 0, 0, 0, (), 0, 0, None, '', origin, origin, str(error))
+    return Row(name, '?', False, 0, 0, 0, 0, (), 0, 0, None, '', origin, 'it cannot be made', str(error))
 
 
 def _made_row(name: str) -> Row:

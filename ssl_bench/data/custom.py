@@ -41,8 +41,8 @@ def from_parts(
 
   Args:
     name: by which a config asks for it.
-    train, validation, test: images uint8 [N, H, W, C], C 1 or 3, and labels [N] in 0 … classes - 1.  Choose the
-      parts once: they are the protocol of the set.
+    train, validation, test: images uint8 [N, H, W, C], C 1 or 3, and labels [N] in 0 … classes - 1.  Choose
+      the parts once: they are the protocol of the set.
     classes: how many there are.
     label_names: by default the numbers.
     version: a new one for other images; the fingerprint tells them apart in any case.
@@ -101,8 +101,12 @@ def fault(data: Dataset, name: str) -> str | None:
     images, labels, index = (getattr(data, f'{part}_{what}') for what in ('images', 'labels', 'index'))
     if images.ndim != 4 or images.dtype != np.uint8 or images.shape[1:] != data.shape:
       return f'{part}_images must be uint8 [N, H, W, C] of one size, not {images.dtype} {list(images.shape)}'
-    if labels.dtype != np.int32 or index.dtype != np.int32 or not len(images) == len(labels) == len(index) > 0:
-      return f'{part}_labels and {part}_index must be int32, one for each of its images, of which there are some'
+    if (
+      labels.dtype != np.int32 or index.dtype != np.int32 or not len(images) == len(labels) == len(index) > 0
+    ):
+      return (
+        f'{part}_labels and {part}_index must be int32, one for each of its images, of which there are some'
+      )
     if labels.min() < 0 or labels.max() >= data.classes:
       return f'{part}_labels must be in 0 to {data.classes - 1}'
   if np.isin(data.train_index, data.validation_index).any():

@@ -31,9 +31,9 @@ def further(
 ) -> dict[str, float]:
   """Name -> accuracy of those probes in `which` that are of plugins.
 
-  A probe is called by name with `train`, `validation`, `test`: features, float32 [n, D]; `labels`, int32 [n] of
-  the training part; `labeled`, positions in it that the trial has labels of; `validation_labels`; `classes`.  It
-  returns scores [n, classes] of the test part, of which the largest counts.
+  A probe is called with these keywords: `train`, `validation` and `test`, features float32 [n, D]; `labels`,
+  int32 [n], of the training part; `labeled`, the positions in it that the trial has labels of;
+  `validation_labels`; `classes`.  It returns scores [n, classes] of the test part; the largest counts.
   """
   found = {}
   for name in which:

@@ -1,9 +1,9 @@
 """Finds by name whatever a config, a command or a board can name: methods, nets, datasets, measures and more.
 
-`KINDS` lists the kinds.  The things of a kind are this package's own (files of one folder), those of installed
-packages (entry points, `packages`) and those of the plugin files that a config names (`files`).  Nothing is
-imported before it is asked for.  Where names meet, this package's own goes first: what is measured under a name
-of this package is what this package has.
+`KINDS` lists the kinds.  The things of a kind are this package's own (files of one folder), those of
+installed packages (entry points, `packages`) and those of the plugin files that a config names (`files`).
+Nothing is imported before it is asked for.  A package cannot take a name that this package has: the name
+stays this package's.
 
     >>> from ssl_bench import plugins
     >>> 'fixmatch' in plugins.names('methods')
@@ -28,6 +28,7 @@ from ssl_bench.settings.signature import BadSetting, short, suggest
 
 __all__ = [
   'KINDS',
+  'OURS',
   'get',
   'load',
   'loaded_text',
@@ -118,13 +119,15 @@ def _module_of_row(kind: str, name: str) -> str:
 
 
 def version(kind: str, name: str) -> int:
-  """VERSION of a method's or a combinator's module, part of a record's identity; 1 where a plugin has none."""
+  """VERSION of a method's or a combinator's module, part of a record's identity; 1 for a plugin without one."""
   module = module_of(kind, name)
   if own.is_own(kind, name):
     return own.version(module)
   number = getattr(sys.modules[module], 'VERSION', 1)
   if type(number) is not int or number < 1:
-    raise BadSetting(f'VERSION beside {kind_of(kind).noun} {name} must be a whole number from 1, not {short(number)}.')
+    raise BadSetting(
+      f'VERSION beside {kind_of(kind).noun} {name} must be a whole number from 1, not {short(number)}.'
+    )
   return number
 
 
@@ -164,7 +167,11 @@ def load(plugins: Any) -> None:
   """
   if plugins is None:
     return
-  if not isinstance(plugins, Iterable) or isinstance(plugins, str) or not all(isinstance(p, str) for p in plugins):
+  if (
+    not isinstance(plugins, Iterable)
+    or isinstance(plugins, str)
+    or not all(isinstance(p, str) for p in plugins)
+  ):
     raise BadSetting(f'plugins must be a list of files, such as [agreement.py], not {short(plugins)}.')
   for one in plugins:
     if is_path(one):

@@ -56,7 +56,9 @@ def load(shown: str, owner: Any) -> None:
   except (OSError, UnicodeDecodeError) as error:
     if isinstance(error, FileNotFoundError):
       near = [p.as_posix() for p in sorted(Path(shown).parent.glob('*.py'))]
-      raise BadSetting(f'There is no plugin file {shown!r}{"; " + suggest(shown, near) if near else "."}') from None
+      raise BadSetting(
+        f'There is no plugin file {shown!r}{"; " + suggest(shown, near) if near else "."}'
+      ) from None
     raise BadSetting(f'{where} cannot be read: {fault(error)}.') from None
   if path in _loaded:
     if _loaded[path].text != text:
@@ -80,7 +82,9 @@ def _run(path: Path, text: str, where: str) -> ModuleType:
     exec(compile(text, str(path), 'exec'), vars(module))
   except (Exception, SystemExit) as error:
     del sys.modules[module.__name__]
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    lines = [
+      frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
+    ]
     line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
     at = f' at line {line}' if line else ''
     said = error.msg if isinstance(error, SyntaxError) else fault(error)

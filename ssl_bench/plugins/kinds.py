@@ -1,4 +1,4 @@
-"""The kinds of things that a config, a command or a board finds by name, and where this package keeps its own."""
+"""The kinds of things that are found by name, and where this package keeps its own of each."""
 
 from typing import NamedTuple
 
@@ -11,8 +11,8 @@ class Kind(NamedTuple):
   noun: how a sentence names one.
   room: the folder of this package whose files hold its own, if there is one; folders in it sort them.
   row: the class of such things, where they are rows with a `name`; otherwise they are functions.
-  returns: the annotation that marks such a function, where one file holds several; otherwise a file holds one,
-    which has the file's name.
+  returns: the annotation that marks such a function, where one file holds several; otherwise a file holds
+    one, which has the file's name.
   table: `module:NAME` of a mapping whose keys are further names of this package.
   parts: files of the room that hold none, beside those whose name begins with `_`.
   """

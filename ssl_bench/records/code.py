@@ -18,11 +18,11 @@ IGNORED = ('ctx', 'kind', 'type_comment', 'type_ignores', 'type_params')
 
 
 def code_of(config: Config) -> str:
-  """The SHA-256 (hex) of the code of a trial's method, its combinators, its teachers and what plugins it uses.
+  """The SHA-256 (hex) of the code of a trial's method, combinators and teachers, and of the plugins it uses.
 
   It covers the module of each, and of `methods`, `combine`, `losses` and `graph`, and of a plugin's own
-  package, those definitions that are reached from there.  Docstrings, comments and layout have no part in it, nor has the file that a definition
-  stands in.
+  package, those definitions that are reached from there.  Docstrings, comments and layout have no part in it,
+  nor has the file that a definition stands in.
   """
   modules = [methods.module_of(config.method['name'])]
   modules += [combine.module_of(combine.parse(text)[0]) for text in config.combine]

@@ -17,7 +17,7 @@ from ssl_bench.leaderboard.readme import readme
 from ssl_bench.records import record
 from ssl_bench.records.checks import deciding, outcome_of
 from ssl_bench.records.strict_json import loads
-from ssl_bench.records.wandb_run import contents
+from ssl_bench.records.trackers._wandb_run import contents
 
 RECORDS = Path(__file__).parents[2] / 'leaderboard' / 'records'
 

@@ -11,7 +11,9 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
   project = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']
   stem = f'{project["name"]}-{project["version"]}'
   groups = project['entry-points'].items()
-  points = '\n'.join(f'[{group}]\n' + '\n'.join(f'{k} = {v}' for k, v in own.items()) for group, own in groups)
+  points = '\n'.join(
+    f'[{group}]\n' + '\n'.join(f'{k} = {v}' for k, v in own.items()) for group, own in groups
+  )
   files = {str(p.relative_to(ROOT)): p.read_text() for p in sorted((ROOT / project['name']).rglob('*.py'))}
   told = {
     'METADATA': f'Metadata-Version: 2.1\nName: {project["name"]}\nVersion: {project["version"]}\n',
