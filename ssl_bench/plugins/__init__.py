@@ -30,6 +30,7 @@ __all__ = [
   'KINDS',
   'OURS',
   'get',
+  'known_version',
   'load',
   'loaded_text',
   'module_of',
@@ -119,7 +120,7 @@ def _module_of_row(kind: str, name: str) -> str:
 
 
 def version(kind: str, name: str) -> int:
-  """VERSION of a method's or a combinator's module, part of a record's identity; 1 for a plugin without one."""
+  """VERSION of a method's or a combinator's module, part of a record's identity; a plugin's is 1 by default."""
   module = module_of(kind, name)
   if own.is_own(kind, name):
     return own.version(module)
@@ -129,6 +130,16 @@ def version(kind: str, name: str) -> int:
       f'VERSION beside {kind_of(kind).noun} {name} must be a whole number from 1, not {short(number)}.'
     )
   return number
+
+
+def known_version(kind: str, name: str) -> int | None:
+  """As `version`, or None where the name is nobody's here, or its package cannot be imported."""
+  try:
+    return version(kind, name)
+  except BadSetting:
+    if own.is_own(kind, name):
+      raise
+    return None
 
 
 def loaded_text(module: str) -> str | None:

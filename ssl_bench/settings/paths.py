@@ -12,7 +12,7 @@ def is_path(text: Any) -> bool:
 
 
 def find_plugins(tree: Mapping[str, Any], file: Path) -> dict[str, Any]:
-  """The settings of a file, with the paths under `plugins`, a teacher's too, made ones from the working folder.
+  """The settings of a file, with paths under `plugins`, a teacher's too, made ones from the working folder.
 
   What is not below the working directory becomes an absolute path.
   """
