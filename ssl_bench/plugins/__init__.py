@@ -120,7 +120,7 @@ def _module_of_row(kind: str, name: str) -> str:
 
 
 def version(kind: str, name: str) -> int:
-  """VERSION of a method's or a combinator's module, part of a record's identity; a plugin's is 1 by default."""
+  """VERSION of a method's or combinator's module, part of a record's identity; a plugin's is 1 by default."""
   module = module_of(kind, name)
   if own.is_own(kind, name):
     return own.version(module)

@@ -1,8 +1,11 @@
 """Contributing records: each is checked, then copied; nothing that is there is overwritten."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ssl_bench.records import record
+from ssl_bench.settings.paths import is_path
 from ssl_bench.settings.signature import BadSetting
 
 
@@ -11,7 +14,8 @@ def submit(source: Path, to: Path, *, ours: bool = False) -> tuple[int, int]:
 
   All are checked before the first is copied: `BadSetting` for a file that the board would leave out, and for
   a record that is not whole.  A copy says that it was submitted, whatever the record said; `ours` is for the
-  project's own records, which say nothing.  A record whose id is anywhere under `to` is there already.
+  project's own records, which say nothing.  Of the path of a plugin file only its name is kept.  A record
+  whose id is anywhere under `to` is there already.
   """
   if not source.exists():
     raise BadSetting(f'There is no {str(source)!r}; name a record or a folder such as runs/quickstart.')
@@ -29,5 +33,16 @@ def submit(source: Path, to: Path, *, ours: bool = False) -> tuple[int, int]:
   new = [one for one in records if one['id'] not in there]
   for one in new:
     copy = {k: v for k, v in one.items() if k != 'tier'} | ({} if ours else {'tier': 'submitted'})
+    copy['config'] = without_places(one['config'])
     record.write(copy, to / one['config']['dataset'] / one['config']['method']['name'])
   return len(new), len(records) - len(new)
+
+
+def without_places(config: Mapping[str, Any]) -> dict[str, Any]:
+  """A recorded config without the folders of plugin files, a teacher's too, which are one machine's."""
+  out = dict(config)
+  if 'plugins' in out:
+    out['plugins'] = [Path(one).name if is_path(one) else one for one in out['plugins']]
+  if isinstance(out.get('teacher'), Mapping):
+    out['teacher'] = without_places(out['teacher'])
+  return out
