@@ -38,6 +38,7 @@ Track = Annotated[
   list[str] | None,
   typer.Option(help='Another tracker to mirror to, as name(setting=value); may be given again.'),
 ]
+Plugin = Annotated[list[str] | None, typer.Option(help='A plugin file to load; may be given again.')]
 Again = Annotated[
   bool, typer.Option('--again', help='Run again what is recorded; the old record is kept in replaced/.')
 ]
@@ -209,11 +210,12 @@ def submit(
     bool,
     typer.Option('--ours', help='For maintainers: the project ran them; no mark of a submission.'),
   ] = False,
+  plugin: Plugin = None,
 ) -> None:
   """Check records and copy them into the leaderboard's folder, marked as submitted; what is there stays."""
   from ssl_bench.records.submit import submit as copy
 
-  copied, kept = copy(source, to, ours=ours)
+  copied, kept = copy(source, to, ours=ours, trusted=plugin or ())
   where = '' if to == BOARD else f' --records {shlex.quote(str(to))}'
   print(f'{copied} records copied to {to}, {kept} were there. Now run: ssl-bench leaderboard{where}')
 
@@ -221,9 +223,7 @@ def submit(
 @app.command(name='list')
 def list_(
   what: Annotated[str, typer.Argument(help='One of the lists, such as methods.')] = '',
-  plugin: Annotated[
-    list[str] | None, typer.Option(help='A plugin file whose things are listed too; may be given again.')
-  ] = None,
+  plugin: Plugin = None,
 ) -> None:
   """What there is, with settings, defaults and ranges."""
   from ssl_bench import plugins

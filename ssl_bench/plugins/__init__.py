@@ -30,6 +30,7 @@ __all__ = [
   'KINDS',
   'OURS',
   'get',
+  'is_loaded',
   'known_version',
   'load',
   'loaded_text',
@@ -167,6 +168,11 @@ def working(kind: str) -> Iterator[tuple[str, Any]]:
     except BadSetting:
       if own.is_own(kind, name):
         raise
+
+
+def is_loaded(file: str) -> bool:
+  """Whether this process has loaded a plugin file, a path from the working directory."""
+  return files.loaded_at(file) is not None
 
 
 def load(plugins: Any) -> None:

@@ -69,8 +69,10 @@ def _config(tree: Any, where: str) -> Config:
     name = getattr(config, section).get('name')
     if not isinstance(name, str):
       raise BadSetting(f'config: {where}{section}.name must be text, not {name!r}.')
-  if not config.plugins:  # what they hold need not be here
+  # What a plugin holds need not be here; its name is a word all the same.
+  if not (config.plugins and config.method['name'].isidentifier()):
     _check_method(config.method['name'])
+  if not (config.plugins and config.dataset.isidentifier()):
     _check_dataset(config.dataset)
   return config
 

@@ -1,21 +1,22 @@
 """Contributing records: each is checked, then copied; nothing that is there is overwritten."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ssl_bench import plugins
 from ssl_bench.records import record
 from ssl_bench.settings.paths import is_path
 from ssl_bench.settings.signature import BadSetting
 
 
-def submit(source: Path, to: Path, *, ours: bool = False) -> tuple[int, int]:
+def submit(source: Path, to: Path, *, ours: bool = False, trusted: Iterable[str] = ()) -> tuple[int, int]:
   """Copies a record, or those of a folder, to `to`/<dataset>/<method>/; returns (copied, already there).
 
   All are checked before the first is copied: `BadSetting` for a file that the board would leave out, and for
   a record that is not whole.  A copy says that it was submitted, whatever the record said; `ours` is for the
-  project's own records, which say nothing.  Of the path of a plugin file only its name is kept.  A record
-  whose id is anywhere under `to` is there already.
+  project's own records, which say nothing.  A plugin file is run only where `trusted` names it, and a copy
+  keeps its name alone.  A record whose id is anywhere under `to` is there already.
   """
   if not source.exists():
     raise BadSetting(f'There is no {str(source)!r}; name a record or a folder such as runs/quickstart.')
@@ -23,7 +24,9 @@ def submit(source: Path, to: Path, *, ours: bool = False) -> tuple[int, int]:
   records = [record.read(source)] if source.is_file() else record.read_all([folder])
   if not records:
     raise BadSetting(f'There is no record under {str(source)!r}.')
+  plugins.load(list(trusted))
   for one in records:
+    check_trusted(one['id'], one['config'])
     record.check_submittable(one)
   known = {one['id']: one for one in record.gather([to]).records}
   for one in records:
@@ -36,6 +39,17 @@ def submit(source: Path, to: Path, *, ours: bool = False) -> tuple[int, int]:
     copy['config'] = without_places(one['config'])
     record.write(copy, to / one['config']['dataset'] / one['config']['method']['name'])
   return len(new), len(records) - len(new)
+
+
+def check_trusted(identity: str, config: Mapping[str, Any]) -> None:
+  """Raises `BadSetting` for a record of a plugin file that nobody named: checking it would run the file."""
+  for one in config.get('plugins', ()):
+    if is_path(one) and not plugins.is_loaded(one):
+      raise BadSetting(
+        f'record {identity} is of the plugin file {one!r}; give --plugin {one}, if you trust it: it is run.'
+      )
+  if isinstance(teacher := config.get('teacher'), Mapping):
+    check_trusted(identity, teacher)
 
 
 def without_places(config: Mapping[str, Any]) -> dict[str, Any]:

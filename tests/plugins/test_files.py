@@ -356,8 +356,17 @@ def test_a_grid_trains_with_a_file_in_worker_processes_and_its_records_outlive_i
     re.M,
   )
 
-  (tmp_path / 'grids/all.py').unlink()
-  command('leaderboard', '--records', 'runs/small/records', '--out', 'board')
-  assert 'mine' in (tmp_path / 'board/README.md').read_text()
   told = command('submit', 'runs/small', '--to', 'board/records', code=2)
+  assert (
+    "is of the plugin file 'grids/all.py'; give --plugin grids/all.py, if you trust it: it is run." in told
+  )
+  command('submit', 'runs/small', '--to', 'board/records', '--plugin', 'grids/all.py')
+  copied = [json.loads(path.read_text()) for path in tmp_path.glob('board/records/squares/mine/*.json')]
+  assert [one['config']['plugins'] for one in copied] == [['all.py']] * 2
+
+  (tmp_path / 'grids/all.py').unlink()
+  for place in ('runs/small/records', 'board/records'):
+    command('leaderboard', '--records', place, '--out', 'board')
+    assert 'mine' in (tmp_path / 'board/README.md').read_text()
+  told = command('submit', 'runs/small', '--to', 'other', '--plugin', 'grids/all.py', code=2)
   assert "There is no plugin file 'grids/all.py'" in told

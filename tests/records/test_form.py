@@ -153,6 +153,17 @@ def test_a_forged_id_does_not_help_a_config_that_is_none(plain, tmp_path, path, 
   assert sentence in (complaint(tmp_path, named(plain)) or 'nothing')
 
 
+def test_names_of_a_record_of_plugins_need_not_be_known_here_and_are_words(plain, tmp_path):
+  plain['config']['plugins'] = ['somewhere/no_such.py', 'no-such-package']
+  plain['config']['method'], plain['config']['dataset'] = {'name': 'no_such'}, 'nowhere'
+  plain['versions']['dataset'] = 'nowhere/1.0.0'
+  assert complaint(tmp_path, named(plain)) is None
+  for path in ('config.dataset', 'config.method.name'):
+    changed = copy.deepcopy(plain)
+    put(changed, path, '../../somewhere')
+    assert '../../somewhere' in complaint(tmp_path, named(changed))
+
+
 @pytest.mark.parametrize(
   ('text', 'sentence'),
   [
