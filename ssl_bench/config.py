@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ssl_bench import methods
+from ssl_bench import methods, plugins
 from ssl_bench.resolve import resolve
 from ssl_bench.settings.explain import explain, say
 from ssl_bench.settings.sections import ADDED, Config, with_patterns
@@ -27,7 +27,7 @@ from ssl_bench.settings.yaml import (
 )
 
 # What a config says about how to run, not about what comes out.
-MANNER = ('checkpoint',)
+MANNER = ('checkpoint', 'plugins')
 MANNER_OF_EVALUATION = ('pretraining',)
 # Settings of `evaluate` that training does not see.
 AFTER_TRAINING = ('probes', 'bootstrap', 'last')
@@ -42,7 +42,10 @@ def load(path: str | Path, overrides: Iterable[str] = (), *, need_data: bool = F
   signature's defaults.  With `need_data`, a data set that is not here is told before anything else.
   """
   path = Path(path)
-  tree = overlay(merge(read_protocol(path.parent), read_own(path)), map(parse_override, overrides))
+  shared, further = read_protocol(path.parent), [*map(parse_override, overrides)]
+  plugins.load(overlay(shared, further).get('plugins'))  # the file's name may be that of a plugin's method
+  tree = overlay(merge(shared, read_own(path)), further)
+  plugins.load(tree.get('plugins'))
   if need_data:
     check_data(tree)
   return validate(adopt(tree, path.parent))
@@ -71,7 +74,7 @@ def adopt(tree: Mapping[str, Any], folder: Path, seen: tuple[Path, ...] = ()) ->
   path = folder / str(teacher['config'])
   if path.resolve() in seen:
     raise BadSetting(f'{path} is its own teacher; name another config.')
-  recipe = {k: v for k, v in read_protocol(path.parent).items() if k in RECIPE}
+  recipe = {k: v for k, v in read_protocol(path.parent).items() if k in (*RECIPE, 'plugins')}
   found = {k: v for k, v in tree.items() if k not in RECIPE}
   beside = {k: v for k, v in teacher.items() if k != 'config'}
   for part in (recipe, read_own(path), beside):
@@ -111,7 +114,9 @@ def check_data(tree: Mapping[str, Any]) -> None:
 
 def validate(tree: Mapping[str, Any]) -> Config:
   """The config of a tree, every setting written out; raises `BadSetting` with one sentence."""
-  tree, model = spell_out(tree), config_class()
+  tree = spell_out(tree)
+  plugins.load(tree.get('plugins'))
+  model = config_class()
   for section in NAMED:
     left_out = section in ADDED and tree.get(section) is None
     if not left_out and not isinstance(tree.get(section, {}), Mapping):

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ssl_bench import methods
+from ssl_bench import methods, plugins
+from ssl_bench.plugins.used import packages_in
 from ssl_bench.settings.sections import Config, Stress
 from ssl_bench.settings.signature import BadSetting, check, needs, parse_call, short, suggest
 
@@ -36,7 +37,9 @@ def resolve(config: Config) -> Config:
   _check_text(method['name'], config.text_net)
   combined = combine.resolve(config.combine)
   _check_combined(combined)
-  return config.model_copy(
+  for probe in config.evaluate.probes:
+    plugins.get('probes', probe)
+  config = config.model_copy(
     update={
       'method': method,
       'net': _named('net', config.net, nets.get),
@@ -46,6 +49,8 @@ def resolve(config: Config) -> Config:
       'stress': None if config.stress == Stress() else config.stress,
     }
   )
+  packages = dict.fromkeys((*config.plugins, *packages_in(config)))
+  return config.model_copy(update={'plugins': tuple(packages)})
 
 
 def _check_combined(texts: Sequence[str]) -> None:

@@ -202,7 +202,7 @@ def try_trial(rng: random.Random, folder: Path) -> str:
     return 'nothing was accepted'
   with tempfile.TemporaryDirectory() as runs, contextlib.redirect_stdout(io.StringIO()):
     try:
-      code = run_single(config, Path(runs), 'disabled')
+      code = run_single(config, Path(runs), [])
     except BadSetting as error:
       one_sentence(str(error), 'a refusal')
       return 'refused by the data'

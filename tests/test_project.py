@@ -13,6 +13,7 @@ MODULES = sorted((ROOT / 'ssl_bench').rglob('*.py'))
 # The way of the data.  A room imports from those before it and from itself, never from those after it.
 ROOMS = (
   'settings',
+  'plugins',
   'numerics',
   'stop',
   'dependence',

@@ -1,19 +1,15 @@
 """A policy is one line of text, `flip | crop(4) | cutout(16)`, so a sweep replaces a string."""
 
-import importlib
 import inspect
-import pkgutil
 import typing
 from collections.abc import Callable, Mapping
-from functools import cache
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import jax
 
+from ssl_bench import plugins
 from ssl_bench.augment.ops import COLOR, Operation
-from ssl_bench.settings.signature import BadSetting, bind, facts_of, parse_call, short, suggest
+from ssl_bench.settings.signature import BadSetting, bind, parse_call
 from ssl_bench.settings.yaml12 import write_yaml
 
 Policy = tuple[tuple[str, dict[str, Any]], ...]
@@ -41,7 +37,7 @@ def resolve(text: str, channels: int, kind: str = 'image') -> str:
 
 def compile_policy(text: str, channels: int, kind: str = 'image') -> Operation:
   """The policy as one function (key, uint8 image) -> uint8 image; operation i gets the key folded with i."""
-  steps = [operations()[name](**settings) for name, settings in parse(resolve(text, channels, kind))]
+  steps = [get(name)(**settings) for name, settings in parse(resolve(text, channels, kind))]
 
   def operation(key: jax.Array, image: jax.Array) -> jax.Array:
     for i, step in enumerate(steps):
@@ -51,50 +47,44 @@ def compile_policy(text: str, channels: int, kind: str = 'image') -> Operation:
   return operation
 
 
-@cache
+def get(name: str) -> Callable[..., Operation]:
+  """The factory of an operation: settings alone -> `Operation`; raises `BadSetting` for an unknown name."""
+  return plugins.get('augment', name)
+
+
 def operations() -> Mapping[str, Callable[..., Operation]]:
-  """What a policy can name: every public function of this package from settings alone to an `Operation`."""
-  names = sorted(m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)]))
-  found = [f for name in names for f in _factories(importlib.import_module(f'{__package__}.{name}'))]
-  return {f.__name__: f for f in sorted(found, key=lambda f: f.__name__)}
+  """What a policy can name: every public function of this package from settings alone to an `Operation`.
 
-
-def _factories(module: ModuleType) -> list[Callable[..., Operation]]:
-  def is_factory(f: Any) -> bool:
-    return (
-      inspect.isfunction(f)
-      and f.__module__ == module.__name__
-      and not f.__name__.startswith('_')
-      and inspect.signature(f).return_annotation == Operation
-      and not facts_of(f)
-    )
-
-  return [f for _, f in inspect.getmembers(module, is_factory)]
+  And those of plugins, as far as they can be imported.
+  """
+  return dict(plugins.working('augment'))
 
 
 def _parse_operation(text: str) -> tuple[str, dict[str, Any]]:
   name, positional, named = parse_call(text)
-  if name not in operations():
-    raise BadSetting(f'There is no augmentation {short(name)}; {suggest(name, operations())}')
-  factory = operations()[name]
+  factory = get(name)
   settings = bind(factory, positional, named)
   factory(**settings)  # says what single settings cannot, such as an interval whose ends are swapped
   return name, settings
 
 
 def _check_kind(policy: Policy, kind: str) -> None:
-  of = {name: getattr(inspect.getmodule(f), 'KIND', 'image') for name, f in operations().items()}
   for name, _ in policy:
-    if name != 'none' and of[name] != kind:
-      fits = ', '.join(n for n, k in of.items() if k == kind or n == 'none')
+    if name != 'none' and (own := _kind_of(get(name))) != kind:
+      fits = ', '.join(n for n, f in operations().items() if _kind_of(f) == kind or n == 'none')
       what = {'image': 'images', 'tokens': 'tokens'}
-      raise BadSetting(f'{name} is for {what[of[name]]}, and the data are {what[kind]}; choose from {fits}.')
+      raise BadSetting(f'{name} is for {what[own]}, and the data are {what[kind]}; choose from {fits}.')
+
+
+def _kind_of(factory: Callable) -> str:
+  """What an operation works on: the KIND of its module, by default images."""
+  return getattr(inspect.getmodule(factory), 'KIND', 'image')
 
 
 def _without_color(policy: Policy) -> Policy:
   kept = []
   for name, settings in policy:
-    colors = _color_settings(operations()[name])
+    colors = _color_settings(get(name))
     if 'probability' not in colors:
       kept.append((name, settings | {s: type(settings[s])(0) for s in colors}))
   return tuple(kept)

@@ -34,6 +34,11 @@ Workers = Annotated[
 ]
 Wandb = Literal['offline', 'online', 'disabled']
 Mirror = Annotated[Wandb, typer.Option(help='How to mirror to Weights & Biases.')]
+Track = Annotated[
+  list[str] | None,
+  typer.Option(help='Another tracker to mirror to, as name(setting=value); may be given again.'),
+]
+Plugin = Annotated[list[str] | None, typer.Option(help='A plugin file to load; may be given again.')]
 Again = Annotated[
   bool, typer.Option('--again', help='Run again what is recorded; the old record is kept in replaced/.')
 ]
@@ -121,28 +126,36 @@ def train(
   overrides: Overrides = None,
   runs: Runs = Path('runs'),
   wandb: Mirror = 'offline',
+  track: Track = None,
   again: Again = False,
 ) -> None:
   """Train, evaluate and record one trial: ssl-bench train configs/digits/fixmatch.yaml labels=20 seed=3."""
-  _one(config, overrides, runs, wandb, again=again)
+  _one(config, overrides, runs, wandb, track, again=again)
 
 
 @app.command()
 def evaluate(
-  config: Path, overrides: Overrides = None, runs: Runs = Path('runs'), wandb: Mirror = 'offline'
+  config: Path,
+  overrides: Overrides = None,
+  runs: Runs = Path('runs'),
+  wandb: Mirror = 'offline',
+  track: Track = None,
 ) -> None:
   """Evaluate a trained trial again, with other evaluate.probes or label budgets; trains nothing."""
-  _one(config, overrides, runs, wandb, only_evaluate=True)
+  _one(config, overrides, runs, wandb, track, only_evaluate=True)
 
 
-def _one(path: Path, overrides: list[str] | None, runs: Path, wandb: Wandb, **how: bool) -> None:
+def _one(
+  path: Path, overrides: list[str] | None, runs: Path, wandb: Wandb, track: list[str] | None, **how: bool
+) -> None:
   _prepare(runs)
   from ssl_bench import config as configs
 
   config = configs.load(path, overrides or (), need_data=True)
+  from ssl_bench.records.trackers import choose
   from ssl_bench.trial.command import run_single
 
-  sys.exit(run_single(config, runs / 'train', wandb, **how))
+  sys.exit(run_single(config, runs / 'train', choose(wandb, track), **how))
 
 
 @app.command()
@@ -153,6 +166,7 @@ def grid(
   select: Select = None,
   workers: Workers = 0,
   wandb: Mirror = 'offline',
+  track: Track = None,
   no_timing: NoTiming = False,
   again: AgainGrid = False,
 ) -> None:
@@ -162,8 +176,9 @@ def grid(
 
   found = expand(file, overrides or (), select=select or (), need_data=True)
   from ssl_bench.grid.command import run_whole
+  from ssl_bench.records.trackers import choose
 
-  sys.exit(run_whole(found, runs, workers or None, wandb, timing=not no_timing, again=again))
+  sys.exit(run_whole(found, runs, workers or None, choose(wandb, track), timing=not no_timing, again=again))
 
 
 @app.command()
@@ -197,11 +212,12 @@ def submit(
     bool,
     typer.Option('--ours', help='For maintainers: the project ran them; no mark of a submission.'),
   ] = False,
+  plugin: Plugin = None,
 ) -> None:
   """Check records and copy them into the leaderboard's folder, marked as submitted; what is there stays."""
   from ssl_bench.records.submit import submit as copy
 
-  copied, kept = copy(source, to, ours=ours)
+  copied, kept = copy(source, to, ours=ours, trusted=plugin or ())
   where = '' if to == BOARD else f' --records {shlex.quote(str(to))}'
   print(f'{copied} records copied to {to}, {kept} were there. Now run: ssl-bench leaderboard{where}')
 
@@ -209,12 +225,15 @@ def submit(
 @app.command(name='list')
 def list_(
   what: Annotated[str, typer.Argument(help='One of the lists, such as methods.')] = '',
+  plugin: Plugin = None,
 ) -> None:
   """What there is, with settings, defaults and ranges."""
+  from ssl_bench import plugins
   from ssl_bench.cli.listing import KINDS, show
 
   if what and what not in KINDS:
     raise BadSetting(f'There is no list of {short(what)}; {suggest(what, KINDS)}')
+  plugins.load(plugin)
   show([what] if what else list(KINDS))
 
 

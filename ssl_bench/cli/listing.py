@@ -1,4 +1,4 @@
-"""What there is, read from signatures: methods, nets, data sets, augmentations, optimizers."""
+"""What there is, read from signatures, and whose it is where it is a plugin's."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -9,47 +9,70 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ssl_bench.settings.signature import describe_type, settings_of
+from ssl_bench import plugins
+from ssl_bench.settings.signature import BadSetting, describe_type, settings_of
 
-KINDS = ('methods', 'combinators', 'nets', 'datasets', 'augmentations', 'optimizers', 'settings')
+LISTS = {  # list -> the kind of its things, as plugins name it
+  'methods': 'methods',
+  'combinators': 'combine',
+  'nets': 'nets',
+  'datasets': 'datasets',
+  'augmentations': 'augment',
+  'optimizers': 'optimizers',
+  'schedules': 'schedules',
+  'probes': 'probes',
+  'measures': 'measures',
+  'trackers': 'trackers',
+}
+KINDS = (*LISTS, 'settings')
 
 
 def show(kinds: Sequence[str]) -> None:
-  """Prints the lists."""
+  """Prints the lists; those of which there is nothing are left out."""
   console = Console(highlight=False, width=max(120, Console().width))
   for kind in kinds:
-    lists = {'datasets': _datasets, 'settings': _settings}
-    lists[kind](console) if kind in lists else _factories(console, kind)
+    if kind == 'settings':
+      _settings(console)
+    elif kind == 'datasets':
+      _datasets(console)
+    elif plugins.names(LISTS[kind]):
+      _things(console, kind)
 
 
-def factories(kind: str) -> dict[str, Callable]:
-  """The factories of a kind by name."""
-  from ssl_bench import augment, combine, methods, nets, optim
-
-  found: dict[str, dict[str, Callable]] = {
-    'methods': {name: methods.get(name) for name in methods.names()},
-    'combinators': {name: combine.get(name) for name in combine.names()},
-    'nets': {name: nets.get(name) for name in nets.names()},
-    'augmentations': dict(augment.operations()),
-    'optimizers': dict(optim.OPTIMIZERS),
-  }
-  return found[kind]
-
-
-def _factories(console: Console, kind: str) -> None:
-  console.print(f'[bold]{kind}[/bold]')
-  for name, factory in factories(kind).items():
-    about: Any = inspect.getmodule(factory) if kind in ('methods', 'combinators') else factory
-    console.print(Text.assemble('\n', (name, 'bold'), f'  {(inspect.getdoc(about) or "").splitlines()[0]}'))
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for setting in settings_of(factory).values():
-      kept = '' if setting.is_number or kind == 'augmentations' else ', compiled'
-      bounds = '' if setting.range is None else f' in {setting.range}'
-      told = f'{describe_type(setting.type)}{bounds}{kept}'
-      table.add_row(' ', setting.name, _say(setting.default), Text(told))
-    if settings_of(factory):
-      console.print(table)
+def _things(console: Console, title: str) -> None:
+  kind = LISTS[title]
+  console.print(f'[bold]{title}[/bold]')
+  for name in plugins.names(kind):
+    origin = plugins.origin(kind, name)
+    whose = '' if origin == plugins.OURS else f'  ({origin})'
+    try:
+      thing = plugins.get(kind, name)
+    except BadSetting as error:  # of a package that cannot be imported
+      console.print(Text.assemble('\n', (name, 'bold'), f'{whose}  {error}'))
+      continue
+    console.print(Text.assemble('\n', (name, 'bold'), f'{whose}  {_about(kind, thing)}'))
+    if inspect.isfunction(thing) and kind != 'probes':
+      _signature(console, thing, kind)
   console.print()
+
+
+def _about(kind: str, thing: Any) -> str:
+  """One line on a thing: of a row its hint, of a function its docstring's first line, or its module's."""
+  if not inspect.isfunction(thing):
+    return str(getattr(thing, 'hint', thing))
+  of_module = inspect.getdoc(inspect.getmodule(thing)) if kind in ('methods', 'combine') else None
+  return (of_module or inspect.getdoc(thing) or '').partition('\n')[0]
+
+
+def _signature(console: Console, factory: Callable, kind: str) -> None:
+  table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+  for setting in settings_of(factory).values():
+    compiled = kind in ('methods', 'combine', 'nets', 'optimizers') and not setting.is_number
+    bounds = '' if setting.range is None else f' in {setting.range}'
+    told = f'{describe_type(setting.type)}{bounds}{", compiled" if compiled else ""}'
+    table.add_row(' ', setting.name, _say(setting.default), Text(told))
+  if settings_of(factory):
+    console.print(table)
 
 
 def _settings(console: Console) -> None:
@@ -103,12 +126,14 @@ def _datasets(console: Console) -> None:
   for head in ('name/version', 'train + validation + test', 'image', 'classes'):
     table.add_column(head, no_wrap=True)
   table.add_column('here', overflow='fold')
-  rows = data.available()
+  rows = data.available(outside=True)
   for row in rows:
     sizes = ' + '.join(f'{n:,}' for n in (row.train, row.validation, row.test))
     extra = f', {row.unlabeled:,} unlabeled' if row.unlabeled else ''
     here = f'{row.bytes / 1e6:.1f} MB, {(row.fingerprint or "")[:8]}' if row.ready else 'no'
     here = f'broken: {row.broken}' if row.broken else here
+    origin = plugins.origin('datasets', row.name)
+    here += '' if origin == plugins.OURS else f' ({origin})'
     image = '×'.join(map(str, row.shape))
     table.add_row(f'{row.name}/{row.version}', sizes + extra, image, str(row.classes), Text(here))
   console.print(table)

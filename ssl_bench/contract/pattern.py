@@ -4,13 +4,11 @@ A pattern is one file of `ssl_bench/patterns` with a `PATTERN`.  Its name is tha
 nothing else in the project knows it.  A pattern says only where it differs from usual training.
 """
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ssl_bench import plugins
 from ssl_bench.settings.sections import Section
-from ssl_bench.settings.signature import BadSetting, short, suggest
 
 if TYPE_CHECKING:
   from ssl_bench.config import Config
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
   from ssl_bench.plan import Plan
   from ssl_bench.plan.structure import Structure
 
-FOLDER = 'ssl_bench.patterns'
 Settings = Any  # an instance of the pattern's own section
 
 
@@ -43,12 +40,13 @@ def _usual(*_: Any) -> None:
 
 
 class Pattern(NamedTuple):
-  """A pattern of training; every field but the first may be left out.
+  """A pattern of training; every field but the first two may be left out.
 
   `Structure` is what is compiled of a trial, with this pattern's own part in `structure.patterns[name]`;
   `Plan` is all that is known of a trial before it trains.
   """
 
+  name: str  # of its section in a config
   settings: type[Section]
   structure: Callable[[Settings], Mapping[str, Any]] = _nothing  # what of its settings is compiled
   numbers: Callable[[Settings], Mapping[str, float]] = _nothing  # what is traced, as float32 scalars by name
@@ -68,13 +66,10 @@ class Pattern(NamedTuple):
 
 
 def names() -> list[str]:
-  """All patterns, sorted, found without importing any."""
-  folder = importlib.import_module(FOLDER)
-  return sorted(file.name for file in pkgutil.iter_modules(folder.__path__) if file.name[0] != '_')
+  """All patterns, sorted."""
+  return plugins.names('patterns')
 
 
 def get(name: str) -> Pattern:
   """A pattern by its name; raises `BadSetting` where there is none."""
-  if name not in names():
-    raise BadSetting(f'There is no pattern {short(name)}; {suggest(name, names())}')
-  return importlib.import_module(f'{FOLDER}.{name}').PATTERN
+  return plugins.get('patterns', name)

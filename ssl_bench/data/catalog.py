@@ -1,17 +1,17 @@
 """Every dataset by its name: load one, or list what is here."""
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from ssl_bench import plugins
 from ssl_bench.data.arrays import Dataset
-from ssl_bench.data.captions import digits_captions
+from ssl_bench.data.custom import make_custom
 from ssl_bench.data.decoded import read_decoded
-from ssl_bench.data.digits import digits
 from ssl_bench.data.fake import check_fake, fake_by_name
-from ssl_bench.data.identifiers import identifiers
 from ssl_bench.data.meta import PARTS, Broken, read_meta
 from ssl_bench.data.preparation import ensure_decoded
 from ssl_bench.data.sources import (
@@ -22,19 +22,21 @@ from ssl_bench.data.sources import (
   data_folder,
   decoded_folder,
   how_to_get,
+  is_made,
   prepared_folder,
   source_of,
 )
+from ssl_bench.settings.signature import BadSetting
 
 
 def load(name: str, *, data_dir: str | os.PathLike | None = None) -> Dataset:
-  """The dataset `name`: a bundled one, a prepared TFDS set, or `fake` (`fake_16x16x3`) in tests.
+  """The dataset `name`: a bundled one, a prepared TFDS set, a plugin's, or `fake` (`fake_16x16x3`) in tests.
 
   `data_dir` defaults to `SSL_BENCH_DATA`, else TFDS' own default.  Raises `BadSetting` for an unknown
   name, and at once with the command that gets it for a set that is not there.
   """
-  if name in BUNDLED:
-    return _bundled(name)
+  if is_made(name):
+    return _made(plugins.get('datasets', name), name)
   if name.startswith('fake'):
     return make(name)
   source_of(name)
@@ -45,9 +47,11 @@ def load(name: str, *, data_dir: str | os.PathLike | None = None) -> Dataset:
 
 def check_name(name: str) -> None:
   """Raises `BadSetting`, with the nearest right name, where there is no dataset `name`."""
+  if name in plugins.names('datasets'):
+    return
   if name.startswith('fake'):
     check_fake(name)
-  elif name not in BUNDLED:
+  else:
     source_of(name)
 
 
@@ -86,29 +90,39 @@ class Row(NamedTuple):
   mend: str | None = None
 
 
-def available(data_dir: str | os.PathLike | None = None) -> list[Row]:
+def available(data_dir: str | os.PathLike | None = None, *, outside: bool = False) -> list[Row]:
   """All datasets, the bundled ones first; reads no image of those on disk.
 
-  A set that is broken is a row that says so, and no harm to the others.
+  A set that is broken is a row that says so, and no harm to the others.  With `outside`, those of plugins
+  follow, which have to be made to be described.
   """
   root = data_folder(data_dir)
-  return [*map(_bundled_row, BUNDLED), *(_row(name, source, root) for name, source in SOURCES.items())]
+  rows = [*map(_made_row, BUNDLED), *(_row(name, source, root) for name, source in SOURCES.items())]
+  return [*rows, *(map(_outside_row, plugins.outside_names('datasets')) if outside else ())]
 
 
 @cache
-def _bundled(name: str) -> Dataset:
-  """A set that comes with the installation, made once."""
-  return make(name)
+def _made(factory: Callable[[], Dataset], name: str) -> Dataset:
+  """A set that a function makes, made once."""
+  return factory() if name in BUNDLED else make_custom(factory, name, plugins.origin('datasets', name))
 
 
 def make(name: str) -> Dataset:
-  """A bundled or synthetic set, made anew."""
-  made = {'digits': digits, 'digits_captions': digits_captions, 'identifiers': identifiers}
-  return made[name]() if name in made else fake_by_name(name)
+  """A bundled or synthetic set, or a plugin's, made anew."""
+  return _made.__wrapped__(plugins.get('datasets', name), name) if is_made(name) else fake_by_name(name)
 
 
-def _bundled_row(name: str) -> Row:
-  data = _bundled(name)
+def _outside_row(name: str) -> Row:
+  """A plugin's set; where it cannot be made, the row says why."""
+  origin = plugins.origin('datasets', name)
+  try:
+    return _made_row(name)._replace(how=origin)
+  except BadSetting as error:
+    return Row(name, '?', False, 0, 0, 0, 0, (), 0, 0, None, '', origin, 'it cannot be made', str(error))
+
+
+def _made_row(name: str) -> Row:
+  data = load(name)
   return Row(
     name=data.name,
     version=data.version,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ssl_bench.data.formats import open_any
-from ssl_bench.data.sources import BUNDLED, source_of
+from ssl_bench.data.sources import comes_with, is_made, source_of
 from ssl_bench.settings.signature import BadSetting
 
 
@@ -48,8 +48,8 @@ def official_files(name: str) -> dict[str, Official]:
 def check_folder(folder: Path, name: str) -> None:
   """Raises `BadSetting` where the folder that should hold the official files of `name` is not there."""
   if not folder.is_dir():
-    told = f'{name} comes with the installation'
-    if name not in BUNDLED:
+    told = f'{name} comes with {comes_with(name)}'
+    if not is_made(name):
       told = f'give --from a folder with {", ".join(source_of(name).files)}'
     raise BadSetting(f'there is no folder {folder}; {told}.')
 

@@ -17,11 +17,12 @@ from ssl_bench.data.decode import Progress, decode
 from ssl_bench.data.decoded import read_decoded
 from ssl_bench.data.meta import read_meta
 from ssl_bench.data.sources import (
-  BUNDLED,
   check_prepared,
+  comes_with,
   data_folder,
   decoded_folder,
   how_to_get,
+  is_made,
   prepared_folder,
 )
 from ssl_bench.settings.signature import BadSetting
@@ -47,8 +48,8 @@ def prepare(
   say = progress or (lambda text: None)
   if source is not None:
     files.check_folder(Path(source).expanduser(), name)
-  if name in BUNDLED:
-    say(f'{name} comes with the installation; there is nothing to prepare')
+  if is_made(name):
+    say(f'{name} comes with {comes_with(name)}; there is nothing to prepare')
     return None
   root = data_folder(data_dir)
   read_meta(name, root)  # raises for a broken set before anything is built

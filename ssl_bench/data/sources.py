@@ -5,10 +5,11 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from ssl_bench.settings.signature import BadSetting, short, suggest
+from ssl_bench import plugins
+from ssl_bench.settings.signature import BadSetting
 
 PARTS_VERSION = 1  # how official splits are cut into parts; a new number decodes anew
-BUNDLED = ('digits', 'digits_captions', 'identifiers')  # they come with the installation
+BUNDLED = tuple(plugins.own_names('datasets'))  # they come with the installation
 # Fingerprints of sets as they are made from the official files, or from what is installed, where known.
 KNOWN = {
   'digits': '864fea3f68b8f13ac12c3007be754b9596143b2b18decfe91625264a6ee34f51',
@@ -60,10 +61,20 @@ SOURCES = {
 }
 
 
+def is_made(name: str) -> bool:
+  """Whether a set is made by a function: a bundled one, or one of a plugin."""
+  return name in BUNDLED or name in plugins.outside_names('datasets')
+
+
+def comes_with(name: str) -> str:
+  """What a set that a function makes comes with."""
+  return 'the installation' if name in BUNDLED else plugins.origin('datasets', name)
+
+
 def source_of(name: str) -> Source:
   """The source of a set; raises `BadSetting`, with the nearest name, where there is none."""
   if name not in SOURCES:
-    raise BadSetting(f'There is no dataset {short(name)}; {suggest(name, [*BUNDLED, *SOURCES])}')
+    raise plugins.unknown('datasets', name)
   return SOURCES[name]
 
 

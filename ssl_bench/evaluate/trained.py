@@ -9,6 +9,7 @@ import numpy as np
 from ssl_bench.contract import pattern, without_average
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.evaluate import calibration, cost, predict, probes, retrieval, scores
+from ssl_bench.evaluate.further_probes import further
 from ssl_bench.evaluate.health import Collapse, collapse
 from ssl_bench.evaluate.linear import Probe
 from ssl_bench.evaluate.probes import Features
@@ -131,6 +132,14 @@ class Trained:
   def knn(self) -> dict[int, float]:
     """k -> test accuracy of the cosine k-nearest-neighbor classifier."""
     return probes.neighbors(self.features, self.dataset) if self.asks('knn') else {}
+
+  @cached_property
+  def probes(self) -> dict[str, float]:
+    """Probe of a plugin -> test accuracy."""
+    data = self.features
+    return further(
+      self.config.evaluate.probes, self.dataset, self.labeled, data.train, data.validation, data.test
+    )
 
   @cached_property
   def label_propagation(self) -> dict[str, float | None]:

@@ -1,5 +1,6 @@
 """A grid from the command line: run what is missing, mirror it, build its board and show it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -9,15 +10,22 @@ from ssl_bench.grid.run import Summary, run_grid
 from ssl_bench.leaderboard import terminal
 from ssl_bench.leaderboard.build import publish
 from ssl_bench.records import record
-from ssl_bench.records.track import Mode, check_login, mirror_and_say
+from ssl_bench.records.trackers import Tracker, mirror_and_say
 from ssl_bench.trial.run_folder import Room
 
 
 def run_whole(
-  grid: Grid, runs: Path, workers: int | None, wandb: Mode, *, timing: bool, again: bool = False
+  grid: Grid,
+  runs: Path,
+  workers: int | None,
+  trackers: Sequence[Tracker],
+  *,
+  timing: bool,
+  again: bool = False,
 ) -> int:
   """Returns 0 if all trials are done and all records good, else 1; 128 + the signal that stopped it."""
-  check_login(wandb)
+  for tracker in trackers:
+    tracker.check()
   console = Console(highlight=False, soft_wrap=True)
   left_out: list[str] = []
   room = Room(runs / grid.name)
@@ -26,9 +34,9 @@ def run_whole(
     console.print('Stopped; what was trained is saved. The same command goes on from there.')
     return 128 + summary.signal
   if room.records.is_dir():
-    if wandb != 'disabled':
+    if trackers:
       mirrored, unread = record.gather([room.records], with_curves=True)
-      mirror_and_say(mirrored, mirrored, room.path, wandb)
+      mirror_and_say(trackers, mirrored, mirrored, room.path)
       for sentence in unread:
         console.print(f'Not mirrored: {sentence}', markup=False)
     board = publish([room.records], room.path / 'leaderboard', timing=timing, report=left_out.append)

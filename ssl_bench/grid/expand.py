@@ -7,15 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ssl_bench import methods
+from ssl_bench import plugins
 from ssl_bench.config import Config, adopt, check_data, to_dict, validate
 from ssl_bench.grid.select import Trial, check_overrides
 from ssl_bench.grid.select import select as choose
 from ssl_bench.settings.explain import say
+from ssl_bench.settings.paths import find_plugins
 from ssl_bench.settings.signature import BadSetting, short, suggest
 from ssl_bench.settings.yaml import (
   NAME_BYTES,
   check_file,
+  is_file,
   leaves,
   merge,
   nest,
@@ -26,7 +28,7 @@ from ssl_bench.settings.yaml import (
   read_yaml,
 )
 
-KEYS = ('name', 'base', 'set', 'blocks')
+KEYS = ('name', 'base', 'plugins', 'set', 'blocks')
 TAKEN = ('train', 'compiled', 'null', 'none')  # folders of a run's that are no grid's, and no names
 NAME_LENGTH = 100
 MOST = 20_000  # trials of a grid
@@ -57,7 +59,7 @@ def expand(
   """
   path = Path(path)
   check_file(path, 'grid')
-  tree = read_yaml(path)
+  tree = find_plugins(read_yaml(path), path)
   for key in tree:
     if key not in KEYS:
       raise BadSetting(f'{path}: there is no {short(key)} in a grid; {suggest(key, KEYS)}')
@@ -66,6 +68,7 @@ def expand(
   base, changes = _find(path, tree.get('base')), {} if tree.get('set') is None else tree['set']
   if not isinstance(changes, Mapping):
     raise BadSetting(f'{path}: set must hold settings of the form name: value, not {short(changes)}.')
+  changes = merge({'plugins': tree.get('plugins') or []}, find_plugins(changes, path))
   name = check_name(path, tree.get('name', path.stem))
   blocks = _blocks(path, tree['blocks'])
   try:
@@ -96,6 +99,7 @@ def _trial(
   """A cell of block `number`, as a config."""
   try:
     tree = assemble(base, changes, cell, overrides)
+    plugins.load(tree.get('plugins'))
     if need_data:
       check_data(tree)
     return Trial(cell, validate(adopt(tree, base)))
@@ -135,7 +139,7 @@ def assemble(
   tree = read_protocol(base)
   method = cell['method'].get('name') if isinstance(cell['method'], Mapping) else cell['method']
   own = base / f'{method}.yaml'
-  if method in methods.names() and own.is_file():
+  if isinstance(method, str) and method.isidentifier() and is_file(own):
     tree = merge(tree, read_sections(own))
   for settings in (changes.items(), cell.items(), map(parse_override, overrides)):
     tree = overlay(tree, ((str(name), value) for name, value in settings))

@@ -66,12 +66,12 @@ def publish(
 
 def today(records: Iterable[dict[str, Any]]) -> dict[str, Any]:
   """The versions of the protocol, of the methods that records name, and the fingerprints of data at hand."""
-  from ssl_bench import data, methods
+  from ssl_bench import data, plugins
   from ssl_bench.plan.identity import PROTOCOL_VERSION
 
   named = {record['config']['method']['name'] for record in records}
   return {
     'protocol': PROTOCOL_VERSION,
-    'methods': {name: methods.version(name) for name in named if name in methods.names()},
+    'methods': {name: version for name in named if (version := plugins.known_version('methods', name))},
     'datasets': {row.name: row.fingerprint for row in data.available() if row.fingerprint},
   }

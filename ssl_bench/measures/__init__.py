@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from ssl_bench import plugins
 from ssl_bench.contract import pattern
 from ssl_bench.measures._reading import at, finite, number_of, put, say
 from ssl_bench.settings.signature import BadSetting, short, suggest
@@ -119,13 +120,32 @@ def _subjects(folders: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def all_measures() -> tuple[Measure, ...]:
-  """Every measure, by subject and then as its file has them, and those of patterns of training.
+  """Every measure, by subject and then as its file has them, and those of patterns of training and of plugins.
 
   Raises `BadSetting` for a name or a path twice.
   """
   modules = [importlib.import_module(f'{__name__}.{name}') for name in subjects()]
   patterns = [pattern.get(name) for name in pattern.names()]
-  return _rows((*(module.MEASURES for module in modules), *(one.measures for one in patterns)))
+  probes = tuple(map(_of_probe, plugins.outside_names('probes')))
+  outside = tuple(plugins.get("measures", row) for row in plugins.outside_names("measures"))
+  groups = (*(module.MEASURES for module in modules), *(one.measures for one in patterns), probes, outside)
+  return _rows(groups)
+
+
+def _of_probe(name: str) -> Measure:
+  """The test accuracy of a plugin's probe."""
+  return Measure(
+    f'probe_{name}',
+    ('metrics', 'probes', name),
+    name,
+    part_of('probes', name),
+    unit='%',
+    hint='a probe of a plugin',
+    digits=-1,
+    table='probes',
+    better='higher',
+    values='share',
+  )
 
 
 @lru_cache(8)

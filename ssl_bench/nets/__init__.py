@@ -5,23 +5,17 @@ A factory returns a `Net` from images, float32 [B, H, W, C], or tokens, int32 [B
 a net, and so are `core`, the seam to Flax, and `heads`.
 """
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from typing import Any
 
-from ssl_bench.settings.signature import BadSetting, factory_in, short, suggest
+from ssl_bench import plugins
 
 
 def names() -> list[str]:
   """All nets, sorted, found without importing any."""
-  return sorted(
-    m.name for m in pkgutil.iter_modules(__path__) if not (m.name[0] == '_' or m.name in ('core', 'heads'))
-  )
+  return plugins.names('nets')
 
 
 def get(name: str) -> Callable[..., Any]:
   """The factory of that name; raises `BadSetting` if there is none."""
-  if name not in names():
-    raise BadSetting(f'There is no net {short(name)}; {suggest(name, names())}')
-  return factory_in(importlib.import_module(f'{__name__}.{name}'), 'net')
+  return plugins.get('nets', name)

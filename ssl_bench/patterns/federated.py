@@ -165,7 +165,8 @@ def evaluated(state: m.State) -> m.State:
 
 
 PATTERN = Pattern(
-  settings=Federated,
+  'federated',
+  Federated,
   structure=structure,
   numbers=numbers,
   stride=stride,

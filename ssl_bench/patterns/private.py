@@ -239,7 +239,8 @@ def _merged(aux: m.Aux, valid: Any, mean: Any) -> m.Aux:
 
 
 PATTERN = Pattern(
-  settings=Private,
+  'private',
+  Private,
   numbers=numbers,
   check_config=check_config,
   check=check,

@@ -46,7 +46,7 @@ def teaching(state: State, numbers: Mapping[str, Any]) -> dict[str, Any]:
 
 def shapes(structure: Structure, shape: Callable) -> Numbers:
   """The shapes of the numbers; `shape(size, dtype)` makes one."""
-  optimizer = optim.OPTIMIZERS[structure.optimizer['name']]
+  optimizer = optim.get(structure.optimizer['name'])
   scalar = shape((), 'float32')
   numbers = {
     'method': _of_factory(methods.get(structure.method.name), scalar),

@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ssl_bench import data, measures, methods
+from ssl_bench import data, measures, methods, plugins
 from ssl_bench.config import Config, config_class, digest, outcome_of, to_dict
 from ssl_bench.records.form import Record, Tree
 from ssl_bench.settings.explain import explain
-from ssl_bench.settings.signature import BadSetting, short, suggest
+from ssl_bench.settings.signature import BadSetting
 
 DECIDING = ('protocol', 'method', 'fingerprint', 'combine', 'teachers')  # the versions that an id covers
 AGREES = 1e-6  # by which an accuracy may differ from what bins or classes say
@@ -56,26 +56,31 @@ def _chain(config: Any) -> Iterator[Any]:
 
 def _config(tree: Any, where: str) -> Config:
   """The typed config of a recorded one, which is written as `to_dict` writes it."""
-  model = config_class()
+  model, known = config_class(), tree
+  if isinstance(tree, Mapping) and tree.get('plugins'):  # a pattern of a plugin need not be here
+    known = {k: v for k, v in tree.items() if k in model.model_fields or not isinstance(v, Mapping)}
   try:
-    config = model.model_validate(tree)
+    config = model.model_validate(known)
   except ValidationError as error:
-    raise BadSetting(f'config: {where}{explain(error.errors(), tree, model)}') from None
-  if to_dict(config) != tree:
+    raise BadSetting(f'config: {where}{explain(error.errors(), known, model)}') from None
+  if to_dict(config) != known:
     raise BadSetting(f'config: {where}it is not written out as `train` writes it.')
   for section in ('method', 'net', 'optimizer'):
     name = getattr(config, section).get('name')
     if not isinstance(name, str):
       raise BadSetting(f'config: {where}{section}.name must be text, not {name!r}.')
-  _check_method(config.method['name'])
-  _check_dataset(config.dataset)
+  # What a plugin holds need not be here; its name is a word all the same.
+  if not (config.plugins and config.method['name'].isidentifier()):
+    _check_method(config.method['name'])
+  if not (config.plugins and config.dataset.isidentifier()):
+    _check_dataset(config.dataset)
   return config
 
 
 @lru_cache(1024)  # what raises is not kept
 def _check_method(name: str) -> None:
   if name not in methods.names():
-    raise BadSetting(f'There is no method {short(name)}; {suggest(name, methods.names())}')
+    raise plugins.unknown('methods', name)
 
 
 @lru_cache(1024)

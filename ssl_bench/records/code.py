@@ -7,8 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ssl_bench import combine, methods
+from ssl_bench import combine, methods, plugins
 from ssl_bench.config import Config
+from ssl_bench.plugins.used import modules_in
 
 PACKAGE = Path(__file__).parents[1]
 FOLLOWED = ('ssl_bench.methods', 'ssl_bench.combine', 'ssl_bench.losses', 'ssl_bench.graph')
@@ -17,15 +18,16 @@ IGNORED = ('ctx', 'kind', 'type_comment', 'type_ignores', 'type_params')
 
 
 def code_of(config: Config) -> str:
-  """The SHA-256 (hex) of the code of a trial's method, its combinators and its teachers.
+  """The SHA-256 (hex) of the code of a trial's method, combinators and teachers, and of the plugins it uses.
 
-  It covers the module of each, and of `methods`, `combine`, `losses` and `graph` those definitions that are
-  reached from there.  Docstrings, comments and layout have no part in it, nor has the file that a definition
-  stands in.
+  It covers the module of each, and of `methods`, `combine`, `losses` and `graph`, and of a plugin's own
+  package, those definitions that are reached from there.  Docstrings, comments and layout have no part in it,
+  nor has the file that a definition stands in.
   """
   modules = [methods.module_of(config.method['name'])]
-  modules += [f'ssl_bench.combine.{combine.parse(text)[0]}' for text in config.combine]
-  digests = [_digest(module) for module in modules]
+  modules += [combine.module_of(combine.parse(text)[0]) for text in config.combine]
+  modules += [module for module in modules_in(config) if module not in modules]
+  digests = [_digest(module, plugins.loaded_text(module)) for module in modules]
   if config.teacher:
     digests.append(code_of(config.teacher))
   return digests[0] if len(digests) == 1 else hashlib.sha256(' '.join(digests).encode()).hexdigest()
@@ -34,52 +36,62 @@ def code_of(config: Config) -> str:
 def digest_of(module: str) -> str:
   """The SHA-256 (hex) of a module and of the definitions that it reaches."""
   found: dict[tuple[str, str], Any] = {}
-  _follow(module, '', found)
+  _follow(module, '', found, (*FOLLOWED, *([] if _is_ours(module) else [module.partition('.')[0]])))
   definitions = sorted(repr((name, body)) for (_, name), body in found.items())
   return hashlib.sha256('\n'.join(definitions).encode()).hexdigest()
 
 
-_digest = cache(digest_of)
+@cache
+def _digest(module: str, loaded: str | None) -> str:
+  """As `digest_of`; `loaded` is the text of a plugin file, which another may take the place of."""
+  return digest_of(module)
 
 
-def _follow(module: str, name: str, found: dict[tuple[str, str], Any]) -> None:
+def _is_ours(module: str) -> bool:
+  return module.partition('.')[0] == PACKAGE.name
+
+
+def _follow(module: str, name: str, found: dict[tuple[str, str], Any], rooms: tuple[str, ...]) -> None:
   """Adds a definition of a module to `found`, or the whole module for '', and what that reaches."""
   if (module, name) in found:
     return
-  path = _path(module)
-  assert path is not None, module
-  tree = ast.parse(path.read_text(encoding='utf-8'))
+  text = _text(module)
+  assert text is not None, module
+  tree = ast.parse(text)
   imported, own = _imported(tree, module), _definitions(tree)
   if name in imported and name not in own:  # passed on from another module
-    return _reach(imported[name], '', found)
+    return _reach(imported[name], '', found, rooms)
   if name and name not in own:  # bound in no way that is understood here
-    return _follow(module, '', found)
+    return _follow(module, '', found, rooms)
   body = [own[name]] if name else [node for node in tree.body if not _is_import_of_ours(node)]
   found[module, name] = [_plain(node) for node in _without_docstrings(body)]
   for target in (target for name, target in imported.items() if '.' in name):  # used by its full name
-    _reach(target, '', found)
+    _reach(target, '', found, rooms)
   for used, attribute in _uses(body):
     if used in imported:
-      _reach(imported[used], attribute, found)
+      _reach(imported[used], attribute, found, rooms)
     elif name and used in own:
-      _follow(module, used, found)
+      _follow(module, used, found, rooms)
 
 
-def _reach(target: str, attribute: str, found: dict[tuple[str, str], Any]) -> None:
+def _reach(target: str, attribute: str, found: dict[tuple[str, str], Any], rooms: tuple[str, ...]) -> None:
   """Follows a full name, of a module or of a definition in one, where it is in a followed package."""
-  if not any(target == room or target.startswith(f'{room}.') for room in FOLLOWED):
+  if not any(target == room or target.startswith(f'{room}.') for room in rooms):
     return
-  if _path(target):
-    _follow(target, attribute, found)
-  else:
-    module, _, name = target.rpartition('.')
-    _follow(module, name, found)
+  module, _, name = target.rpartition('.')
+  if _text(target) is not None:
+    _follow(target, attribute, found, rooms)
+  elif _is_ours(target) or (module and _text(module) is not None):
+    _follow(module, name, found, rooms)
 
 
-def _path(module: str) -> Path | None:
-  """The file of a module of this package, or None where there is no such module."""
+def _text(module: str) -> str | None:
+  """The text of a module of this package or of a plugin, or None where there is no such module."""
+  if not _is_ours(module):
+    return plugins.source_of(module)
   place = PACKAGE.parent.joinpath(*module.split('.'))
-  return next((p for p in (place.with_suffix('.py'), place / '__init__.py') if p.is_file()), None)
+  path = next((p for p in (place.with_suffix('.py'), place / '__init__.py') if p.is_file()), None)
+  return path.read_text(encoding='utf-8') if path else None
 
 
 def _imported(tree: ast.Module, module: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from ssl_bench.settings.yaml import flatten
 Tree = Mapping[str, Any]
 
 SEEDS = ('fold', 'split_seed', 'seed')  # they repeat a trial
-MANNER = ('protocol', 'checkpoint', 'log_every')  # they change nothing that comes out
+MANNER = ('protocol', 'checkpoint', 'log_every', 'plugins')  # they change nothing that comes out
 MARK = 8  # characters of a digest that stand for what was cut off
 
 

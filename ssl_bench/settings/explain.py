@@ -71,12 +71,14 @@ def _hint(text: Any, errors: Iterable[Mapping[str, Any]]) -> str:
   return ''
 
 
-def _word(text: str, model: Any, place: Iterable[Any]) -> str:
+def _word(text: str, model: Any, place: Sequence[Any]) -> str:
   """`text`, or the word nearest to it where the list at `place` is one of certain words."""
+  from ssl_bench import plugins
+
   for part in place:
     hint = model.model_fields[part].annotation
     model = hint if isinstance(hint, type) else get_args(hint)[0]
-  words = [str(word) for word in get_args(model)]
+  words = plugins.names('probes') if place[-1] == 'probes' else [str(word) for word in get_args(model)]
   return nearest(text, words) or text[:80]
 
 

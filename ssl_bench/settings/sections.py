@@ -19,7 +19,13 @@ from pydantic import (
 from ssl_bench.settings.signature import short
 
 Protocol = Literal['smoke', 'budget', 'paper']
-Probe = Literal['linear', 'knn', 'label_propagation', 'label_spreading']
+# Probe -> what it is; there may be others in plugins.
+PROBES = {
+  'linear': 'logistic regression on frozen features',
+  'knn': 'cosine nearest neighbors',
+  'label_propagation': 'label propagation on a graph of features',
+  'label_spreading': 'label spreading on a graph of features',
+}
 STEPS = 2**31  # that a run stays below, and so does what counts them
 SEEDS = 2**32
 IMAGES = 2**31
@@ -49,7 +55,7 @@ class Ema(Section):
   decay: StrictFloat = Field(0.999, ge=0, le=1)
 
 
-def _each_once(probes: tuple[Probe, ...]) -> tuple[Probe, ...]:
+def _each_once(probes: tuple[str, ...]) -> tuple[str, ...]:
   if twice := [probe for probe in probes if probes.count(probe) > 1]:
     raise ValueError(f'names {twice[0]} twice; leave one of them out')
   return probes
@@ -60,7 +66,7 @@ class Evaluate(Section):
 
   every: StrictInt = Field(100, ge=1, lt=STEPS)  # steps between two evaluations
   last: StrictInt = Field(20, ge=1, le=10_000)  # evaluations whose median is recorded
-  probes: Annotated[tuple[Probe, ...], AfterValidator(_each_once)] = ('linear', 'knn')
+  probes: Annotated[tuple[str, ...], AfterValidator(_each_once)] = ('linear', 'knn')
   bootstrap: StrictInt = Field(1000, ge=100, le=100_000)  # resamples of an interval
   pretraining: bool = True  # look at a training without labels, too: loss, kNN and health on held-out images
 
@@ -104,7 +110,7 @@ class Stress(Section):
 
 
 # Written only where they are not their default, as patterns are: so older records keep their identity.
-ADDED = ('stress', 'combine', 'teacher', 'text_net')
+ADDED = ('stress', 'combine', 'teacher', 'text_net', 'plugins')
 
 
 class Config(Section):
@@ -132,6 +138,7 @@ class Config(Section):
   combine: tuple[str, ...] = ()  # combinators over the method, the first the innermost
   teacher: SerializeAsAny['Config | None'] = None  # the trial whose trained network the method learns from
   text_net: dict[str, Any] | None = None  # the net for captions, where a method reads them
+  plugins: tuple[str, ...] = ()  # files, and installed packages, that hold what is named here
 
   @field_validator('combine', mode='before')
   @classmethod

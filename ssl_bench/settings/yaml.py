@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from ssl_bench.settings.paths import find_plugins
 from ssl_bench.settings.signature import BadSetting, nearest, short, suggest
 from ssl_bench.settings.yaml12 import fault_of, is_yaml, parse_yaml
 
@@ -27,7 +28,7 @@ def read_protocol(folder: Path) -> dict[str, Any]:
 
 def read_sections(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
   """A file's settings over those of the file beside it that it names as its `base`, if it does."""
-  tree = spell_out(read_yaml(path))
+  tree = find_plugins(spell_out(read_yaml(path)), path)
   base = tree.pop('base', None)
   if base is None:
     return tree
@@ -151,7 +152,10 @@ def leaves(tree: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
 
 
 def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
-  """`top` over `base`; a section whose name changes starts anew, since its settings are others."""
+  """`top` over `base`; a section whose name changes starts anew, since its settings are others.
+
+  `plugins` of both count: they say what there is, not what to do.
+  """
   out = dict(copy.deepcopy(base))
   for key, value in top.items():
     old = out.get(key)
@@ -161,6 +165,8 @@ def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
       and value.get('name', old.get('name')) == old.get('name')
     ):
       out[key] = merge(old, value)
+    elif key == 'plugins' and isinstance(old, list) and isinstance(value, list):
+      out[key] = [*old, *(one for one in value if one not in old)]
     else:
       out[key] = copy.deepcopy(value)
   return out

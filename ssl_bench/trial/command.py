@@ -1,6 +1,7 @@
 """One trial from the command line: say what will run, run it, say what came out."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from ssl_bench.config import Config, to_dict
 from ssl_bench.measures import Measure
 from ssl_bench.plan import Plan, identity, make_plan
 from ssl_bench.records import record
-from ssl_bench.records.track import Mode, check_login, mirror_and_say
+from ssl_bench.records.trackers import Tracker, mirror_and_say
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.settings.yaml12 import Dumper
 from ssl_bench.stop import Stop
@@ -26,14 +27,20 @@ from ssl_bench.trial.training import forget, is_of_other_code
 
 
 def run_single(
-  config: Config, folder: Path, wandb: Mode, *, only_evaluate: bool = False, again: bool = False
+  config: Config,
+  folder: Path,
+  trackers: Sequence[Tracker],
+  *,
+  only_evaluate: bool = False,
+  again: bool = False,
 ) -> int:
   """Runs a trial in `folder`; returns 0 where it is done, 1 where it failed or diverged, 128 + a signal.
 
   With `again`, a recorded trial is run once more, and what `forget` names is put aside first.  Without,
   `BadSetting` is raised where other code of the method than today's recorded or trained it.
   """
-  check_login(wandb)
+  for tracker in trackers:
+    tracker.check()
   console = Console(highlight=False, soft_wrap=True)
   room = Room(folder)
   dataset = data.load(config.dataset)
@@ -45,7 +52,7 @@ def run_single(
     )
   if not again and (found := room.recorded(trial)):
     console.print(f'Already recorded: {room.record_of(trial)}', markup=False)
-    _mirror(found, room, wandb)
+    _mirror(found, room, trackers)
     return show(found, console)
   stop = Stop()
   try:
@@ -70,14 +77,14 @@ def run_single(
     console.print(str(interrupted), markup=False)
     return stop.exit_code
   if not stop():
-    _mirror(found, room, wandb)
+    _mirror(found, room, trackers)
   console.print(f'Recorded: {room.record_of(trial)}', markup=False)
   return stop.exit_code if stop() else show(found, console)
 
 
-def _mirror(found: dict, room: Room, wandb: Mode) -> None:
+def _mirror(found: dict, room: Room, trackers: Sequence[Tracker]) -> None:
   """Mirrors one record, named by what sets it apart from the others in its room, if they can be read."""
-  if wandb == 'disabled':
+  if not trackers:
     return
   try:
     whole = record.read_with_curves(room.record_of(found['id']))
@@ -88,7 +95,7 @@ def _mirror(found: dict, room: Room, wandb: Mode) -> None:
     among = record.read_all([room.records])
   except BadSetting:
     among = [found]
-  mirror_and_say([whole], among, room.path, wandb)
+  mirror_and_say(trackers, [whole], among, room.path)
 
 
 def check_trained(plan: Plan, room: Room) -> None:

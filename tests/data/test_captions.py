@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ssl_bench.data import load
-from ssl_bench.data.captions import LANGUAGES
+from ssl_bench.data.datasets.digits_captions import LANGUAGES
 from ssl_bench.data.text import detokenize, tokenize
 from ssl_bench.settings.signature import BadSetting
 

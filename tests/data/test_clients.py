@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from ssl_bench.data.clients import deal, parse_split
-from ssl_bench.data.digits import digits
+from ssl_bench.data.datasets.digits import digits
 from ssl_bench.settings.signature import BadSetting
 
 LABELS = np.random.default_rng(0).integers(0, 10, 600).astype('int32')

@@ -9,7 +9,7 @@ from support.cli import write_configs
 
 from ssl_bench.config import load as load_config
 from ssl_bench.data import load
-from ssl_bench.data.identifiers import TABLES, names_by_language
+from ssl_bench.data.datasets.identifiers import TABLES, names_by_language
 from ssl_bench.data.text import detokenize
 from ssl_bench.trial.run import run_trial
 from ssl_bench.trial.run_folder import Room

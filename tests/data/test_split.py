@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from ssl_bench.data.digits import digits
+from ssl_bench.data.datasets.digits import digits
 from ssl_bench.data.split import cut, labeled_indices, labeled_order, split_hash
 from ssl_bench.settings.signature import BadSetting
 

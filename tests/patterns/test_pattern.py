@@ -51,7 +51,8 @@ def estimator(structure, numbers):
 
 
 PATTERN = Pattern(
-  settings=Sharpness,
+  'sharpness',
+  Sharpness,
   numbers=lambda settings: {'radius': settings.radius},
   check_config=check_config,
   estimator=estimator,

@@ -22,7 +22,7 @@ from ssl_bench.measures import all_measures
 from ssl_bench.records import curves, record
 from ssl_bench.records.checks import deciding, outcome_of
 from ssl_bench.records.strict_json import loads
-from ssl_bench.records.wandb_run import contents
+from ssl_bench.records.trackers._wandb_run import contents
 
 RECORDS = Path(__file__).parents[2] / 'leaderboard' / 'records'
 
@@ -171,6 +171,17 @@ def test_a_wrong_value_is_one_sentence(plain, tmp_path, path, value, sentence):
 def test_a_forged_id_does_not_help_a_config_that_is_none(plain, tmp_path, path, value, sentence):
   put(plain, path, value)
   assert sentence in (complaint(tmp_path, named(plain)) or 'nothing')
+
+
+def test_names_of_a_record_of_plugins_need_not_be_known_here_and_are_words(plain, tmp_path):
+  plain['config']['plugins'] = ['somewhere/no_such.py', 'no-such-package']
+  plain['config']['method'], plain['config']['dataset'] = {'name': 'no_such'}, 'nowhere'
+  plain['versions']['dataset'] = 'nowhere/1.0.0'
+  assert complaint(tmp_path, named(plain)) is None
+  for path in ('config.dataset', 'config.method.name'):
+    changed = copy.deepcopy(plain)
+    put(changed, path, '../../somewhere')
+    assert '../../somewhere' in complaint(tmp_path, named(changed))
 
 
 @pytest.mark.parametrize(

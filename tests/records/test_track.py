@@ -21,8 +21,10 @@ from ssl_bench import cli
 from ssl_bench import config as configs
 from ssl_bench.config import Config
 from ssl_bench.plan import make_plan
-from ssl_bench.records import curves, naming, track, wandb_run
+from ssl_bench.records import curves, naming, trackers
 from ssl_bench.records import record as records
+from ssl_bench.records.trackers import _wandb_run as wandb_run
+from ssl_bench.records.trackers import wandb as track
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.trial.run import describe
 
@@ -410,7 +412,7 @@ def test_without_a_server_no_key_is_asked_for(mode, monkeypatch):
 
 def test_on_the_command_line_what_was_not_mirrored_is_one_plain_line(tmp_path, capsys):
   (tmp_path / 'file').write_text('')
-  track.mirror_and_say([a_record()], [a_record()], tmp_path / 'file', 'offline')
+  trackers.mirror_and_say([trackers.parse('wandb')], [a_record()], [a_record()], tmp_path / 'file')
   out, errors = capsys.readouterr()
   assert out == '' and errors.startswith('ssl-bench: W&B mirrored 0 of 0 new records (')
   assert errors.endswith('; the records themselves are safe.\n') and errors.count('\n') == 1
@@ -436,7 +438,7 @@ def test_mirroring_again_writes_only_what_is_new(tmp_path, capfd):
 @pytest.mark.slow
 def test_a_record_that_cannot_be_shown_does_not_stop_the_others(tmp_path):
   broken = a_record(id='b' * 16) | {'metrics': None}
-  with pytest.warns(track.NotMirrored, match='mirrored 1 of 2 new records') as caught:
+  with pytest.warns(trackers.NotMirrored, match='mirrored 1 of 2 new records') as caught:
     assert track.mirror([broken, a_record(metrics={})], tmp_path) == 1
   assert len(caught) == 1
   assert len(run_folders(tmp_path)) == 1
@@ -446,13 +448,13 @@ def test_without_wandb_there_is_one_sentence(tmp_path, monkeypatch):
   (tmp_path / 'blocked').mkdir()
   (tmp_path / 'blocked' / 'wandb.py').write_text("raise ModuleNotFoundError('gone', name='wandb')")
   monkeypatch.syspath_prepend(str(tmp_path / 'blocked'))
-  with pytest.warns(track.NotMirrored, match=r'0 of 1 new records \(the package wandb is not installed'):
+  with pytest.warns(trackers.NotMirrored, match=r'0 of 1 new records \(the package wandb is not installed'):
     assert track.mirror([a_record()], tmp_path / 'room') == 0
 
 
 def test_a_folder_that_cannot_be_is_one_sentence(tmp_path):
   (tmp_path / 'file').write_text('')
-  with pytest.warns(track.NotMirrored, match='NotADirectoryError|FileExistsError'):
+  with pytest.warns(trackers.NotMirrored, match='NotADirectoryError|FileExistsError'):
     assert track.mirror([a_record()], tmp_path / 'file') == 0
 
 
@@ -461,7 +463,7 @@ def test_a_child_that_hangs_is_ended(tmp_path, monkeypatch):
   (tmp_path / 'slow' / 'wandb.py').write_text('import time\ntime.sleep(600)')
   monkeypatch.syspath_prepend(str(tmp_path / 'slow'))
   monkeypatch.setattr(track, 'limit', lambda count: 2)
-  with pytest.warns(track.NotMirrored, match='no end after 2 s'):
+  with pytest.warns(trackers.NotMirrored, match='no end after 2 s'):
     assert track.mirror([a_record()], tmp_path / 'room') == 0
 
 
@@ -561,11 +563,11 @@ def test_online_the_server_gets_run_curve_tables_and_picture(online, tmp_path, m
 
 @pytest.mark.slow
 def test_online_without_a_key_or_a_server_is_one_sentence_and_soon(online, tmp_path, monkeypatch):
-  with pytest.warns(track.NotMirrored, match='0 of 1 new records'):
+  with pytest.warns(trackers.NotMirrored, match='0 of 1 new records'):
     assert track.mirror([a_record()], tmp_path / 'room', mode='online') == 0
   monkeypatch.setenv('WANDB_API_KEY', 'a' * 40)
   monkeypatch.setenv('WANDB_BASE_URL', 'http://127.0.0.1:9')
-  with pytest.warns(track.NotMirrored, match='0 of 2 new records'):
+  with pytest.warns(trackers.NotMirrored, match='0 of 2 new records'):
     assert track.mirror([a_record(), a_record(id='c' * 16)], tmp_path / 'room', mode='online') == 0
 
 

@@ -1,6 +1,6 @@
 """What does not fit into memory, and a factory that makes no net or method, is told before it runs."""
 
-import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import flax.linen as nn
@@ -10,12 +10,13 @@ import psutil
 import pytest
 from support.cli import ROOT
 
-from ssl_bench import combine, data, methods, nets
+from ssl_bench import data
 from ssl_bench.config import load
 from ssl_bench.contract import Method
 from ssl_bench.plan import make_plan
 from ssl_bench.plan.build import method_of
 from ssl_bench.plan.structure import structure_of
+from ssl_bench.plugins import files
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.train import memory
 from ssl_bench.train.program import compile_program
@@ -95,24 +96,18 @@ class Plain(nn.Module):
     return x.reshape(len(x), -1)
 
 
-def register(monkeypatch, package, name, factory):
-  """A factory of the user's own, as a file of that name in a package would have it."""
-  module = ModuleType(f'{package.__name__}.{name}')
+def register(monkeypatch, kind, name, factory):
+  """A factory of the user's own, as a plugin file of that name has it."""
   factory.__name__ = name
-  vars(module).update({name: factory, 'VERSION': 1})
-  monkeypatch.setitem(sys.modules, module.__name__, module)
-  if package is methods:
-    found = methods._modules()
-    monkeypatch.setattr(package, '_modules', lambda: {**found, name: module.__name__})
-  names = package.names
-  monkeypatch.setattr(package, 'names', lambda: [*names(), name])
+  loaded = files.Loaded(name, '', ModuleType(name), {kind: {name: factory}})
+  monkeypatch.setitem(files._loaded, Path(f'{name}.{kind}'), loaded)
 
 
 def test_a_net_that_is_a_plain_module_is_told(monkeypatch):
   def mine():
     return Plain()
 
-  register(monkeypatch, nets, 'mine', mine)
+  register(monkeypatch, 'nets', 'mine', mine)
   config = load(FIXMATCH, ['dataset=fake', 'net=mine'])
   with pytest.raises(BadSetting) as error:
     make_plan(config)
@@ -130,8 +125,8 @@ def test_a_method_or_a_combinator_that_makes_something_else_is_told(monkeypatch,
   def change(method):
     return made
 
-  register(monkeypatch, methods, 'mine', mine)
-  register(monkeypatch, combine, 'change', change)
+  register(monkeypatch, 'methods', 'mine', mine)
+  register(monkeypatch, 'combine', 'change', change)
   for words, what in (['method=mine'], 'method mine'), (['combine=change'], 'combinator change'):
     config = load(FIXMATCH, ['dataset=fake', *words])
     with pytest.raises(

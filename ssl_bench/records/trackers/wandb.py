@@ -9,9 +9,10 @@ import tempfile
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from ssl_bench.records.naming import variant, varied
+from ssl_bench.records.trackers import NotMirrored
 from ssl_bench.settings.signature import BadSetting, suggest
 
 Mode = Literal['offline', 'online', 'disabled']
@@ -35,8 +36,29 @@ PROJECT = 'ssl_bench'
 LOGIN_SECONDS = 60.0  # until a W&B that does not say whether there is a login is believed
 
 
-class NotMirrored(UserWarning):
-  """W&B did not get all records; the message says why in one sentence."""
+class WandB(NamedTuple):
+  """W&B as a tracker: a mode, and a project, by default `WANDB_PROJECT`, else ssl_bench."""
+
+  mode: Mode
+  project: str | None
+
+  def check(self) -> None:
+    check_login(self.mode)
+
+  def mirror(
+    self, records: Iterable[Mapping[str, Any]], folder: Path, among: Iterable[Mapping[str, Any]]
+  ) -> int:
+    return mirror(records, folder, mode=self.mode, project=self.project, among=among)
+
+
+def wandb(*, mode: Mode = 'offline', project: str | None = None) -> WandB:
+  """Weights & Biases.
+
+  Args:
+    mode: 'offline' needs no key and no network; `wandb sync` uploads its runs later.
+    project: W&B's project; by default `WANDB_PROJECT`, else ssl_bench.
+  """
+  return WandB(mode, project)
 
 
 def check_login(mode: Mode) -> None:
@@ -53,17 +75,6 @@ def check_login(mode: Mode) -> None:
       f'--wandb online: {why}; run `wandb login` or set WANDB_API_KEY, or choose --wandb offline and upload '
       'later with `wandb sync`.'
     )
-
-
-def mirror_and_say(
-  records: Iterable[Mapping[str, Any]], among: Iterable[Mapping[str, Any]], folder: Path, mode: Mode
-) -> None:
-  """As `mirror`, for a command line: what kept W&B from it is a line on stderr."""
-  with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter('always', NotMirrored)
-    mirror(records, folder, mode=mode, among=among)
-  for one in caught:
-    print(f'ssl-bench: {one.message}', file=sys.stderr)
 
 
 def mirror(
@@ -160,7 +171,7 @@ def limit(count: int) -> float:
 def _run_child(task: str, environment: dict[str, str], place: Path, seconds: float) -> tuple[str, str, bool]:
   """(stdout, stderr, whether it was ended for taking too long)."""
   child = subprocess.Popen(
-    [sys.executable, '-P', '-m', 'ssl_bench.records.wandb_run'],
+    [sys.executable, '-P', '-m', 'ssl_bench.records.trackers._wandb_run'],
     stdin=subprocess.PIPE,
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,

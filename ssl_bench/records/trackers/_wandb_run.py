@@ -1,8 +1,8 @@
 """What W&B is told of a record, and the process of its own that tells it.
 
 W&B keeps global state (environment, hooks, a service process, caches), prints, and may hang.  So it runs in
-a short-lived child, `python -m ssl_bench.records.wandb_run`, that `ssl_bench.records.track` starts, watches
-and, where it must, ends.
+a short-lived child, `python -m ssl_bench.records.trackers._wandb_run`, that the module `wandb` beside this
+one starts, watches and, where it must, ends.
 """
 
 import json

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ssl_bench.data.arrays import Dataset, fingerprint
-from ssl_bench.data.digits import LICENSE, digits
+from ssl_bench.data.datasets.digits import LICENSE, digits
 from ssl_bench.data.text import tokenize
 
 VERSION = '1.0.0'

@@ -1,0 +1,1 @@
+"""A package that adds to ssl_bench from outside; the tests install it."""
