@@ -7,8 +7,9 @@ from typing import Any
 
 from ssl_bench import leaderboard
 from ssl_bench.leaderboard.rows import Board
+from ssl_bench.settings.find import shipped
 
-PUBLISHED = Path(__file__).parents[2] / 'leaderboard' / 'published.csv'
+PUBLISHED = shipped('leaderboard/published.csv')
 
 
 def publish(
