@@ -50,10 +50,10 @@ def built(tmp_path_factory):
   with tarfile.open(build('sdist', source)) as archive:
     archive.extractall(folder / 'unpacked', filter='data')
   (unpacked,) = (folder / 'unpacked').iterdir()
-  with zipfile.ZipFile(build('wheel', unpacked)) as archive:
-    wheel = {name: archive.read(name) for name in archive.namelist()}
   files = [path for path in unpacked.rglob('*') if path.is_file()]
-  return wheel, {path.relative_to(unpacked).as_posix(): path.read_bytes() for path in files}
+  sdist = {path.relative_to(unpacked).as_posix(): path.read_bytes() for path in files}
+  with zipfile.ZipFile(build('wheel', unpacked)) as archive:
+    return {name: archive.read(name) for name in archive.namelist()}, sdist
 
 
 @pytest.mark.slow
