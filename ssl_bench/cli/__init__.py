@@ -148,10 +148,7 @@ def _other_records() -> str:
   """What to write where the folder of records that was asked for is not there."""
   if made := sorted(str(folder) for folder in Path('runs').glob('*/records') if folder.is_dir()):
     return f'name one with --records, such as {made[0]}.'
-  return (
-    'name one with --records; `ssl-bench grid quickstart` trains on bundled data and makes '
-    'runs/quickstart/records.'
-  )
+  return 'name one with --records, such as runs/quickstart/records, which `ssl-bench grid quickstart` makes.'
 
 
 @app.command()
