@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from support.cli import ROOT, write_configs
@@ -413,11 +414,12 @@ def test_a_file_is_utf_8_whatever_the_locale(folder):
 
 
 def test_a_name_without_its_file_is_told_the_file(folder, monkeypatch, tmp_path):
-  monkeypatch.chdir(tmp_path)
+  (tmp_path / 'empty').mkdir()
+  monkeypatch.chdir(tmp_path / 'empty')
   told = "There is no config 'FixMatch'; did you mean 'digits/fixmatch'?"
   for make in (
     lambda: None,
-    lambda: write_configs(tmp_path / 'configs/digits'),
+    lambda: write_configs(Path('configs/digits')),
   ):  # without the folder, and with it
     make()
     with pytest.raises(BadSetting) as error:
@@ -425,6 +427,9 @@ def test_a_name_without_its_file_is_told_the_file(folder, monkeypatch, tmp_path)
     assert str(error.value) == told
   with pytest.raises(BadSetting, match=r"did you mean 'configs/digits/simclr\.yaml'\?"):
     load('configs/digits/simclr')
+  monkeypatch.chdir(folder)
+  with pytest.raises(BadSetting, match=r"did you mean 'fixmatch\.yaml'\?"):
+    load('FixMatch')
   with pytest.raises(BadSetting, match='its name is too long') as error:
     load(f'configs/digits/{"x" * 300}.yaml')
   assert len(str(error.value)) < 200

@@ -75,13 +75,11 @@ def _advice(path: Path, kind: str, names: list[str], methods: Iterable[str]) -> 
   """What to write in place of a `path` that leads to no file."""
   beside = _beside(path.parent)
   meant = {file.removesuffix('.yaml'): file for file in beside}
-  for name in names:
-    meant.setdefault(f'{FOLDERS[kind]}/{name}', name)
+  for name in (*names, *(f'{USUAL}/{method}' for method in methods)):
     meant.setdefault(name, name)
-  if len(path.parts) == 1:  # the last part of a name is what many write
-    short_names = {Path(name).name: name for name in reversed(names)}
-    meant = {f'{USUAL}/{method}': f'{USUAL}/{method}' for method in methods} | meant
-    meant |= {method: f'{USUAL}/{method}' for method in methods} | short_names
+    meant.setdefault(f'{FOLDERS[kind]}/{name}', name)
+    if len(path.parts) == 1:  # the last part of a name alone
+      meant.setdefault(Path(name).name, name)
   if near := nearest(str(path).removesuffix('.yaml'), meant):
     return f'did you mean {meant[near]!r}?'
   usual = 'digits/fixmatch' if kind == 'config' else 'quickstart'
