@@ -12,12 +12,11 @@ from pydantic import ValidationError
 from ssl_bench import methods, plugins
 from ssl_bench.resolve import resolve
 from ssl_bench.settings.explain import explain, say
+from ssl_bench.settings.find import check_file, find, is_file
 from ssl_bench.settings.sections import ADDED, Config, with_patterns
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.settings.yaml import (
   NAMED,
-  check_file,
-  is_file,
   merge,
   overlay,
   parse_override,
@@ -38,10 +37,13 @@ RECIPE = ('method', 'combine', 'net', 'text_net', 'optimizer', 'ema', 'augment',
 def load(path: str | Path, overrides: Iterable[str] = (), *, need_data: bool = False) -> Config:
   """The config of a file: its folder's `_protocol.yaml`, then the file, then `key=value` overrides.
 
+  The file is named by its path, or as `digits/fixmatch`, looked for in `./configs` and then in the package.
   A method needs no file of its own: `configs/digits/<method>.yaml` that is not there is the method on its
   signature's defaults.  With `need_data`, a data set that is not here is told before anything else.
   """
-  path = Path(path)
+  overrides = list(overrides)
+  plugins.load(overlay({}, map(parse_override, overrides)).get('plugins'))  # they may hold the method named
+  path = find(Path(path), 'config', methods.names())
   shared, further = read_protocol(path.parent), [*map(parse_override, overrides)]
   plugins.load(overlay(shared, further).get('plugins'))  # the file's name may be that of a plugin's method
   tree = overlay(merge(shared, read_own(path)), further)

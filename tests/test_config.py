@@ -3,8 +3,10 @@
 import json
 import math
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from support.cli import ROOT, write_configs
@@ -412,11 +414,12 @@ def test_a_file_is_utf_8_whatever_the_locale(folder):
 
 
 def test_a_name_without_its_file_is_told_the_file(folder, monkeypatch, tmp_path):
-  monkeypatch.chdir(tmp_path)
-  told = "There is no config 'FixMatch'; a config is a file, such as configs/digits/fixmatch.yaml."
+  (tmp_path / 'empty').mkdir()
+  monkeypatch.chdir(tmp_path / 'empty')
+  told = "There is no config 'FixMatch'; did you mean 'digits/fixmatch'?"
   for make in (
     lambda: None,
-    lambda: write_configs(tmp_path / 'configs/digits'),
+    lambda: write_configs(Path('configs/digits')),
   ):  # without the folder, and with it
     make()
     with pytest.raises(BadSetting) as error:
@@ -424,6 +427,9 @@ def test_a_name_without_its_file_is_told_the_file(folder, monkeypatch, tmp_path)
     assert str(error.value) == told
   with pytest.raises(BadSetting, match=r"did you mean 'configs/digits/simclr\.yaml'\?"):
     load('configs/digits/simclr')
+  monkeypatch.chdir(folder)
+  with pytest.raises(BadSetting, match=r"did you mean 'fixmatch\.yaml'\?"):
+    load('FixMatch')
   with pytest.raises(BadSetting, match='its name is too long') as error:
     load(f'configs/digits/{"x" * 300}.yaml')
   assert len(str(error.value)) < 200
@@ -436,7 +442,8 @@ def test_a_missing_file_is_told_with_the_nearest(folder):
     load(folder / 'fixmach.yaml')
   with pytest.raises(BadSetting, match=r'is a folder, not a config; choose from .*fixmatch.yaml'):
     load(folder)
-  with pytest.raises(BadSetting, match=r"^There is no config 'nowhere/x.yaml'\.$"):
+  told = "There is no config 'nowhere/x.yaml'; name a file, or one that is shipped such as 'digits/fixmatch'."
+  with pytest.raises(BadSetting, match=f'^{re.escape(told)}$'):
     load('nowhere/x.yaml')
 
 

@@ -1,20 +1,18 @@
-"""The command line: `ssl-bench train | evaluate | grid | leaderboard | submit | data | list | speed`.
+"""The command line: `ssl-bench train | evaluate | grid | leaderboard | submit | data | list | speed | init`.
 
 Every command imports what it needs when it runs, so that help comes at once.
 """
 
-import errno
 import os
 import shlex
-import signal
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from ssl_bench import numerics
+from ssl_bench.cli.exit import complain, exit_code
 from ssl_bench.settings.signature import BadSetting, short, suggest
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -45,8 +43,12 @@ Again = Annotated[
 AgainGrid = Annotated[
   bool, typer.Option('--again', help='Run again what other code recorded; the old is kept in replaced/.')
 ]
-LONGEST_LINE = 1500
-INTERRUPTED = 128 + signal.SIGINT
+ConfigFile = Annotated[
+  Path, typer.Argument(help='A file, or a name such as digits/fixmatch: of ./configs, else of the package.')
+]
+GridFile = Annotated[
+  Path, typer.Argument(help='A file, or a name such as quickstart: of ./experiments, else of the package.')
+]
 NoTiming = Annotated[bool, typer.Option('--no-timing', help='Leave out what a clock wrote.')]
 
 
@@ -56,86 +58,43 @@ def main() -> None:
   for stream in (sys.stdout, sys.stderr):
     if hasattr(stream, 'reconfigure'):
       stream.reconfigure(errors='replace')  # a terminal that lacks a sign shows another one
-  try:
-    code = _run()
-    sys.stdout.flush()
-  except OSError as error:
-    code = _no_room(error)
-  except KeyboardInterrupt:
-    code = INTERRUPTED
-  sys.exit(code)
+  sys.exit(exit_code(app))
 
 
-def _run() -> int:
-  """The exit code of the command; raises `OSError` where it is no file of a user's that fails."""
-  try:
-    return app(standalone_mode=False) or 0
-  except SystemExit as end:
-    if not isinstance(end.code, int | None):
-      raise
-    return end.code or 0
-  except BadSetting as error:
-    return _complain(str(error))
-  except OSError as error:
-    if not error.filename:
-      raise
-    return _complain(f'{error.filename}: {error.strerror}.')
-  except RuntimeError as error:
-    if 'Unable to initialize backend' not in str(error):
-      raise
-    platforms = os.environ.get('JAX_PLATFORMS', '')
-    return _complain(f'There is no device for JAX_PLATFORMS={platforms}; unset it, or name one that is here.')
-  except Exception as error:  # a command line that does not parse is an exception of typer's or of click's
-    if type(error).__name__ == 'Abort':  # what click makes of a key that interrupts
-      return INTERRUPTED
-    if not hasattr(error, 'format_message'):
-      raise
-    text = error.format_message().replace('Value error, ', '')
-    is_help = not text or 'Usage:' in text  # a command that stands alone asks for its help
-    if is_help:
-      print(text)
-    return 0 if is_help else _complain(text)
+def _show_version(asked: bool) -> None:
+  """Prints the version of the package and ends the command."""
+  if asked:
+    from ssl_bench import __version__
+
+    print(f'ssl-bench {__version__}')
+    raise typer.Exit
 
 
-def _no_room(error: OSError) -> int:
-  """The exit code where standard output takes nothing, or a disk is full; raises other errors again."""
-  try:
-    print(flush=True)  # tells whether it was standard output
-  except OSError:
-    with suppress(OSError, ValueError):  # the end of the process does not try a third time
-      os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if isinstance(error, BrokenPipeError):  # whoever read has enough
-      return 1
-    return _complain(f'Nothing can be written to standard output: {error.strerror}.')
-  if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-    raise error
-  return _complain(f'{error.strerror}.')
-
-
-def _complain(text: str) -> int:
-  """Says what is wrong in one line, cut where it repeats something very long."""
-  line = ' '.join(text.splitlines())
-  with suppress(OSError):
-    print(f'ssl-bench: {line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"}', file=sys.stderr)
-  return 2
+@app.callback()
+def options(
+  version: Annotated[
+    bool, typer.Option('--version', is_eager=True, callback=_show_version, help='Show the version and stop.')
+  ] = False,
+) -> None:
+  """Semi-supervised and self-supervised learning under one protocol."""
 
 
 @app.command()
 def train(
-  config: Path,
+  config: ConfigFile,
   overrides: Overrides = None,
   runs: Runs = Path('runs'),
   wandb: Mirror = 'offline',
   track: Track = None,
   again: Again = False,
 ) -> None:
-  """Train, evaluate and record one trial: ssl-bench train configs/digits/fixmatch.yaml labels=20 seed=3."""
+  """Train, evaluate and record one trial: ssl-bench train digits/fixmatch labels=20 seed=3."""
   _one(config, overrides, runs, wandb, track, again=again)
 
 
 @app.command()
 def evaluate(
-  config: Path,
+  config: ConfigFile,
   overrides: Overrides = None,
   runs: Runs = Path('runs'),
   wandb: Mirror = 'offline',
@@ -160,7 +119,7 @@ def _one(
 
 @app.command()
 def grid(
-  file: Path,
+  file: GridFile,
   overrides: Overrides = None,
   runs: Runs = Path('runs'),
   select: Select = None,
@@ -193,15 +152,20 @@ def leaderboard(
   from ssl_bench.leaderboard.build import publish
 
   if not records.is_dir():
-    raise BadSetting(
-      f'There is no folder {str(records)!r}; name one with --records, such as runs/quickstart/records.'
-    )
+    raise BadSetting(f'There is no folder {str(records)!r}; {_other_records()}')
   left_out: list[str] = []
   publish([records], out, timing=not no_timing, report=left_out.append)
   print(f'{out / "README.md"}\n{out / "index.html"}')
   for sentence in left_out:
     print(f'Left out: {sentence}', file=sys.stderr)
   sys.exit(1 if left_out else 0)
+
+
+def _other_records() -> str:
+  """What to write where the folder of records that was asked for is not there."""
+  if made := sorted(str(folder) for folder in Path('runs').glob('*/records') if folder.is_dir()):
+    return f'name one with --records, such as {made[0]}.'
+  return 'name one with --records, such as runs/quickstart/records, which `ssl-bench grid quickstart` makes.'
 
 
 @app.command()
@@ -222,6 +186,14 @@ def submit(
   print(f'{copied} records copied to {to}, {kept} were there. Now run: ssl-bench leaderboard{where}')
 
 
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help='Where configs and experiments go.')]) -> None:
+  """Copy the shipped configs and experiments into a folder, to edit them there; overwrites nothing."""
+  from ssl_bench.cli.init import copy_shipped
+
+  print('\n'.join(copy_shipped(folder)))
+
+
 @app.command(name='list')
 def list_(
   what: Annotated[str, typer.Argument(help='One of the lists, such as methods.')] = '',
@@ -239,7 +211,7 @@ def list_(
 
 @app.command()
 def speed(
-  config: Path,
+  config: ConfigFile,
   overrides: Overrides = None,
   steps: Annotated[int, typer.Option(min=20, max=1_000_000, help='Steps of each measurement.')] = 200,
 ) -> None:
@@ -285,7 +257,7 @@ def check(name: str) -> None:
   found = data.check(name)
   print('\n'.join(found.lines))
   for text in found.wrong:
-    _complain(text)
+    complain(text)
   sys.exit(2 if found.wrong else print(found.verdict))
 
 

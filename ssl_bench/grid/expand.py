@@ -12,12 +12,10 @@ from ssl_bench.config import Config, adopt, check_data, to_dict, validate
 from ssl_bench.grid.select import Trial, check_overrides
 from ssl_bench.grid.select import select as choose
 from ssl_bench.settings.explain import say
+from ssl_bench.settings.find import NAME_BYTES, check_file, find, is_file, shipped
 from ssl_bench.settings.paths import find_plugins
 from ssl_bench.settings.signature import BadSetting, short, suggest
 from ssl_bench.settings.yaml import (
-  NAME_BYTES,
-  check_file,
-  is_file,
   leaves,
   merge,
   nest,
@@ -52,12 +50,12 @@ def expand(
   override of what varies over the grid and, with `need_data`, where a data set is not here.
 
   Args:
-    path: the file.
+    path: the file, or a name such as quickstart, looked for in `./experiments`, then in the package.
     overrides: settings as key=value, for all trials that are kept.
     select: which of the file's trials to keep, by terms such as seed=0 (`grid.select`); all without one.
     need_data: whether the data sets have to be here.
   """
-  path = Path(path)
+  path = find(Path(path), 'grid')
   check_file(path, 'grid')
   tree = find_plugins(read_yaml(path), path)
   for key in tree:
@@ -188,9 +186,9 @@ def axes_of(block: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
 
 
 def _find(path: Path, base: Any) -> Path:
-  """The base folder, looked for from the grid file's folders upward, then from the working folder."""
+  """The base folder: from the grid file's folders upward, from the working folder, or in the package."""
   if base and isinstance(base, str) and all(len(part.encode()) <= NAME_BYTES for part in Path(base).parts):
-    for folder in (*path.absolute().parents, Path.cwd()):
+    for folder in (*path.absolute().parents, Path.cwd(), shipped('')):
       if (folder / base).is_dir():
         return folder / base
   raise BadSetting(

@@ -10,8 +10,9 @@ from ssl_bench.leaderboard.published import Published, read_published
 from ssl_bench.leaderboard.read import Record
 from ssl_bench.leaderboard.rows import Board
 from ssl_bench.records.disk import write_whole
+from ssl_bench.settings.find import shipped
 
-PUBLISHED = Path(__file__).parents[2] / 'leaderboard' / 'published.csv'
+PUBLISHED = shipped('leaderboard/published.csv')
 TABLES = 'tables'  # the folder of CSV files
 
 

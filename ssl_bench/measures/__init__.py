@@ -120,14 +120,14 @@ def _subjects(folders: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def all_measures() -> tuple[Measure, ...]:
-  """Every measure, by subject and then as its file has them, and those of patterns of training and of plugins.
+  """Every measure, by subject and then as its file has them; then those of patterns and of plugins.
 
   Raises `BadSetting` for a name or a path twice.
   """
   modules = [importlib.import_module(f'{__name__}.{name}') for name in subjects()]
   patterns = [pattern.get(name) for name in pattern.names()]
   probes = tuple(map(_of_probe, plugins.outside_names('probes')))
-  outside = tuple(plugins.get("measures", row) for row in plugins.outside_names("measures"))
+  outside = tuple(plugins.get('measures', row) for row in plugins.outside_names('measures'))
   groups = (*(module.MEASURES for module in modules), *(one.measures for one in patterns), probes, outside)
   return _rows(groups)
 

@@ -2,42 +2,52 @@
 
 import copy
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from ssl_bench.settings.find import PROTOCOL, is_file
 from ssl_bench.settings.paths import find_plugins
-from ssl_bench.settings.signature import BadSetting, nearest, short, suggest
+from ssl_bench.settings.signature import BadSetting, short
 from ssl_bench.settings.yaml12 import fault_of, is_yaml, parse_yaml
 
 NAMED = ('method', 'net', 'text_net', 'optimizer')  # sections {name: …}, checked against a signature
-PLACES = {'config': 'configs', 'grid': 'experiments'}  # where files of a kind usually lie
 Place = tuple[str, ...]  # the names that lead to a setting
-NAME_BYTES = 255  # that a file's name may have
 EXACT = 2**53  # below which a float without a fraction reads better as a whole number
 
 
 def read_protocol(folder: Path) -> dict[str, Any]:
   """What every method shares on a dataset, or nothing."""
-  path = folder / '_protocol.yaml'
+  path = folder / PROTOCOL
   return read_sections(path) if is_file(path) else {}
 
 
 def read_sections(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
-  """A file's settings over those of the file beside it that it names as its `base`, if it does."""
+  """A file's settings over those of the file that it names as its `base`, if it does.
+
+  That is a file of the same folder, or `../FOLDER/FILE` of a folder beside it.
+  """
   tree = find_plugins(spell_out(read_yaml(path)), path)
   base = tree.pop('base', None)
   if base is None:
     return tree
-  under = path.parent / base if isinstance(base, str) else path
+  under = path.parent / base if isinstance(base, str) and _is_near(Path(base)) else path
   if not is_file(under) or under.resolve() == path.resolve():
-    raise BadSetting(f'{path}: base must name another file in {path.parent}; there is no {short(base)}.')
+    raise BadSetting(
+      f'{path}: base must name another file in {path.parent}, or in a folder beside it such as '
+      f'../cifar10/fixmatch.yaml; there is no {short(base)}.'
+    )
   if under.resolve() in above:
     raise BadSetting(f'{path}: its base {base!r} stands on this file itself; leave one of them out.')
   return merge(read_sections(under, (*above, path.resolve())), tree)
+
+
+def _is_near(base: Path) -> bool:
+  """Whether it is FILE or ../FOLDER/FILE, which stay true where all of `configs` is copied."""
+  parts = base.parts
+  return len(parts) == 1 or (len(parts) == 3 and parts[0] == '..' != parts[1])
 
 
 def spell_out(tree: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,47 +59,6 @@ def spell_out(tree: Mapping[str, Any]) -> dict[str, Any]:
     return spell_out(value) if key == 'teacher' and isinstance(value, Mapping) else value
 
   return {key: spelled(key, value) for key, value in tree.items()}
-
-
-def is_file(path: Path) -> bool:
-  """Whether there is such a file; no, where there cannot be one of that name."""
-  try:
-    return path.is_file()
-  except OSError:
-    return False
-
-
-def check_file(path: Path, kind: str, methods: Iterable[str] = ()) -> None:
-  """Raises `BadSetting` with the nearest right name where `path` is no file of a `kind`, config or grid.
-
-  `methods` are names that stand for a config as well.
-  """
-  if is_file(path):
-    return
-  if any(len(os.fsencode(part)) > NAME_BYTES for part in path.parts):
-    raise BadSetting(f'There can be no {kind} {short(str(path))}: its name is too long.')
-  is_folder = path.is_dir()
-  near = sorted(str(p) for p in (path if is_folder else path.parent).glob('*.yaml') if p.name[0] != '_')
-  if is_folder:
-    what = f'{str(path)!r} is a folder, not a {kind}'
-    told = f'choose from {", ".join(near)}.' if near else ''
-  else:
-    what = f'There is no {kind} {str(path)!r}'
-    meant = _meant(path, kind, methods)
-    told = f'a {kind} is a file, such as {meant}.' if meant else suggest(path, near) if near else ''
-  raise BadSetting(f'{what}; {told}' if told else f'{what}.')
-
-
-def _meant(path: Path, kind: str, methods: Iterable[str]) -> str | None:
-  """The file that is meant where somebody writes a method's name, or a grid's, in its place."""
-  if str(path) not in (path.stem, f'{path.stem}.yaml'):
-    return None
-  files = sorted(p for p in Path(PLACES[kind]).glob('**/*.yaml') if p.name[0] != '_')
-  files = sorted(files, key=lambda p: p.parent.name != 'digits')
-  names = [*(p.stem for p in files), *methods]
-  name = nearest(path.stem, names)
-  usual = Path(PLACES[kind]) / 'digits' / f'{name}.yaml'
-  return name and str(next((p for p in files if p.stem == name), usual))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

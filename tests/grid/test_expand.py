@@ -204,9 +204,7 @@ def test_a_name_without_its_file_is_told_the_file(folder, monkeypatch):
   (folder / 'experiments').mkdir()
   write(folder / 'experiments', {'base': 'configs'}, name='digits')
   monkeypatch.chdir(folder)
-  with pytest.raises(
-    BadSetting, match=r"no grid 'digit'; a grid is a file, such as experiments/digits.yaml\.$"
-  ):
+  with pytest.raises(BadSetting, match=r"no grid 'digit'; did you mean 'digits'\?$"):
     expand('digit')
 
 
