@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install quickstart test test-fast lint clean
+.PHONY: install quickstart test test-fast lint docs generate clean
 
 install: .venv/.installed
 
@@ -25,5 +25,17 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The site, to be read without a server: build/site/index.html.
+docs: .venv/.docs
+	$(BIN)/python -m mkdocs build
+
+.venv/.docs: .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	touch $@
+
+# The generated parts that are committed: pictures, the README's results, the table of rooms.
+generate: install
+	$(BIN)/python -m ssl_bench.docs
+
 clean:
-	rm -rf .venv runs
+	rm -rf .venv runs build

@@ -1,0 +1,126 @@
+"""Measured numbers for the documentation, from the committed records, and the published ones beside them."""
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import NamedTuple
+
+from ssl_bench.docs import ROOT
+from ssl_bench.docs.markdown import cell, table
+from ssl_bench.leaderboard import aggregate, read_published
+from ssl_bench.leaderboard.aggregate import say_variant
+from ssl_bench.leaderboard.cells import DASH, arrow, digits_of, percent, points, repeats, signed
+from ssl_bench.leaderboard.published import NAMES, Published
+from ssl_bench.leaderboard.rows import Board, Row
+
+RECORDS, PUBLISHED = ROOT / 'leaderboard' / 'records', ROOT / 'leaderboard' / 'published.csv'
+MINE = ('dataset', 'protocol', 'labels', 'variant', 'splits', 'accuracy, %', 'to supervised, points')
+FURTHER = ('linear, all labels, %', 'kNN, %', 'NLL', 'ECE')
+
+
+class Measured(NamedTuple):
+  """A row of the board and where it stands."""
+
+  dataset: str
+  protocol: str
+  labels: int
+  row: Row
+
+
+@cache
+def board() -> Board:
+  """The board of the committed records, without what a clock wrote.
+
+  Versions of methods count; data sets that have to be prepared do not, since not every machine has them.
+  """
+  from ssl_bench import methods
+  from ssl_bench.records.record import PROTOCOL_VERSION, gather
+
+  records, bad = gather([RECORDS])
+  if bad:
+    raise ValueError(' '.join(bad))
+  versions = {name: methods.version(name) for name in methods.names()}
+  today = {'protocol': PROTOCOL_VERSION, 'methods': versions}
+  return aggregate(records, read_published(PUBLISHED), timing=False, today=today)
+
+
+def rows(method: str) -> Iterator[Measured]:
+  """All rows of a method: its usual settings first, then variants, then stress."""
+  found = [
+    Measured(section.dataset, section.protocol, budget.labels, row)
+    for section in board().sections
+    for budget in section.budgets
+    for row in (*budget.rows, *budget.sweep, *(row for rows in budget.stressed for row in rows))
+    if row.method == method
+  ]
+  seen = set()
+  for one in sorted(found, key=lambda m: bool(m.row.stress) + bool(m.row.variant)):
+    if (key := (one.dataset, one.protocol, one.labels, _said(one.row))) not in seen:
+      seen.add(key)
+      yield one
+
+
+def _said(row: Row) -> str:
+  return say_variant({**row.stress, **row.variant})
+
+
+def measured_table(method: str) -> str:
+  """The measured rows of a method, or a sentence where there are none."""
+  lines = []
+  for dataset, protocol, labels, row in rows(method):
+    digits = digits_of(row)
+    measures = row.measures
+    lines.append([
+      f'`{dataset}`',
+      protocol,
+      f'{labels:,}',
+      cell(_said(row) or 'usual'),
+      repeats(row.accuracy).removesuffix(' splits').removesuffix(' split') if row.accuracy else DASH,
+      percent(row.accuracy, digits, interval=True).text,
+      signed(row.difference, digits).text,
+      percent(measures.get('linear'), digits).text,
+      percent(measures.get('knn20'), digits).text,
+      arrow(measures.get('nll'), measures.get('nll_scaled')).text,
+      arrow(measures.get('ece'), measures.get('ece_scaled')).text,
+    ])  # fmt: skip
+  if not lines:
+    return 'No record of it is committed: nobody has run it for the board yet.\n'
+  return table(MINE + FURTHER, lines)
+
+
+def published_table(method: str) -> str:
+  """What others published of a method, and the measured number beside it, or a sentence."""
+  found = [row for row in read_published(PUBLISHED) if row.method == method]
+  if not found:
+    return 'No published number of it is listed in `leaderboard/published.csv`.\n'
+  lines = []
+  for one in found:
+    here, difference = _beside(one)
+    spread = f' ± {one.std:g}' if one.std is not None else ''
+    lines.append([
+      f'`{one.dataset}`',
+      one.labels,
+      NAMES[one.measure],
+      f'{100 * one.accuracy:.2f}{spread}',
+      here,
+      difference,
+      '' if one.runs is None else str(one.runs),
+      cell('; '.join(filter(None, (one.source, one.protocol_note)))),
+      cell(one.url_or_citation),
+    ])  # fmt: skip
+  head = ('dataset', 'labels', 'measure', 'published, %', 'here, %', 'difference', 'runs', 'protocol', 'source')
+  return table(head, lines)
+
+
+def _beside(one: Published) -> tuple[str, str]:
+  """The same measure in this project's records, and its difference to a published number."""
+  for measured in rows(one.method):
+    if one in measured.row.published and (mean := measured.row.measures.get(one.measure)):
+      digits = digits_of(measured.row)
+      return percent(mean, digits, interval=True).text, points(mean.value - one.accuracy, digits)
+  return DASH, DASH
+
+
+def compare(methods: Sequence[str], dataset: str, labels: Sequence[int]) -> list[list[Measured | None]]:
+  """For each method its usual row at each number of labels, or None."""
+  at = {(m.row.method, m.labels): m for name in methods for m in rows(name) if m.dataset == dataset and not m.row.variant and not m.row.stress}
+  return [[at.get((name, count)) for count in labels] for name in methods]
