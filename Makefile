@@ -27,7 +27,7 @@ lint: install
 
 # The site, to be read without a server: build/site/index.html.
 docs: .venv/.docs
-	$(BIN)/python -m mkdocs build
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 .venv/.docs: .venv/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'

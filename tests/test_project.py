@@ -36,6 +36,7 @@ ROOMS = (
   'speed',
   'grid',
   'cli',
+  'docs',
 )
 FOR_METHODS = {'nets', 'losses', 'graph', 'contract', 'settings'}
 

@@ -27,6 +27,8 @@ def checks(method: str) -> str:
   golden = golden_of(method)
   if golden is None:
     return 'It has no golden file.\n'
+  if not (getattr(golden, 'FLOWS', {}) or getattr(golden, 'REFRESHES', {})):
+    return 'It learns nothing, so there is no loss and no memory to compare.\n'
   lines = [f'`tests/golden/{method}.py` writes the method down once more, in float64 NumPy.']
   if flows := getattr(golden, 'FLOWS', {}):
     rows = [[f'`{term}`', _names(flow.params), _names(flow.views)] for term, flow in flows.items()]

@@ -33,5 +33,7 @@ def _between(name: str, mark: str, text: str) -> str:
   pattern = rf'(<!-- {mark}: [^\n]*-->\n).*?(<!-- end -->)'
   new, count = re.subn(pattern, lambda match: f'{match[1]}\n{text}\n{match[2]}', whole, flags=re.DOTALL)
   if count != 1:
-    raise ValueError(f'{name} must have one part that begins with <!-- {mark}: … --> and ends with <!-- end -->.')
+    raise ValueError(
+      f'{name} must have one part that begins with <!-- {mark}: … --> and ends with <!-- end -->.'
+    )
   return new

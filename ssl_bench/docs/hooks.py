@@ -6,6 +6,7 @@ from typing import Any
 from ssl_bench.docs import ROOT, list_pages, measure_page, method_pages
 
 CONTRIBUTING = ROOT / 'CONTRIBUTING.md'
+SHIM = 'https://unpkg.com/iframe-worker/shim'
 
 
 def on_config(config: Any) -> Any:
@@ -30,6 +31,18 @@ def on_files(files: Any, config: Any) -> Any:
   return files
 
 
+def on_post_page(html: str, page: Any, config: Any) -> str:
+  """Takes the search's helper from the site itself, where the theme would load it from elsewhere."""
+  from mkdocs.utils import get_relative_url
+
+  return html.replace(SHIM, get_relative_url('assets/worker.js', page.url))
+
+
+def on_post_template(html: str, template_name: str, config: Any) -> str:
+  """The same for pages that are no document, such as 404.html."""
+  return html.replace(SHIM, 'assets/worker.js')
+
+
 def generated() -> dict[str, str]:
   """Path under docs/ -> Markdown, of all generated pages."""
   single = {'reference/measures.md': measure_page.page()}
@@ -39,7 +52,12 @@ def generated() -> dict[str, str]:
 
 
 def contributing(text: str) -> str:
-  """The repository's CONTRIBUTING.md as a page: links to docs stay links, those to other files become text."""
-  text = re.sub(r'\]\(docs/', '](', text)
-  return re.sub(r'\[([^\]]*)\]\((?!https?:|#|[\w./-]*\.md)[^)]*\)|\[([^\]]*)\]\((?:\.\./)*(?:README|CHANGELOG)\.md[^)]*\)',
-                lambda m: m[1] or m[2], text)
+  """The repository's CONTRIBUTING.md as a page: links into docs/ go on, those to other files become text."""
+
+  def relink(match: re.Match) -> str:
+    label, target = match.groups()
+    if re.match('https?:|#', target):
+      return match[0]
+    return f'[{label}]({target.removeprefix("docs/")})' if target.startswith('docs/') else label
+
+  return re.sub(r'\[([^\]]*)\]\(([^)\s]*)\)', relink, text)

@@ -13,7 +13,7 @@ SWEEPS = 12
 
 
 def imports_of(package: Path) -> Graph:
-  """The rooms (folders and top modules) of a package, and the rooms that each imports, inside functions too."""
+  """The rooms (folders and top modules) of a package, and what each imports, inside functions too."""
   found: dict[str, set[str]] = {}
   for path in sorted(package.rglob('*.py')):
     parts = path.relative_to(package).with_suffix('').parts

@@ -15,14 +15,17 @@ from ssl_bench.settings.yaml12 import write_yaml
 HEADS = {
   'combinators': (
     'Combinators',
-    'A combinator changes the pseudo-labels of any method that makes them, such as `fixmatch`. Several stand in a'
-    " row: `combine='distribution_alignment | curriculum(5)'`, the first the innermost.",
+    'A combinator changes the pseudo-labels of any method that makes them, such as `fixmatch`. Several stand'
+    " in a row: `combine='distribution_alignment | curriculum(5)'`, the first the innermost.",
   ),
-  'nets': ('Nets', 'A net turns images or tokens into features. Write `net=vit` or `net={name: vit, depth: 6}`.'),
+  'nets': (
+    'Nets',
+    'A net turns images or tokens into features. Write `net=vit` or `net={name: vit, depth: 6}`.',
+  ),
   'augmentations': (
     'Augmentation operations',
-    "A policy is a line of text: `augment.strong='crop(1) | cutout(3)'`. Values without a name fill the settings"
-    ' in order. Every operation runs on the device, on one uint8 image, inside the compiled step.',
+    "A policy is a line of text: `augment.strong='crop(1) | cutout(3)'`. Values without a name fill the"
+    ' settings in order. Every operation runs on the device, on one uint8 image, inside the compiled step.',
   ),
   'optimizers': (
     'Optimizers',
@@ -108,10 +111,11 @@ def _is_section(hint: Any) -> bool:
 
 def _comments(model: type[BaseModel]) -> dict[str, str]:
   """Field -> the comment behind it in the source."""
-  found = re.findall(r'^  (\w+): [^\n]*?  # (.*)$', inspect.getsource(model), re.MULTILINE)
-  return {name: comment for name, comment in found}
+  return dict(re.findall(r'^  (\w+): [^\n]*?  # (.*)$', inspect.getsource(model), re.MULTILINE))
 
 
 def _bound(mark: Any) -> str:
   signs = {'ge': '≥', 'gt': '>', 'le': '≤', 'lt': '<'}
-  return ', '.join(f'{sign} {getattr(mark, n):,}' for n, sign in signs.items() if getattr(mark, n, None) is not None)
+  return ', '.join(
+    f'{sign} {getattr(mark, n):,}' for n, sign in signs.items() if getattr(mark, n, None) is not None
+  )

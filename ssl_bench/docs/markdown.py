@@ -54,7 +54,9 @@ def read_docstring(documented: Any) -> Docstring:
       settings[name[1]] = name[2]
     elif line.strip() and settings:
       settings[list(settings)[-1]] += f' {line.strip()}'
-  blocks = [b for block in '\n'.join([*lines[:start], '', *lines[end:]]).split('\n\n') for b in PART.split(block)]
+  blocks = [
+    b for block in '\n'.join([*lines[:start], '', *lines[end:]]).split('\n\n') for b in PART.split(block)
+  ]
   return Docstring(tuple(block.strip('\n') for block in blocks if block.strip()), settings)
 
 
@@ -64,7 +66,7 @@ def prose(paragraphs: Iterable[str]) -> str:
 
 
 def _paragraph(block: str) -> str:
-  if re.search(r'^ *=====', block, re.MULTILINE) or all(line.startswith('  ') for line in block.splitlines()):
+  if re.search(r'^ *===', block, re.MULTILINE) or all(line.startswith('  ') for line in block.splitlines()):
     return f'```text\n{inspect.cleandoc(block)}\n```'
   first, *items = re.split(r'^ *\* ', block, flags=re.MULTILINE)
   listed = ''.join(f'\n* {escape(" ".join(item.split()))}' for item in items)

@@ -9,8 +9,8 @@ def page() -> str:
   """The page, read from the rows of `ssl_bench.leaderboard.measures`."""
   return '\n'.join([
     '# Measures\n',
-    'Every number of the board is read from a record. This is where each one stands in the record, and what it'
-    ' means. Numbers in [0, 1] are shown in percent. Your own: [a measure](../your-own/measure.md).\n',
+    'Every number of the board is read from a record. This is where each one stands in the record, and what'
+    ' it means. Numbers in [0, 1] are shown in percent. Your own: [a measure](../your-own/measure.md).\n',
     table(['measure', 'in the record', 'column', 'meaning'], _rows()),
   ])  # fmt: skip
 

@@ -52,10 +52,10 @@ def index() -> str:
   text = [
     '# Methods\n',
     'One file holds one method, in a folder by mechanism; the name of the file is the name of the method.',
-    'A method learns from two streams: labeled and unlabeled images. One that uses labels in its loss is called',
-    'semi-supervised, one that does not is called self-supervised and is judged by a probe on its features.\n',
-    'The last column is the accuracy on the bundled digits with 40 labels, in percent, from the committed records',
-    '(mean and 95 % interval over splits). The [protocol](../protocol.md) says how it is measured.\n',
+    'A method learns from two streams: labeled and unlabeled images. One that uses labels in its loss is',
+    'called semi-supervised; one that does not is called self-supervised, and a probe judges its features.\n',
+    'The last column is the accuracy on the bundled digits with 40 labels, in percent, from the committed',
+    'records (mean and 95 % interval over splits). The [protocol](../protocol.md) says how it is measured.\n',
   ]
   for mechanism, names in by_mechanism().items():
     about = importlib.import_module(f'ssl_bench.methods.{mechanism}').__doc__ or ''

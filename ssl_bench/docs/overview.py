@@ -8,7 +8,14 @@ from ssl_bench.docs.results import Measured, compare
 from ssl_bench.leaderboard.cells import digits_of, percent
 
 DATASET, LABELS = 'digits', (10, 20, 40, 100)
-METHODS = ('supervised', 'pseudo_label', 'mean_teacher', 'fixmatch', 'byol', 'simclr')  # of experiments/digits.yaml
+METHODS = (
+  'supervised',
+  'pseudo_label',
+  'mean_teacher',
+  'fixmatch',
+  'byol',
+  'simclr',
+)  # of experiments/digits.yaml
 COLORS = ('#37474f', '#8e24aa', '#ef6c00', '#c62828', '#2e7d32', '#1565c0')
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 330, 52, 110, 16, 44  # px; what is left is the plot
 LOWEST, HIGHEST, LINE = 55, 100, 15  # percent at both ends, px between two names
@@ -44,8 +51,8 @@ def picture() -> str:
     if points:
       ends.append((points[-1][1], name, color))
   return '\n'.join([
-    f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
-    ' font-family="sans-serif" font-size="12">',
+    f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}"'
+    f' height="{HEIGHT}" font-family="sans-serif" font-size="12">',
     '<title>Accuracy on the digits against the number of labels, with 95 % intervals</title>',
     f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
     *_axes(max(one.row.sizes[0] or 0 for found in results for one in found if one)),
@@ -57,7 +64,7 @@ def picture() -> str:
 
 def _x(labels: float) -> float:
   low, high = math.log(LABELS[0]), math.log(LABELS[-1])
-  return LEFT + 12 + (math.log(labels) - low) / (high - low) * (WIDTH - LEFT - RIGHT - 24)
+  return LEFT + 20 + (math.log(labels) - low) / (high - low) * (WIDTH - LEFT - RIGHT - 36)
 
 
 def _y(percentage: float) -> float:
@@ -85,8 +92,11 @@ def _axes(images: int) -> list[str]:
   for count in LABELS:
     drawn.append(f'<text x="{_x(count):.1f}" y="{base + 17}" text-anchor="middle">{count}</text>')
   middle = (LEFT + WIDTH - RIGHT) / 2
-  drawn.append(f'<text x="{middle:g}" y="{HEIGHT - 8}" text-anchor="middle">labels, of {images:,} images</text>')
-  drawn.append(f'<text transform="translate(14 {(TOP + base) / 2:g}) rotate(-90)" text-anchor="middle">accuracy, %</text>')
+  drawn.append(
+    f'<text x="{middle:g}" y="{HEIGHT - 8}" text-anchor="middle">labels, of {images:,} images</text>'
+  )
+  turned = f'translate(14 {(TOP + base) / 2:g}) rotate(-90)'
+  drawn.append(f'<text transform="{turned}" text-anchor="middle">accuracy, %</text>')
   return drawn
 
 

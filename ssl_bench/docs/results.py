@@ -40,7 +40,7 @@ def board() -> Board:
     raise ValueError(' '.join(bad))
   versions = {name: methods.version(name) for name in methods.names()}
   today = {'protocol': PROTOCOL_VERSION, 'methods': versions}
-  return aggregate(records, read_published(PUBLISHED), timing=False, today=today)
+  return aggregate(records, _published(), timing=False, today=today)
 
 
 def rows(method: str) -> Iterator[Measured]:
@@ -57,6 +57,11 @@ def rows(method: str) -> Iterator[Measured]:
     if (key := (one.dataset, one.protocol, one.labels, _said(one.row))) not in seen:
       seen.add(key)
       yield one
+
+
+@cache
+def _published() -> tuple[Published, ...]:
+  return read_published(PUBLISHED)
 
 
 def _said(row: Row) -> str:
@@ -89,7 +94,7 @@ def measured_table(method: str) -> str:
 
 def published_table(method: str) -> str:
   """What others published of a method, and the measured number beside it, or a sentence."""
-  found = [row for row in read_published(PUBLISHED) if row.method == method]
+  found = [row for row in _published() if row.method == method]
   if not found:
     return 'No published number of it is listed in `leaderboard/published.csv`.\n'
   lines = []
@@ -107,7 +112,17 @@ def published_table(method: str) -> str:
       cell('; '.join(filter(None, (one.source, one.protocol_note)))),
       cell(one.url_or_citation),
     ])  # fmt: skip
-  head = ('dataset', 'labels', 'measure', 'published, %', 'here, %', 'difference', 'runs', 'protocol', 'source')
+  head = (
+    'dataset',
+    'labels',
+    'measure',
+    'published, %',
+    'here, %',
+    'difference',
+    'runs',
+    'protocol',
+    'source',
+  )
   return table(head, lines)
 
 
@@ -122,5 +137,6 @@ def _beside(one: Published) -> tuple[str, str]:
 
 def compare(methods: Sequence[str], dataset: str, labels: Sequence[int]) -> list[list[Measured | None]]:
   """For each method its usual row at each number of labels, or None."""
-  at = {(m.row.method, m.labels): m for name in methods for m in rows(name) if m.dataset == dataset and not m.row.variant and not m.row.stress}
+  usual = (m for name in methods for m in rows(name) if not m.row.variant and not m.row.stress)
+  at = {(m.row.method, m.labels): m for m in usual if m.dataset == dataset}
   return [[at.get((name, count)) for count in labels] for name in methods]
