@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install quickstart test test-fast lint docs generate clean
+.PHONY: install quickstart test test-fast lint docs generate notebook clean
 
 install: .venv/.installed
 
@@ -36,6 +36,10 @@ docs: .venv/.docs
 # The generated parts that are committed: pictures, the README's results, the table of rooms.
 generate: install
 	$(BIN)/python -m ssl_bench.docs
+
+# The notebook's outputs, which are committed.
+notebook: install
+	$(BIN)/python -m ssl_bench.docs.notebook
 
 clean:
 	rm -rf .venv runs build
