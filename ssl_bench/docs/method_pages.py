@@ -10,8 +10,7 @@ from ssl_bench import config, methods
 from ssl_bench.docs import ROOT
 from ssl_bench.docs.checks import checks
 from ssl_bench.docs.markdown import cell, escape, prose, read_docstring, settings_table, table
-from ssl_bench.docs.results import measured_table, published_table, rows
-from ssl_bench.leaderboard.cells import digits_of, percent
+from ssl_bench.docs.results import cells, measured_table, published_table, rows
 
 PITFALLS = ROOT / 'docs' / 'pitfalls.md'
 FACTS = {
@@ -70,7 +69,7 @@ def index() -> str:
 def _forty(name: str) -> str:
   for one in rows(name):
     if (one.dataset, one.labels, one.row.variant, one.row.stress) == ('digits', 40, {}, {}):
-      return percent(one.row.accuracy, digits_of(one.row), interval=True).text
+      return cells.percent(one.row.accuracy, cells.digits_of(one.row), interval=True).text
   return '–'
 
 

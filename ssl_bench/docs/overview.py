@@ -4,8 +4,7 @@ import math
 from collections.abc import Sequence
 
 from ssl_bench.docs.markdown import table
-from ssl_bench.docs.results import Measured, compare
-from ssl_bench.leaderboard.cells import digits_of, percent
+from ssl_bench.docs.results import Measured, cells, compare
 
 DATASET, LABELS = 'digits', (10, 20, 40, 100)
 METHODS = (
@@ -32,7 +31,7 @@ def result_table() -> str:
 
 
 def _number(one: Measured | None) -> str:
-  return '–' if one is None else percent(one.row.accuracy, digits_of(one.row), interval=True).text
+  return '–' if one is None else cells.percent(one.row.accuracy, cells.digits_of(one.row), interval=True).text
 
 
 def picture() -> str:

@@ -1,17 +1,26 @@
 """Measured numbers for the documentation, from the committed records, and the published ones beside them."""
 
+import importlib
+import importlib.util
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ssl_bench.docs import ROOT
 from ssl_bench.docs.markdown import cell, table
 from ssl_bench.leaderboard import aggregate, read_published
 from ssl_bench.leaderboard.aggregate import say_variant
-from ssl_bench.leaderboard.cells import DASH, arrow, digits_of, percent, points, repeats, signed
-from ssl_bench.leaderboard.published import NAMES, Published
+from ssl_bench.leaderboard.published import Published
 from ssl_bench.leaderboard.rows import Board, Row
 
+_rendered = importlib.util.find_spec('ssl_bench.leaderboard.render')
+cells: Any = importlib.import_module(f'ssl_bench.leaderboard.{"render." if _rendered else ""}cells')
+
+NAMES = {
+  'accuracy': 'accuracy',
+  'linear': 'linear probe',
+  'knn200': 'kNN (k = 200)',
+}  # measures of published rows
 RECORDS, PUBLISHED = ROOT / 'leaderboard' / 'records', ROOT / 'leaderboard' / 'published.csv'
 MINE = ('dataset', 'protocol', 'labels', 'variant', 'splits', 'accuracy, %', 'to supervised, points')
 FURTHER = ('linear, all labels, %', 'kNN, %', 'NLL', 'ECE')
@@ -72,20 +81,20 @@ def measured_table(method: str) -> str:
   """The measured rows of a method, or a sentence where there are none."""
   lines = []
   for dataset, protocol, labels, row in rows(method):
-    digits = digits_of(row)
-    measures = row.measures
+    digits, measures = cells.digits_of(row), row.measures
+    over = cells.repeats(row.accuracy) if row.accuracy else cells.DASH
     lines.append([
       f'`{dataset}`',
       protocol,
       f'{labels:,}',
       cell(_said(row) or 'usual'),
-      repeats(row.accuracy).removesuffix(' splits').removesuffix(' split') if row.accuracy else DASH,
-      percent(row.accuracy, digits, interval=True).text,
-      signed(row.difference, digits).text,
-      percent(measures.get('linear'), digits).text,
-      percent(measures.get('knn20'), digits).text,
-      arrow(measures.get('nll'), measures.get('nll_scaled')).text,
-      arrow(measures.get('ece'), measures.get('ece_scaled')).text,
+      over.removesuffix(' splits').removesuffix(' split'),
+      cells.percent(row.accuracy, digits, interval=True).text,
+      cells.signed(row.difference, digits).text,
+      cells.percent(measures.get('linear'), digits).text,
+      cells.percent(measures.get('knn20'), digits).text,
+      cells.arrow(measures.get('nll'), measures.get('nll_scaled')).text,
+      cells.arrow(measures.get('ece'), measures.get('ece_scaled')).text,
     ])  # fmt: skip
   if not lines:
     return 'No record of it is committed: nobody has run it for the board yet.\n'
@@ -130,9 +139,9 @@ def _beside(one: Published) -> tuple[str, str]:
   """The same measure in this project's records, and its difference to a published number."""
   for measured in rows(one.method):
     if one in measured.row.published and (mean := measured.row.measures.get(one.measure)):
-      digits = digits_of(measured.row)
-      return percent(mean, digits, interval=True).text, points(mean.value - one.accuracy, digits)
-  return DASH, DASH
+      digits = cells.digits_of(measured.row)
+      return cells.percent(mean, digits, interval=True).text, cells.points(mean.value - one.accuracy, digits)
+  return cells.DASH, cells.DASH
 
 
 def compare(methods: Sequence[str], dataset: str, labels: Sequence[int]) -> list[list[Measured | None]]:

@@ -138,13 +138,11 @@ def test_the_measure_is_scikit_learns(tmp_path):
 
   rng = np.random.default_rng(0)
   logits, labels = rng.normal(size=(60, 4)), rng.integers(0, 4, 60)
-  trained = SimpleNamespace(
-    has_classifier=True,
-    test=SimpleNamespace(logits=logits),
-    dataset=SimpleNamespace(test_labels=labels, classes=4),
-  )
+  dataset = SimpleNamespace(test_labels=labels, classes=4)
+  trained = SimpleNamespace(logits=SimpleNamespace(test=logits), dataset=dataset)
   module = load('measure', tmp_path)
   assert module.macro_f1(trained) == pytest.approx(f1_score(labels, logits.argmax(-1), average='macro'))
+  assert module.macro_f1(SimpleNamespace(logits=None)) is module.ABSENT
 
 
 def test_the_pages_method_has_forty_lines():
