@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -89,16 +90,21 @@ def measured_table(method: str) -> str:
       f'{labels:,}',
       cell(_said(row) or 'usual'),
       over.removesuffix(' splits').removesuffix(' split'),
-      cells.percent(row.accuracy, digits, interval=True).text,
-      cells.signed(row.difference, digits).text,
+      _together(cells.percent(row.accuracy, digits, interval=True).text),
+      _together(cells.signed(row.difference, digits).text),
       cells.percent(measures.get('linear'), digits).text,
       cells.percent(measures.get('knn20'), digits).text,
-      cells.arrow(measures.get('nll'), measures.get('nll_scaled')).text,
-      cells.arrow(measures.get('ece'), measures.get('ece_scaled')).text,
+      _together(cells.arrow(measures.get('nll'), measures.get('nll_scaled')).text),
+      _together(cells.arrow(measures.get('ece'), measures.get('ece_scaled')).text),
     ])  # fmt: skip
   if not lines:
     return 'No record of it is committed: nobody has run it for the board yet.\n'
   return table(MINE + FURTHER, lines)
+
+
+def _together(number: str) -> str:
+  """A number and its interval, or two numbers, that no line break parts."""
+  return re.sub(' ([±→]) ', '\u00a0\\1\u00a0', number)
 
 
 def published_table(method: str) -> str:
@@ -109,7 +115,7 @@ def published_table(method: str) -> str:
   lines = []
   for one in found:
     here, difference = _beside(one)
-    spread = f' ± {one.std:g}' if one.std is not None else ''
+    spread = f'\u00a0±\u00a0{one.std:g}' if one.std is not None else ''
     lines.append([
       f'`{one.dataset}`',
       one.labels,
