@@ -16,7 +16,9 @@ HEADS = {
   'combinators': (
     'Combinators',
     'A combinator changes the pseudo-labels of any method that makes them, such as `fixmatch`. Several stand'
-    " in a row: `combine='distribution_alignment | curriculum(5)'`, the first the innermost.",
+    " in a row: `combine='distribution_alignment | curriculum(5)'`, the first the innermost."
+    ' Over a method that makes none, a combinator is refused with a sentence. The papers’ settings are in'
+    ' `configs/cifar10/curriculum.yaml` and `class_aware_sampling.yaml`.',
   ),
   'nets': (
     'Nets',
@@ -72,6 +74,10 @@ def datasets() -> str:
     'The parts are fixed for each dataset. `ssl-bench data list` says which ones are on your machine,'
     ' `ssl-bench data prepare NAME` gets one, and `ssl-bench data check NAME` reads all of it again.'
     ' Your own: [a dataset](../your-own/dataset.md).\n',
+    '`digits`, `digits_captions` (the digits with captions in six languages) and `identifiers` (names of ten'
+    ' programming languages as bytes, from the tables of builtins in Pygments: whose is a name?) come with'
+    ' the installation. The others have the names and versions of TensorFlow Datasets and are prepared'
+    ' without TensorFlow.\n',
     table(head, rows),
   ])  # fmt: skip
 
