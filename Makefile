@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install quickstart test test-fast lint clean
+.PHONY: install quickstart test test-fast lint docs generate notebook clean
 
 install: .venv/.installed
 
@@ -25,5 +25,21 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The site, to be read without a server: build/site/index.html.
+docs: .venv/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+.venv/.docs: .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	touch $@
+
+# The generated parts that are committed: pictures, the README's results, the table of rooms.
+generate: install
+	$(BIN)/python -m ssl_bench.docs
+
+# The notebook's outputs, which are committed.
+notebook: install
+	$(BIN)/python -m ssl_bench.docs.notebook
+
 clean:
-	rm -rf .venv runs
+	rm -rf .venv runs build

@@ -1,18 +1,20 @@
-"""The notebook runs from top to bottom, in this interpreter, and shows what it promises."""
+"""The notebook is stored with its outputs, runs from top to bottom, and shows what it promises."""
 
 import ast
 import base64
 import io
 import json
-import os
 import re
 import sys
 from pathlib import Path
 
 import pytest
 
+from ssl_bench.docs.notebook import execute, with_outputs
+
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / 'notebooks' / 'quickstart.ipynb'
+PICTURES = {'digits', 'policies', 'curves', 'reliability'}
 ABSOLUTE = re.compile(r"""(?:^|[\s'"(=])(?:/(?!/)[\w.~-]+/|~/|[A-Za-z]:\\|file://)""", re.MULTILINE)
 TELL = """
 import json
@@ -30,17 +32,24 @@ def source(cell: dict) -> str:
   return ''.join(cell['source'])
 
 
+def said(cell: dict) -> str:
+  """What a cell printed or shows as text."""
+  outputs = cell['outputs']
+  texts = [out['text'] for out in outputs if out['output_type'] == 'stream']
+  texts += [out['data'].get('text/plain', '') for out in outputs if 'data' in out]
+  return ''.join(map(''.join, texts))
+
+
 def test_it_is_a_valid_notebook():
   nbformat = pytest.importorskip('nbformat', reason='validating notebooks needs nbformat (extra dev)')
   nbformat.validate(nbformat.read(NOTEBOOK, as_version=nbformat.NO_CONVERT))
 
 
-def test_it_is_stored_clean():
-  for cell in cells('code'):
-    assert cell['outputs'] == [] and cell['execution_count'] is None, cell['id']
+def test_it_names_no_place_on_a_machine():
   text = '\n'.join(map(source, cells('code') + cells('markdown')))
-  assert not ABSOLUTE.findall(text)
+  assert not ABSOLUTE.findall(text + '\n'.join(map(said, cells('code'))))
   assert str(ROOT) not in NOTEBOOK.read_text()
+  assert json.loads(NOTEBOOK.read_text())['metadata'].keys() == {'kernelspec', 'language_info'}
 
 
 def test_absolute_paths_would_be_seen():
@@ -48,6 +57,19 @@ def test_absolute_paths_would_be_seen():
     assert ABSOLUTE.search(bad), bad
   for good in ("'configs' / 'digits'", 'a / b', 'runs/quickstart/x', 'https://x.org/y', 'steps/s'):
     assert not ABSOLUTE.search(good), good
+
+
+def test_it_is_stored_with_its_outputs():
+  """Those of one run from top to bottom, without errors: run `python -m ssl_bench.docs.notebook`."""
+  code = cells('code')
+  assert [cell['execution_count'] for cell in code] == list(range(1, len(code) + 1))
+  outputs = [out for cell in code for out in cell['outputs']]
+  assert not [out for out in outputs if out['output_type'] == 'error' or out.get('name') == 'stderr']
+  pictures = {
+    cell['id'] for cell in code if any('image/png' in out.get('data', {}) for out in cell['outputs'])
+  }
+  assert pictures == PICTURES
+  assert len(NOTEBOOK.read_bytes()) < 400_000
 
 
 def test_its_code_parses():
@@ -67,37 +89,6 @@ def test_it_finds_the_repository(folder, monkeypatch):
   assert names['root'] == ROOT
 
 
-def install_kernel(folder: Path) -> None:
-  """A kernel of this very interpreter, named `this`, whatever kernels are installed elsewhere."""
-  path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')]))
-  spec = {
-    'argv': [sys.executable, '-m', 'ipykernel_launcher', '-f', '{connection_file}'],
-    'display_name': 'this interpreter',
-    'language': 'python',
-    'env': {
-      'PYTHONPATH': path,
-      'IPYTHONDIR': str(folder / 'ipython'),
-      'MPLBACKEND': 'module://matplotlib_inline.backend_inline',
-      'TMPDIR': str(folder / 'temporary'),
-    },
-  }
-  (folder / 'temporary').mkdir()
-  home = folder / 'kernels' / 'this'
-  home.mkdir(parents=True)
-  (home / 'kernel.json').write_text(json.dumps(spec))
-
-
-def execute(cwd: Path) -> list:
-  """The code cells after a run, and two more: which interpreter it was, and what is recorded on disk."""
-  import nbformat
-  from nbclient import NotebookClient
-
-  book = nbformat.read(NOTEBOOK, as_version=4)
-  book.cells += map(nbformat.v4.new_code_cell, ('import sys\nprint(sys.executable)', TELL))
-  NotebookClient(book, timeout=300, kernel_name='this', resources={'metadata': {'path': str(cwd)}}).execute()
-  return [cell for cell in book.cells if cell.cell_type == 'code']
-
-
 def printed(cell) -> str:
   return ''.join(o.text for o in cell.outputs if o.output_type == 'stream' and o.name == 'stdout')
 
@@ -107,10 +98,10 @@ def test_it_runs_from_top_to_bottom(tmp_path, monkeypatch):
   """A cell that raises would raise here (CellExecutionError)."""
   for module in ('nbformat', 'nbclient', 'ipykernel'):
     pytest.importorskip(module, reason=f'running the notebook needs {module} (extra dev)')
-  monkeypatch.setenv('JUPYTER_RUNTIME_DIR', str(tmp_path / 'runtime'))
-  monkeypatch.setenv('JUPYTER_PATH', str(tmp_path))
-  install_kernel(tmp_path)
-  *code, interpreter, recorded = execute(NOTEBOOK.parent)
+  for name in ('JUPYTER_RUNTIME_DIR', 'JUPYTER_PATH'):
+    monkeypatch.setenv(name, str(tmp_path))  # so that what `execute` sets is undone
+  book = execute(NOTEBOOK, tmp_path, ('import sys\nprint(sys.executable)', TELL))
+  *code, interpreter, recorded = [cell for cell in book.cells if cell.cell_type == 'code']
 
   assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
   assert not [o for cell in code for o in cell.outputs if o.output_type == 'error']
@@ -118,15 +109,23 @@ def test_it_runs_from_top_to_bottom(tmp_path, monkeypatch):
 
   shown = {cell.id: [o.data for o in cell.outputs if 'data' in o] for cell in code}
   pictured = {name for name, parts in shown.items() if any('image/png' in part for part in parts)}
-  assert pictured == {'digits', 'policies', 'curves', 'reliability'}
+  assert pictured == PICTURES
   for name in pictured:
     assert levels(next(part['image/png'] for part in shown[name] if 'image/png' in part)) > 10, name
 
   trials = {r['config']['method']['name']: (r['status'], r['error']) for r in json.loads(printed(recorded))}
   assert trials == {'supervised': ('done', None), 'fixmatch': ('done', None)}
   board = ' '.join(part['text/plain'] for part in shown['board']) + printed(code[-1])
-  assert all(said in board for said in (' supervised ', ' fixmatch ', '40 labels', 'index.html'))
+  assert all(word in board for word in (' supervised ', ' fixmatch ', '40 labels', 'index.html'))
   assert 'def loss(state, views, key)' in printed(next(cell for cell in code if cell.id == 'method'))
+
+  stored = json.loads(NOTEBOOK.read_text())
+  again = json.loads(with_outputs(stored, book))
+  for cell, new in zip(stored['cells'], again['cells'], strict=True):
+    assert (new['id'], new['source'], new['metadata']) == (cell['id'], cell['source'], cell['metadata'])
+    assert [o['output_type'] for o in new.get('outputs', [])] == [
+      o['output_type'] for o in cell.get('outputs', [])
+    ]
 
 
 def levels(png: str) -> int:

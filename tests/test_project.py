@@ -41,6 +41,7 @@ ROOMS = (
   'grid',
   'api',
   'cli',
+  'docs',
 )
 FOR_METHODS = {'nets', 'losses', 'graph', 'contract', 'settings'}
 
