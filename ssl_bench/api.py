@@ -11,11 +11,11 @@ import numpy as np
 from ssl_bench import augment
 from ssl_bench.config import Config, load, validate
 from ssl_bench.contract import scale
-from ssl_bench.evaluate import predict
-from ssl_bench.plan import Plan, make_plan
+from ssl_bench.evaluation import predict
+from ssl_bench.planning import Plan, make_plan
 from ssl_bench.records import record
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.train.loop import Fitted
+from ssl_bench.training.loop import Fitted
 from ssl_bench.trial import evaluation, training
 from ssl_bench.trial.run_folder import Room
 

@@ -140,8 +140,8 @@ def try_config(path: Path, overrides: list[str]) -> str:
   """Loads and checks a config; what is accepted must be recorded as it was written and is used."""
   from ssl_bench import config as configs
   from ssl_bench import data
-  from ssl_bench.plan import make_plan
-  from ssl_bench.plan.numbers import numbers_of
+  from ssl_bench.planning import make_plan
+  from ssl_bench.planning.numbers import numbers_of
   from ssl_bench.settings.signature import BadSetting
 
   try:

@@ -17,11 +17,11 @@ from support.trees import assert_near, assert_same, differs, host, kinds, leaves
 from ssl_bench import combine, data
 from ssl_bench.config import to_dict, validate
 from ssl_bench.contract import State
-from ssl_bench.plan import identity
-from ssl_bench.plan.build import method_of
-from ssl_bench.plan.structure import structure_of
+from ssl_bench.planning import identity
+from ssl_bench.planning.build import method_of
+from ssl_bench.planning.structure import structure_of
 from ssl_bench.settings.signature import BadSetting, facts_of, settings_of
-from ssl_bench.train.checkpoint import Checkpoints
+from ssl_bench.training.checkpoint import Checkpoints
 
 NAMES = combine.names()
 QUICK = 'distribution_alignment'  # the one that is compiled in every run; all goldens run in every run

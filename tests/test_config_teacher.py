@@ -5,7 +5,7 @@ from support.cli import write_configs
 
 from ssl_bench.config import digest, load, outcome, to_dict, training, validate
 from ssl_bench.grid.expand import expand
-from ssl_bench.plan import identity
+from ssl_bench.planning import identity
 from ssl_bench.settings.signature import BadSetting
 
 PRINT = 'f' * 64

@@ -15,11 +15,11 @@ from ssl_bench.config import load
 from ssl_bench.contract import init_state, make_step
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.data.sources import SOURCES
-from ssl_bench.plan import numbers
-from ssl_bench.plan.build import builder, method_of
-from ssl_bench.plan.checks import check_groups
-from ssl_bench.plan.policies import policies_of
-from ssl_bench.plan.structure import structure_of
+from ssl_bench.planning import numbers
+from ssl_bench.planning.build import builder, method_of
+from ssl_bench.planning.checks import check_groups
+from ssl_bench.planning.policies import policies_of
+from ssl_bench.planning.structure import structure_of
 
 SHIPPED = [p for p in sorted((ROOT / 'configs').rglob('*.yaml')) if not p.name.startswith('_')]
 

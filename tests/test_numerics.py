@@ -10,7 +10,7 @@ from support.cli import ROOT
 
 from ssl_bench import numerics
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.train.program import compile_program
+from ssl_bench.training.program import compile_program
 
 CHANGED = {
   'JAX_THREEFRY_PARTITIONABLE': '0',

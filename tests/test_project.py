@@ -29,9 +29,9 @@ ROOMS = (
   'combine',
   'resolve',
   'config',
-  'plan',
-  'train',
-  'evaluate',
+  'planning',
+  'training',
+  'evaluation',
   'measures',
   'patterns',
   'records',
@@ -47,7 +47,7 @@ FOR_METHODS = {'nets', 'losses', 'graph', 'contract', 'settings'}
 
 
 def room_of(module: str) -> str:
-  """'ssl_bench.train.loop' -> 'train'; '' for the package itself."""
+  """'ssl_bench.training.loop' -> 'training'; '' for the package itself."""
   return [*module.split('.'), ''][1]
 
 
@@ -89,7 +89,7 @@ def test_nothing_downstream_is_imported_upstream(path):
 
 
 @pytest.mark.parametrize(
-  'room', ['resolve', 'config', 'plan', 'train', 'evaluate', 'methods', 'augment', 'data']
+  'room', ['resolve', 'config', 'planning', 'training', 'evaluation', 'methods', 'augment', 'data']
 )
 def test_no_lazy_import_leads_back(room):
   later = set(ROOMS[ROOMS.index(room) + 1 :])

@@ -13,9 +13,9 @@ from support.cli import command, records
 from ssl_bench import cli, data
 from ssl_bench import config as configs
 from ssl_bench.grid.expand import expand
-from ssl_bench.plan import identity
-from ssl_bench.plan.build import streams_seen
-from ssl_bench.plan.structure import structure_of
+from ssl_bench.planning import identity
+from ssl_bench.planning.build import streams_seen
+from ssl_bench.planning.structure import structure_of
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / 'README.md').read_text(encoding='utf-8')

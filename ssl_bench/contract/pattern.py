@@ -14,8 +14,8 @@ if TYPE_CHECKING:
   from ssl_bench.config import Config
   from ssl_bench.contract import State
   from ssl_bench.measures import Measure
-  from ssl_bench.plan import Plan
-  from ssl_bench.plan.structure import Structure
+  from ssl_bench.planning import Plan
+  from ssl_bench.planning.structure import Structure
 
 Settings = Any  # an instance of the pattern's own section
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ssl_bench.cli.listing import factories
+from ssl_bench import plugins
+from ssl_bench.cli.listing import LISTS
 from ssl_bench.docs.markdown import cell, hint_of, prose, read_docstring, settings_table, table
 from ssl_bench.settings.yaml12 import write_yaml
 
@@ -47,7 +48,8 @@ def _factories(kind: str) -> str:
   title, about = HEADS[kind]
   traced = kind != 'augmentations'
   parts = [f'# {title}\n', f'{about}\n']
-  for name, factory in factories(kind).items():
+  for name in plugins.own_names(LISTS[kind]):
+    factory = plugins.get(LISTS[kind], name)
     parts += [f'## {name}\n', _about(factory, kind), settings_table(factory, compiled=traced)]
   return '\n'.join(parts)
 

@@ -1,21 +1,17 @@
 """Measured numbers for the documentation, from the committed records, and the published ones beside them."""
 
-import importlib
-import importlib.util
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ssl_bench.docs import ROOT
 from ssl_bench.docs.markdown import cell, table
-from ssl_bench.leaderboard import aggregate, read_published
-from ssl_bench.leaderboard.aggregate import say_variant
-from ssl_bench.leaderboard.published import Published
+from ssl_bench.leaderboard.aggregate import aggregate, say_variant
+from ssl_bench.leaderboard.published import Published, read_published
+from ssl_bench.leaderboard.render import cells
 from ssl_bench.leaderboard.rows import Board, Row
-
-_rendered = importlib.util.find_spec('ssl_bench.leaderboard.render')
-cells: Any = importlib.import_module(f'ssl_bench.leaderboard.{"render." if _rendered else ""}cells')
+from ssl_bench.leaderboard.variants import say_variant
 
 NAMES = {
   'accuracy': 'accuracy',
@@ -43,7 +39,8 @@ def board() -> Board:
   Versions of methods count; data sets that have to be prepared do not, since not every machine has them.
   """
   from ssl_bench import methods
-  from ssl_bench.records.record import PROTOCOL_VERSION, gather
+  from ssl_bench.planning.identity import PROTOCOL_VERSION
+  from ssl_bench.records.record import gather
 
   records, bad = gather([RECORDS])
   if bad:

@@ -16,7 +16,7 @@ from ssl_bench.data.arrays import Dataset
 from ssl_bench.grid.expand import Grid
 from ssl_bench.grid.progress import Progress
 from ssl_bench.grid.worker import work
-from ssl_bench.plan import identity, make_plan
+from ssl_bench.planning import identity, make_plan
 from ssl_bench.records.naming import varied
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import Stop

@@ -25,8 +25,8 @@ def work(pipe: Connection, room: str, grid: str, shared: bool, names: Names) -> 
 
 def _serve(pipe: Connection, folder: Path, grid: str, shared: bool, names: Names, stop: Stop) -> None:
   from ssl_bench.config import to_dict, validate
-  from ssl_bench.train.checkpoint import UnusableCheckpoint
-  from ssl_bench.train.loop import Interrupted
+  from ssl_bench.training.checkpoint import UnusableCheckpoint
+  from ssl_bench.training.loop import Interrupted
   from ssl_bench.trial.run import run_trial
   from ssl_bench.trial.run_folder import Room
 

@@ -68,7 +68,7 @@ def publish(
 def today(records: Iterable[dict[str, Any]]) -> dict[str, Any]:
   """The versions of the protocol, of the methods that records name, and the fingerprints of data at hand."""
   from ssl_bench import data, plugins
-  from ssl_bench.plan.identity import PROTOCOL_VERSION
+  from ssl_bench.planning.identity import PROTOCOL_VERSION
 
   named = {record['config']['method']['name'] for record in records}
   return {

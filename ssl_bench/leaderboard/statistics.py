@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from ssl_bench.evaluate.intervals import FEWEST, grouped_interval, paired_interval
+from ssl_bench.evaluation.intervals import FEWEST, grouped_interval, paired_interval
 from ssl_bench.leaderboard.read import Diagram, Pair, Trial
 from ssl_bench.leaderboard.rows import Bins, Difference, Mean, Row, Seeds
 from ssl_bench.leaderboard.variants import say_variant

@@ -36,7 +36,7 @@ __all__ = [
 ]  # fmt: skip
 
 if TYPE_CHECKING:
-  from ssl_bench.evaluate.trained import Trained
+  from ssl_bench.evaluation.trained import Trained
 
 Values = Literal['number', 'share', 'count', 'flag', 'text', 'shares', 'interval', 'bins']
 PARTS = ('metrics', 'cost')  # of a record, where measures may stand

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ssl_bench.evaluate import scores
+from ssl_bench.evaluation import scores
 from ssl_bench.measures import ABSENT, Measure, part_of
 
 if TYPE_CHECKING:
-  from ssl_bench.evaluate.trained import Trained
+  from ssl_bench.evaluation.trained import Trained
 
 
 def _accuracy(t: 'Trained') -> Any:

@@ -6,11 +6,11 @@ An error of a small test set is mostly noise; see `evaluate.calibration`.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ssl_bench.evaluate import calibration, scores
+from ssl_bench.evaluation import calibration, scores
 from ssl_bench.measures import ABSENT, Measure
 
 if TYPE_CHECKING:
-  from ssl_bench.evaluate.trained import Scored, Trained
+  from ssl_bench.evaluation.trained import Scored, Trained
 
 Score = Callable[['Trained', 'Scored'], Any]
 SCALINGS = {  # where a record keeps them -> how their columns are called

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ssl_bench.evaluate import health
+from ssl_bench.evaluation import health
 from ssl_bench.measures import Measure
 
 WANG = 'Wang & Isola 2020'

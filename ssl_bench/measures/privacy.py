@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ssl_bench.evaluate import scores
-from ssl_bench.evaluate.privacy import membership_auc
+from ssl_bench.evaluation import scores
+from ssl_bench.evaluation.privacy import membership_auc
 from ssl_bench.measures import ABSENT, Measure
 
 if TYPE_CHECKING:
-  from ssl_bench.evaluate.trained import Trained
+  from ssl_bench.evaluation.trained import Trained
 
 
 def _membership(t: 'Trained') -> Any:

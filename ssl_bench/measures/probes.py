@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ssl_bench.evaluate import scores
+from ssl_bench.evaluation import scores
 from ssl_bench.measures import ABSENT, Measure, part_of
 
 if TYPE_CHECKING:
-  from ssl_bench.evaluate.linear import Probe
-  from ssl_bench.evaluate.trained import Trained
+  from ssl_bench.evaluation.linear import Probe
+  from ssl_bench.evaluation.trained import Trained
 
 GRAPH = "a graph of the training part's features, with the row's labels"
 WU = 'Wu et al. 2018 (InstDisc), section 3.4; temperature 0.07'

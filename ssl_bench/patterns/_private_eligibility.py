@@ -8,11 +8,11 @@ import jax.numpy as jnp
 
 from ssl_bench import contract as m
 from ssl_bench.dependence import depends
-from ssl_bench.plan import Plan, build
-from ssl_bench.plan.arrays import arrays_of
-from ssl_bench.plan.numbers import numbers_of
-from ssl_bench.plan.policies import policies_of
-from ssl_bench.plan.structure import Structure
+from ssl_bench.planning import Plan, build
+from ssl_bench.planning.arrays import arrays_of
+from ssl_bench.planning.numbers import numbers_of
+from ssl_bench.planning.policies import policies_of
+from ssl_bench.planning.structure import Structure
 
 ROUNDING = 1e-5  # of the loss
 SCALES = (1.0, 8.0)  # of the parameters: the larger ones make a fresh network confident

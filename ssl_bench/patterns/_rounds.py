@@ -14,10 +14,10 @@ from ssl_bench import parallel
 from ssl_bench.contract.pattern import Loop
 from ssl_bench.data import stream
 from ssl_bench.dependence import depends
-from ssl_bench.plan import arrays, batch, build, policies
-from ssl_bench.plan import numbers as numbers_
-from ssl_bench.plan.structure import Structure
-from ssl_bench.train import log
+from ssl_bench.planning import arrays, batch, build, policies
+from ssl_bench.planning import numbers as numbers_
+from ssl_bench.planning.structure import Structure
+from ssl_bench.training import log
 
 CLIENT = m.INIT - 3  # folded into the root key for the clients' own
 DRAW = m.INIT - 4  # … and for which clients take part

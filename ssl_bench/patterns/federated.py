@@ -28,10 +28,10 @@ from ssl_bench.contract.pattern import Pattern
 from ssl_bench.data.clients import Shares, blank, deal, holdings, parse_split
 from ssl_bench.measures import Measure, of_pattern
 from ssl_bench.patterns._rounds import compile_rounds
-from ssl_bench.plan import Plan
-from ssl_bench.plan.arrays import padded
-from ssl_bench.plan.build import method_of
-from ssl_bench.plan.structure import Structure
+from ssl_bench.planning import Plan
+from ssl_bench.planning.arrays import padded
+from ssl_bench.planning.build import method_of
+from ssl_bench.planning.structure import Structure
 from ssl_bench.settings.sections import MOST, STEPS, Section
 from ssl_bench.settings.signature import BadSetting
 

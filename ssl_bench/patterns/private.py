@@ -33,12 +33,12 @@ from ssl_bench import parallel
 from ssl_bench.config import Config
 from ssl_bench.contract.pattern import Pattern
 from ssl_bench.data import stream
-from ssl_bench.evaluate import privacy
+from ssl_bench.evaluation import privacy
 from ssl_bench.measures import Measure, of_pattern
 from ssl_bench.patterns import _private_eligibility as eligibility
-from ssl_bench.plan import Plan, batch
-from ssl_bench.plan.build import streams_of
-from ssl_bench.plan.structure import Structure
+from ssl_bench.planning import Plan, batch
+from ssl_bench.planning.build import streams_of
+from ssl_bench.planning.structure import Structure
 from ssl_bench.settings.sections import LEAST, MOST, Section
 from ssl_bench.settings.signature import BadSetting
 

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from ssl_bench import data
 from ssl_bench.config import to_dict, validate
 from ssl_bench.data.sources import BUNDLED
-from ssl_bench.plan.build import streams_seen
-from ssl_bench.plan.identity import versions_of
-from ssl_bench.plan.structure import structure_of
+from ssl_bench.planning.build import streams_seen
+from ssl_bench.planning.identity import versions_of
+from ssl_bench.planning.structure import structure_of
 from ssl_bench.records import curves
 from ssl_bench.records.checks import check_agreement, sentence
 from ssl_bench.records.disk import read_limited, write_whole

@@ -12,11 +12,11 @@ from rich.console import Console
 
 from ssl_bench.config import Config
 from ssl_bench.contract import pattern
-from ssl_bench.plan import make_plan
+from ssl_bench.planning import make_plan
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.speed.step_parts import step_parts
-from ssl_bench.train.loop import on_device
-from ssl_bench.train.program import compile_program
+from ssl_bench.training.loop import on_device
+from ssl_bench.training.program import compile_program
 from ssl_bench.trial.run_folder import Room
 from ssl_bench.trial.training import Run, train
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from ssl_bench import contract as m
 from ssl_bench import parallel
-from ssl_bench.plan import Plan
-from ssl_bench.plan.batch import drawer
-from ssl_bench.plan.build import builder, method_of
-from ssl_bench.plan.policies import policies_of
-from ssl_bench.train.program import compile_program
+from ssl_bench.planning import Plan
+from ssl_bench.planning.batch import drawer
+from ssl_bench.planning.build import builder, method_of
+from ssl_bench.planning.policies import policies_of
+from ssl_bench.training.program import compile_program
 
 
 def step_parts(plan: Plan, data: Any, numbers: Any) -> Mapping[str, Callable[[], Any]]:

@@ -12,15 +12,15 @@ from rich.progress import Progress
 from ssl_bench import data, measures
 from ssl_bench.config import Config, to_dict
 from ssl_bench.measures import Measure
-from ssl_bench.plan import Plan, identity, make_plan
+from ssl_bench.planning import Plan, identity, make_plan
 from ssl_bench.records import record
 from ssl_bench.records.trackers import Tracker, mirror_and_say
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.settings.yaml12 import Dumper
 from ssl_bench.stop import Stop
-from ssl_bench.train.checkpoint import Checkpoints
-from ssl_bench.train.loop import Interrupted
-from ssl_bench.train.program import compile_program
+from ssl_bench.training.checkpoint import Checkpoints
+from ssl_bench.training.loop import Interrupted
+from ssl_bench.training.program import compile_program
 from ssl_bench.trial.run import run_trial
 from ssl_bench.trial.run_folder import Room
 from ssl_bench.trial.training import forget, is_of_other_code

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ssl_bench import measures
-from ssl_bench.evaluate.trained import Trained
-from ssl_bench.plan import Plan
-from ssl_bench.train.loop import Fitted
+from ssl_bench.evaluation.trained import Trained
+from ssl_bench.planning import Plan
+from ssl_bench.training.loop import Fitted
 
 
 def evaluate(

@@ -8,13 +8,13 @@ from typing import Any
 from ssl_bench import data
 from ssl_bench.config import Config, to_dict
 from ssl_bench.contract import pattern
-from ssl_bench.plan import Plan, identity, make_plan
-from ssl_bench.plan.split import describe_split
+from ssl_bench.planning import Plan, identity, make_plan
+from ssl_bench.planning.split import describe_split
 from ssl_bench.records import environment, record
 from ssl_bench.records.code import code_of
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.train.checkpoint import UnusableCheckpoint
-from ssl_bench.train.loop import Diverged, Interrupted
+from ssl_bench.training.checkpoint import UnusableCheckpoint
+from ssl_bench.training.loop import Diverged, Interrupted
 from ssl_bench.trial.evaluation import evaluate
 from ssl_bench.trial.run_folder import Room
 from ssl_bench.trial.training import Report, Run, is_of_known_code, labels_seen, train

@@ -12,8 +12,8 @@ from typing import IO, Any
 from ssl_bench.records import curves, record
 from ssl_bench.records.disk import write_whole
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.train.checkpoint import UnusableCheckpoint
-from ssl_bench.train.loop import Interrupted
+from ssl_bench.training.checkpoint import UnusableCheckpoint
+from ssl_bench.training.loop import Interrupted
 
 WAIT = 0.2  # seconds between two looks at a lock
 

@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 
 from ssl_bench.config import Config
 from ssl_bench.data.arrays import Dataset
-from ssl_bench.evaluate import watch
-from ssl_bench.plan import Plan, identity
-from ssl_bench.plan.build import streams_seen
-from ssl_bench.plan.structure import structure_of
+from ssl_bench.evaluation import watch
+from ssl_bench.planning import Plan, identity
+from ssl_bench.planning.build import streams_seen
+from ssl_bench.planning.structure import structure_of
 from ssl_bench.records.code import code_of
-from ssl_bench.train.loop import Diverged, Fitted, fit
+from ssl_bench.training.loop import Diverged, Fitted, fit
 from ssl_bench.trial.run_folder import Room
 
 Report = Callable[[int, dict[str, Any]], None]

@@ -10,8 +10,8 @@ from ssl_bench import augment, data
 from ssl_bench.augment import compile_policy, resolve
 from ssl_bench.config import load
 from ssl_bench.data.text import MASK, PAD, detokenize, tokenize
-from ssl_bench.plan.checks import check_kinds
-from ssl_bench.plan.structure import structure_of
+from ssl_bench.planning.checks import check_kinds
+from ssl_bench.planning.structure import structure_of
 from ssl_bench.settings.signature import BadSetting
 
 TEXTS = ['gtk_window_new', 'a', '', 'NSObject', 'list->string', 'abcdefghijklmnopqrst']

@@ -9,10 +9,10 @@ from ssl_bench import data, parallel
 from ssl_bench.data import stress
 from ssl_bench.data.fake import fake
 from ssl_bench.data.split import labeled_indices
-from ssl_bench.plan import batch, identity
-from ssl_bench.plan.arrays import arrays_of
-from ssl_bench.plan.split import describe_split, labeled_of, stressed
-from ssl_bench.plan.structure import structure_of
+from ssl_bench.planning import batch, identity
+from ssl_bench.planning.arrays import arrays_of
+from ssl_bench.planning.split import describe_split, labeled_of, stressed
+from ssl_bench.planning.structure import structure_of
 from ssl_bench.settings.signature import BadSetting
 
 DIGITS = data.load('digits')

@@ -22,12 +22,6 @@ SHORT = (
   *('evaluate.every=6', 'evaluate.last=1', 'evaluate.bootstrap=100', 'evaluate.probes=[]'),
 )
 BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
-with_plugins = pytest.mark.skipif(
-  not importlib.util.find_spec('ssl_bench.plugins'), reason='plugins are not there yet'
-)
-with_measures = pytest.mark.skipif(
-  not importlib.util.find_spec('ssl_bench.measures'), reason='measures are not there yet'
-)
 
 
 def blocks(page: str) -> list[tuple[str, str, str]]:
@@ -69,11 +63,8 @@ def folder(tmp_path, monkeypatch):
   return tmp_path
 
 
-@with_plugins
 @pytest.mark.slow
-@pytest.mark.parametrize(
-  'page', ['method', 'net', 'augmentation', 'dataset', 'data', pytest.param('measure', marks=with_measures)]
-)
+@pytest.mark.parametrize('page', ['method', 'net', 'augmentation', 'dataset', 'data', 'measure'])
 def test_what_a_page_says_works_as_printed(page, folder):
   write_files(page, folder)
   for words in commands(page):
@@ -129,7 +120,6 @@ def test_the_operation_adds_noise_of_that_deviation(tmp_path):
   assert (np.asarray(grain(probability=0.0)(jax.random.key(0), image)) == image).all()
 
 
-@with_measures
 def test_the_measure_is_scikit_learns(tmp_path):
   from types import SimpleNamespace
 

@@ -9,7 +9,7 @@ from sklearn.semi_supervised import LabelPropagation, LabelSpreading
 from support.tiny_trial import run, tiny_trial
 
 from ssl_bench import data, graph
-from ssl_bench.evaluate.propagation import propagation
+from ssl_bench.evaluation.propagation import propagation
 from ssl_bench.graph import search
 from ssl_bench.settings.signature import BadSetting
 

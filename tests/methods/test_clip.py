@@ -13,9 +13,9 @@ from support.trees import host
 
 from ssl_bench.config import load
 from ssl_bench.contract import with_ema
-from ssl_bench.evaluate import predict
-from ssl_bench.plan import make_plan
-from ssl_bench.plan.structure import structure_of
+from ssl_bench.evaluation import predict
+from ssl_bench.planning import make_plan
+from ssl_bench.planning.structure import structure_of
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.trial.run import run_trial
 from ssl_bench.trial.run_folder import Room
@@ -76,7 +76,7 @@ def test_the_average_is_what_embeds(trained):
 def test_another_caption_in_another_step(trained):
   """The stream draws one caption of an image's own, and over steps all of them."""
   from ssl_bench import parallel
-  from ssl_bench.plan.batch import drawer
+  from ssl_bench.planning.batch import drawer
 
   tiny, _ = trained
   structure = structure_of(tiny.config, tiny.dataset)
@@ -95,7 +95,7 @@ def test_another_caption_in_another_step(trained):
 
 def test_captions_are_nobodys_who_has_no_net_for_them():
   from ssl_bench import parallel
-  from ssl_bench.plan.batch import drawer
+  from ssl_bench.planning.batch import drawer
 
   tiny, captions = tiny_trial('simclr'), tiny_trial('clip')
   structure = structure_of(tiny.config, captions.dataset)

@@ -31,9 +31,9 @@ from support.trees import assert_near, assert_same, differs, host, kinds, leaves
 
 from ssl_bench import methods
 from ssl_bench.contract import Method, init_state, make_step
-from ssl_bench.plan.structure import structure_of
+from ssl_bench.planning.structure import structure_of
 from ssl_bench.settings.signature import settings_of
-from ssl_bench.train.checkpoint import Checkpoints
+from ssl_bench.training.checkpoint import Checkpoints
 
 # Compiled in every run: the plainest methods, and one with each thing that a method may have beyond a loss.
 # The goldens run for all methods, always.

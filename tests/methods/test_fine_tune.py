@@ -6,7 +6,7 @@ from support.tiny_trial import NET, make_config, run, tiny_trial
 from support.trees import host
 
 from ssl_bench import data
-from ssl_bench.plan import make_plan
+from ssl_bench.planning import make_plan
 from ssl_bench.settings.signature import BadSetting
 
 

@@ -10,10 +10,10 @@ import pytest
 from ssl_bench import data, methods
 from ssl_bench.config import load
 from ssl_bench.contract import State
-from ssl_bench.plan import make_plan
-from ssl_bench.plan.build import builder
-from ssl_bench.plan.numbers import numbers_of
-from ssl_bench.plan.structure import structure_of
+from ssl_bench.planning import make_plan
+from ssl_bench.planning.build import builder
+from ssl_bench.planning.numbers import numbers_of
+from ssl_bench.planning.structure import structure_of
 from ssl_bench.settings.signature import BadSetting
 
 CONFIG = Path(__file__).parents[2] / 'configs/identifiers/supervised.yaml'

@@ -22,15 +22,15 @@ from ssl_bench.dependence import depends
 from ssl_bench.methods.baselines.supervised import supervised
 from ssl_bench.optim import make_optimizer, split_numbers
 from ssl_bench.patterns import _rounds, federated
-from ssl_bench.plan import batch, make_plan
-from ssl_bench.plan.arrays import arrays_of
-from ssl_bench.plan.build import builder
-from ssl_bench.plan.numbers import numbers_of
-from ssl_bench.plan.policies import policies_of
-from ssl_bench.plan.structure import freeze, structure_of
+from ssl_bench.planning import batch, make_plan
+from ssl_bench.planning.arrays import arrays_of
+from ssl_bench.planning.build import builder
+from ssl_bench.planning.numbers import numbers_of
+from ssl_bench.planning.policies import policies_of
+from ssl_bench.planning.structure import freeze, structure_of
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.train.loop import Interrupted
-from ssl_bench.train.program import compile_program
+from ssl_bench.training.loop import Interrupted
+from ssl_bench.training.program import compile_program
 from ssl_bench.trial.run import run_trial
 from ssl_bench.trial.run_folder import Room
 

@@ -16,15 +16,15 @@ from support.trees import host
 from ssl_bench import contract as m
 from ssl_bench import data
 from ssl_bench.config import load
-from ssl_bench.evaluate import privacy
+from ssl_bench.evaluation import privacy
 from ssl_bench.patterns import _private_eligibility as eligibility
 from ssl_bench.patterns import private
-from ssl_bench.plan import make_plan
-from ssl_bench.plan.arrays import arrays_of
-from ssl_bench.plan.numbers import numbers_of
-from ssl_bench.plan.structure import structure_of
+from ssl_bench.planning import make_plan
+from ssl_bench.planning.arrays import arrays_of
+from ssl_bench.planning.numbers import numbers_of
+from ssl_bench.planning.structure import structure_of
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.train.program import compile_program
+from ssl_bench.training.program import compile_program
 from ssl_bench.trial.run import run_trial
 from ssl_bench.trial.run_folder import Room
 

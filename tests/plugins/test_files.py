@@ -13,7 +13,7 @@ from support.cli import ROOT, command, write_configs
 
 from ssl_bench import augment, data, methods, nets, plugins
 from ssl_bench.config import load, outcome, to_dict, validate
-from ssl_bench.evaluate.further_probes import further
+from ssl_bench.evaluation.further_probes import further
 from ssl_bench.grid.expand import expand
 from ssl_bench.optim import check_optimizer
 from ssl_bench.plugins import files

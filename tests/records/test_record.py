@@ -9,7 +9,7 @@ from support.cli import write_configs
 
 from ssl_bench import data
 from ssl_bench.config import digest, load, outcome, to_dict
-from ssl_bench.plan import identity
+from ssl_bench.planning import identity
 from ssl_bench.records import record
 from ssl_bench.records.checks import deciding
 from ssl_bench.records.submit import submit

@@ -20,7 +20,7 @@ from support.cli import write_configs
 from ssl_bench import cli
 from ssl_bench import config as configs
 from ssl_bench.config import Config
-from ssl_bench.plan import make_plan
+from ssl_bench.planning import make_plan
 from ssl_bench.records import curves, naming, trackers
 from ssl_bench.records import record as records
 from ssl_bench.records.trackers import _wandb_run as wandb_run

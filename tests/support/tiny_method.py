@@ -18,8 +18,8 @@ from ssl_bench.data.arrays import Dataset
 from ssl_bench.nets import core as net
 from ssl_bench.nets import heads
 from ssl_bench.nets.core import Net
-from ssl_bench.plan.build import NO_NUMBERS, builder
-from ssl_bench.plan.structure import structure_of
+from ssl_bench.planning.build import NO_NUMBERS, builder
+from ssl_bench.planning.structure import structure_of
 from ssl_bench.settings.signature import facts_of, settings_of
 
 KEY = jax.random.key(7)

@@ -13,11 +13,11 @@ from ssl_bench import config as configs
 from ssl_bench import data, parallel
 from ssl_bench.config import Config
 from ssl_bench.data.arrays import Dataset
-from ssl_bench.plan.arrays import arrays_of
-from ssl_bench.plan.numbers import numbers_of, teaching
-from ssl_bench.plan.structure import structure_of
+from ssl_bench.planning.arrays import arrays_of
+from ssl_bench.planning.numbers import numbers_of, teaching
+from ssl_bench.planning.structure import structure_of
 from ssl_bench.settings.yaml import merge, nest
-from ssl_bench.train.program import Program, compile_program
+from ssl_bench.training.program import Program, compile_program
 
 NET = {'name': 'mlp', 'widths': [16, 8]}  # with BatchNorm, so that statistics matter
 LABELS, CLASSES, STEPS = 20, 10, 100

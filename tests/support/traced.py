@@ -11,9 +11,9 @@ from support.tiny_trial import CLASSES, golden_of, make_config
 
 from ssl_bench import data
 from ssl_bench.contract import Method, State, init_state, make_refresh, make_step, scale
-from ssl_bench.plan.build import NO_NUMBERS, builder
-from ssl_bench.plan.numbers import shapes
-from ssl_bench.plan.structure import structure_of
+from ssl_bench.planning.build import NO_NUMBERS, builder
+from ssl_bench.planning.numbers import shapes
+from ssl_bench.planning.structure import structure_of
 
 
 class Traced(NamedTuple):

@@ -3,8 +3,8 @@
 import jax
 import numpy as np
 
-from ssl_bench.plan import make_plan
-from ssl_bench.train.loop import fit
+from ssl_bench.planning import make_plan
+from ssl_bench.training.loop import fit
 
 
 def train(config, folder, **more):

@@ -6,8 +6,8 @@ from support.cli import write_configs
 from ssl_bench import data
 from ssl_bench.config import load
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.train.checkpoint import UnusableCheckpoint
-from ssl_bench.train.loop import Interrupted
+from ssl_bench.training.checkpoint import UnusableCheckpoint
+from ssl_bench.training.loop import Interrupted
 from ssl_bench.trial import run as trial
 from ssl_bench.trial import training
 from ssl_bench.trial.run import run_trial

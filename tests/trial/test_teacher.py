@@ -11,13 +11,13 @@ from support.trees import assert_same, host
 from ssl_bench import data
 from ssl_bench.config import load
 from ssl_bench.contract import scale
-from ssl_bench.plan import identity, make_plan
-from ssl_bench.plan.build import teacher_of
-from ssl_bench.plan.numbers import teaching
-from ssl_bench.plan.structure import structure_of
+from ssl_bench.planning import identity, make_plan
+from ssl_bench.planning.build import teacher_of
+from ssl_bench.planning.numbers import teaching
+from ssl_bench.planning.structure import structure_of
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.train.loop import Interrupted
-from ssl_bench.train.program import compile_program
+from ssl_bench.training.loop import Interrupted
+from ssl_bench.training.program import compile_program
 from ssl_bench.trial.run import run_trial
 from ssl_bench.trial.run_folder import Room
 from ssl_bench.trial.training import Run, labels_seen, train

@@ -1,0 +1,58 @@
+"""What a trained state sees in held-out images: features and logits, in chunks of one shape."""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from ssl_bench import augment
+from ssl_bench.training.program import Program
+
+
+class Seen(NamedTuple):
+  """Features [n, d], float32, and logits [n, classes], or None where the method has no classifier."""
+
+  features: np.ndarray
+  logits: np.ndarray | None
+
+
+def chunk_size() -> int:
+  """Images that are looked at together."""
+  return 256 if jax.default_backend() == 'cpu' else 2048
+
+
+def observe(program: Program, state: Any, numbers: Any, images: np.ndarray) -> Seen:
+  """Runs `program.observe` over uint8 images [n, H, W, C]."""
+  whole = in_chunks(lambda chunk: program.observe(state, numbers, chunk), images)
+  return Seen(whole['features'], whole.get('logits'))
+
+
+def embed(program: Program, state: Any, numbers: Any, kind: str, inputs: np.ndarray) -> np.ndarray:
+  """Unit vectors [n, d] of uint8 images or tokens [n, …] in the space that both share; `kind` says which."""
+  look = program.embed
+  assert look is not None
+  return in_chunks(lambda chunk: look(state, numbers, chunk, kind), inputs)['embedding']
+
+
+def in_chunks(look: Callable[[np.ndarray], Mapping[str, Any]], inputs: np.ndarray) -> dict[str, np.ndarray]:
+  """What `look` makes of inputs [n, …], in chunks of one size; the last is padded, its padding dropped."""
+  size = chunk_size()
+  parts: list[Any] = []
+  for start in range(0, len(inputs), size):
+    chunk = np.asarray(inputs[start : start + size])
+    padded = np.concatenate([chunk, np.zeros((size - len(chunk), *chunk.shape[1:]), chunk.dtype)])
+    parts.append({k: v[: len(chunk)] for k, v in look(padded).items()})
+  return {k: np.concatenate([np.asarray(p[k]) for p in parts]) for k in parts[0]}
+
+
+def views(policy: str, key: int, images: np.ndarray, kind: str = 'image') -> np.ndarray:
+  """One view of each uint8 image [n, H, W, C], or text, under a policy."""
+  return np.asarray(_viewer(policy, images.shape[-1], kind)(jax.random.key(key), images))
+
+
+@lru_cache
+def _viewer(policy: str, channels: int, kind: str) -> Callable[..., jax.Array]:
+  operation = augment.compile_policy(policy, channels, kind)
+  return jax.jit(lambda key, images: jax.vmap(operation)(jax.random.split(key, len(images)), images))

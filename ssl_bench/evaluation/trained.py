@@ -1,0 +1,263 @@
+"""A trained state as its measures see it: each part is computed once, when it is asked for."""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ssl_bench.contract import pattern, without_average
+from ssl_bench.data.arrays import Dataset
+from ssl_bench.evaluation import calibration, cost, predict, probes, retrieval, scores
+from ssl_bench.evaluation.further_probes import further
+from ssl_bench.evaluation.health import Collapse, collapse
+from ssl_bench.evaluation.linear import Probe
+from ssl_bench.evaluation.probes import Features
+from ssl_bench.evaluation.propagation import propagation
+from ssl_bench.planning import Plan
+from ssl_bench.training.loop import Fitted, Interrupted
+
+HEALTH_IMAGES = 256  # test images of which two views are compared
+
+
+class Logits(NamedTuple):
+  """Logits [n, classes] of a classifier on two parts."""
+
+  validation: np.ndarray
+  test: np.ndarray
+
+
+class Scored(NamedTuple):
+  """Probabilities [n, classes] of the test part, and the logits that they are of."""
+
+  probs: np.ndarray
+  logits: np.ndarray
+
+
+class Trained:
+  """What is known of a trained state.
+
+  Attributes:
+    plan: the trial.
+    config: the trial's.
+    dataset: images and labels of the training, validation and test part, under the trial's stress.
+    labeled: positions in the training part whose labels the trial has, int32 [labels].
+    fitted: the program, its numbers, the trained state and the history of its training.
+    shared: whether other trials ran on the machine meanwhile.
+
+  Everything else is a property that is computed when it is first asked for, and then kept, so that measures
+  may share what is expensive.  A part that does not apply is None, or an empty mapping.
+  """
+
+  def __init__(
+    self,
+    plan: Plan,
+    fitted: Fitted,
+    should_stop: Callable[[], bool] = lambda: False,
+    *,
+    shared: bool = False,
+  ) -> None:
+    self.plan, self.fitted = plan, fitted
+    self.config, self.dataset, self.labeled = plan.config, plan.dataset, plan.labeled
+    self.shared = shared
+    self._should_stop = should_stop
+
+  def go_on(self) -> None:
+    """Raises `Interrupted` where the trial was asked to stop."""
+    if self._should_stop():
+      raise Interrupted(self.config.steps)
+
+  def look(self, state: Any, images: np.ndarray) -> predict.Seen:
+    """Features, and logits where there is a classifier, of uint8 images [n, H, W, C] under a state."""
+    self.go_on()
+    return predict.observe(self.fitted.program, state, self.fitted.numbers, images)
+
+  @cached_property
+  def train(self) -> predict.Seen:
+    """What the state sees in the training part."""
+    return self.look(self.fitted.state, self.dataset.train_images)
+
+  @cached_property
+  def validation(self) -> predict.Seen:
+    """What the state sees in the validation part."""
+    return self.look(self.fitted.state, self.dataset.validation_images)
+
+  @cached_property
+  def test(self) -> predict.Seen:
+    """What the state sees in the test part."""
+    return self.look(self.fitted.state, self.dataset.test_images)
+
+  @cached_property
+  def features(self) -> Features:
+    """Features [n, d] of the three parts."""
+    return Features(self.train.features, self.validation.features, self.test.features)
+
+  @cached_property
+  def views(self) -> tuple[np.ndarray, np.ndarray]:
+    """Features [m, d] of two strong views of the first 256 test images."""
+    images, policy = self.dataset.test_images[:HEALTH_IMAGES], self.config.augment['strong']
+    one, other = (
+      self.look(self.fitted.state, predict.views(policy, key, images, self.dataset.kind)).features
+      for key in (0, 1)
+    )
+    return one, other
+
+  @cached_property
+  def collapse(self) -> Collapse:
+    """Whether the test features have collapsed, and why."""
+    return collapse(self.test.features)
+
+  @property
+  def has_classifier(self) -> bool:
+    """Whether the method has a classifier of its own."""
+    return self.fitted.program.has_classifier
+
+  def asks(self, probe: str) -> bool:
+    """Whether the config asks for a probe: linear, knn, label_propagation, label_spreading."""
+    return probe in self.config.evaluate.probes
+
+  @cached_property
+  def probe(self) -> Probe | None:
+    """The linear probe with the labels of the whole training part."""
+    return probes.with_all_labels(self.features, self.dataset) if self.asks('linear') else None
+
+  @cached_property
+  def probe_of_few(self) -> Probe | None:
+    """The linear probe with the trial's labels."""
+    if not self.asks('linear'):
+      return None
+    return probes.with_few_labels(self.features, self.dataset, self.labeled)
+
+  @cached_property
+  def knn(self) -> dict[int, float]:
+    """k -> test accuracy of the cosine k-nearest-neighbor classifier."""
+    return probes.neighbors(self.features, self.dataset) if self.asks('knn') else {}
+
+  @cached_property
+  def probes(self) -> dict[str, float]:
+    """Probe of a plugin -> test accuracy."""
+    data = self.features
+    return further(
+      self.config.evaluate.probes, self.dataset, self.labeled, data.train, data.validation, data.test
+    )
+
+  @cached_property
+  def label_propagation(self) -> dict[str, float | None]:
+    """Accuracies of label propagation on the features' graph: `accuracy` and `transductive`."""
+    return self._on_a_graph('label_propagation')
+
+  @cached_property
+  def label_spreading(self) -> dict[str, float | None]:
+    """The same of label spreading."""
+    return self._on_a_graph('label_spreading')
+
+  def _on_a_graph(self, name: str) -> dict[str, float | None]:
+    if not self.asks(name):
+      return {}
+    return propagation(name, self.dataset, self.labeled, self.features.train, self.features.test)
+
+  @cached_property
+  def logits(self) -> Logits | None:
+    """Of the method's classifier, or else of the linear probe with the trial's labels."""
+    if self.has_classifier:
+      return _logits(self.validation, self.test)
+    if (probe := self.probe_of_few) is None:
+      return None
+    return Logits(probe.logits(self.features.validation), probe.logits(self.features.test))
+
+  @cached_property
+  def raw_logits(self) -> np.ndarray | None:
+    """[n, classes] of the test part, without the average of the parameters that is evaluated."""
+    program = self.fitted.program
+    if not (self.config.ema and program.has_classifier and program.advance):
+      return None
+    return self.look(without_average(self.fitted.state), self.dataset.test_images).logits
+
+  @cached_property
+  def temperature(self) -> float | None:
+    """The temperature of least NLL on the validation part."""
+    if self.logits is None:
+      return None
+    return calibration.fit_temperature(self.logits.validation, self.dataset.validation_labels)
+
+  @cached_property
+  def scored(self) -> dict[str, Scored]:
+    """Predictions on the test part: plain, scaled and isotonic (fitted on validation), of raw weights."""
+    if self.logits is None or self.temperature is None:
+      return {}
+    validation, test = self.logits
+    isotonic = calibration.fit_isotonic(scores.softmax(validation), self.dataset.validation_labels)
+    probs, cooled = scores.softmax(test), test / self.temperature
+    rest, raw = isotonic(probs), self.raw_logits
+    return {
+      'plain': Scored(probs, test),
+      'scaled': Scored(scores.softmax(cooled), cooled),
+      'isotonic': Scored(rest, np.log(rest)),
+      **({} if raw is None else {'raw': Scored(scores.softmax(raw), raw)}),
+    }
+
+  @cached_property
+  def retrieval(self) -> dict[str, float]:
+    """Recall@k between the test images and their captions, by way and k: `image_to_text@1`."""
+    program, captions = self.fitted.program, self.dataset.test_captions
+    if not program.embed or captions is None:
+      return {}
+    embed = lambda kind, inputs: predict.embed(program, self.fitted.state, self.fitted.numbers, kind, inputs)
+    texts = retrieval.different(captions)
+    images = embed('image', self.dataset.test_images)
+    return retrieval.retrieval(images, captions, embed('text', texts))
+
+  @cached_property
+  def by_pattern(self) -> dict[str, Mapping[str, Any]]:
+    """What each pattern of the training measures: its name -> name -> value."""
+    return {name: pattern.get(name).measure(self.plan, self.fitted) for name in self.config.patterns}
+
+  @cached_property
+  def transduced(self) -> dict[str, Any]:
+    """Accuracy on the unlabeled images, and their number, of a method that labels them while it learns."""
+    program = self.fitted.program
+    if not program.transduce:
+      return {}
+    logits = np.asarray(program.transduce(self.fitted.state, self.fitted.numbers))
+    return transductive(logits, self.dataset, self.labeled)
+
+  @cached_property
+  def last_log(self) -> dict[str, Any]:
+    """The means of the last log interval; empty where nothing was logged."""
+    curve = self.fitted.history['curve']
+    return curve[-1] if curve else {}
+
+  @cached_property
+  def evaluations(self) -> list[dict[str, Any]]:
+    """What was seen of validation and test on the way; empty where training sees no labels."""
+    found = self.fitted.history['evaluations']
+    return found if found and 'test_accuracy' in found[0] else []
+
+  @cached_property
+  def cost(self) -> dict[str, Any]:
+    """Times, operations and sizes; see `evaluate.cost`."""
+    program, numbers, state, history, _ = self.fitted
+    self.go_on()
+    return {
+      **cost.cost(program, history['segments'], shared=self.shared),
+      **cost.inference(program, state, numbers, self.dataset.test_images),
+      **cost.teaching_gflops(self.fitted),
+    }
+
+
+def _logits(validation: predict.Seen, test: predict.Seen) -> Logits:
+  assert validation.logits is not None and test.logits is not None
+  return Logits(validation.logits, test.logits)
+
+
+def transductive(logits: np.ndarray, dataset: Dataset, labeled: np.ndarray) -> dict[str, Any]:
+  """Accuracy on the images that were learned from without a label, of logits [n_unlabeled, classes].
+
+  The labeled images and those whose label nobody knows are left out.
+  """
+  labels = dataset.hidden_labels()
+  positions = np.arange(dataset.n_images) if dataset.stream is None else dataset.stream
+  hidden = (labels >= 0) & ~np.isin(positions, labeled)
+  if not hidden.any():
+    return {'accuracy': None, 'n': 0}
+  return {'accuracy': scores.accuracy(logits[hidden], labels[hidden]), 'n': int(hidden.sum())}

@@ -1,0 +1,69 @@
+"""How a training does on held-out images: accuracy, or where it sees no labels, loss, kNN and health."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ssl_bench.data.arrays import Dataset
+from ssl_bench.evaluation import health, predict, scores
+from ssl_bench.evaluation.neighbors import knn
+from ssl_bench.training.program import Program
+
+BANK, HELD = 2_000, 1_000  # images at most that kNN searches, and that are held out
+BATCHES = 4  # at most, over which the loss is a mean
+NEIGHBORS = 20
+
+Watch = Callable[[Program, Any, Any], dict[str, float]]  # (program, state, numbers) -> what to note
+
+
+def of_classifier(dataset: Dataset) -> Watch:
+  """Accuracy on the validation and the test part."""
+  held = np.concatenate([dataset.validation_images, dataset.test_images])
+  cut = len(dataset.validation_labels)
+
+  def watch(program: Program, state: Any, numbers: Any) -> dict[str, float]:
+    logits = predict.observe(program, state, numbers, held).logits
+    assert logits is not None
+    return {
+      'validation_accuracy': scores.accuracy(logits[:cut], dataset.validation_labels),
+      'test_accuracy': scores.accuracy(logits[cut:], dataset.test_labels),
+    }
+
+  return watch
+
+
+def of_pretraining(dataset: Dataset) -> Watch:
+  """Loss, kNN accuracy, std × √d and RankMe on the validation part.
+
+  The loss is that of the method on views of validation images, drawn alike each time, in batches of the
+  training's size, with BatchNorm as in training; a method that needs more than images, or a larger batch
+  than there are validation images, has none.  kNN is cosine, k = 20, its bank the first training images with
+  their labels.  No test image is looked at.
+  """
+  bank, labels = dataset.train_images[:BANK], dataset.train_labels[:BANK]
+  held, truth = dataset.validation_images[:HELD], dataset.validation_labels[:HELD]
+
+  def watch(program: Program, state: Any, numbers: Any) -> dict[str, float]:
+    features = predict.observe(program, state, numbers, held).features
+    known = predict.observe(program, state, numbers, bank).features
+    votes = knn(known, labels, features, dataset.classes, ks=(NEIGHBORS,))[NEIGHBORS]
+    seen = {
+      'knn': scores.accuracy(votes.scores, truth),
+      'feature_std': health.feature_std(features),
+      'rankme': health.rankme(features),
+    }
+    size = program.images_per_batch  # a loss may ask for a multiple of something
+    if program.held_out_loss and size <= len(held):
+      seen['pretext_loss'] = _loss(program, state, numbers, np.asarray(held), size)
+    return seen
+
+  return watch
+
+
+def _loss(program: Program, state: Any, numbers: Any, images: np.ndarray, size: int) -> float:
+  held_out_loss = program.held_out_loss
+  assert held_out_loss is not None
+  starts = range(0, len(images) - size + 1, size)[:BATCHES]
+  losses = [held_out_loss(state, numbers, images[at : at + size]) for at in starts]
+  return float(np.mean([float(loss) for loss in losses]))

@@ -1,0 +1,84 @@
+"""The checks of a plan: whether nets, policies, batches, patterns and the method fit the data.
+
+Each raises `BadSetting` with one sentence.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import jax
+
+from ssl_bench.config import Config
+from ssl_bench.contract import pattern
+from ssl_bench.data.arrays import Dataset
+from ssl_bench.planning import numbers, states
+from ssl_bench.planning.batch import check_batch
+from ssl_bench.planning.build import make_net, method_of
+from ssl_bench.planning.policies import check_policies
+from ssl_bench.planning.small_batches import check_small_batches
+from ssl_bench.planning.stages import check_stages
+from ssl_bench.planning.structure import Structure, part
+from ssl_bench.settings.signature import BadSetting, suggest
+
+if TYPE_CHECKING:
+  from ssl_bench.planning import Plan
+
+PLURALS = {'image': 'images', 'tokens': 'tokens'}
+NETS = {'image': 'convnet', 'tokens': 'sequence'}  # one that reads each kind
+
+
+def check_plan(plan: 'Plan') -> None:
+  """Every check of one training; its teachers are checked where they are planned."""
+  config, structure = plan.config, plan.structure
+  method = method_of(structure)
+  if structure.data.kind == 'tokens' and method.pixels:
+    name, dataset = structure.method.name, plan.dataset.name
+    raise BadSetting(f'{name} works on pixels, and {dataset} has texts; use a method such as simclr.')
+  check_batch(structure)
+  check_policies(structure, method.views)
+  check_groups(structure)
+  for name in config.patterns:
+    pattern.get(name).check(plan)
+  check_stages(config, structure, method)
+  check_small_batches(plan)
+
+
+def check_kinds(config: Config, dataset: Dataset) -> None:
+  """A net must read the kind of data that there are, and a method that reads captions must find some."""
+  if config.text_net and (dataset.captions is None or dataset.prompts is None):
+    method = config.method['name']
+    raise BadSetting(f'{method} reads captions, and {dataset.name} has none; use dataset=digits_captions.')
+  sections: Mapping[str, tuple[Any, str]] = {'net': (config.net, dataset.kind)}
+  if config.text_net:
+    sections = {**sections, 'text_net': (config.text_net, 'tokens')}
+  for name, (section, kind) in sections.items():
+    if (reads := make_net(part(section)).kind) != kind:
+      raise BadSetting(
+        f'{name} {section["name"]} reads {PLURALS[reads]}, and these are {PLURALS[kind]}; use another, such '
+        f'as {name}={NETS[kind]}.'
+      )
+
+
+def check_probes(plan: 'Plan') -> None:
+  """A method without a classifier needs a probe to be judged by."""
+  if method_of(plan.structure).predict is None and 'linear' not in plan.config.evaluate.probes:
+    raise BadSetting(
+      f'{plan.structure.method.name} has no classifier of its own; add linear to evaluate.probes, which are '
+      f'{list(plan.config.evaluate.probes)}.'
+    )
+
+
+def check_groups(structure: Structure) -> None:
+  """The optimizer's groups must name parameters that there are.
+
+  The parameters are traced where that alone shows what else may not fit: those of a teacher, and a net that
+  takes images of one size only where small crops are asked for.
+  """
+  small = any(view.augment == 'local' for view in method_of(structure).views.values())
+  groups = structure.optimizer['groups']
+  if len(groups) == 1 and structure.teacher is None and not small:
+    return
+  params, *_ = states.at_start(structure, numbers.shapes(structure, jax.ShapeDtypeStruct))
+  for group in groups:
+    if group and group not in params:
+      raise BadSetting(f'optimizer.groups: there are no parameters {group!r}; {suggest(group, params)}')

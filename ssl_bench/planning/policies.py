@@ -1,0 +1,66 @@
+"""The augmentation policies of a trial: their text, their functions, the size of what comes out of them."""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+import jax
+
+from ssl_bench import augment
+from ssl_bench.contract import View, scale
+from ssl_bench.planning.structure import Structure
+from ssl_bench.settings.signature import BadSetting
+
+
+def policies_of(structure: Structure, views: Mapping[str, View]) -> dict[str, Callable]:
+  """Policy -> (key, uint8 image [H, W, C]) -> float32 image in [-1, 1], or int32 tokens.
+
+  Raises `BadSetting` where the config lacks a policy that a view names, or where one other than `local`
+  changes the size of the images.
+  """
+  named = {view.augment for view in views.values()}
+  return {name: _policy(structure, name) for name in sorted({*structure.policies, *named})}
+
+
+def _policy(structure: Structure, name: str) -> Callable:
+  size_of(structure, name)
+  data = structure.data
+  change = augment.compile_policy(text_of(structure, name), data.shape[-1], data.kind)
+  return lambda key, image: scale(change(key, image), data.kind)
+
+
+def text_of(structure: Structure, name: str) -> str:
+  """A policy as written; `other` is `strong` where the config has none."""
+  given = structure.policies
+  if name == 'local' and name not in given:
+    raise BadSetting(
+      f'{structure.method.name} looks at small crops; say which, such as '
+      f"augment.local='resized_crop(scale=[0.05, 0.4], size={max(1, structure.data.shape[0] * 5 // 8)})', "
+      'or ask for none by method.crops=0.'
+    )
+  return given.get(name, given['strong']) if name == 'other' else given[name]
+
+
+def size_of(structure: Structure, name: str) -> tuple[int, ...]:
+  """The shape of an image after a policy; raises `BadSetting` where the policy may not change it and does."""
+  return _size_of(name, text_of(structure, name), structure.data.shape, structure.data.kind)
+
+
+@lru_cache(maxsize=512)
+def _size_of(name: str, text: str, shape: tuple[int, ...], kind: str) -> tuple[int, ...]:
+  change = augment.compile_policy(text, shape[-1], kind)
+  key = jax.eval_shape(lambda: jax.random.key(0))
+  size = jax.eval_shape(change, key, jax.ShapeDtypeStruct(shape, 'uint8')).shape
+  if size != shape and name != 'local':
+    raise BadSetting(
+      f'augment.{name} turns images of {shape[:2]} into {size[:2]}; leave size out, or make it that.'
+    )
+  return size
+
+
+def check_policies(structure: Structure, views: Mapping[str, View]) -> None:
+  """Raises `BadSetting` where a policy does not fit the images: its size, padding or squares.
+
+  Each policy is traced for one image, once for all trials that share it; nothing is compiled.
+  """
+  for name in sorted({*structure.policies, *(view.augment for view in views.values())}):
+    size_of(structure, name)

@@ -1,0 +1,30 @@
+"""The shapes of a training's state at its start, from its structure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
+from ssl_bench import contract as m
+from ssl_bench.planning import build, policies
+from ssl_bench.planning.structure import Structure
+
+
+def at_start(structure: Structure, numbers: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+  """Shapes of (params, stats, memory); `numbers` may be shapes as well."""
+  make, data = build.builder(structure), structure.data
+
+  def view_of(view: m.View) -> dict[str, jax.ShapeDtypeStruct]:
+    count = structure.batch.size(view.stream)
+    copies = (view.copies,) if view.copies > 1 else ()
+    dtype = 'int32' if data.kind == 'tokens' else 'float32'
+    image = jax.ShapeDtypeStruct((count, *copies, *policies.size_of(structure, view.augment)), dtype)
+    index = jax.ShapeDtypeStruct((count,), 'int32')
+    shapes = {'image': image, 'label' if view.stream == 'labeled' else 'index': index}
+    if view.stream == 'unlabeled' and structure.text_net and data.captions:
+      shapes['caption'] = jax.ShapeDtypeStruct((count, data.captions[-1]), 'uint8')
+    return shapes
+
+  views = {name: view_of(view) for name, view in build.method_of(structure).views.items()}
+  key = jax.eval_shape(lambda: jax.random.key(0))
+  return jax.eval_shape(lambda key, views, numbers: make(numbers)[0].init(key, views), key, views, numbers)
