@@ -127,7 +127,7 @@ def validate(tree: Mapping[str, Any]) -> Config:
   try:
     config = model.model_validate(tree)
   except ValidationError as error:
-    raise BadSetting(explain(error.errors(), tree, model)) from None
+    raise BadSetting(explain(error.errors(), tree, model, {'probes': plugins.names('probes')})) from None
   return resolve(config)
 
 

@@ -25,7 +25,9 @@ def imports_of(package: Path) -> Graph:
 def _imported(path: Path, package: Path, parts: tuple[str, ...]) -> set[str]:
   """First parts of the names that a module imports from its package."""
   found: set[str] = set()
-  for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+  tree = ast.parse(path.read_text(encoding='utf-8'))
+  for_types = {node for one in ast.walk(tree) if _is_for_types(one) for node in ast.walk(one)}
+  for node in (node for node in ast.walk(tree) if node not in for_types):
     if isinstance(node, ast.Import):
       names = [alias.name.split('.') for alias in node.names]
     elif isinstance(node, ast.ImportFrom):
@@ -36,6 +38,11 @@ def _imported(path: Path, package: Path, parts: tuple[str, ...]) -> set[str]:
       continue
     found |= {name[1] for name in names if name[0] == package.name and len(name) > 1}
   return found
+
+
+def _is_for_types(node: ast.AST) -> bool:
+  """Whether a node is `if TYPE_CHECKING:`, whose imports are never run."""
+  return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == 'TYPE_CHECKING'
 
 
 def layers_of(graph: Graph) -> list[list[str]]:

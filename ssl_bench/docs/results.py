@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ssl_bench.docs import ROOT
 from ssl_bench.docs.markdown import cell, table
-from ssl_bench.leaderboard.aggregate import aggregate, say_variant
+from ssl_bench.leaderboard.aggregate import aggregate
 from ssl_bench.leaderboard.published import Published, read_published
 from ssl_bench.leaderboard.render import cells
 from ssl_bench.leaderboard.rows import Board, Row

@@ -9,6 +9,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ssl_bench import plugins
@@ -124,12 +125,19 @@ def all_measures() -> tuple[Measure, ...]:
 
   Raises `BadSetting` for a name or a path twice.
   """
-  modules = [importlib.import_module(f'{__name__}.{name}') for name in subjects()]
-  patterns = [pattern.get(name) for name in pattern.names()]
-  probes = tuple(map(_of_probe, plugins.outside_names('probes')))
-  outside = tuple(plugins.get('measures', row) for row in plugins.outside_names('measures'))
-  groups = (*(module.MEASURES for module in modules), *(one.measures for one in patterns), probes, outside)
-  return _rows(groups)
+  return _all(tuple(__path__), tuple(pattern.names()), plugins.loaded_files())
+
+
+@lru_cache(8)
+def _all(folders: tuple[str, ...], patterns: tuple[str, ...], files: tuple[Path, ...]) -> tuple[Measure, ...]:
+  """The rows; the arguments are all that they depend on in one process."""
+  del files
+  groups = [importlib.import_module(f'{__name__}.{name}').MEASURES for name in _subjects(folders)]
+  groups += [pattern.get(name).measures for name in patterns]
+  groups.append(tuple(map(_of_probe, plugins.outside_names('probes'))))
+  outside = set(plugins.outside_names('measures'))
+  groups.append(tuple(row for name, row in plugins.working('measures') if name in outside))
+  return _rows(tuple(groups))
 
 
 def _of_probe(name: str) -> Measure:

@@ -33,6 +33,7 @@ __all__ = [
   'is_loaded',
   'known_version',
   'load',
+  'loaded_files',
   'loaded_text',
   'module_of',
   'names',
@@ -173,6 +174,11 @@ def working(kind: str) -> Iterator[tuple[str, Any]]:
 def is_loaded(file: str) -> bool:
   """Whether this process has loaded a plugin file, a path from the working directory."""
   return files.loaded_at(file) is not None
+
+
+def loaded_files() -> tuple[Path, ...]:
+  """The plugin files that this process has loaded, as a key for what depends on them."""
+  return files.paths()
 
 
 def load(plugins: Any) -> None:

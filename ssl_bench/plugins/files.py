@@ -122,6 +122,11 @@ def loaded_at(path: str) -> Loaded | None:
   return _loaded.get(Path(path).resolve())
 
 
+def paths() -> tuple[Path, ...]:
+  """The plugin files that this process has loaded."""
+  return tuple(_loaded)
+
+
 def text_of(module: str) -> str | None:
   """The text of the plugin file that a module is of."""
   return next((one.text for one in _loaded.values() if one.module.__name__ == module), None)

@@ -14,6 +14,7 @@ class Kind(NamedTuple):
   returns: the annotation that marks such a function, where one file holds several; otherwise a file holds
     one, which has the file's name.
   table: `module:NAME` of a mapping whose keys are further names of this package.
+  attribute: the one thing of a file, which has the file's name, where it is no function.
   parts: files of the room that hold none, beside those whose name begins with `_`.
   """
 
@@ -22,6 +23,7 @@ class Kind(NamedTuple):
   row: str = ''
   returns: str = ''
   table: str = ''
+  attribute: str = ''
   parts: tuple[str, ...] = ()
 
 
@@ -36,7 +38,7 @@ KINDS = {
   'measures': Kind('measure', 'measures', row='Measure'),
   'datasets': Kind('dataset', 'data/datasets', table='ssl_bench.data.sources:SOURCES'),
   'trackers': Kind('tracker', 'records/trackers'),
-  'patterns': Kind('pattern', 'patterns', row='Pattern'),
+  'patterns': Kind('pattern', 'patterns', row='Pattern', attribute='PATTERN'),
 }
 
 

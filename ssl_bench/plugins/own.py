@@ -24,7 +24,7 @@ def modules_of(kind: str) -> Mapping[str, str]:
   name = '.'.join([PACKAGE.name, *one.room.split('/')])
   loaded = sys.modules.get(name)
   folders = tuple(loaded.__path__) if loaded else (str(PACKAGE / one.room),)
-  if one.row:
+  if one.row and not one.attribute:
     return {row: module for module in _files(name, folders, one).values() for row in _rows(module, one.row)}
   return _functions(name, folders, one) if one.returns else _files(name, folders, one)
 
@@ -40,6 +40,8 @@ def get(kind: str, name: str) -> Any:
   if name not in modules_of(kind):
     return _table(one)[name]
   module = modules_of(kind)[name]
+  if one.attribute:
+    return getattr(importlib.import_module(module), one.attribute)
   if one.row:
     return _rows(module, one.row)[name]
   if one.returns:

@@ -18,10 +18,16 @@ _PLAIN = {
 _UNION = ('int', 'float', 'constrained-int', 'constrained-float')  # parts of a place: members of a union
 
 
-def explain(errors: Sequence[Mapping[str, Any]], tree: Mapping[str, Any], model: type[BaseModel]) -> str:
+def explain(
+  errors: Sequence[Mapping[str, Any]],
+  tree: Mapping[str, Any],
+  model: type[BaseModel],
+  words: Mapping[str, Iterable[str]] = {},
+) -> str:
   """Complaints of pydantic's on `tree`, which should have been a `model`, as one sentence on the first.
 
-  Of a value that fits no member of a union it has several, of which one that says more counts.
+  Of a value that fits no member of a union it has several, of which one that says more counts.  `words` are
+  those that the list of a name may hold.
   """
   error = errors[0]
   same = [e for e in errors if _place(e) == _place(error)]
@@ -44,7 +50,7 @@ def explain(errors: Sequence[Mapping[str, Any]], tree: Mapping[str, Any], model:
   if error['type'] == 'finite_number':
     return f'{where} must be a finite number, not {say(value)}.'
   if error['type'] == 'tuple_type' and isinstance(value, str):
-    return f'{where} must be a list, not {say(value)}; write [{_word(value, model, error["loc"])}].'
+    return f'{where} must be a list, not {say(value)}; write [{_word(value, model, error["loc"], words)}].'
   must = error['msg'].removeprefix('Input should be ')
   return f'{where} must be {_PLAIN.get(must, must)}, not {say(value)}{_hint(value, same)}.'
 
@@ -71,15 +77,13 @@ def _hint(text: Any, errors: Iterable[Mapping[str, Any]]) -> str:
   return ''
 
 
-def _word(text: str, model: Any, place: Sequence[Any]) -> str:
+def _word(text: str, model: Any, place: Sequence[Any], words: Mapping[str, Iterable[str]]) -> str:
   """`text`, or the word nearest to it where the list at `place` is one of certain words."""
-  from ssl_bench import plugins
-
   for part in place:
     hint = model.model_fields[part].annotation
     model = hint if isinstance(hint, type) else get_args(hint)[0]
-  words = plugins.names('probes') if place[-1] == 'probes' else [str(word) for word in get_args(model)]
-  return nearest(text, words) or text[:80]
+  known = words.get(place[-1]) or [str(word) for word in get_args(model)]
+  return nearest(text, list(known)) or text[:80]
 
 
 def _fields(model: Any, path: Iterable[Any]) -> list[str]:

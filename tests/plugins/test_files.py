@@ -256,7 +256,7 @@ def test_a_teacher_of_a_plugin_is_found(write, tmp_path):
     tmp_path / 'configs', mine='method: mine\nplugins: [all.py]', distill='method: distill'
   )
   config = load(folder / 'distill.yaml', ['teacher={config: mine.yaml}'])
-  assert config.teacher['plugins'] == ['configs/all.py'] and not config.plugins
+  assert config.teacher.plugins == ('configs/all.py',) and not config.plugins
   files.forget()
   assert validate(to_dict(config)) == config
 

@@ -9,11 +9,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from ssl_bench.leaderboard.publish import today
 from support.cli import ROOT, command, records, write_configs
 
 from ssl_bench import combine, data, methods, plugins
 from ssl_bench.config import load, to_dict, validate
+from ssl_bench.leaderboard.build import today
 from ssl_bench.plugins import packages
 from ssl_bench.records.code import code_of, digest_of
 from ssl_bench.settings.signature import BadSetting
