@@ -78,22 +78,7 @@ def test_a_folder_without_a_record_is_one_sentence(tmp_path):
     ssl_bench.load_trained(tmp_path)
 
 
-LOOP = """
-import jax, optax
-import ssl_bench as sb
-from ssl_bench import data
-from ssl_bench.methods.baselines.supervised import supervised
-from ssl_bench.nets.mlp import mlp
-
-digits = data.load('digits')
-method, tx = supervised(mlp(), digits.classes), optax.sgd(0.1, momentum=0.9)
-policies, key = {'weak': sb.policy('none')}, jax.random.key(0)
-batch = {'labeled': {'image': digits.train_images[:200], 'label': digits.train_labels[:200]}}
-state = sb.init_state(method, tx, policies, key, batch)
-step = jax.jit(sb.make_step(method, tx, policies))
-for _ in range(100):
-  state, log = step(state, batch)
-"""
+LOOP = (ROOT / 'docs' / 'library.md').read_text().split('```python\n')[3].split('```')[0]
 
 
 @pytest.mark.slow
