@@ -56,7 +56,12 @@ def imports_of(path: Path, *, top: bool) -> set[str]:
   tree = ast.parse(path.read_text())
   package = ('.'.join(path.relative_to(ROOT).with_suffix('').parts)).split('.')[:-1]
   found = set()
+  blocks = [node for node in ast.walk(tree) if isinstance(node, ast.If)]
+  types = [node for node in blocks if getattr(node.test, 'id', '') == 'TYPE_CHECKING']  # never run
+  skipped = {inner for node in types for inner in ast.walk(node)}
   for node in tree.body if top else ast.walk(tree):
+    if node in skipped:
+      continue
     if isinstance(node, ast.Import):
       found |= {alias.name for alias in node.names}
     elif isinstance(node, ast.ImportFrom):

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from ssl_bench import plugins
 from ssl_bench.cli.listing import LISTS
 from ssl_bench.docs.markdown import cell, hint_of, prose, read_docstring, settings_table, table
+from ssl_bench.settings.sections import Config
 from ssl_bench.settings.yaml12 import write_yaml
 
 HEADS = {
@@ -86,13 +87,13 @@ def datasets() -> str:
 
 def settings() -> str:
   """The settings of a config, read from its typed sections."""
-  from ssl_bench.config import Config
+  from ssl_bench.config import config_class
 
   return '\n'.join([
     '# Settings of a config\n',
     'Write `name=value` after a command, or the same in a YAML file. Settings of methods, nets, combinators,'
     ' augmentations and optimizers are on their own pages.\n',
-    table(['setting', 'type', 'default', 'meaning'], _fields(Config, '')),
+    table(['setting', 'type', 'default', 'meaning'], _fields(config_class(), '')),
   ])  # fmt: skip
 
 
@@ -114,7 +115,8 @@ def _written(value: Any) -> str:
 
 
 def _is_section(hint: Any) -> bool:
-  return isinstance(hint, type) and issubclass(hint, BaseModel)
+  """Whether a type is a section of a config; a teacher, a config itself, is not."""
+  return isinstance(hint, type) and issubclass(hint, BaseModel) and not issubclass(hint, Config)
 
 
 def _comments(model: type[BaseModel]) -> dict[str, str]:

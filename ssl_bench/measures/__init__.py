@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ssl_bench import plugins
-from ssl_bench.contract import pattern
 from ssl_bench.measures._reading import at, finite, number_of, put, say
 from ssl_bench.settings.signature import BadSetting, short, suggest
 
@@ -125,7 +124,7 @@ def all_measures() -> tuple[Measure, ...]:
 
   Raises `BadSetting` for a name or a path twice.
   """
-  return _all(tuple(__path__), tuple(pattern.names()), plugins.loaded_files())
+  return _all(tuple(__path__), tuple(plugins.names('patterns')), plugins.loaded_files())
 
 
 @lru_cache(8)
@@ -133,7 +132,7 @@ def _all(folders: tuple[str, ...], patterns: tuple[str, ...], files: tuple[Path,
   """The rows; the arguments are all that they depend on in one process."""
   del files
   groups = [importlib.import_module(f'{__name__}.{name}').MEASURES for name in _subjects(folders)]
-  groups += [pattern.get(name).measures for name in patterns]
+  groups += [plugins.get('patterns', name).measures for name in patterns]
   groups.append(tuple(map(_of_probe, plugins.outside_names('probes'))))
   outside = set(plugins.outside_names('measures'))
   groups.append(tuple(row for name, row in plugins.working('measures') if name in outside))
