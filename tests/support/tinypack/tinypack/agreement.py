@@ -5,6 +5,7 @@ import jax
 from ssl_bench.contract import Aux, Method, View
 from ssl_bench.losses import cross_entropy, soft_cross_entropy
 from ssl_bench.nets import core as net
+from ssl_bench.nets import heads
 
 from .scale import scaled
 
@@ -17,7 +18,7 @@ def agreement(encoder, classes, *, weight: float = 1.0) -> Method:
   Args:
     weight: factor of the second term.
   """
-  model = net.chain(encoder=encoder, head=net.linear(classes))
+  model = net.chain(encoder=encoder, head=heads.linear(classes))
 
   def init(key, views):
     return *model.init(key, views['labeled']['image']), ()
