@@ -31,10 +31,9 @@ def on_fake(name: str, labeled: int, **changes):
 def learns(config) -> bool:
   dataset = data.load(config.dataset)
   labeled, structure = labeled_of(config, dataset), structure_of(config, dataset)
+  plan = Plan(config, dataset, labeled, structure, frozenset(), '', '')  # without the other checks
   try:
-    check_small_batches(
-      Plan(config, dataset, labeled, structure, frozenset(), '', '')
-    )  # its other checks apart
+    check_small_batches(plan)
   except BadSetting as error:
     assert str(error).startswith(config.method['name']) and str(error).endswith(
       'make batch.labeled or batch.unlabeled_ratio larger.'

@@ -437,7 +437,7 @@ def test_mirroring_again_writes_only_what_is_new(tmp_path, capfd):
 
 @pytest.mark.slow
 def test_a_record_that_cannot_be_shown_does_not_stop_the_others(tmp_path):
-  broken = a_record(id='b' * 16) | {'config': None}
+  broken = a_record(id='b' * 16) | {'curve': 5}
   with pytest.warns(trackers.NotMirrored, match='mirrored 1 of 2 new records') as caught:
     assert track.mirror([broken, a_record(metrics={})], tmp_path) == 1
   assert len(caught) == 1

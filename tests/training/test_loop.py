@@ -324,7 +324,7 @@ def test_a_killed_and_a_stopped_command_end_as_an_uninterrupted_one(tmp_path):
 
   out, record, state = finish('whole')
   assert 'threshold: 0.3' in out and 'weight_decay: 0.0005' in out  # the resolved config is printed
-  curves = read_curves(room / 'records' / f'{record["id"]}.json')
+  curves = read_curves(tmp_path / 'whole/train/records' / f'{record["id"]}.json')
   assert record['status'] == 'done' and [e['step'] for e in curves['evaluations']] == [50, 100, 150, 200]
 
   killed = begin('killed')
