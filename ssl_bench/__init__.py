@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-  from ssl_bench.api import Trained as Trained
+  from ssl_bench.api import TrainedNetwork as TrainedNetwork
   from ssl_bench.api import evaluate as evaluate
   from ssl_bench.api import load_config as load_config
   from ssl_bench.api import load_trained as load_trained
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __version__ = '0.1.0'
 
 _PLACES = {
-  'ssl_bench.api': ('Trained', 'evaluate', 'load_config', 'load_trained', 'plan', 'policy', 'train'),
+  'ssl_bench.api': ('TrainedNetwork', 'evaluate', 'load_config', 'load_trained', 'plan', 'policy', 'train'),
   'ssl_bench.contract': ('Aux', 'Method', 'State', 'View', 'init_state', 'make_step'),
   'ssl_bench.settings.signature': ('BadSetting',),
 }

@@ -107,7 +107,7 @@ def policy(text: str, channels: int = 1, kind: str = 'image') -> Callable[[jax.A
   return lambda key, image: scale(change(key, image), kind)
 
 
-class Trained:
+class TrainedNetwork:
   """The trained network of a record.
 
   Example:
@@ -150,7 +150,7 @@ class Trained:
     return predict.observe(self.fitted.program, self.fitted.state, self.fitted.numbers, images)
 
 
-def load_trained(path: str | Path) -> Trained:
+def load_trained(path: str | Path) -> TrainedNetwork:
   """The trained network of a record, from the checkpoints of its run folder.
 
   Args:
@@ -170,4 +170,4 @@ def load_trained(path: str | Path) -> Trained:
     path = found[0]
   trial = make_plan(validate(record.read(path)['config']))
   run = training.Run(Room(path.parents[1]), only_restore=True)
-  return Trained(trial, training.train(trial, run))
+  return TrainedNetwork(trial, training.train(trial, run))

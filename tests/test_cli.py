@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -38,20 +39,19 @@ def run(monkeypatch, capsys, *words):
 
 def test_help_comes_within_a_second_and_without_jax():
   code = (
-    'import sys, time; sys.argv = ["ssl-bench", "--help"]\n'
+    'import sys; sys.argv = ["ssl-bench", "--help"]\n'
     'from ssl_bench.cli import main\n'
     'try: main()\n'
     'except SystemExit as end: assert not end.code\n'
-    'print(time.process_time())\n'  # other work on the machine does not count
     'print([name for name in ("jax", "numpy", "pydantic", "flax", "wandb") if name in sys.modules])'
   )
   environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
   seconds = []
-  for _ in range(3):  # the best of three: other processes may take the processor's caches
+  for _ in range(3):  # the best of three: other processes may take the processor
+    before = time.perf_counter()
     done = subprocess.run([sys.executable, '-c', code], env=environment, capture_output=True, text=True)
-    *_, took, imported = done.stdout.splitlines()
-    assert imported == '[]', done.stdout + done.stderr
-    seconds.append(float(took))
+    seconds.append(time.perf_counter() - before)
+    assert done.stdout.splitlines()[-1] == '[]', done.stdout + done.stderr
     for name in ('train', 'evaluate', 'grid', 'leaderboard', 'submit', 'data', 'list', 'speed', 'init'):
       assert f' {name} ' in done.stdout
   assert min(seconds) < 1

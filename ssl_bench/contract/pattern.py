@@ -42,7 +42,7 @@ def _usual(*_: Any) -> None:
 class Pattern(NamedTuple):
   """A pattern of training; every field but the first two may be left out.
 
-  `Structure` is what is compiled of a trial, with this pattern's own part in `structure.patterns[name]`;
+  `Structure` is what is compiled of a trial, with this pattern's part in `structure.patterns[name].settings`;
   `Plan` is all that is known of a trial before it trains.
   """
 

@@ -25,6 +25,7 @@ def work(pipe: Connection, room: str, grid: str, shared: bool, names: Names) -> 
 
 def _serve(pipe: Connection, folder: Path, grid: str, shared: bool, names: Names, stop: Stop) -> None:
   from ssl_bench.config import to_dict, validate
+  from ssl_bench.settings.signature import BadSetting
   from ssl_bench.training.checkpoint import UnusableCheckpoint
   from ssl_bench.training.loop import Interrupted
   from ssl_bench.trial.run import run_trial
@@ -51,7 +52,7 @@ def _serve(pipe: Connection, folder: Path, grid: str, shared: bool, names: Names
         found = run_trial(config, Room(folder), **how)
       except Interrupted:
         return
-      except UnusableCheckpoint as error:
+      except (BadSetting, UnusableCheckpoint) as error:  # nothing is recorded
         found = {'id': None, 'status': 'failed', 'error': str(error), 'metrics': {}}
       accuracy = found['metrics'].get('accuracy')
       tell('end', {k: found[k] for k in ('id', 'status', 'error')} | {'accuracy': accuracy})

@@ -1,33 +1,30 @@
 """What private training refuses: a loss in which images meet, or that remembers what it saw of them."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from ssl_bench import contract as m
+from ssl_bench.contract import pattern
 from ssl_bench.dependence import depends
 from ssl_bench.planning import Plan, build
 from ssl_bench.planning.arrays import arrays_of
 from ssl_bench.planning.numbers import numbers_of
+from ssl_bench.planning.once import once_per_structure
 from ssl_bench.planning.policies import policies_of
-from ssl_bench.planning.structure import Structure
 
 ROUNDING = 1e-5  # of the loss
 SCALES = (1.0, 8.0)  # of the parameters: the larger ones make a fresh network confident
-_faults: dict[Structure, str | None] = {}  # what was found of a structure, for all trials that share it
 
 
-def fault_of(plan: Plan, draw: Callable) -> str | None:
-  """What keeps a method from private training, as the end of a sentence, or None; `draw` gives a batch."""
-  if plan.structure not in _faults:
-    _faults[plan.structure] = _look(plan, draw)
-  return _faults[plan.structure]
-
-
-def _look(plan: Plan, draw: Callable) -> str | None:
+@once_per_structure
+def fault_of(plan: Plan) -> str | None:
+  """What keeps a method from private training, as the end of a sentence, or None."""
   structure = plan.structure
+  drawer = pattern.get('private').drawer
+  assert drawer is not None
+  draw = drawer(structure, None)
   numbers = numbers_of(plan.config, len(plan.labeled))
   if structure.text_net:
     return 'compares images with captions of others, so no gradient is that of one pair; leave private out.'

@@ -39,7 +39,7 @@ class Round(NamedTuple):
 
 def make_round(structure: Structure, mesh: Mesh | None) -> Round:
   """A round of a structure; a client's batch is split over `mesh`, if there is one."""
-  settings, average = structure.patterns['federated'], structure.average
+  settings, average = structure.patterns['federated'].settings, structure.average
   make = build.builder(replace(structure, average=False))
   policy = policies.policies_of(structure, build.method_of(structure).views)
   draw = batch.drawer(structure, mesh)
@@ -112,7 +112,7 @@ def compile_rounds(structure: Structure, mesh: Mesh) -> Loop:
 
   A loop inside a compiled program, and a convolution whose weights differ by client, are slow on the CPU.
   """
-  settings, spread = structure.patterns['federated'], parallel.everywhere(mesh)
+  settings, spread = structure.patterns['federated'].settings, parallel.everywhere(mesh)
   turns = make_round(structure, None if settings['together'] else mesh)
   put = lambda function, **more: jax.jit(function, out_shardings=spread, **more)
   shaped = lambda function, *arguments: _placed(jax.eval_shape(function, *arguments), spread)
@@ -153,9 +153,9 @@ def _by_turns(turns: Round, structure: Structure, put: Callable) -> Callable:
   def advance(server: m.State, totals: Any, data: Any, numbers: Any) -> Any:
     clients, weights = choose(server, data)
     states = []
-    for turn in range(structure.patterns['federated']['drawn']):
+    for turn in range(structure.patterns['federated'].settings['drawn']):
       state, client = begin(server, numbers, clients, jnp.int32(turn))
-      for _ in range(structure.patterns['federated']['local_steps']):
+      for _ in range(structure.patterns['federated'].settings['local_steps']):
         state, totals = turns.step(state, totals, server.params, data, numbers, client)
       states.append(state._replace(opt_state=()))
     return end(server, numbers, clients, weights, states), totals
@@ -172,7 +172,9 @@ def _at_once(turns: Round, structure: Structure, mesh: Mesh) -> Callable:
     def run(client: Any) -> Any:
       body = lambda carry, _: (turns.step(*carry, server.params, data, numbers, client), None)
       carry = turns.enter(server, numbers, client), log.empty(totals)
-      (state, added), _ = jax.lax.scan(body, carry, None, structure.patterns['federated']['local_steps'])
+      (state, added), _ = jax.lax.scan(
+        body, carry, None, structure.patterns['federated'].settings['local_steps']
+      )
       return state._replace(opt_state=()), added
 
     states, added = jax.vmap(run)(parallel.split_batch(clients, mesh))

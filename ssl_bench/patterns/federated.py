@@ -98,7 +98,9 @@ def arrays(plan: Plan) -> dict[str, Any]:
 
 
 def shapes(structure: Structure) -> dict[str, Any]:
-  return {'clients': holdings(blank(structure.data.unlabeled, structure.patterns['federated']['clients']))}
+  return {
+    'clients': holdings(blank(structure.data.unlabeled, structure.patterns['federated'].settings['clients']))
+  }
 
 
 def describe(plan: Plan) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def check(plan: Plan) -> None:
   drawn, n, name = (sample[k] for k in ('expected', 'n', 'stream'))
   if drawn > n:
     raise BadSetting(f'A private step draws {drawn} of {n} {name} images on average; make the batch smaller.')
-  if fault := eligibility.fault_of(plan, drawer(plan.structure, None)):
+  if fault := eligibility.fault_of(plan):
     raise BadSetting(f'{plan.structure.method.name} {fault}')
 
 
@@ -81,7 +81,7 @@ def sample_of(plan: Plan) -> dict[str, Any]:
   streams = streams_of(plan.structure)
   name = stream_of(streams)
   n = len(plan.labeled) if name == 'labeled' else plan.dataset.n_unlabeled
-  expected = plan.structure.batch.size(name)
+  expected = plan.structure.batch.of(name)
   places = capacity_of(expected)
   return {'stream': name, 'alone': len(streams) == 1, 'n': n, 'expected': expected, 'places': places}
 
@@ -190,7 +190,7 @@ def poisson_sample(
 
 def estimator(structure: Structure, numbers: Mapping[str, Any]) -> Callable:
   """`dp_gradient` for the batch of a structure."""
-  expected = structure.batch.size(stream_of(streams_of(structure)))
+  expected = structure.batch.of(stream_of(streams_of(structure)))
   return dp_gradient(**numbers, expected=expected)
 
 

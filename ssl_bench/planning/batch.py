@@ -80,7 +80,7 @@ def images_per_step(structure: Structure, views: Mapping[str, m.View]) -> tuple[
   """Images drawn from the method's stream, the unlabeled one where it has both, and views of all images."""
   size = structure.batch
   stream = 'unlabeled' if 'unlabeled' in streams_of(structure) else 'labeled'
-  return size.size(stream), sum(size.size(view.stream) * view.copies for view in views.values())
+  return size.of(stream), sum(size.of(view.stream) * view.copies for view in views.values())
 
 
 def check_batch(structure: Structure) -> None:

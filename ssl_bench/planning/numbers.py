@@ -57,7 +57,7 @@ def shapes(structure: Structure, shape: Callable) -> Numbers:
     'decay': scalar,
     'steps': scalar,
     'combine': [_of_factory(combine.get(name), scalar) for name, _ in structure.combine],
-    'patterns': {name: _of_pattern(name, scalar) for name in structure.patterns},
+    'patterns': {name: dict.fromkeys(part.numbers, scalar) for name, part in structure.patterns.items()},
     'n_labels': shape((), 'int32'),
   }
   if structure.teacher:
@@ -71,8 +71,3 @@ def shapes(structure: Structure, shape: Callable) -> Numbers:
 
 def _of_factory(factory: Callable, scalar: Any) -> dict[str, Any]:
   return {k: scalar for k, setting in settings_of(factory).items() if setting.is_number}
-
-
-def _of_pattern(name: str, scalar: Any) -> dict[str, Any]:
-  found = pattern.get(name)
-  return dict.fromkeys(found.numbers(found.settings()), scalar)

@@ -19,6 +19,7 @@ from ssl_bench.planning import batch
 from ssl_bench.planning.arrays import arrays_of
 from ssl_bench.planning.build import builder, method_of, streams_of
 from ssl_bench.planning.numbers import numbers_of, teaching
+from ssl_bench.planning.once import once_per_structure
 from ssl_bench.planning.policies import policies_of
 from ssl_bench.planning.structure import Structure
 from ssl_bench.settings.signature import BadSetting
@@ -31,9 +32,6 @@ TURNS = 8  # batches that are looked at, one by one and all together
 NEGLIGIBLE = 1e-3  # part of the gradient of a large batch
 
 
-_faults: dict[Structure, str | None] = {}  # what was found of a structure, for all trials that share it
-
-
 def check_small_batches(plan: 'Plan') -> None:
   """Raises `BadSetting` where a step sees one or two images and the loss does not depend on them.
 
@@ -43,13 +41,11 @@ def check_small_batches(plan: 'Plan') -> None:
   images are not looked at.
   """
   structure = plan.structure
-  sizes = {stream: structure.batch.size(stream) for stream in sorted(streams_of(structure))}
+  sizes = {stream: structure.batch.of(stream) for stream in sorted(streams_of(structure))}
   by_image = any(pattern.get(name).by_image for name in structure.patterns)
   if method_of(structure).loss is None or by_image or min(sizes.values()) > FEW:
     return
-  if structure not in _faults:
-    _faults[structure] = _fault(plan)
-  if fault := _faults[structure]:
+  if fault := _fault(plan):
     drawn = ' and '.join(f'{size} {stream}' for stream, size in sizes.items())
     images = 'image' if sum(sizes.values()) == 1 else 'images'
     raise BadSetting(
@@ -58,6 +54,7 @@ def check_small_batches(plan: 'Plan') -> None:
     )
 
 
+@once_per_structure
 def _fault(plan: 'Plan') -> str | None:
   """What is wrong with the batches of a trial, as a part of a sentence, or None."""
   config, structure = plan.config, plan.structure

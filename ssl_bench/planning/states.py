@@ -15,7 +15,7 @@ def at_start(structure: Structure, numbers: Mapping[str, Any]) -> tuple[Any, Any
   make, data = build.builder(structure), structure.data
 
   def view_of(view: m.View) -> dict[str, jax.ShapeDtypeStruct]:
-    count = structure.batch.size(view.stream)
+    count = structure.batch.of(view.stream)
     copies = (view.copies,) if view.copies > 1 else ()
     dtype = 'int32' if data.kind == 'tokens' else 'float32'
     image = jax.ShapeDtypeStruct((count, *copies, *policies.size_of(structure, view.augment)), dtype)

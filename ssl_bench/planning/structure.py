@@ -24,6 +24,13 @@ class Part(NamedTuple):
   settings: Frozen
 
 
+class PatternPart(NamedTuple):
+  """A pattern of training: the part of its settings that is compiled, and the names of its numbers."""
+
+  settings: Frozen
+  numbers: tuple[str, ...]
+
+
 class DataShape(NamedTuple):
   """What a compiled program knows of a dataset."""
 
@@ -38,13 +45,13 @@ class DataShape(NamedTuple):
   prompts: tuple[Any, ...] | None  # the classes' names as tokens, where a text net reads them
 
 
-class Batch(NamedTuple):
+class BatchSize(NamedTuple):
   """Images of each stream in a step."""
 
   labeled: int
   unlabeled: int
 
-  def size(self, stream: str) -> int:
+  def of(self, stream: str) -> int:
     return self.unlabeled if stream == 'unlabeled' else self.labeled
 
 
@@ -62,11 +69,11 @@ class Structure:
   text_net: Part | None
   optimizer: Frozen
   average: bool  # whether a moving average of the parameters is evaluated
-  batch: Batch
+  batch: BatchSize
   policies: immutabledict[str, str]
   data: DataShape
   teacher: 'Structure | None'
-  patterns: immutabledict[str, Frozen]
+  patterns: immutabledict[str, PatternPart]
   stride: int
 
 
@@ -74,7 +81,6 @@ def structure_of(config: Config, dataset: Dataset) -> Structure:
   """The structure of a config on a dataset, which is under the config's stress already."""
   settings = settings_of(methods.get(config.method['name']))
   _, optimizer = optim.split_numbers(config.optimizer)
-  found = {name: freeze(pattern.get(name).structure(own)) for name, own in config.patterns.items()}
   return Structure(
     method=part({k: v for k, v in config.method.items() if k == 'name' or not settings[k].is_number}),
     combine=tuple(split_combinator(text)[1] for text in config.combine),
@@ -82,19 +88,19 @@ def structure_of(config: Config, dataset: Dataset) -> Structure:
     text_net=part(config.text_net) if config.text_net else None,
     optimizer=freeze(optimizer),
     average=config.ema is not None,
-    batch=Batch(config.batch.labeled, config.batch.unlabeled),
+    batch=BatchSize(config.batch.labeled, config.batch.unlabeled),
     policies=immutabledict(
       {k: augment.resolve(v, dataset.channels, dataset.kind) for k, v in config.augment.items()}
     ),
     data=_shape_of(dataset, reads_captions=config.text_net is not None),
     teacher=structure_of(config.teacher, dataset) if config.teacher else None,
-    patterns=immutabledict(found),
+    patterns=immutabledict({name: _pattern(name, own) for name, own in config.patterns.items()}),
     stride=stride_of(config),
   )
 
 
 def _shape_of(dataset: Dataset, reads_captions: bool) -> DataShape:
-  named = reads_captions and dataset.prompts is not None
+  prompts = dataset.prompts if reads_captions else None
   return DataShape(
     kind=dataset.kind,
     shape=tuple(dataset.shape),
@@ -104,8 +110,13 @@ def _shape_of(dataset: Dataset, reads_captions: bool) -> DataShape:
     images=dataset.n_images,
     is_subset=dataset.stream is not None,
     captions=None if dataset.captions is None else dataset.captions.shape[1:],
-    prompts=_frozen(dataset.prompts.tolist()) if named and dataset.prompts is not None else None,
+    prompts=None if prompts is None else _frozen(prompts.tolist()),
   )
+
+
+def _pattern(name: str, settings: Any) -> PatternPart:
+  found = pattern.get(name)
+  return PatternPart(freeze(found.structure(settings)), tuple(found.numbers(settings)))
 
 
 def part(section: Mapping[str, Any]) -> Part:

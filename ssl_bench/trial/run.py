@@ -95,9 +95,9 @@ def describe(plan: Plan) -> dict[str, Any]:
   }
 
 
-def _note(room: Room, identity: str, text: str) -> None:
+def _note(room: Room, trial_id: str, text: str) -> None:
   """Keeps a failed trial's traceback beside the records, for whoever looks into it."""
-  path = room.path / 'failures' / f'{identity}.txt'
+  path = room.path / 'failures' / f'{trial_id}.txt'
   path.parent.mkdir(parents=True, exist_ok=True)
   path.write_text(text, encoding='utf-8')
 

@@ -68,10 +68,10 @@ def test_the_unlabeled_stream_holds_the_extra_split():
 
 @pytest.mark.parametrize('name', SOURCES)
 def test_a_missing_set_says_at_once_how_to_get_it(name, tmp_path):
-  start = time.process_time()  # other work on the machine does not count
+  start = time.perf_counter()
   with pytest.raises(BadSetting) as error:
     load(name, data_dir=tmp_path)
-  assert time.process_time() - start < 0.5
+  assert time.perf_counter() - start < 0.5
   assert f'ssl-bench data prepare {name} --from FOLDER' in str(error.value)
   assert all(file in str(error.value) for file in SOURCES[name].files)
   assert not list(tmp_path.iterdir())
@@ -79,15 +79,16 @@ def test_a_missing_set_says_at_once_how_to_get_it(name, tmp_path):
 
 def test_a_missing_set_needs_no_import_of_tfds_or_jax(tmp_path):
   code = (
-    'import sys, time\nfrom ssl_bench.data import load\n'
+    'import sys\nfrom ssl_bench.data import load\n'
     'try: load("cifar10")\nexcept ValueError as error: print(error)\n'
-    'print([name for name in ("tensorflow_datasets", "jax", "sklearn") if name in sys.modules])\n'
-    'assert time.process_time() < 3'
+    'print([name for name in ("tensorflow_datasets", "jax", "sklearn") if name in sys.modules])'
   )
+  start = time.perf_counter()
   command, env = [sys.executable, '-c', code], {'SSL_BENCH_DATA': str(tmp_path)}
   done = subprocess.run(
     command, env=env | {'PYTHONPATH': str(ROOT)}, capture_output=True, text=True, check=True
   )
+  assert time.perf_counter() - start < 3
   assert f'cifar10 is not in {tmp_path}' in done.stdout and done.stdout.endswith('[]\n')
 
 

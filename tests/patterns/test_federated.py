@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from immutabledict import immutabledict
 from support.cli import write_configs
 from support.compilations import compilations
 from support.tiny_method import KEY
@@ -59,7 +60,9 @@ def ready(config, **changes):
 
 def with_rounds(structure, **changes):
   """A structure with other settings of its rounds."""
-  return replace(structure, patterns=freeze({'federated': {**structure.patterns['federated'], **changes}}))
+  part = structure.patterns['federated']
+  part = part._replace(settings=freeze({**part.settings, **changes}))
+  return replace(structure, patterns=immutabledict(federated=part))
 
 
 def advanced(config, rounds, **changes):
@@ -200,7 +203,7 @@ def test_one_client_in_one_round_is_plain_training():
 def test_clients_are_drawn_without_replacement_and_all_in_time():
   config = config_of('supervised', federated={**ROUNDS, 'clients': 10, 'participation': 0.32, 'split': 'iid'})
   parts = structure_of(config, DATASET)
-  assert parts.patterns['federated']['drawn'] == 3
+  assert parts.patterns['federated'].settings['drawn'] == 3
   choose = jax.jit(_rounds.make_round(parts, None).choose)
   sizes = np.arange(1, 11, dtype='int32')
   held = {'clients': {'each': {'labels': sizes}}}
