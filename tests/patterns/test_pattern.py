@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from support.cli import write_configs
+from support.cli import command, records, write_configs
 
 from ssl_bench import patterns
 from ssl_bench.config import digest, load, outcome
@@ -95,3 +95,39 @@ def test_a_pattern_trains_and_is_measured(folder, tmp_path):
   assert some['status'] == 'done', some['error']
   assert plain['curve'] == none['curve'] != some['curve']
   assert some['metrics']['sharpness'] == {'radius': 0.5} and 'sharpness' not in plain['metrics']
+
+
+PICKY = """
+from ssl_bench.contract.pattern import Pattern
+from ssl_bench.settings.sections import Section
+from ssl_bench.settings.signature import BadSetting
+
+
+class Picky(Section):
+  'Training that no seed 1 is given.'
+
+
+def check(plan):
+  if plan.config.seed == 1:
+    raise BadSetting('This pattern takes no seed 1; choose another.')
+
+
+PLUGINS = {'patterns': [Pattern('picky', Picky, check=check)]}
+"""
+
+
+@pytest.mark.slow
+def test_a_trial_that_its_pattern_refuses_late_ends_no_worker(tmp_path):
+  """A pattern of a plugin file: the refused trial of a grid is told, and the others are recorded."""
+  configs = write_configs(tmp_path / 'configs', 'net: {name: mlp, widths: [8], norm: none}')
+  (tmp_path / 'picky.py').write_text(PICKY)
+  grid = tmp_path / 'picky.yaml'
+  grid.write_text(
+    f'base: {configs}\nplugins: [picky.py]\nset: {{picky: {{}}}}\n'
+    'blocks:\n  - {method: supervised, seed: [0, 1, 2]}\n'
+  )
+  out = command('grid', grid, '--runs', tmp_path / 'runs', '--workers', 1, '--wandb=disabled', code=1)
+  assert 'This pattern takes no seed 1; choose another.' in out and 'Traceback' not in out
+  found = records(tmp_path / 'runs/picky/records').values()
+  assert sorted(record['config']['seed'] for record in found) == [0, 2]
+  assert all(record['config']['picky'] == {} for record in found)

@@ -8,6 +8,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.cli import ROOT, command, records, write_configs
 
@@ -167,9 +168,12 @@ def test_a_package_trains_and_its_records_outlive_it(installed, tmp_path, monkey
   assert record['versions']['dataset'] == 'stripes/1.0.0' and record['family'] == 'semi-supervised'
   assert record['augment_resolved']['weak'].endswith(' | darken(by=0.5)')
   assert record['metrics']['probes']['nearest_mean'] > 0.9 and record['status'] == 'done'
+  bins = record['metrics']['reliability']  # the same mean, from the bins of the diagram
+  mean = np.average([c or 0 for c in bins['confidence']], weights=bins['count'])
+  assert record['metrics']['tinypack']['confidence'] == pytest.approx(mean, rel=1e-6)
   assert 'Already recorded' in command(*train, PYTHONPATH=path)
   listed = command('list', PYTHONPATH=path).splitlines()
-  for name in ('agreement', 'tiny', 'darken', 'nearest_mean', 'broken'):
+  for name in ('agreement', 'tiny', 'darken', 'nearest_mean', 'confidence', 'broken'):
     assert [line for line in listed if line.startswith(f'{name}  (package tinypack 0.3.0)  ')], name
   assert [line for line in listed if line.startswith('stripes/1.0.0')]
   command('submit', 'runs/train', '--to', 'board/records', PYTHONPATH=path)

@@ -1,4 +1,4 @@
-"""A net, an operation, a dataset and a probe."""
+"""A net, an operation, a dataset, a probe and a measure."""
 
 from typing import Annotated
 
@@ -8,6 +8,7 @@ from flax import linen
 
 from ssl_bench.augment import Operation
 from ssl_bench.data.custom import from_parts
+from ssl_bench.measures import ABSENT, Measure
 from ssl_bench.nets.core import from_linen
 from ssl_bench.settings.signature import UNIT
 
@@ -47,3 +48,19 @@ def nearest_mean(train, labels, labeled, validation, validation_labels, test, cl
   """The class whose labeled images have the nearest mean feature."""
   means = np.stack([train[labeled][labels[labeled] == k].mean(0) for k in range(classes)])
   return -((test[:, None] - means) ** 2).sum(-1)
+
+
+def _confidence(trained):
+  """float: the mean probability of the predicted class on the test part."""
+  return float(trained.scored['plain'].probs.max(1).mean()) if trained.scored else ABSENT
+
+
+CONFIDENCE = Measure(
+  'confidence',
+  ('metrics', 'tinypack', 'confidence'),
+  'confidence',
+  _confidence,
+  hint='mean probability of the predicted class',
+  table='calibration',
+  range=(0, 1),
+)
