@@ -32,6 +32,7 @@ __all__ = [
   'put',
   'recorded',
   'say',
+  'share_of_test',
   'subjects',
 ]  # fmt: skip
 
@@ -109,6 +110,13 @@ class Measure(NamedTuple):
     return self.reduce is not None or self.values in ('number', 'share', 'count')
 
 
+def share_of_test(
+  name: str, path: tuple[str, ...], title: str, function: 'Callable[[Trained], Any] | None', **more: Any
+) -> Measure:
+  """A share of test images, shown in percent, where more is better; `more` are further fields of the row."""
+  return Measure(name, path, title, function, unit='%', digits=-1, better='higher', values='share', **more)
+
+
 def subjects() -> list[str]:
   """The subjects, sorted, found without importing any."""
   return list(_subjects(tuple(__path__)))
@@ -141,17 +149,13 @@ def _all(folders: tuple[str, ...], patterns: tuple[str, ...], files: tuple[Path,
 
 def _of_probe(name: str) -> Measure:
   """The test accuracy of a plugin's probe."""
-  return Measure(
+  return share_of_test(
     f'probe_{name}',
     ('metrics', 'probes', name),
     name,
     part_of('probes', name),
-    unit='%',
     hint='a probe of a plugin',
-    digits=-1,
     table='probes',
-    better='higher',
-    values='share',
   )
 
 

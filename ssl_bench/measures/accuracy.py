@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ssl_bench.evaluation import scores
-from ssl_bench.measures import ABSENT, Measure, part_of
+from ssl_bench.measures import ABSENT, Measure, part_of, share_of_test
 
 if TYPE_CHECKING:
   from ssl_bench.evaluation.trained import Trained
@@ -56,30 +56,22 @@ def _range(found: Any) -> float:
 
 
 MEASURES = (
-  Measure(
+  share_of_test(
     'accuracy',
     ('metrics', 'accuracy'),
     'accuracy',
     _accuracy,
-    unit='%',
     hint='share of test images that the final model tells right: the evaluated weights after the last step',
-    digits=-1,
     table='accuracy',
     main=True,
-    better='higher',
-    values='share',
     published=('accuracy', 'error'),
   ),
-  Measure(
+  share_of_test(
     'accuracy_on_validation',
     ('metrics', 'accuracy_on_validation'),
     'accuracy on validation',
     _on_validation,
-    unit='%',
     hint='share of validation images that the final model tells right',
-    digits=-1,
-    better='higher',
-    values='share',
   ),
   Measure(
     'classifier',
@@ -89,29 +81,21 @@ MEASURES = (
     hint="whose accuracy it is: the method's own classifier, or a linear probe with the row's labels",
     values='text',
   ),
-  Measure(
+  share_of_test(
     'accuracy_raw',
     ('metrics', 'raw', 'accuracy'),
     'raw weights',
     _raw,
-    unit='%',
     hint='without the average of the parameters',
-    digits=-1,
     table='accuracy',
-    better='higher',
-    values='share',
   ),
-  Measure(
+  share_of_test(
     'validation_selected',
     ('metrics', 'accuracy_validation_selected'),
     'selected on validation',
     lambda t: _best_on_validation(t).get('test_accuracy', ABSENT),
-    unit='%',
     hint='test accuracy of the evaluation with the highest validation accuracy',
-    digits=-1,
     table='accuracy',
-    better='higher',
-    values='share',
   ),
   Measure(
     'step_selected',
@@ -122,18 +106,14 @@ MEASURES = (
     digits=0,
     values='count',
   ),
-  Measure(
+  share_of_test(
     'median_last',
     ('metrics', 'accuracy_median_last'),
     'median of last',
     _median,
-    unit='%',
     hint='median test accuracy of the last evaluations',
     source='as MixMatch reports it: Berthelot et al. 2019',
-    digits=-1,
     table='accuracy',
-    better='higher',
-    values='share',
   ),
   Measure(
     'median_over',
@@ -144,17 +124,13 @@ MEASURES = (
     digits=0,
     values='count',
   ),
-  Measure(
+  share_of_test(
     'best_on_test',
     ('metrics', 'accuracy_best_on_test'),
     'best on test ‡',
     _best,
-    unit='%',
     hint='selected on test: only to be set beside tables that did so',
-    digits=-1,
     table='accuracy',
-    better='higher',
-    values='share',
   ),
   Measure(
     'accuracy_by_class',
@@ -191,19 +167,15 @@ MEASURES = (
     reduce=_range,
     range=(0, 1),
   ),
-  Measure(
+  share_of_test(
     'transductive',
     ('metrics', 'transductive', 'accuracy'),
     'transductive',
     part_of('transduced', 'accuracy'),
-    unit='%',
     hint="on the training images without a label, which a graph method's graph holds; accuracy is on test "
     'images',
-    digits=-1,
     table='accuracy',
     main=True,
-    better='higher',
-    values='share',
   ),
   Measure(
     'transductive_n',

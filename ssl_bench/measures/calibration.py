@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ssl_bench.evaluation import calibration, scores
-from ssl_bench.measures import ABSENT, Measure
+from ssl_bench.measures import ABSENT, Measure, share_of_test
 
 if TYPE_CHECKING:
   from ssl_bench.evaluation.trained import Scored, Trained
@@ -185,16 +185,12 @@ MEASURES = (
   *(_scaled('scaled', name, score) for name, score in SCORES.items()),
   *(_scaled('isotonic', name, SCORES[name]) for name in SCORES if ('isotonic', name) not in SHOWN),
   *(_scaled('raw', name, SCORES[name]) for name in ('nll', 'brier', 'ece')),
-  Measure(
+  share_of_test(
     'accuracy_isotonic',
     ('metrics', 'isotonic', 'accuracy'),
     'accuracy isotonic',
     _of('isotonic', _accuracy),
-    unit='%',
     hint='accuracy after isotonic regression, which may change the order of classes',
-    digits=-1,
-    better='higher',
-    values='share',
   ),
   *(
     Measure(

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from ssl_bench.evaluation import scores
-from ssl_bench.measures import ABSENT, Measure, part_of
+from ssl_bench.measures import ABSENT, Measure, part_of, share_of_test
 
 if TYPE_CHECKING:
   from ssl_bench.evaluation.linear import Probe
@@ -32,18 +32,14 @@ def _strength(name: str, title: str, part: str, attribute: str) -> Measure:
 
 
 def _neighbors(k: int, **more: Any) -> Measure:
-  return Measure(
+  return share_of_test(
     f'knn{k}',
     ('metrics', 'knn', str(k)),
     'kNN' if more.get('main') else f'kNN {k}',
     part_of('knn', k),
-    unit='%',
     hint=f'cosine, k = {k}, bank of the whole training part',
     source=WU,
-    digits=-1,
     table='probes',
-    better='higher',
-    values='share',
     **more,
   )
 
@@ -75,34 +71,26 @@ def _on_a_graph(name: str, source: str) -> tuple[Measure, Measure]:
 
 
 MEASURES = (
-  Measure(
+  share_of_test(
     'linear',
     ('metrics', 'linear', 'accuracy'),
     'linear, all',
     lambda t: _accuracy(t, t.probe),
-    unit='%',
     hint='linear probe on frozen features, fitted with the labels of the whole training part',
     source='logistic regression, its L2 chosen by validation NLL',
-    digits=-1,
     table='probes',
     main=True,
-    better='higher',
-    values='share',
     published=('linear_accuracy',),
   ),
   _strength('linear_l2', 'L2 of linear, all', 'linear', 'probe'),
-  Measure(
+  share_of_test(
     'linear_budget',
     ('metrics', 'linear_budget', 'accuracy'),
     'linear, row',
     lambda t: _accuracy(t, t.probe_of_few),
-    unit='%',
     hint="the same probe, fitted with the row's labels",
-    digits=-1,
     table='probes',
     main=True,
-    better='higher',
-    values='share',
   ),
   _strength('linear_budget_l2', 'L2 of linear, row', 'linear_budget', 'probe_of_few'),
   _neighbors(20, main=True),

@@ -1,6 +1,6 @@
 """Retrieval between the test images and their captions: recall@k, both ways."""
 
-from ssl_bench.measures import Measure, part_of
+from ssl_bench.measures import Measure, part_of, share_of_test
 
 WAYS = {
   'image_to_text': 'the nearest of the different test texts',
@@ -11,18 +11,14 @@ WAYS = {
 def _recall(way: str, k: int) -> Measure:
   first = f'recall@1: {WAYS[way]}'
   title = way.replace('_', ' ')
-  return Measure(
+  return share_of_test(
     way if k == 1 else f'{way}_{k}',
     ('metrics', 'retrieval', f'{way}@{k}'),
     title if k == 1 else f'{title} @{k}',
     part_of('retrieval', f'{way}@{k}'),
-    unit='%',
     hint=first if k == 1 else f'recall@{k}: the right one is among the nearest {k}',
     source='as on Flickr30k, Karpathy and Fei-Fei 2015',
-    digits=-1,
     table='retrieval',
-    better='higher',
-    values='share',
   )
 
 
