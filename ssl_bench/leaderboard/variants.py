@@ -4,15 +4,13 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from ssl_bench import plugins
 from ssl_bench.leaderboard.read import Settings, Trial
-
-# Sections that a config has or has not, and that a row's name therefore always tells.
-PATTERNS = ('federated', 'private')
 
 
 def patterns(settings: Settings) -> set[str]:
-  """The ways of training, other than the usual one, that settings ask for."""
-  return {name.partition('.')[0] for name in settings} & set(PATTERNS)
+  """The patterns of training that settings ask for; a config has a pattern's section or has it not."""
+  return {name.partition('.')[0] for name in settings}.intersection(plugins.names('patterns'))
 
 
 def usual_settings(trials: Sequence[Trial], section: Sequence[Trial]) -> Settings:
@@ -44,7 +42,8 @@ def canonical(settings: Settings) -> str:
 
 def differing(settings: Settings, usual: Settings) -> dict[str, str]:
   """The settings that are not the usual ones, and all of a pattern; a setting that is gone reads 'none'."""
-  new = {k: v for k, v in settings.items() if usual.get(k) != v or k.partition('.')[0] in PATTERNS}
+  asked = patterns(settings)
+  new = {k: v for k, v in settings.items() if usual.get(k) != v or k.partition('.')[0] in asked}
   gone = {k: 'none' for k in usual if k not in settings and not any(k.startswith(f'{n}.') for n in new)}
   return dict(sorted((new | gone).items()))
 
