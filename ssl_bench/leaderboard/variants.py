@@ -50,8 +50,9 @@ def differing(settings: Settings, usual: Settings) -> dict[str, str]:
 
 def say_variant(variant: Mapping[str, str]) -> str:
   """`'optimizer.lr: 0.1; federated (clients 10, split iid)'`: a pattern is said in one."""
-  said = [f'{k}: {v}' for k, v in variant.items() if k.partition('.')[0] not in PATTERNS]
-  for name in sorted(patterns(variant)):
+  asked = patterns(variant)
+  said = [f'{k}: {v}' for k, v in variant.items() if k.partition('.')[0] not in asked]
+  for name in sorted(asked):
     own = (f'{k.partition(".")[2]} {v}' for k, v in variant.items() if k.startswith(f'{name}.'))
     said.append(f'{name} ({", ".join(own)})')
   return '; '.join(said)
