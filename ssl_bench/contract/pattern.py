@@ -39,6 +39,16 @@ def _usual(*_: Any) -> None:
   return None
 
 
+class Table(NamedTuple):
+  """The board's table of a pattern's rows, each beside the same method without the pattern.
+
+  `columns` are names of measures; one that repeats a setting of the section shows what was asked.
+  """
+
+  title: str  # 'Private training'
+  columns: tuple[str, ...]
+
+
 class Pattern(NamedTuple):
   """A pattern of training; every field but the first two may be left out.
 
@@ -62,6 +72,7 @@ class Pattern(NamedTuple):
   describe: Callable[['Plan'], Mapping[str, Any]] = _nothing  # added to a record's `split`
   measure: Callable[..., Mapping[str, Any]] = _nothing  # (plan, fitted) -> values that its measures read
   measures: tuple['Measure', ...] = ()  # rows, whose functions are `measures.of_pattern(name, key)`
+  table: Table | None = None  # on the board, beside the ranking
   by_image: bool = False  # whether the loss is taken of single images, however large the batch is
 
 

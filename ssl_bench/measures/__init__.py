@@ -78,6 +78,7 @@ class Measure(NamedTuple):
     after: the name of the same measure after temperature scaling; both are shown as `before → after`.
     published: the metrics of published.csv that are this measure; `error` is 100 % minus it.
     reduce: makes the number of the list that stands at `path`.
+    null: what the table of its pattern shows where it is no number, such as '∞' of a bound that is none.
   """
 
   name: str
@@ -98,6 +99,7 @@ class Measure(NamedTuple):
   after: str = ''
   published: tuple[str, ...] = ()
   reduce: Callable[[Sequence[float]], float] | None = None
+  null: str = ''
 
   @property
   def heading(self) -> str:

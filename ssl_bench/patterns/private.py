@@ -31,7 +31,7 @@ from scipy import stats
 from ssl_bench import contract as m
 from ssl_bench import parallel
 from ssl_bench.config import Config
-from ssl_bench.contract.pattern import Pattern
+from ssl_bench.contract.pattern import Pattern, Table
 from ssl_bench.data import stream
 from ssl_bench.evaluation import privacy
 from ssl_bench.measures import Measure, of_pattern
@@ -110,6 +110,7 @@ MEASURES = (
     digits=2,
     better='lower',
     range=(0, None),
+    null='∞',
   ),
   _spent('stream', 'private stream', 'the private stream: the unit is one image of it', values='text'),
   _spent('unit', 'unit of privacy', 'in what two data sets may differ', values='text'),
@@ -248,5 +249,9 @@ PATTERN = Pattern(
   estimator=estimator,
   measure=measure,
   measures=MEASURES,
+  table=Table(
+    'Private training',
+    ('privacy_stream', 'privacy_clip', 'privacy_noise', 'epsilon', 'privacy_delta', 'membership_auc'),
+  ),
   by_image=True,
 )

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from ssl_bench.leaderboard.columns import private
+from ssl_bench.contract import pattern
+from ssl_bench.leaderboard.columns import patterns
 from ssl_bench.leaderboard.columns.details import details
 from ssl_bench.leaderboard.columns.ranking import (
   FOR_CALIBRATION,
@@ -124,7 +125,9 @@ def _resolved(section: Section) -> dict[str, dict[str, str]]:
 
 def columns() -> tuple[tuple[str, str], ...]:
   """(title, explanation) of the columns that need one."""
-  all_columns = (*ranking(), STRESS, TO_USUAL, *details(), *private.columns())
+  tables = [found for name in pattern.names() if (found := pattern.get(name)).table]
+  beside = (column for found in tables for column in patterns.columns(found))
+  all_columns = (*ranking(), STRESS, TO_USUAL, *details(), *beside)
   return tuple({c.title: (c.title, c.hint) for c in all_columns if c.hint}.values())
 
 

@@ -38,7 +38,7 @@ def _section(section: Section, timing: bool) -> dict[str, Any]:
   sweeps = [
     t
     for b in section.budgets
-    for t in (tables.sweep(b), *tables.stressed(b), tables.private(b))
+    for t in (tables.sweep(b), *tables.stressed(b), *tables.patterns(b))
     if t is not None
   ]
   return {

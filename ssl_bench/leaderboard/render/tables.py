@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ssl_bench import measures
+from ssl_bench.contract import pattern as contract
 from ssl_bench.leaderboard.columns import Column
-from ssl_bench.leaderboard.columns import private as privacy
+from ssl_bench.leaderboard.columns import patterns as of_pattern
 from ssl_bench.leaderboard.columns import ranking as main
 from ssl_bench.leaderboard.columns.details import details
 from ssl_bench.leaderboard.columns.ranking import METHOD, RANK, STRESS, TO_USUAL, VARIANT, lowest, swept
@@ -58,10 +59,14 @@ def stressed(budget: Budget) -> tuple[Table, ...]:
   return tuple(of_rows(name(rows), columns, rows) for rows in budget.stressed)
 
 
-def private(budget: Budget) -> Table | None:
-  """Private training at one label budget, beside the same without; None where there is none."""
-  rows = privacy.beside_open(budget.rows)
-  return of_rows(f'Private training, {budget.labels:,} labels', privacy.columns(), rows) if rows else None
+def patterns(budget: Budget) -> tuple[Table, ...]:
+  """One table for each pattern that has one, at one label budget: its rows beside the same without it."""
+  found = []
+  for pattern in map(contract.get, contract.names()):
+    if pattern.table and (rows := of_pattern.beside_without(pattern, budget.rows)):
+      title = f'{pattern.table.title}, {budget.labels:,} labels'
+      found.append(of_rows(title, of_pattern.columns(pattern), rows))
+  return tuple(found)
 
 
 def further(budget: Budget) -> Table:
