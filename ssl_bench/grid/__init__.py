@@ -1,1 +1,1 @@
-"""Trials: one from config to record, and many from a file of axes."""
+"""A grid: the trials of a file of axes, run by workers that keep what is recorded and resume the rest."""

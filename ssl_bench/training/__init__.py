@@ -1,1 +1,1 @@
-"""The training room: a config's program, the loop that runs it, and what it saves."""
+"""Training: the compiled program of a plan, the loop that runs it, and the checkpoints it saves."""
