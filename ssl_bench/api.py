@@ -17,7 +17,7 @@ from ssl_bench.records import record
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.training.loop import Fitted
 from ssl_bench.trial import evaluation, training
-from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.run_folder import RunFolder
 
 Images = np.ndarray  # uint8 [n, height, width, channels], or tokens, uint8 [n, length, 1, 1]
 
@@ -77,9 +77,9 @@ def train(
     10
   """
   if folder is not None:
-    return training.train(plan, training.Run(Room(Path(folder)), report))
+    return training.train(plan, training.Run(RunFolder(Path(folder)), report))
   with tempfile.TemporaryDirectory() as temporary:
-    return training.train(plan, training.Run(Room(Path(temporary)), report))
+    return training.train(plan, training.Run(RunFolder(Path(temporary)), report))
 
 
 def evaluate(plan: Plan, fitted: Fitted) -> dict[str, Any]:
@@ -169,5 +169,5 @@ def load_trained(path: str | Path) -> TrainedNetwork:
       raise BadSetting(f'{path} has {count}; name one, such as {path / "records"}/<id>.json.')
     path = found[0]
   trial = make_plan(validate(record.read(path)['config']))
-  run = training.Run(Room(path.parents[1]), only_restore=True)
+  run = training.Run(RunFolder(path.parents[1]), only_restore=True)
   return TrainedNetwork(trial, training.train(trial, run))

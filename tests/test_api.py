@@ -15,7 +15,7 @@ from ssl_bench import api
 from ssl_bench.config import load
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.trial.run import run_trial
-from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.run_folder import RunFolder
 
 
 def test_every_public_name_is_there_and_costs_nothing_before_it_is_used():
@@ -36,21 +36,21 @@ def test_the_examples_of_the_docstrings_run(monkeypatch):
 
 
 @pytest.fixture(scope='module')
-def room(tmp_path_factory):
+def run_folder(tmp_path_factory):
   folder = tmp_path_factory.mktemp('api')
   configs = write_configs(folder / 'configs', 'net: {name: mlp, widths: [8], norm: none}')
-  room = Room(folder / 'runs')
-  run_trial(load(configs / 'supervised.yaml'), room)
-  return room
+  run_folder = RunFolder(folder / 'runs')
+  run_trial(load(configs / 'supervised.yaml'), run_folder)
+  return run_folder
 
 
-def test_a_trained_record_gives_features_logits_and_parameters(room):
-  trained = ssl_bench.load_trained(room.path)
+def test_a_trained_record_gives_features_logits_and_parameters(run_folder):
+  trained = ssl_bench.load_trained(run_folder.path)
   images = trained.plan.dataset.test_images
   labels = trained.plan.dataset.test_labels
   logits = trained.logits(images)
   assert trained.features(images).shape == (len(images), 8)
-  (path,) = room.records.glob('*.json')
+  (path,) = run_folder.records.glob('*.json')
   by_file = ssl_bench.load_trained(path)
   accuracy = ssl_bench.evaluate(trained.plan, trained.fitted)['accuracy']
   assert accuracy == np.mean(by_file.logits(images).argmax(-1) == labels)
@@ -65,8 +65,8 @@ def test_a_trained_record_gives_features_logits_and_parameters(room):
 
 
 @pytest.mark.parametrize('wrong', ['float', 'shape'])
-def test_images_that_are_scaled_already_are_refused(room, wrong):
-  trained = ssl_bench.load_trained(room.path)
+def test_images_that_are_scaled_already_are_refused(run_folder, wrong):
+  trained = ssl_bench.load_trained(run_folder.path)
   images = trained.plan.dataset.test_images
   images = images / np.float32(255) if wrong == 'float' else images[:, :4]
   with pytest.raises(BadSetting, match=r'^Images must be uint8 \[n, 8, 8, 1\]'):

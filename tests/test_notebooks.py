@@ -19,7 +19,7 @@ ABSOLUTE = re.compile(r"""(?:^|[\s'"(=])(?:/(?!/)[\w.~-]+/|~/|[A-Za-z]:\\|file:/
 TELL = """
 import json
 from ssl_bench.records.record import read_all
-print(json.dumps([{k: r[k] for k in ('config', 'status', 'error')} for r in read_all([room.records])]))
+print(json.dumps([{k: r[k] for k in ('config', 'status', 'error')} for r in read_all([run_folder.records])]))
 """
 
 

@@ -11,7 +11,7 @@ from ssl_bench.leaderboard import terminal
 from ssl_bench.leaderboard.build import publish
 from ssl_bench.records import record
 from ssl_bench.records.trackers import Tracker, mirror_and_say
-from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.run_folder import RunFolder
 
 
 def run_whole(
@@ -28,22 +28,26 @@ def run_whole(
     tracker.check()
   console = Console(highlight=False, soft_wrap=True)
   left_out: list[str] = []
-  room = Room(runs / grid.name)
-  summary = run_grid(grid, room, workers, again=again)
+  run_folder = RunFolder(runs / grid.name)
+  summary = run_grid(grid, run_folder, workers, again=again)
   if summary.signal:
     console.print('Stopped; what was trained is saved. The same command goes on from there.')
     return 128 + summary.signal
-  if room.records.is_dir():
+  if run_folder.records.is_dir():
     if trackers:
-      mirrored, unread = record.gather([room.records], with_curves=True)
-      mirror_and_say(trackers, mirrored, mirrored, room.path)
+      mirrored, unread = record.gather([run_folder.records], with_curves=True)
+      mirror_and_say(trackers, mirrored, mirrored, run_folder.path)
       for sentence in unread:
         console.print(f'Not mirrored: {sentence}', markup=False)
-    board = publish([room.records], room.path / 'leaderboard', timing=timing, report=left_out.append)
+    board = publish(
+      [run_folder.records], run_folder.path / 'leaderboard', timing=timing, report=left_out.append
+    )
     console.print(terminal(board))
     for sentence in left_out:
       console.print(f'Left out: {sentence}', markup=False)
-    console.print(f'\n{told(summary)} The page: {room.path / "leaderboard" / "index.html"}', markup=False)
+    console.print(
+      f'\n{told(summary)} The page: {run_folder.path / "leaderboard" / "index.html"}', markup=False
+    )
   done = summary.ended['done'] + summary.before['done']
   return 0 if done == summary.total and not left_out else 1
 

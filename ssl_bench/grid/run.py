@@ -20,7 +20,7 @@ from ssl_bench.planning import identity, make_plan
 from ssl_bench.records.naming import varied
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import Stop
-from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.run_folder import RunFolder
 from ssl_bench.trial.training import forget, is_of_other_code, name_of
 
 GRACE = 7.5  # seconds until a worker that was asked to stop is killed; it ends itself a little earlier
@@ -44,7 +44,9 @@ class Summary(NamedTuple):
   signal: int  # that asked it to stop, or 0
 
 
-def run_grid(grid: Grid, room: Room, workers: int | None = None, *, again: bool = False) -> Summary:
+def run_grid(
+  grid: Grid, run_folder: RunFolder, workers: int | None = None, *, again: bool = False
+) -> Summary:
   """Trains what is missing; every finished trial is on disk before the next begins.
 
   With `again`, what other code of a method recorded or trained is put aside first, and run again.  Raises
@@ -57,38 +59,43 @@ def run_grid(grid: Grid, room: Room, workers: int | None = None, *, again: bool 
   if stop():
     return Summary(len(grid.configs), Counter(), Counter(), stop.asked)
   wanted = workers or default_workers()
-  with room.alone():
-    renew(grid, room, datasets, again=again)
-    tasks, before = tasks_of(grid, room, datasets)
+  with run_folder.alone():
+    renew(grid, run_folder, datasets, again=again)
+    tasks, before = tasks_of(grid, run_folder, datasets)
     count = min(wanted, len(tasks))
     progress = Progress(grid.name, len(grid.configs), before.total(), sum(task.steps for task in tasks))
     if not tasks:
       return Summary(len(grid.configs), before, Counter(), 0)
     with progress, _threads(wanted):  # not of `count`: how much is left must not change a trial's numbers
-      ended, asked = Pool(room, grid.name, count, progress, varied(map(to_dict, grid.configs))).run(tasks)
+      ended, asked = Pool(run_folder, grid.name, count, progress, varied(map(to_dict, grid.configs))).run(
+        tasks
+      )
     return Summary(len(grid.configs), before, ended, asked)
 
 
-def renew(grid: Grid, room: Room, datasets: Mapping[str, Dataset], *, again: bool) -> None:
+def renew(grid: Grid, run_folder: RunFolder, datasets: Mapping[str, Dataset], *, again: bool) -> None:
   """Puts aside what other code recorded or trained; raises `BadSetting` where that is not asked for."""
-  old = [c for c in grid.configs if is_of_other_code(c, datasets[c.dataset], room)]
+  old = [c for c in grid.configs if is_of_other_code(c, datasets[c.dataset], run_folder)]
   if old and not again:
     names = ', '.join(sorted({config.method['name'] for config in old}))
     raise BadSetting(
       f'{len(old)} of {len(grid.configs)} trials ({names}) were run with other code than is there now; give '
-      f'changed methods a new VERSION, or run with --again, which keeps the old records in {room.replaced}.'
+      'changed methods a new VERSION, or run with --again, which keeps the old records in '
+      f'{run_folder.replaced}.'
     )
   for config in old:
-    forget(config, datasets[config.dataset], room)
+    forget(config, datasets[config.dataset], run_folder)
 
 
-def tasks_of(grid: Grid, room: Room, datasets: Mapping[str, Dataset]) -> tuple[list[Task], Counter]:
+def tasks_of(
+  grid: Grid, run_folder: RunFolder, datasets: Mapping[str, Dataset]
+) -> tuple[list[Task], Counter]:
   """The trainings to do, and how many trials of each status are recorded already."""
   shared: dict[str, list[Config]] = {}
   before: Counter = Counter()
   for config in grid.configs:
     dataset = datasets[config.dataset]
-    if found := room.recorded(identity.identify(config, dataset.fingerprint)):
+    if found := run_folder.recorded(identity.identify(config, dataset.fingerprint)):
       before[found['status']] += 1
       continue
     shared.setdefault(name_of(config, dataset), []).append(config)
@@ -122,9 +129,14 @@ class Pool:
   """Worker processes and what they are at."""
 
   def __init__(
-    self, room: Room, grid: str, count: int, progress: Progress, names: Mapping[str, set[str]] | None = None
+    self,
+    run_folder: RunFolder,
+    grid: str,
+    count: int,
+    progress: Progress,
+    names: Mapping[str, set[str]] | None = None,
   ):
-    self.arguments = (str(room.path), grid, count > 1, names or {})
+    self.arguments = (str(run_folder.path), grid, count > 1, names or {})
     self.count, self.progress = count, progress
     self.workers: dict[Any, Worker] = {}
     self.ended: Counter = Counter()

@@ -12,7 +12,7 @@ from ssl_bench.stop import Stop, die_with_parent
 Names = Mapping[str, set[str]]  # method -> dotted names
 
 
-def work(pipe: Connection, room: str, grid: str, shared: bool, names: Names) -> None:
+def work(pipe: Connection, run_folder: str, grid: str, shared: bool, names: Names) -> None:
   """Takes lists of configs (plain data) from the pipe until it is told None.
 
   Says ('begin', label), ('step', steps since the last word), ('end', record) and, after each list, ('idle',).
@@ -20,7 +20,7 @@ def work(pipe: Connection, room: str, grid: str, shared: bool, names: Names) -> 
   """
   die_with_parent()
   with Stop() as stop:
-    _serve(pipe, Path(room), grid, shared, names, stop)
+    _serve(pipe, Path(run_folder), grid, shared, names, stop)
 
 
 def _serve(pipe: Connection, folder: Path, grid: str, shared: bool, names: Names, stop: Stop) -> None:
@@ -29,7 +29,7 @@ def _serve(pipe: Connection, folder: Path, grid: str, shared: bool, names: Names
   from ssl_bench.training.checkpoint import UnusableCheckpoint
   from ssl_bench.training.loop import Interrupted
   from ssl_bench.trial.run import run_trial
-  from ssl_bench.trial.run_folder import Room
+  from ssl_bench.trial.run_folder import RunFolder
 
   def tell(*message: Any) -> None:
     try:
@@ -49,7 +49,7 @@ def _serve(pipe: Connection, folder: Path, grid: str, shared: bool, names: Names
 
       how: dict[str, Any] = {'grid': grid, 'shared': shared, 'report': report, 'should_stop': stop}
       try:
-        found = run_trial(config, Room(folder), **how)
+        found = run_trial(config, RunFolder(folder), **how)
       except Interrupted:
         return
       except (BadSetting, UnusableCheckpoint) as error:  # nothing is recorded

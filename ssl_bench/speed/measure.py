@@ -17,7 +17,7 @@ from ssl_bench.settings.signature import BadSetting
 from ssl_bench.speed.step_parts import step_parts
 from ssl_bench.training.loop import on_device
 from ssl_bench.training.program import compile_program
-from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.run_folder import RunFolder
 from ssl_bench.trial.training import Run, train
 
 ROUNDS = 5
@@ -53,7 +53,7 @@ def measure(config: Config, steps: int) -> Speed:
     raise BadSetting(f'{name} learns without steps, so there is no step to time; its record has the seconds.')
   step = program.advance
   with tempfile.TemporaryDirectory() as folder:
-    teacher = train(plan.teachers[0], Run(Room(Path(folder)))) if plan.teachers else None
+    teacher = train(plan.teachers[0], Run(RunFolder(Path(folder)))) if plan.teachers else None
   arrays, numbers = on_device(plan, teacher)
 
   def bare() -> float:
@@ -67,7 +67,7 @@ def measure(config: Config, steps: int) -> Speed:
   def trained() -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
       started = time.perf_counter()
-      fitted = train(plan, Run(Room(Path(folder))), teacher)
+      fitted = train(plan, Run(RunFolder(Path(folder))), teacher)
       whole = time.perf_counter() - started
     return sum(s for _, s, *_ in fitted.history['segments']) / steps, whole / steps
 

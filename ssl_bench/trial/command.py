@@ -22,7 +22,7 @@ from ssl_bench.training.checkpoint import Checkpoints
 from ssl_bench.training.loop import Interrupted
 from ssl_bench.training.program import compile_program
 from ssl_bench.trial.run import run_trial
-from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.run_folder import RunFolder
 from ssl_bench.trial.training import forget, is_of_other_code
 
 
@@ -42,33 +42,33 @@ def run_single(
   for tracker in trackers:
     tracker.check()
   console = Console(highlight=False, soft_wrap=True)
-  room = Room(folder)
+  run_folder = RunFolder(folder)
   dataset = data.load(config.dataset)
   trial = identity.identify(config, dataset.fingerprint)
-  if not again and is_of_other_code(config, dataset, room):
+  if not again and is_of_other_code(config, dataset, run_folder):
     raise BadSetting(
       f'This trial was run with other code of {config.method["name"]} than is there now; give the method a '
-      f'new VERSION, or run ssl-bench train --again, which keeps the old record in {room.replaced}.'
+      f'new VERSION, or run ssl-bench train --again, which keeps the old record in {run_folder.replaced}.'
     )
-  if not again and (found := room.recorded(trial)):
-    console.print(f'Already recorded: {room.record_of(trial)}', markup=False)
-    _mirror(found, room, trackers)
+  if not again and (found := run_folder.recorded(trial)):
+    console.print(f'Already recorded: {run_folder.record_of(trial)}', markup=False)
+    _mirror(found, run_folder, trackers)
     return show(found, console)
   stop = Stop()
   try:
     with stop:
       plan = make_plan(config, dataset)
       for training in plan.trainings if only_evaluate else ():
-        check_trained(training, room)
+        check_trained(training, run_folder)
       compile_program(plan.structure)  # an error is told before all else
       console.print(yaml.dump(to_dict(config), Dumper=Dumper, sort_keys=False), markup=False)
-      with room.alone(plan.training_id), Progress(console=console, transient=True) as bars:
+      with run_folder.alone(plan.training_id), Progress(console=console, transient=True) as bars:
         if again:
-          forget(config, dataset, room)
+          forget(config, dataset, run_folder)
         bar = bars.add_task('training', total=config.steps)
         found = run_trial(
           config,
-          room,
+          run_folder,
           only_evaluate=only_evaluate,
           report=lambda step, metrics: bars.update(bar, completed=step, description=_progress(metrics)),
           should_stop=stop,
@@ -77,30 +77,30 @@ def run_single(
     console.print(str(interrupted), markup=False)
     return stop.exit_code
   if not stop():
-    _mirror(found, room, trackers)
-  console.print(f'Recorded: {room.record_of(trial)}', markup=False)
+    _mirror(found, run_folder, trackers)
+  console.print(f'Recorded: {run_folder.record_of(trial)}', markup=False)
   return stop.exit_code if stop() else show(found, console)
 
 
-def _mirror(found: dict, room: Room, trackers: Sequence[Tracker]) -> None:
-  """Mirrors one record, named by what sets it apart from the others in its room, if they can be read."""
+def _mirror(found: dict, run_folder: RunFolder, trackers: Sequence[Tracker]) -> None:
+  """Mirrors one record, named by what sets it apart from the others beside it, if they can be read."""
   if not trackers:
     return
   try:
-    whole = record.read_with_curves(room.record_of(found['id']))
+    whole = record.read_with_curves(run_folder.record_of(found['id']))
   except BadSetting as error:
     print(f'ssl-bench: not mirrored: {error}', file=sys.stderr)
     return
   try:
-    among = record.read_all([room.records])
+    among = record.read_all([run_folder.records])
   except BadSetting:
     among = [found]
-  mirror_and_say(trackers, [whole], among, room.path)
+  mirror_and_say(trackers, [whole], among, run_folder.path)
 
 
-def check_trained(plan: Plan, room: Room) -> None:
+def check_trained(plan: Plan, run_folder: RunFolder) -> None:
   """Raises `BadSetting` unless a training that a trial needs is complete."""
-  config, folder = plan.config, room.checkpoints / plan.training_id
+  config, folder = plan.config, run_folder.checkpoints / plan.training_id
   checkpoints = Checkpoints(folder) if folder.is_dir() else None
   done = checkpoints.latest() if checkpoints else None
   if checkpoints:

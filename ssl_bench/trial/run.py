@@ -16,13 +16,13 @@ from ssl_bench.settings.signature import BadSetting
 from ssl_bench.training.checkpoint import UnusableCheckpoint
 from ssl_bench.training.loop import Diverged, Interrupted
 from ssl_bench.trial.evaluation import evaluate
-from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.run_folder import RunFolder
 from ssl_bench.trial.training import Report, Run, is_of_known_code, labels_seen, train
 
 
 def run_trial(
   config: Config,
-  room: Room,
+  run_folder: RunFolder,
   *,
   grid: str | None = None,
   shared: bool = False,
@@ -39,14 +39,14 @@ def run_trial(
   """
   dataset = data.load(config.dataset)
   trial_id = identity.identify(config, dataset.fingerprint)
-  if room.recorded(trial_id):
-    return record.read_with_curves(room.record_of(trial_id))
+  if run_folder.recorded(trial_id):
+    return record.read_with_curves(run_folder.record_of(trial_id))
   plan = make_plan(config, dataset)
   started = _now()
   written: dict[str, Any] = {**describe(plan), 'grid': grid}
   try:
-    fitted = train(plan, Run(room, report, should_stop, only_evaluate))
-    if not is_of_known_code(plan, room):
+    fitted = train(plan, Run(run_folder, report, should_stop, only_evaluate))
+    if not is_of_known_code(plan, run_folder):
       del written['versions']['code']
     written |= evaluate(plan, fitted, should_stop, shared=shared)
     written |= {
@@ -63,9 +63,9 @@ def run_trial(
   except Exception as error:
     kind = '' if isinstance(error, BadSetting) else f'{type(error).__name__}: '
     written |= {'status': 'failed', 'error': f'{kind}{error}'}
-    _note(room, plan.trial_id, traceback.format_exc())
+    _note(run_folder, plan.trial_id, traceback.format_exc())
   written['time'] = {'started': started, 'finished': _now()}
-  return record.read_with_curves(record.write(written, room.records))
+  return record.read_with_curves(record.write(written, run_folder.records))
 
 
 def describe(plan: Plan) -> dict[str, Any]:
@@ -95,9 +95,9 @@ def describe(plan: Plan) -> dict[str, Any]:
   }
 
 
-def _note(room: Room, trial_id: str, text: str) -> None:
+def _note(run_folder: RunFolder, trial_id: str, text: str) -> None:
   """Keeps a failed trial's traceback beside the records, for whoever looks into it."""
-  path = room.path / 'failures' / f'{trial_id}.txt'
+  path = run_folder.path / 'failures' / f'{trial_id}.txt'
   path.parent.mkdir(parents=True, exist_ok=True)
   path.write_text(text, encoding='utf-8')
 

@@ -18,7 +18,7 @@ from ssl_bench.training.loop import Interrupted
 WAIT = 0.2  # seconds between two looks at a lock
 
 
-class Room:
+class RunFolder:
   """The folder that a grid or a train command writes: records, checkpoints, and what is built from them."""
 
   def __init__(self, path: Path):

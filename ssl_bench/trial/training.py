@@ -1,4 +1,4 @@
-"""The training of a trial, its teacher's first; trials of one room share what they have in common."""
+"""The training of a trial, its teacher's first; trials of one run folder share what they have in common."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from ssl_bench.planning.build import streams_seen
 from ssl_bench.planning.structure import structure_of
 from ssl_bench.records.code import code_of
 from ssl_bench.training.loop import Diverged, Fitted, fit
-from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.run_folder import RunFolder
 
 Report = Callable[[int, dict[str, Any]], None]
 
@@ -46,24 +46,24 @@ def names_of(config: Config, dataset: Dataset) -> dict[str, Config]:
   return {name_of(one, dataset): one for one in (config, *teachers_of(config))}
 
 
-def is_of_other_code(config: Config, dataset: Dataset, room: Room) -> bool:
+def is_of_other_code(config: Config, dataset: Dataset, run_folder: RunFolder) -> bool:
   """Whether a trial's record, or a checkpoint that it would go on from, is of other code than today's.
 
   A record or checkpoint from before the code was noted is taken as it is.
   """
-  found = room.recorded(identity.identify(config, dataset.fingerprint))
+  found = run_folder.recorded(identity.identify(config, dataset.fingerprint))
   if found:
     return found['versions'].get('code') not in (None, code_of(config))
   trainings = names_of(config, dataset).items()
-  return any(room.trained_by(name) not in (None, code_of(one)) for name, one in trainings)
+  return any(run_folder.trained_by(name) not in (None, code_of(one)) for name, one in trainings)
 
 
-def is_of_known_code(plan: Plan, room: Room) -> bool:
+def is_of_known_code(plan: Plan, run_folder: RunFolder) -> bool:
   """Whether all trainings of a trial are noted to be of today's code."""
-  return all(room.trained_by(one.training_id) == code_of(one.config) for one in plan.trainings)
+  return all(run_folder.trained_by(one.training_id) == code_of(one.config) for one in plan.trainings)
 
 
-def forget(config: Config, dataset: Dataset, room: Room) -> None:
+def forget(config: Config, dataset: Dataset, run_folder: RunFolder) -> None:
   """Puts aside a trial's record, and the checkpoints that it needs and other code trained.
 
   Where none is of other code, the trial is to be trained once more, so its own checkpoints go.  Without a
@@ -71,17 +71,17 @@ def forget(config: Config, dataset: Dataset, room: Room) -> None:
   """
   trial_id = identity.identify(config, dataset.fingerprint)
   trainings = names_of(config, dataset)
-  old = [name for name, one in trainings.items() if room.trained_by(name) not in (None, code_of(one))]
-  found = room.recorded(trial_id)
+  old = [name for name, one in trainings.items() if run_folder.trained_by(name) not in (None, code_of(one))]
+  found = run_folder.recorded(trial_id)
   if found and not old and found['versions'].get('code') in (None, code_of(config)):
     old = [name_of(config, dataset)]
-  room.put_aside(trial_id, old)
+  run_folder.put_aside(trial_id, old)
 
 
 class Run(NamedTuple):
   """How a training is run."""
 
-  folder: Room
+  folder: RunFolder
   report: Report = lambda step, metrics: None
   should_stop: Callable[[], bool] = lambda: False
   only_restore: bool = False  # train nothing; raises `UnusableCheckpoint` where the training has not ended

@@ -12,7 +12,7 @@ from ssl_bench.data import load
 from ssl_bench.data.datasets.identifiers import TABLES, names_by_language
 from ssl_bench.data.text import detokenize
 from ssl_bench.trial.run import run_trial
-from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.run_folder import RunFolder
 
 FINGERPRINT = '0652157162b90170d36f83309c8cc1c8b4cbbcb22a6d1ced19b8bd4728b97864'
 VERSIONS = ('2.18', '2.19', '2.20', '2.21')  # that hold the same tables
@@ -66,7 +66,7 @@ def test_methods_on_images_run_on_texts_as_they_are(method, tmp_path):
   text += '\naugment: {weak: none, strong: span_crop | mask_tokens | swap_tokens}\nema: null\n'
   text += 'dataset: fake_tokens\nnet: {name: sequence, dim: 8, depth: 1, heads: 2}'
   folder = write_configs(tmp_path / 'configs', **{method: text})
-  record = run_trial(load_config(folder / f'{method}.yaml'), Room(tmp_path / 'runs'))
+  record = run_trial(load_config(folder / f'{method}.yaml'), RunFolder(tmp_path / 'runs'))
   assert record['status'] == 'done', record['error']
   assert 0 <= record['metrics']['accuracy'] <= 1 and record['augment_resolved']['strong'].startswith(
     'span_crop('

@@ -7,7 +7,7 @@ import pytest
 from ssl_bench import config as configs
 from ssl_bench import data
 from ssl_bench.trial.run import run_trial
-from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.run_folder import RunFolder
 
 SHARED = Path(__file__).parents[3] / 'shared' / 'data'
 
@@ -31,7 +31,7 @@ def test_a_prepared_set_is_trained_on(name, tmp_path, monkeypatch):
     'augment': {'weak': 'crop(2)', 'strong': 'crop(2) | cutout(10)'},
     'evaluate': {'every': 150, 'probes': []},
   }
-  found = run_trial(configs.validate(tree), Room(tmp_path / 'run'))
+  found = run_trial(configs.validate(tree), RunFolder(tmp_path / 'run'))
   assert found['status'] == 'done', found['error']
   assert found['split'] | {'hash': ''} == {
     'hash': '', 'labeled': 100, 'train': 55000, 'validation': 5000, 'test': 10000,

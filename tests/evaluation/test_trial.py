@@ -18,7 +18,7 @@ from ssl_bench.evaluation.cost import QUIET, beside
 from ssl_bench.evaluation.predict import observe
 from ssl_bench.planning import make_plan
 from ssl_bench.trial.run import evaluate, run_trial, train
-from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.run_folder import RunFolder
 from ssl_bench.trial.training import Run
 
 PROTOCOL = """
@@ -44,12 +44,12 @@ class Trial:
 
   def __init__(self, folder, method):
     self.config = load(write_configs(folder / 'configs', PROTOCOL) / f'{method}.yaml')
-    self.dataset, self.room = data.load('fake'), Room(folder / 'runs')
+    self.dataset, self.run_folder = data.load('fake'), RunFolder(folder / 'runs')
     self.plan = make_plan(self.config, self.dataset)
     self.labeled = self.plan.labeled
-    self.record = run_trial(self.config, self.room)
+    self.record = run_trial(self.config, self.run_folder)
     self.metrics = self.record['metrics']
-    self.fitted = train(self.plan, Run(self.room))  # taken from its checkpoint
+    self.fitted = train(self.plan, Run(self.run_folder))  # taken from its checkpoint
 
   def see(self, images, state=None):
     return observe(self.fitted.program, state or self.fitted.state, self.fitted.numbers, images)
@@ -112,7 +112,7 @@ def test_both_are_described_whole(semi, selfs):
       assert 0 <= low <= high <= 1
     assert sum(record['metrics']['reliability']['count']) == 80
     assert set(record['metrics']['knn']) == {'20', '200'}
-    (written,) = records(trial.room.records).values()  # which refuses NaN and Infinity
+    (written,) = records(trial.run_folder.records).values()  # which refuses NaN and Infinity
     assert written['metrics'] == record['metrics']
   assert semi.record['split'] == selfs.record['split']
 
@@ -216,13 +216,13 @@ def test_cost_counts_an_epoch_as_one_pass_over_the_training_part(semi, selfs):
 
 def test_a_failed_trial_is_recorded_with_its_sentence_and_run_again(tmp_path):
   config = load(write_configs(tmp_path / 'configs', PROTOCOL) / 'fixmatch.yaml', ['seed=5'])
-  room = Room(tmp_path / 'runs')
-  room.path.mkdir()
-  room.checkpoints.write_text('in the way')
-  failed = run_trial(config, room)
+  run_folder = RunFolder(tmp_path / 'runs')
+  run_folder.path.mkdir()
+  run_folder.checkpoints.write_text('in the way')
+  failed = run_trial(config, run_folder)
   assert failed['status'] == 'failed' and failed['metrics'] == {} and 'checkpoints' in failed['error']
-  (note,) = (room.path / 'failures').iterdir()
+  (note,) = (run_folder.path / 'failures').iterdir()
   assert 'Traceback' in note.read_text() and note.stem == failed['id']
-  assert json.loads((room.records / f'{failed["id"]}.json').read_text())['status'] == 'failed'
-  room.checkpoints.unlink()
-  assert run_trial(config, room)['status'] == 'done'
+  assert json.loads((run_folder.records / f'{failed["id"]}.json').read_text())['status'] == 'failed'
+  run_folder.checkpoints.unlink()
+  assert run_trial(config, run_folder)['status'] == 'done'

@@ -12,7 +12,7 @@ from ssl_bench.config import load, outcome, to_dict
 from ssl_bench.evaluation import health, watch
 from ssl_bench.planning import make_plan
 from ssl_bench.trial.run import run_trial
-from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.run_folder import RunFolder
 from ssl_bench.trial.training import Run, train
 
 PLAIN = """
@@ -33,7 +33,7 @@ def folder(tmp_path_factory):
 
 def fitted(folder, tmp_path, *words, method='simclr'):
   config, dataset = load(folder / f'{method}.yaml', words), data.load('fake')
-  return train(make_plan(config, dataset), Run(Room(tmp_path)))
+  return train(make_plan(config, dataset), Run(RunFolder(tmp_path)))
 
 
 @pytest.fixture(scope='module')
@@ -97,7 +97,7 @@ def test_it_is_optional_and_no_part_of_a_trials_identity(folder, tmp_path):
 def test_a_record_is_read_back_whether_there_is_a_curve_or_not(folder, tmp_path):
   records = [
     run_trial(
-      load(folder / 'simclr.yaml', [*words, 'evaluate.bootstrap=100']), Room(tmp_path / str(len(words)))
+      load(folder / 'simclr.yaml', [*words, 'evaluate.bootstrap=100']), RunFolder(tmp_path / str(len(words)))
     )
     for words in ((), ('evaluate.pretraining=false',))
   ]
@@ -122,10 +122,10 @@ def test_a_curve_resumes(folder, trained, tmp_path):
 
   calls = iter(range(1, 100))
   config, dataset = load(folder / 'simclr.yaml'), data.load('fake')
-  plan, room = make_plan(config, dataset), Room(tmp_path)
+  plan, run_folder = make_plan(config, dataset), RunFolder(tmp_path)
   with pytest.raises(Interrupted):
-    train(plan, Run(room, should_stop=lambda: next(calls) == 6))
-  assert train(plan, Run(room)).history['evaluations'] == trained.history['evaluations']
+    train(plan, Run(run_folder, should_stop=lambda: next(calls) == 6))
+  assert train(plan, Run(run_folder)).history['evaluations'] == trained.history['evaluations']
 
 
 @pytest.mark.slow

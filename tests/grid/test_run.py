@@ -20,7 +20,7 @@ from ssl_bench.grid.run import default_workers, run_grid, tasks_of
 from ssl_bench.grid.worker import label
 from ssl_bench.records.naming import varied
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.run_folder import RunFolder
 
 GRID = """
 name: small
@@ -59,7 +59,7 @@ def wait_until(condition, seconds=120):
 
 def test_a_plan_shares_a_pretraining_among_label_budgets(tmp_path):
   grid = expand(write(tmp_path))
-  tasks, before = tasks_of(grid, Room(tmp_path / 'runs'), {'fake': data.load('fake')})
+  tasks, before = tasks_of(grid, RunFolder(tmp_path / 'runs'), {'fake': data.load('fake')})
   assert not before and sum(len(task.configs) for task in tasks) == len(grid.configs) == 8
   shared = {
     (task.configs[0].method['name'], task.configs[0].seed): [c.labels for c in task.configs] for task in tasks
@@ -99,7 +99,7 @@ def test_an_accelerator_gets_one_worker_and_a_processor_one_a_core(monkeypatch):
 
 def test_workers_that_cannot_start_end_the_grid_and_are_told(tmp_path, monkeypatch, capsys):
   monkeypatch.setattr(run, 'work', die)
-  summary = run_grid(expand(write(tmp_path)), Room(tmp_path / 'runs'), 2)
+  summary = run_grid(expand(write(tmp_path)), RunFolder(tmp_path / 'runs'), 2)
   assert summary.ended == {'lost': 8} and not summary.signal
   assert 'its process ended with code 3' in capsys.readouterr().out
 
@@ -107,7 +107,7 @@ def test_workers_that_cannot_start_end_the_grid_and_are_told(tmp_path, monkeypat
 @pytest.mark.slow
 def test_a_worker_that_waits_for_work_ends_at_once_when_asked(tmp_path):
   progress = Progress('small', 1, 0, 1)
-  pool = run.Pool(Room(tmp_path / 'runs'), 'small', 1, progress)
+  pool = run.Pool(RunFolder(tmp_path / 'runs'), 'small', 1, progress)
   pool._start()
   (pipe,) = pool.workers
   assert pipe.poll(120) and pipe.recv() == ('idle',)
@@ -164,7 +164,7 @@ def test_a_grid_that_is_killed_and_run_again_is_the_grid(whole, tmp_path):
   grid = start(*words)
   wait_until(lambda: len(list(runs.glob('small/records/*.json'))) >= 2)
   with pytest.raises(BadSetting, match=r'Another process works in .*small; wait for it, or stop it first\.'):
-    run_grid(expand(tmp_path / 'small.yaml'), Room(runs / 'small'), 1)
+    run_grid(expand(tmp_path / 'small.yaml'), RunFolder(runs / 'small'), 1)
   os.killpg(grid.pid, signal.SIGKILL)
   assert grid.wait() == -signal.SIGKILL
   grid.communicate()
@@ -210,18 +210,18 @@ blocks:
 @pytest.mark.slow
 def test_a_grid_survives_a_failing_trial_and_a_killed_worker(tmp_path, capsys):
   """A ViT whose patches do not fit fails by itself; one MLP's process is killed -9 from outside."""
-  path, room = write(tmp_path, FAILING, 'net: {norm: none}'), Room(tmp_path / 'runs/small')
+  path, run_folder = write(tmp_path, FAILING, 'net: {norm: none}'), RunFolder(tmp_path / 'runs/small')
   grid = expand(path)
 
   def kill():
     """Ends the worker as soon as it trains the first MLP: its checkpoints' folder is there."""
-    wait_until(lambda: any(room.checkpoints.glob('*')))
+    wait_until(lambda: any(run_folder.checkpoints.glob('*')))
     for child in multiprocessing.active_children():
       os.kill(child.pid, signal.SIGKILL)
 
   killer = threading.Thread(target=kill)
   killer.start()
-  summary = run_grid(grid, room, 1)
+  summary = run_grid(grid, run_folder, 1)
   killer.join()
   out = capsys.readouterr().out
   assert summary.ended == {'failed': 2, 'lost': 1, 'done': 1} and summary.total == 4
@@ -229,7 +229,7 @@ def test_a_grid_survives_a_failing_trial_and_a_killed_worker(tmp_path, capsys):
   assert re.search(
     r'supervised, 20 labels, seeds 0/\d, net mlp: its process ended with code -9; the same', out
   )
-  found = records(room.records).values()
+  found = records(run_folder.records).values()
   failed = [r for r in found if r['status'] == 'failed']
   assert len(failed) == 2 and len(found) == 3
   assert {r['error'] for r in failed} == {

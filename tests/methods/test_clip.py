@@ -18,7 +18,7 @@ from ssl_bench.planning import make_plan
 from ssl_bench.planning.structure import structure_of
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.trial.run import run_trial
-from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.run_folder import RunFolder
 
 CLIP = """
 dataset: fake_captions
@@ -107,7 +107,7 @@ def test_captions_are_nobodys_who_has_no_net_for_them():
 @pytest.mark.slow
 def test_a_trial_is_marked_as_seeing_all_labels_and_has_recall(tmp_path):
   folder = write_configs(tmp_path / 'configs', clip=CLIP)
-  record = run_trial(load(folder / 'clip.yaml'), Room(tmp_path / 'runs'))
+  record = run_trial(load(folder / 'clip.yaml'), RunFolder(tmp_path / 'runs'))
   assert record['status'] == 'done', record['error']
   assert record['labels_seen'] == 'all' and record['metrics']['classifier'] == 'own'
   assert len(record['metrics']['retrieval']) == 6

@@ -9,7 +9,7 @@ from support.trees import host
 from ssl_bench.config import load
 from ssl_bench.nets import get
 from ssl_bench.trial.run import run_trial
-from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.run_folder import RunFolder
 
 
 def test_random_weights_are_the_networks_own_and_stay_so():
@@ -39,7 +39,7 @@ def test_raw_pixels_are_the_images():
 
 def test_a_floor_has_a_record_like_any_other(tmp_path):
   config = load(write_configs(tmp_path, raw_pixels='method: raw_pixels') / 'raw_pixels.yaml')
-  found = run_trial(config, Room(tmp_path / 'runs'))
+  found = run_trial(config, RunFolder(tmp_path / 'runs'))
   assert found['status'] == 'done', found['error']
   assert found['family'] == 'self-supervised' and found['curve'] == []
   assert found['metrics']['classifier'] == 'probe with the same labels'

@@ -33,7 +33,7 @@ from ssl_bench.settings.signature import BadSetting
 from ssl_bench.training.loop import Interrupted
 from ssl_bench.training.program import compile_program
 from ssl_bench.trial.run import run_trial
-from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.run_folder import RunFolder
 
 DATASET = data.load('fake')
 POOL = data.labeled_indices(DATASET.train_labels, LABELS, split_seed=0, classes=10)
@@ -310,7 +310,7 @@ def test_a_stopped_training_resumes_bit_for_bit(folder, tmp_path):
 @pytest.mark.slow
 def test_a_trial_records_rounds_clients_and_bytes(folder, tmp_path):
   config = load(folder / 'supervised.yaml', FEDERATED)
-  found = run_trial(config, Room(tmp_path / 'runs'))
+  found = run_trial(config, RunFolder(tmp_path / 'runs'))
   assert found['status'] == 'done', found['error']
   told = found['cost']['federated']
   weights = 64 * 16 + 16 + 16 * 10 + 10

@@ -10,7 +10,7 @@ from ssl_bench.config import digest, load, outcome
 from ssl_bench.contract import pattern
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.trial.run import run_trial
-from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.run_folder import RunFolder
 
 PATTERN = '''
 """Sharpness-aware minimization: the gradient at the worst place near the parameters."""
@@ -89,8 +89,8 @@ def test_a_pattern_is_a_section_of_the_config(folder):
 @pytest.mark.slow
 def test_a_pattern_trains_and_is_measured(folder, tmp_path):
   """Without a radius it is usual training, bit for bit; with one it is not."""
-  room = Room(tmp_path / 'runs')
-  find = lambda *words: run_trial(load(folder / 'supervised.yaml', words), room)
+  run_folder = RunFolder(tmp_path / 'runs')
+  find = lambda *words: run_trial(load(folder / 'supervised.yaml', words), run_folder)
   plain, none, some = find(), find('sharpness.radius=0.0'), find('sharpness.radius=0.5')
   assert some['status'] == 'done', some['error']
   assert plain['curve'] == none['curve'] != some['curve']

@@ -26,7 +26,7 @@ from ssl_bench.planning.structure import structure_of
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.training.program import compile_program
 from ssl_bench.trial.run import run_trial
-from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.run_folder import RunFolder
 
 DATASET = data.load('fake')
 POOL = data.labeled_indices(DATASET.train_labels, 20, split_seed=0, classes=10)
@@ -197,7 +197,7 @@ def folder(tmp_path):
 def test_a_private_trial_records_what_it_spent(folder, tmp_path):
   pytest.importorskip('dp_accounting')
   config = load(folder / 'supervised.yaml', ['ema=null'])
-  found = run_trial(config, Room(tmp_path / 'runs'))
+  found = run_trial(config, RunFolder(tmp_path / 'runs'))
   assert found['status'] == 'done', found['error']
   told = found['metrics']['privacy']
   assert told['epsilon'] == pytest.approx(privacy.epsilon(1.0, 4 / 20, 12, 1e-4), rel=1e-3)

@@ -18,7 +18,7 @@ from ssl_bench.planning.structure import freeze
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.training.program import compile_program
 from ssl_bench.trial.run import run_trial
-from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.run_folder import RunFolder
 
 STUDENT = 'method: distill\nteacher: {config: fixmatch.yaml}'
 
@@ -60,7 +60,7 @@ def test_a_distillation_validates_once_and_builds_its_methods_where_it_compiles(
   build.method_of.cache_clear()
   monkeypatch.setattr(build.methods, 'get', counting)
   with jax.log_compiles(), caplog.at_level(logging.WARNING, 'jax'):
-    found = run_trial(load(folder / 'distill.yaml'), Room(tmp_path))
+    found = run_trial(load(folder / 'distill.yaml'), RunFolder(tmp_path))
   assert found['status'] == 'done', found['error']
   assert sorted(validated) == ['distill', 'fixmatch']
   said = (re.match(r'Finished XLA compilation of jit\((\w+)\)', record.message) for record in caplog.records)
@@ -95,10 +95,10 @@ def test_the_teachers_come_with_the_plan(folder):
 
 def test_the_ids_of_a_record_are_those_of_its_plan(folder, tmp_path):
   config = load(folder / 'supervised.yaml')
-  plan, room = make_plan(config), Room(tmp_path)
-  found = run_trial(config, room)
+  plan, run_folder = make_plan(config), RunFolder(tmp_path)
+  found = run_trial(config, run_folder)
   assert found['id'] == plan.trial_id
-  assert [path.name for path in room.checkpoints.iterdir()] == [plan.training_id]
+  assert [path.name for path in run_folder.checkpoints.iterdir()] == [plan.training_id]
 
 
 def test_a_config_read_back_from_a_record_is_the_same_plan(folder):

@@ -16,7 +16,7 @@ from ssl_bench import cli
 from ssl_bench.records import curves, record
 from ssl_bench.records.submit import submit
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.run_folder import RunFolder
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / 'leaderboard' / 'records' / 'digits' / 'supervised'
@@ -173,7 +173,7 @@ CHILD = """
 import os, signal, sys
 from pathlib import Path
 from ssl_bench.records import record
-from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.run_folder import RunFolder
 
 def kill(*_, **__):
   os.kill(os.getpid(), signal.SIGKILL)
@@ -192,11 +192,11 @@ record.write(trials[0], folder)
 """
 HALF_MOVED = """
 os.rename = kill
-Room(folder).put_aside(trials[0]['id'], [])
+RunFolder(folder).put_aside(trials[0]['id'], [])
 """
 MOVED = """
 Path.unlink = kill
-Room(folder).put_aside(trials[0]['id'], [])
+RunFolder(folder).put_aside(trials[0]['id'], [])
 """
 FOREVER = """
 while True:
@@ -245,23 +245,25 @@ def test_processes_that_write_at_once_and_are_killed_leave_whole_records(trials,
 
 @pytest.mark.parametrize('task', [HALF_MOVED, MOVED], ids=['before its record moves', 'after'])
 def test_a_process_killed_while_it_puts_a_record_aside_loses_nothing(trials, tmp_path, task):
-  room = Room(tmp_path)
-  record.write(trials[0], room.records)
+  run_folder = RunFolder(tmp_path)
+  record.write(trials[0], run_folder.records)
   process = child(task, tmp_path)
   assert process.wait(60) == -signal.SIGKILL
   process.stdout.close()
-  room.put_aside(trials[0]['id'], [])
-  record.write(trials[1] | {'id': trials[0]['id']}, room.records)  # the trial is run again
-  (kept,) = room.replaced.rglob('*.json')
+  run_folder.put_aside(trials[0]['id'], [])
+  record.write(trials[1] | {'id': trials[0]['id']}, run_folder.records)  # the trial is run again
+  (kept,) = run_folder.replaced.rglob('*.json')
   assert record.read_with_curves(kept) == trials[0]
 
 
 def test_what_is_put_aside_twice_is_kept_twice_with_its_curves(trials, tmp_path):
-  room = Room(tmp_path)
+  run_folder = RunFolder(tmp_path)
   again = trials[0] | {'curve': [{'step': 1, 'loss': 0.5}]}
   for trial in (trials[0], again):
-    record.write(trial, room.records)
-    room.put_aside(trial['id'], [])
-  assert not list(room.records.iterdir())
-  kept = [record.read_with_curves(room.replaced / f'records/{trials[0]["id"]}-{n}.json') for n in (1, 2)]
+    record.write(trial, run_folder.records)
+    run_folder.put_aside(trial['id'], [])
+  assert not list(run_folder.records.iterdir())
+  kept = [
+    record.read_with_curves(run_folder.replaced / f'records/{trials[0]["id"]}-{n}.json') for n in (1, 2)
+  ]
   assert kept == [trials[0], again]

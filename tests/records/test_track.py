@@ -120,7 +120,7 @@ def inspect(run_folder):
 @pytest.fixture(scope='module')
 def mirrored(tmp_path_factory):
   """A good and a diverged trial, mirrored by one call: (folder, how many)."""
-  folder = tmp_path_factory.mktemp('room')
+  folder = tmp_path_factory.mktemp('run_folder')
   error = 'The loss was not finite at step 120.'
   diverged = a_record(id='f' * 16, status='diverged', error=error, metrics={}, cost={})
   diverged |= {'curve': diverged['curve'][:2], 'evaluations': [], 'grid': None}
@@ -216,9 +216,9 @@ def test_home_and_environment_are_left_alone(home, tmp_path, monkeypatch):
   for name, value in {'MODE': 'online', 'RUN_ID': 'other', 'DIR': str(home), 'DISABLED': 'true'}.items():
     monkeypatch.setenv(f'WANDB_{name}', value)
   before = dict(os.environ)
-  assert track.mirror([a_record()], tmp_path / 'room') == 1
+  assert track.mirror([a_record()], tmp_path / 'run_folder') == 1
   assert dict(os.environ) == before
-  assert len(run_folders(tmp_path / 'room', ID)) == 1
+  assert len(run_folders(tmp_path / 'run_folder', ID)) == 1
 
 
 def with_settings(number, lr=0.03, **settings):
@@ -319,8 +319,8 @@ def ssl_bench(monkeypatch, capsys, *words):
   return end.value.code or 0, *capsys.readouterr()
 
 
-def recorded(room, path, *overrides, **changes):
-  """A record of a config's trial, as training it would have left it in a room."""
+def recorded(run_folder, path, *overrides, **changes):
+  """A record of a config's trial, as training it would have left it in a run folder."""
   plan = make_plan(configs.load(path, overrides))
   measured = {'metrics': a_record()['metrics'], 'status': 'done'}
   time = {'started': '2026-01-01T00:00:00', 'finished': '2026-01-01T00:01:00'}
@@ -328,19 +328,19 @@ def recorded(room, path, *overrides, **changes):
   for drawn in ('reliability', 'reliability_scaled'):
     del made['metrics'][drawn]
   made['metrics'] |= {'nll': 0.8, 'scaled': {'nll': 0.7, 'ece': 0.1}, 'collapsed': False}
-  records.write(made, room / 'records')
+  records.write(made, run_folder / 'records')
   return made
 
 
 def test_a_recorded_trial_that_lost_its_curves_is_shown_and_not_mirrored(tmp_path, monkeypatch, capsys):
   path = write_configs(tmp_path / 'c') / 'fixmatch.yaml'
-  room = tmp_path / 'runs/train'
-  made = recorded(room, path, curve=[{'step': 3, 'loss': 1.0}])
-  curves.path_of(room / f'records/{made["id"]}.json').unlink()
+  run_folder = tmp_path / 'runs/train'
+  made = recorded(run_folder, path, curve=[{'step': 3, 'loss': 1.0}])
+  curves.path_of(run_folder / f'records/{made["id"]}.json').unlink()
   code, out, errors = ssl_bench(monkeypatch, capsys, 'train', path, '--runs', tmp_path / 'runs')
   assert code == 0 and out.startswith('Already recorded:') and 'accuracy' in out
   assert errors.startswith('ssl-bench: not mirrored: ') and ' is missing; ' in errors
-  assert errors.count('\n') == 1 and not (room / 'wandb').exists()
+  assert errors.count('\n') == 1 and not (run_folder / 'wandb').exists()
 
 
 def test_a_trial_that_is_recorded_already_is_mirrored_if_it_was_not(tmp_path, monkeypatch, capsys):
@@ -350,26 +350,26 @@ def test_a_trial_that_is_recorded_already_is_mirrored_if_it_was_not(tmp_path, mo
   words = ('train', path, '--runs', tmp_path / 'runs')
   code, out, _ = ssl_bench(monkeypatch, capsys, *words, '--wandb', 'disabled')
   assert code == 0 and out.startswith('Already recorded:')
-  room = tmp_path / 'runs/train'
-  assert not (room / 'wandb').exists()
+  run_folder = tmp_path / 'runs/train'
+  assert not (run_folder / 'wandb').exists()
   code, out, errors = ssl_bench(monkeypatch, capsys, *words)
   assert (code, errors) == (0, '') and out.startswith('Already recorded:')
-  assert run_of(room, one)['display_name'].endswith('20 labels, seed 0/0, optimizer.lr=0.03')
-  assert not run_folders(room, other['id'])
-  before = run_folders(room)
-  assert ssl_bench(monkeypatch, capsys, *words)[0] == 0 and run_folders(room) == before
+  assert run_of(run_folder, one)['display_name'].endswith('20 labels, seed 0/0, optimizer.lr=0.03')
+  assert not run_folders(run_folder, other['id'])
+  before = run_folders(run_folder)
+  assert ssl_bench(monkeypatch, capsys, *words)[0] == 0 and run_folders(run_folder) == before
 
 
 @pytest.mark.slow
 def test_a_grid_that_is_recorded_already_is_mirrored_if_it_was_not(tmp_path, monkeypatch, capsys):
-  path, room = write_configs(tmp_path / 'c') / 'fixmatch.yaml', tmp_path / 'runs/mine'
+  path, run_folder = write_configs(tmp_path / 'c') / 'fixmatch.yaml', tmp_path / 'runs/mine'
   (tmp_path / 'mine.yaml').write_text('base: c\nblocks: [{method: fixmatch, optimizer.lr: [0.03, 0.5]}]')
-  made = [recorded(room, path, f'optimizer.lr={lr}') for lr in (0.03, 0.5)]
+  made = [recorded(run_folder, path, f'optimizer.lr={lr}') for lr in (0.03, 0.5)]
   words = ('grid', tmp_path / 'mine.yaml', '--runs', tmp_path / 'runs')
   assert ssl_bench(monkeypatch, capsys, *words, '--wandb', 'disabled')[0] == 0
-  assert not (room / 'wandb').exists()
+  assert not (run_folder / 'wandb').exists()
   assert ssl_bench(monkeypatch, capsys, *words)[0] == 0
-  assert [run_of(room, one)['run_group'].rpartition(', ')[2] for one in made] == [
+  assert [run_of(run_folder, one)['run_group'].rpartition(', ')[2] for one in made] == [
     'optimizer.lr=0.03', 'optimizer.lr=0.5'
   ]  # fmt: skip
 
@@ -449,7 +449,7 @@ def test_without_wandb_there_is_one_sentence(tmp_path, monkeypatch):
   (tmp_path / 'blocked' / 'wandb.py').write_text("raise ModuleNotFoundError('gone', name='wandb')")
   monkeypatch.syspath_prepend(str(tmp_path / 'blocked'))
   with pytest.warns(trackers.NotMirrored, match=r'0 of 1 new records \(the package wandb is not installed'):
-    assert track.mirror([a_record()], tmp_path / 'room') == 0
+    assert track.mirror([a_record()], tmp_path / 'run_folder') == 0
 
 
 def test_a_folder_that_cannot_be_is_one_sentence(tmp_path):
@@ -464,7 +464,7 @@ def test_a_child_that_hangs_is_ended(tmp_path, monkeypatch):
   monkeypatch.syspath_prepend(str(tmp_path / 'slow'))
   monkeypatch.setattr(track, 'limit', lambda count: 2)
   with pytest.warns(trackers.NotMirrored, match='no end after 2 s'):
-    assert track.mirror([a_record()], tmp_path / 'room') == 0
+    assert track.mirror([a_record()], tmp_path / 'run_folder') == 0
 
 
 def test_disabled_and_unknown_modes(tmp_path):
@@ -546,7 +546,7 @@ def online(home, monkeypatch):
 @pytest.mark.slow
 def test_online_the_server_gets_run_curve_tables_and_picture(online, tmp_path, monkeypatch):
   monkeypatch.setenv('WANDB_API_KEY', 'a' * 40)
-  assert track.mirror([a_record()], tmp_path / 'room', mode='online', project='digits') == 1
+  assert track.mirror([a_record()], tmp_path / 'run_folder', mode='online', project='digits') == 1
   (bucket, *_) = online.buckets
   assert (bucket['name'], bucket['project']) == (ID, 'digits')
   assert json.loads(bucket['config'])['method']['value']['threshold'] == 0.95
@@ -558,17 +558,17 @@ def test_online_the_server_gets_run_curve_tables_and_picture(online, tmp_path, m
   assert [line['train/loss'] for line in lines] == [2 / 50, 2 / 100, 2 / 150]
   names = {Path(path).suffix for path in online.files}
   assert {'.png', '.json'} <= names
-  assert track.mirror([a_record()], tmp_path / 'room', mode='online', project='digits') == 0
+  assert track.mirror([a_record()], tmp_path / 'run_folder', mode='online', project='digits') == 0
 
 
 @pytest.mark.slow
 def test_online_without_a_key_or_a_server_is_one_sentence_and_soon(online, tmp_path, monkeypatch):
   with pytest.warns(trackers.NotMirrored, match='0 of 1 new records'):
-    assert track.mirror([a_record()], tmp_path / 'room', mode='online') == 0
+    assert track.mirror([a_record()], tmp_path / 'run_folder', mode='online') == 0
   monkeypatch.setenv('WANDB_API_KEY', 'a' * 40)
   monkeypatch.setenv('WANDB_BASE_URL', 'http://127.0.0.1:9')
   with pytest.warns(trackers.NotMirrored, match='0 of 2 new records'):
-    assert track.mirror([a_record(), a_record(id='c' * 16)], tmp_path / 'room', mode='online') == 0
+    assert track.mirror([a_record(), a_record(id='c' * 16)], tmp_path / 'run_folder', mode='online') == 0
 
 
 def test_words_for_numbers_that_are_not_finite_are_numbers_again():

@@ -17,7 +17,7 @@ from ssl_bench.settings.signature import BadSetting
 from ssl_bench.speed import measure as speed
 from ssl_bench.trial.command import check_trained
 from ssl_bench.trial.run import run_trial
-from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.run_folder import RunFolder
 from ssl_bench.trial.training import Run, train
 
 DATASET = data.load('fake')
@@ -37,15 +37,15 @@ def config(folder):
 
 
 @pytest.fixture(scope='module')
-def room(folder):
-  return Room(folder / 'runs')
+def run_folder(folder):
+  return RunFolder(folder / 'runs')
 
 
 @pytest.fixture(scope='module')
-def found(config, room):
+def found(config, run_folder):
   make_plan(config, DATASET)
   told = []
-  found = run_trial(config, room, report=lambda step, metrics: told.append((step, metrics)))
+  found = run_trial(config, run_folder, report=lambda step, metrics: told.append((step, metrics)))
   assert told == [(config.steps, {})]
   return found
 
@@ -67,15 +67,15 @@ def test_its_record_is_whole(found, config):
   assert cost['gflops_per_epoch'] * 1e9 > 240**2 * 64 * 2
 
 
-def test_it_is_taken_from_its_checkpoint(found, config, room):
+def test_it_is_taken_from_its_checkpoint(found, config, run_folder):
   labeled = labeled_of(config, DATASET)
   training = identity.identify_training(
     config, DATASET.fingerprint, streams_seen(structure_of(config, DATASET))
   )
   plan = make_plan(config, DATASET)
   assert plan.training_id == training
-  check_trained(plan, room)
-  again = train(plan, Run(room))
+  check_trained(plan, run_folder)
+  again = train(plan, Run(run_folder))
   assert [segment[:2] for segment in again.history['segments']] == [[1, found['cost']['train_seconds']]]
   logits = np.asarray(again.program.transduce(again.state, again.numbers))
   assert transductive(logits, DATASET, labeled) == found['metrics']['transductive']
@@ -107,12 +107,12 @@ def test_labels_that_nobody_knows_are_not_counted():
 
 
 @pytest.mark.slow
-def test_it_stands_on_the_features_of_a_teacher(folder, config, room):
+def test_it_stands_on_the_features_of_a_teacher(folder, config, run_folder):
   own = load(folder / 'configs' / 'label_propagation.yaml', ['teacher={config: simclr.yaml}', 'ema=null'])
-  taught = run_trial(own, room)
+  taught = run_trial(own, run_folder)
   assert taught['status'] == 'done', taught['error']
   assert taught['id'] != identity.identify(config, DATASET.fingerprint)
-  fitted = train(make_plan(own, DATASET), Run(room))
+  fitted = train(make_plan(own, DATASET), Run(run_folder))
   teacher = fitted.teacher
   see = lambda it: it.program.observe(it.state, it.numbers, DATASET.test_images)['features']
   np.testing.assert_allclose(see(fitted), see(teacher), atol=1e-6)
@@ -124,9 +124,9 @@ def test_it_stands_on_the_features_of_a_teacher(folder, config, room):
 
 
 @pytest.mark.slow
-def test_fewer_unlabeled_images_make_a_smaller_graph(folder, room):
+def test_fewer_unlabeled_images_make_a_smaller_graph(folder, run_folder):
   less = load(folder / 'configs' / 'label_propagation.yaml', ['stress={unlabeled: 100}'])
-  found = run_trial(less, room)
+  found = run_trial(less, run_folder)
   assert found['status'] == 'done', found['error']
   assert found['metrics']['transductive']['n'] == 80 and found['metrics']['accuracy'] > 0.8
 

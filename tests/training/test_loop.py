@@ -25,7 +25,7 @@ from ssl_bench.training.checkpoint import UnusableCheckpoint
 from ssl_bench.training.loop import Diverged, Interrupted, fit
 from ssl_bench.training.program import compile_program
 from ssl_bench.trial.run import run_trial
-from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.run_folder import RunFolder
 
 PLAIN = """
 net: {name: mlp, widths: [16], norm: none}
@@ -264,17 +264,17 @@ def test_a_loss_that_is_not_finite_stops_with_its_step_and_keeps_what_was_good(f
 def test_a_later_divergence_keeps_the_curve_and_the_checkpoint(folder, tmp_path):
   """A rate that grows: the good steps stay in the record, and no number in it is not finite."""
   config = config_of(folder, 'optimizer.lr=1e4', 'steps=60', 'log_every=1', 'checkpoint.every=1')
-  room = Room(tmp_path / 'runs')
-  found = run_trial(config, room)
+  run_folder = RunFolder(tmp_path / 'runs')
+  found = run_trial(config, run_folder)
   assert found['status'] == 'diverged' and 'was not finite at step' in found['error']
   assert found['metrics'] == {} and found['cost'] == {}
-  (record,) = records(room.records).values()  # which refuses NaN and Infinity in the file
-  assert read_curves(room.record_of(record['id']))['curve'] == found['curve']
+  (record,) = records(run_folder.records).values()  # which refuses NaN and Infinity in the file
+  assert read_curves(run_folder.record_of(record['id']))['curve'] == found['curve']
   step = int(found['error'].split('at step ')[1].split(';')[0])
   assert [entry['step'] for entry in found['curve']] == list(range(1, step + 1))
-  (checkpoints,) = room.checkpoints.iterdir()
+  (checkpoints,) = run_folder.checkpoints.iterdir()
   assert {p.name for p in checkpoints.iterdir()} == {str(step - 1), str(step)}
-  assert run_trial(config, room) == found  # an end like any other: it is not run again
+  assert run_trial(config, run_folder) == found  # an end like any other: it is not run again
 
 
 BIG = """
@@ -286,9 +286,9 @@ evaluate: {every: 50}
 WORDS = ('seed=3', 'optimizer.lr=0.1')
 
 
-def newest(room: Path) -> int:
-  """The step of the newest whole checkpoint in a room."""
-  names = [p.name for p in room.glob('checkpoints/*/*')]
+def newest(run_folder: Path) -> int:
+  """The step of the newest whole checkpoint in a run folder."""
+  names = [p.name for p in run_folder.glob('checkpoints/*/*')]
   return max([int(name) for name in names if name.isdigit()], default=0)
 
 
@@ -300,10 +300,10 @@ def wait_for(condition, process, seconds=120):
     time.sleep(0.002)
 
 
-def last_state(room: Path) -> list[np.ndarray]:
+def last_state(run_folder: Path) -> list[np.ndarray]:
   import orbax.checkpoint as ocp
 
-  (folder,) = room.glob('checkpoints/*/200')
+  (folder,) = run_folder.glob('checkpoints/*/200')
   restored = ocp.StandardCheckpointer().restore(folder / 'carry')
   return arrays(restored)
 
@@ -318,9 +318,9 @@ def test_a_killed_and_a_stopped_command_end_as_an_uninterrupted_one(tmp_path):
 
   def finish(name):
     out = command('train', config, *WORDS, '--runs', tmp_path / name)
-    room = tmp_path / name / 'train'
-    (record,) = records(room / 'records').values()
-    return out, record, last_state(room)
+    run_folder = tmp_path / name / 'train'
+    (record,) = records(run_folder / 'records').values()
+    return out, record, last_state(run_folder)
 
   out, record, state = finish('whole')
   assert 'threshold: 0.3' in out and 'weight_decay: 0.0005' in out  # the resolved config is printed

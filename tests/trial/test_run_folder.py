@@ -11,7 +11,7 @@ from ssl_bench.training.loop import Interrupted
 from ssl_bench.trial import run as trial
 from ssl_bench.trial import training
 from ssl_bench.trial.run import run_trial
-from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.run_folder import RunFolder
 from ssl_bench.trial.training import forget, is_of_other_code, name_of
 
 DATASET = data.load('fake')
@@ -44,75 +44,79 @@ def stop_at(step):
 
 
 @pytest.fixture
-def room(tmp_path):
-  return Room(tmp_path / 'runs')
+def run_folder(tmp_path):
+  return RunFolder(tmp_path / 'runs')
 
 
-def there(room, kind):
-  return {path.name for path in (room.path / kind).glob('*')}
+def there(run_folder, kind):
+  return {path.name for path in (run_folder.path / kind).glob('*')}
 
 
-def test_a_shared_pretraining_is_made_once_by_the_new_code(folder, room, edit):
+def test_a_shared_pretraining_is_made_once_by_the_new_code(folder, run_folder, edit):
   """Two budgets of one pretraining; after an edit each is run again, and the second trains nothing."""
   twenty, forty = budgets(folder, 20, 40)
   for config in (twenty, forty):
-    run_trial(config, room)
+    run_trial(config, run_folder)
   edit()
-  assert is_of_other_code(twenty, DATASET, room) and is_of_other_code(forty, DATASET, room)
-  forget(twenty, DATASET, room)
-  first = run_trial(twenty, room)
-  assert first['versions']['code'] == 'e' * 64 and is_of_other_code(forty, DATASET, room)
-  made = {p: p.stat().st_mtime_ns for p in room.checkpoints.rglob('*')}
-  forget(forty, DATASET, room)
-  assert run_trial(forty, room)['versions']['code'] == 'e' * 64
-  assert {p: p.stat().st_mtime_ns for p in room.checkpoints.rglob('*')} == made
+  assert is_of_other_code(twenty, DATASET, run_folder) and is_of_other_code(forty, DATASET, run_folder)
+  forget(twenty, DATASET, run_folder)
+  first = run_trial(twenty, run_folder)
+  assert first['versions']['code'] == 'e' * 64 and is_of_other_code(forty, DATASET, run_folder)
+  made = {p: p.stat().st_mtime_ns for p in run_folder.checkpoints.rglob('*')}
+  forget(forty, DATASET, run_folder)
+  assert run_trial(forty, run_folder)['versions']['code'] == 'e' * 64
+  assert {p: p.stat().st_mtime_ns for p in run_folder.checkpoints.rglob('*')} == made
   assert (
-    len(there(room, 'replaced/records')) == 2 * len(('the record', 'its curves'))
-    and len(there(room, 'replaced/checkpoints')) == 1
+    len(there(run_folder, 'replaced/records')) == 2 * len(('the record', 'its curves'))
+    and len(there(run_folder, 'replaced/checkpoints')) == 1
   )
 
 
-def test_a_rerun_that_is_stopped_goes_on(folder, room):
+def test_a_rerun_that_is_stopped_goes_on(folder, run_folder):
   (config,) = budgets(folder, 20)
-  run_trial(config, room)
-  forget(config, DATASET, room)
-  assert not there(room, 'checkpoints')
+  run_trial(config, run_folder)
+  forget(config, DATASET, run_folder)
+  assert not there(run_folder, 'checkpoints')
   with pytest.raises(Interrupted):
-    run_trial(config, room, should_stop=stop_at(6))
-  forget(config, DATASET, room)  # the same command again
-  assert there(room, 'checkpoints') == {name_of(config, DATASET)}
-  assert run_trial(config, room)['status'] == 'done'
+    run_trial(config, run_folder, should_stop=stop_at(6))
+  forget(config, DATASET, run_folder)  # the same command again
+  assert there(run_folder, 'checkpoints') == {name_of(config, DATASET)}
+  assert run_trial(config, run_folder)['status'] == 'done'
 
 
-def test_what_another_process_trains_stays(folder, room):
+def test_what_another_process_trains_stays(folder, run_folder):
   (config,) = budgets(folder, 20)
-  run_trial(config, room)
-  before = there(room, 'checkpoints')
+  run_trial(config, run_folder)
+  before = there(run_folder, 'checkpoints')
   with (
-    room.turn(name_of(config, DATASET), lambda: False),
+    run_folder.turn(name_of(config, DATASET), lambda: False),
     pytest.raises(BadSetting, match=r'Another process trains .*; wait for it, or stop it'),
   ):
-    forget(config, DATASET, room)
-  assert there(room, 'checkpoints') == before and there(room, 'records') and not there(room, 'replaced')
+    forget(config, DATASET, run_folder)
+  assert (
+    there(run_folder, 'checkpoints') == before
+    and there(run_folder, 'records')
+    and not there(run_folder, 'replaced')
+  )
 
 
-def test_checkpoints_without_a_note_are_of_unknown_code(folder, room, edit):
+def test_checkpoints_without_a_note_are_of_unknown_code(folder, run_folder, edit):
   """As those of runs from before there were notes, and where a write broke off."""
   (config,) = budgets(folder, 20)
   with pytest.raises(Interrupted):
-    run_trial(config, room, should_stop=stop_at(6))
-  (note,) = room.code.glob('*')
+    run_trial(config, run_folder, should_stop=stop_at(6))
+  (note,) = run_folder.code.glob('*')
   note.write_text('')
   edit()
-  assert not is_of_other_code(config, DATASET, room)
-  assert 'code' not in run_trial(config, room)['versions']
+  assert not is_of_other_code(config, DATASET, run_folder)
+  assert 'code' not in run_trial(config, run_folder)['versions']
 
 
-def test_a_training_of_other_code_does_not_go_on(folder, room, edit):
+def test_a_training_of_other_code_does_not_go_on(folder, run_folder, edit):
   (config,) = budgets(folder, 20)
   with pytest.raises(Interrupted):
-    run_trial(config, room, should_stop=stop_at(6))
+    run_trial(config, run_folder, should_stop=stop_at(6))
   edit()
-  assert is_of_other_code(config, DATASET, room)
+  assert is_of_other_code(config, DATASET, run_folder)
   with pytest.raises(UnusableCheckpoint, match='trained by other code of the method; run it with --again'):
-    run_trial(config, room)
+    run_trial(config, run_folder)

@@ -1,4 +1,4 @@
-"""A trial's teacher: trained first, once a room, and then constant data to the student."""
+"""A trial's teacher: trained first, once in a run folder, and then constant data to the student."""
 
 import threading
 
@@ -19,7 +19,7 @@ from ssl_bench.settings.signature import BadSetting
 from ssl_bench.training.loop import Interrupted
 from ssl_bench.training.program import compile_program
 from ssl_bench.trial.run import run_trial
-from ssl_bench.trial.run_folder import Room
+from ssl_bench.trial.run_folder import RunFolder
 from ssl_bench.trial.training import Run, labels_seen, train
 
 STUDENT = 'method: distill\nnet: {widths: [4]}\nteacher: {config: fixmatch.yaml}'
@@ -37,57 +37,57 @@ def dataset():
 
 
 @pytest.fixture(scope='module')
-def room(folder):
-  """A room in which a student was trained, and its record."""
-  room = Room(folder / 'runs')
-  run_trial(load(folder / 'distill.yaml'), room)
-  return room
+def run_folder(folder):
+  """A run folder in which a student was trained, and its record."""
+  run_folder = RunFolder(folder / 'runs')
+  run_trial(load(folder / 'distill.yaml'), run_folder)
+  return run_folder
 
 
-def record_of(config, room, dataset):
-  return room.recorded(identity.identify(config, dataset.fingerprint))
+def record_of(config, run_folder, dataset):
+  return run_folder.recorded(identity.identify(config, dataset.fingerprint))
 
 
 @pytest.mark.slow
-def test_the_teacher_is_trained_first_as_if_alone(folder, room, dataset, tmp_path):
+def test_the_teacher_is_trained_first_as_if_alone(folder, run_folder, dataset, tmp_path):
   config = load(folder / 'distill.yaml')
   usual = load(folder / 'fixmatch.yaml')
-  assert record_of(config, room, dataset)['status'] == 'done'
-  assert record_of(usual, room, dataset) is None  # only what was asked for is recorded
-  names = {path.name for path in room.checkpoints.iterdir()}
+  assert record_of(config, run_folder, dataset)['status'] == 'done'
+  assert record_of(usual, run_folder, dataset) is None  # only what was asked for is recorded
+  names = {path.name for path in run_folder.checkpoints.iterdir()}
   own = identity.identify_training(usual, dataset.fingerprint, {'labeled', 'unlabeled'})
   assert len(names) == 2 and own in names
-  taken = train(make_plan(config, dataset).teachers[0], Run(room))
-  alone = train(make_plan(usual, dataset), Run(Room(tmp_path)))
+  taken = train(make_plan(config, dataset).teachers[0], Run(run_folder))
+  alone = train(make_plan(usual, dataset), Run(RunFolder(tmp_path)))
   assert_same(host(taken.state), host(alone.state))
 
 
 @pytest.mark.slow
-def test_a_student_is_small_and_its_training_costs_its_teachers_as_well(folder, room, dataset):
+def test_a_student_is_small_and_its_training_costs_its_teachers_as_well(folder, run_folder, dataset):
   config = load(folder / 'distill.yaml')
-  cost = record_of(config, room, dataset)['cost']
+  cost = record_of(config, run_folder, dataset)['cost']
   assert cost['parameters'] == 64 * 4 + 2 * 4 + 4 * 10 + 10
   teacher = compile_program(structure_of(config.teacher, dataset))
   assert cost['teacher_gflops'] == pytest.approx(12 * teacher.cost['gflops_per_step'])
 
 
 @pytest.mark.slow
-def test_a_trained_teacher_is_taken_as_it_is(folder, room, dataset):
-  marks = {p: p.stat().st_mtime_ns for p in room.checkpoints.rglob('*')}
+def test_a_trained_teacher_is_taken_as_it_is(folder, run_folder, dataset):
+  marks = {p: p.stat().st_mtime_ns for p in run_folder.checkpoints.rglob('*')}
   steps = []
   told = lambda step, metrics: steps.append(step)
   other = load(folder / 'distill.yaml', ['method.temperature=2.0'])
-  assert run_trial(other, room, report=told)['status'] == 'done'
+  assert run_trial(other, run_folder, report=told)['status'] == 'done'
   assert steps[0] > 0  # nothing was trained before the student
   usual = load(folder / 'fixmatch.yaml')
-  assert run_trial(usual, room, report=lambda *told: pytest.fail('trained again'))['status'] == 'done'
+  assert run_trial(usual, run_folder, report=lambda *told: pytest.fail('trained again'))['status'] == 'done'
   assert all(path.stat().st_mtime_ns == mark for path, mark in marks.items() if path.is_file())
 
 
 @pytest.mark.slow
-def test_the_teacher_is_in_no_checkpoint_of_the_student_and_stays_as_it_was(folder, room, dataset):
+def test_the_teacher_is_in_no_checkpoint_of_the_student_and_stays_as_it_was(folder, run_folder, dataset):
   config = load(folder / 'distill.yaml')
-  fitted = train(make_plan(config, dataset), Run(room))
+  fitted = train(make_plan(config, dataset), Run(run_folder))
   teacher = fitted.teacher
   sizes = {leaf.shape for leaf in jax.tree.leaves(fitted.state) if leaf.ndim}
   assert (64, 4) in sizes and (64, 16) not in sizes
@@ -104,10 +104,10 @@ def test_another_teacher_is_another_student_and_no_other_program(folder, dataset
 
 
 @pytest.mark.slow
-def test_what_a_teacher_says_is_what_its_program_says(folder, room, dataset):
+def test_what_a_teacher_says_is_what_its_program_says(folder, run_folder, dataset):
   """Its average, with its moments: what is evaluated of it."""
   config = load(folder / 'distill.yaml')
-  fitted = train(make_plan(config, dataset).teachers[0], Run(room))
+  fitted = train(make_plan(config, dataset).teachers[0], Run(run_folder))
   images = dataset.test_images[:20]
   seen = fitted.program.observe(fitted.state, fitted.numbers, images)
   told = teacher_of(structure_of(config, dataset).teacher)(teaching(fitted.state, fitted.numbers))
@@ -136,7 +136,7 @@ def test_a_student_of_a_self_supervised_teacher_that_sees_no_label_is_self_super
 
 def test_a_teacher_that_diverges_ends_the_trial_with_its_sentence(folder, tmp_path):
   config = load(folder / 'distill.yaml', ['teacher.optimizer.lr=1e30'])
-  found = run_trial(config, Room(tmp_path))
+  found = run_trial(config, RunFolder(tmp_path))
   assert found['status'] == 'diverged' and found['curve'] == []
   assert found['error'].startswith('Its teacher: The loss or its gradient was not finite at step')
 
@@ -155,10 +155,10 @@ def test_what_the_data_or_the_teacher_cannot_serve_is_told_before(folder, datase
 
 
 def test_two_do_not_train_the_same_at_once(tmp_path):
-  room, order, inside = Room(tmp_path), [], threading.Event()
+  run_folder, order, inside = RunFolder(tmp_path), [], threading.Event()
 
   def first():
-    with room.turn('a', lambda: False):
+    with run_folder.turn('a', lambda: False):
       inside.set()
       order.append('first begins')
       waiting.wait(10)
@@ -168,9 +168,9 @@ def test_two_do_not_train_the_same_at_once(tmp_path):
   thread = threading.Thread(target=first)
   thread.start()
   inside.wait(10)
-  with room.turn('b', lambda: False):
+  with run_folder.turn('b', lambda: False):
     order.append('another training')
-  with pytest.raises(Interrupted), room.turn('a', lambda: True):
+  with pytest.raises(Interrupted), run_folder.turn('a', lambda: True):
     pass
   asked = iter(range(100))
 
@@ -179,8 +179,8 @@ def test_two_do_not_train_the_same_at_once(tmp_path):
       waiting.set()
     return False
 
-  with room.turn('a', still) as place:
+  with run_folder.turn('a', still) as place:
     order.append('second')
   thread.join()
   assert order == ['first begins', 'another training', 'first ends', 'second']
-  assert place == room.checkpoints / 'a'
+  assert place == run_folder.checkpoints / 'a'
