@@ -82,8 +82,13 @@ def test_the_readme_and_every_table_as_markdown_escape_every_string(out):
   for section in aggregate(hostile(), today=TODAY).sections:
     made = [tables.failures(section), tables.stale(section), tables.trials(section)]
     for budget in section.budgets:
-      made += [tables.ranking(budget), tables.further(budget), *tables.stressed(budget)]
-      made += filter(None, [tables.sweep(budget), tables.private(budget)])
+      made += [
+        tables.ranking(budget),
+        tables.further(budget),
+        *tables.stressed(budget),
+        *tables.patterns(budget),
+      ]
+      made += filter(None, [tables.sweep(budget)])
     text += ''.join(f'\n{markdown(table)}' for table in made)
   assert text.count('alert') > 20
   assert '<script' not in text
