@@ -105,8 +105,8 @@ def test_an_edited_method_is_told_and_run_again_where_that_is_asked_for(tmp_path
   path, first = record('train')
   change(
     package / 'methods/pseudo_labels/fixmatch.py',
-    'return labeled + unlabeled',
-    'return 1.001 * labeled + 1.001 * unlabeled',
+    'return value, Aux',
+    'return 1.001 * value, Aux',
   )
   for words in (train, ('evaluate', *train[1:]), grid):
     out = run(*words, code=2)
