@@ -9,6 +9,7 @@ import jax
 
 from ssl_bench import plugins
 from ssl_bench.augment.ops import COLOR, Operation
+from ssl_bench.plugins.blame import blame
 from ssl_bench.settings.signature import BadSetting, bind, parse_call
 from ssl_bench.settings.yaml12 import write_yaml
 
@@ -37,7 +38,7 @@ def resolve(text: str, channels: int, kind: str = 'image') -> str:
 
 def compile_policy(text: str, channels: int, kind: str = 'image') -> Operation:
   """The policy as one function (key, uint8 image) -> uint8 image; operation i gets the key folded with i."""
-  steps = [get(name)(**settings) for name, settings in parse(resolve(text, channels, kind))]
+  steps = [make(name, settings) for name, settings in parse(resolve(text, channels, kind))]
 
   def operation(key: jax.Array, image: jax.Array) -> jax.Array:
     for i, step in enumerate(steps):
@@ -52,6 +53,12 @@ def get(name: str) -> Callable[..., Operation]:
   return plugins.get('augment', name)
 
 
+def make(name: str, settings: Mapping[str, Any]) -> Operation:
+  """An operation with its settings; raises `BadSetting` where a plugin's factory fails."""
+  with blame('augment', name):
+    return get(name)(**settings)
+
+
 def operations() -> Mapping[str, Callable[..., Operation]]:
   """What a policy can name: every public function of this package from settings alone to an `Operation`.
 
@@ -62,9 +69,8 @@ def operations() -> Mapping[str, Callable[..., Operation]]:
 
 def _parse_operation(text: str) -> tuple[str, dict[str, Any]]:
   name, positional, named = parse_call(text)
-  factory = get(name)
-  settings = bind(factory, positional, named)
-  factory(**settings)  # says what single settings cannot, such as an interval whose ends are swapped
+  settings = bind(get(name), positional, named)
+  make(name, settings)  # says what single settings cannot, such as an interval whose ends are swapped
   return name, settings
 
 

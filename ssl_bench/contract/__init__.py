@@ -17,11 +17,22 @@ from ssl_bench.contract.method import (
 )
 from ssl_bench.contract.state import INIT, REFRESH, Aux, Log, PseudoLabels, State
 from ssl_bench.contract.step import init_state, make_refresh, make_step
-from ssl_bench.contract.views import Batch, Policies, View, Views, hash_name, look, look_at_all, scale
+from ssl_bench.contract.views import (
+  STREAMS,
+  Batch,
+  Policies,
+  View,
+  Views,
+  hash_name,
+  look,
+  look_at_all,
+  scale,
+)
 
 __all__ = [
   'INIT',
   'REFRESH',
+  'STREAMS',
   'Aux',
   'Batch',
   'Belief',

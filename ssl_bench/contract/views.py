@@ -11,6 +11,8 @@ Batch = Mapping[str, Mapping[str, Any]]  # stream -> {'image': uint8 [batch, H, 
 Views = Mapping[str, Mapping[str, Any]]  # view -> {'image': float32 [batch, H, W, C], …}
 Policies = Mapping[str, Callable[[jax.Array, jax.Array], jax.Array]]  # name -> (key, image) -> image
 
+STREAMS = ('labeled', 'unlabeled')
+
 
 class View(NamedTuple):
   """One augmented view of the images of a stream.

@@ -120,8 +120,9 @@ def _is_section(hint: Any) -> bool:
 
 
 def _comments(model: type[BaseModel]) -> dict[str, str]:
-  """Field -> the comment behind it in the source."""
-  return dict(re.findall(r'^  (\w+): [^\n]*?  # (.*)$', inspect.getsource(model), re.MULTILINE))
+  """Field -> the comment behind it in the source; a config with sections of patterns is made of `Config`."""
+  written = Config if issubclass(model, Config) else model
+  return dict(re.findall(r'^  (\w+): [^\n]*?  # (.*)$', inspect.getsource(written), re.MULTILINE))
 
 
 def _bound(mark: Any) -> str:

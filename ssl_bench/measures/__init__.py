@@ -10,10 +10,11 @@ import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from ssl_bench import plugins
 from ssl_bench.measures._reading import at, finite, number_of, put, say
+from ssl_bench.plugins.blame import blame, named
 from ssl_bench.settings.signature import BadSetting, short, suggest
 
 __all__ = [
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 Values = Literal['number', 'share', 'count', 'flag', 'text', 'shares', 'interval', 'bins']
 PARTS = ('metrics', 'cost')  # of a record, where measures may stand
+BETTER = ('lower', 'higher', None)
 
 
 class _Absent:
@@ -170,16 +172,29 @@ def _rows(groups: tuple[tuple[Measure, ...], ...]) -> tuple[Measure, ...]:
 
 
 def _check(row: Measure, before: Sequence[Measure]) -> None:
-  if row.path[0] not in PARTS or len(row.path) < 2:
-    raise BadSetting(f'The path of the measure {row.name} must begin with metrics or cost, and go on.')
+  who = named('measures', row.name)
+  if not _is_path(row.path):
+    raise BadSetting(f"{who} must have a path such as ('metrics', {row.name!r}), not {short(row.path)}.")
   if (row.function is None) == (row.reduce is None):
-    raise BadSetting(f'The measure {row.name} must have a function, or else reduce.')
+    raise BadSetting(f'{who} must have a function, or else reduce.')
+  for field, value, known in (('values', row.values, get_args(Values)), ('better', row.better, BETTER)):
+    if value not in known:
+      raise BadSetting(f'{field} of {who} cannot be {short(value)}; {suggest(value, known)}')
   for other in before:
     if other.name == row.name:
       raise BadSetting(f'Two measures are called {row.name}; rename one of them.')
     nested = row.path[: len(other.path)] == other.path or other.path[: len(row.path)] == row.path
     if nested and row.function and other.function:
-      raise BadSetting(f'The measures {other.name} and {row.name} have one path; give one another path.')
+      raise BadSetting(f'{who} and {other.name} have one path; give one another path.')
+    if other.heading == row.heading:
+      raise BadSetting(f'{who} and {other.name} are both shown as {row.heading!r}; give one another title.')
+
+
+def _is_path(path: Any) -> bool:
+  """Whether a value can stand there in a record."""
+  return (
+    isinstance(path, tuple) and len(path) > 1 and path[0] in PARTS and all(isinstance(p, str) for p in path)
+  )
 
 
 def get(name: str) -> Measure:
@@ -220,8 +235,10 @@ def measured(trained: 'Trained') -> dict[str, Any]:
     if row.function is None:
       continue
     trained.go_on()
-    if (value := row.function(trained)) is not ABSENT:
-      put(tree, row.path, value)
+    with blame('measures', row.name):
+      value = row.function(trained)
+    if value is not ABSENT:
+      put(tree, row.path, value.item() if getattr(value, 'shape', None) == () else value)
   return tree
 
 

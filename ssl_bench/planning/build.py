@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import optax
 
-from ssl_bench import combine, methods, nets, optim
+from ssl_bench import combine, methods, nets, optim, plugins
 from ssl_bench import contract as m
 from ssl_bench.nets.core import Net
 from ssl_bench.planning.structure import Part, Structure
-from ssl_bench.settings.signature import BadSetting, facts_of
+from ssl_bench.plugins.blame import blame, named
+from ssl_bench.resolve import FURTHER, POLICIES
+from ssl_bench.settings.signature import BadSetting, facts_of, short, suggest
 
 # Stand-ins for the numbers of a method that is only asked for its views.
 NO_NUMBERS: dict[str, Any] = {'method': {}, 'optimizer': None, 'decay': 0.0, 'steps': 1.0, 'combine': None}
@@ -25,7 +27,7 @@ def builder(structure: Structure) -> Build:
   `numbers['examples']`, if it is there, says how many unlabeled images a training holds, such as a client's;
   else all.  `numbers['teacher']` is what `teaching` gives.
   """
-  factory, data = methods.get(structure.method.name), structure.data
+  data = structure.data
   known = {
     'encoder': make_net(structure.net),
     'text_encoder': structure.text_net and make_net(structure.text_net),
@@ -39,13 +41,14 @@ def builder(structure: Structure) -> Build:
   def build(numbers: Mapping[str, Any]) -> tuple[m.Method, optax.GradientTransformation | None]:
     facts = {**known, 'steps': numbers['steps'], 'teacher': teach(numbers.get('teacher'))}
     facts['held'] = numbers.get('examples', known['examples'])
-    given = (facts[name] for name in facts_of(factory))
-    made = factory(*given, **structure.method.settings, **numbers['method'])
-    method = as_method(made, f'method {structure.method.name}')
+    given, name = facts_for('methods', structure.method.name, facts), structure.method.name
+    with blame('methods', name):
+      made = methods.get(name)(*given, **structure.method.settings, **numbers['method'])
+    method = as_method(made, f'method {name}')
     for part, own in zip(structure.combine, numbers['combine'] or repeat({})):
-      combinator = combine.get(part.name)
-      given = (facts[name] for name in facts_of(combinator)[1:])
-      made = combinator(method, *given, **part.settings, **own)
+      given = facts_for('combine', part.name, facts)
+      with blame('combine', part.name):
+        made = combine.get(part.name)(method, *given, **part.settings, **own)
       method = as_method(made, f'combinator {part.name}')
     if structure.average:
       method = m.with_ema(method, decay=numbers['decay'])
@@ -55,6 +58,18 @@ def builder(structure: Structure) -> Build:
     return method, optim.make_optimizer(structure.optimizer, numbers['optimizer'], steps)
 
   return build
+
+
+def facts_for(kind: str, name: str, facts: Mapping[str, Any]) -> list[Any]:
+  """The facts that a method or a combinator asks for; raises `BadSetting` for one that there is not."""
+  asked = facts_of(plugins.get(kind, name))[kind == 'combine' :]  # a combinator is given its method first
+  for fact in asked:
+    if fact not in facts:
+      raise BadSetting(
+        f'{named(kind, name)} asks for {fact!r}, which is no fact of a trial; {suggest(fact, list(facts))} '
+        'A setting stands behind *.'
+      )
+  return [facts[fact] for fact in asked]
 
 
 @lru_cache(maxsize=256)
@@ -97,7 +112,8 @@ def teacher_of(structure: Structure) -> Callable[[Any], m.Teacher]:
 
 def make_net(part: Part) -> Net:
   """A net; raises `BadSetting` where its factory makes something else."""
-  net = nets.get(part.name)(**part.settings)
+  with blame('nets', part.name):
+    net = nets.get(part.name)(**part.settings)
   if not isinstance(net, Net):
     raise BadSetting(
       f'The factory of net {part.name} must return a Net, not {_kind(net)}; '
@@ -113,6 +129,17 @@ def as_method(made: Any, what: str) -> m.Method:
       f'The factory of {what} must return a Method, not {_kind(made)}; '
       'end it by return ssl_bench.contract.Method(views, init, loss, …).'
     )
+  if not isinstance(made.views, Mapping) or not all(isinstance(v, m.View) for v in made.views.values()):
+    raise BadSetting(f"The views of {what} must be a dict of View('labeled', 'weak') and the like, by name.")
+  for name, view in made.views.items():
+    for field, value, known in (
+      ('stream', view.stream, m.STREAMS),
+      ('augment', view.augment, (*POLICIES, *FURTHER)),
+    ):
+      if value not in known:
+        raise BadSetting(
+          f'{field} of the view {name!r} of {what} cannot be {short(value)}; {suggest(value, known)}'
+        )
   return made
 
 

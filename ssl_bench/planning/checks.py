@@ -18,6 +18,7 @@ from ssl_bench.planning.policies import check_policies
 from ssl_bench.planning.small_batches import check_small_batches
 from ssl_bench.planning.stages import check_stages
 from ssl_bench.planning.structure import Structure, part
+from ssl_bench.planning.traced import check_plugins
 from ssl_bench.settings.signature import BadSetting, suggest
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def check_plan(plan: 'Plan') -> None:
     name, dataset = structure.method.name, plan.dataset.name
     raise BadSetting(f'{name} works on pixels, and {dataset} has texts; use a method such as simclr.')
   check_batch(structure)
+  check_plugins(plan)
   check_policies(structure, method.views)
   check_groups(structure)
   for name in config.patterns:

@@ -11,8 +11,15 @@ from ssl_bench.planning.structure import Structure
 
 
 def at_start(structure: Structure, numbers: Mapping[str, Any]) -> tuple[Any, Any, Any]:
-  """Shapes of (params, stats, memory); `numbers` may be shapes as well."""
-  make, data = build.builder(structure), structure.data
+  """Shapes of (params, stats, memory), or of whatever `init` returns; `numbers` may be shapes as well."""
+  make, views = build.builder(structure), views_of(structure)
+  key = jax.eval_shape(lambda: jax.random.key(0))
+  return jax.eval_shape(lambda key, views, numbers: make(numbers)[0].init(key, views), key, views, numbers)
+
+
+def views_of(structure: Structure) -> dict[str, dict[str, jax.ShapeDtypeStruct]]:
+  """Shapes of a method's views, by name."""
+  data = structure.data
 
   def view_of(view: m.View) -> dict[str, jax.ShapeDtypeStruct]:
     count = structure.batch.of(view.stream)
@@ -25,6 +32,4 @@ def at_start(structure: Structure, numbers: Mapping[str, Any]) -> tuple[Any, Any
       shapes['caption'] = jax.ShapeDtypeStruct((count, data.captions[-1]), 'uint8')
     return shapes
 
-  views = {name: view_of(view) for name, view in build.method_of(structure).views.items()}
-  key = jax.eval_shape(lambda: jax.random.key(0))
-  return jax.eval_shape(lambda key, views, numbers: make(numbers)[0].init(key, views), key, views, numbers)
+  return {name: view_of(view) for name, view in build.method_of(structure).views.items()}

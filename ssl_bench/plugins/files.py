@@ -107,7 +107,8 @@ def _things(listed: Any, where: str, owner: Any) -> dict[str, dict[str, Any]]:
       whose = 'this file' if name in found.get(kind, {}) else owner(kind, name)
       if whose:
         noun = kind_of(kind).noun
-        raise BadSetting(f'{where}: there is a {noun} {name!r} already, of {whose}; choose another name.')
+        an = 'an' if noun[0] in 'aeiou' else 'a'
+        raise BadSetting(f'{where}: there is {an} {noun} {name!r} already, of {whose}; choose another name.')
       found.setdefault(kind, {})[name] = thing
   return found
 

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from ssl_bench import data, measures, methods, plugins
 from ssl_bench.config import Config, config_class, digest, outcome_of, to_dict
-from ssl_bench.records.form import Record, Tree
+from ssl_bench.plugins.blame import named
+from ssl_bench.records.form import Record, Tree, check_part
 from ssl_bench.settings.explain import explain
 from ssl_bench.settings.signature import BadSetting
 
@@ -41,6 +42,21 @@ def check_agreement(tree: Mapping[str, Any], form: Record) -> None:
   if form.status == 'done':
     _check_labels_seen(form, chain)
   _check_measures(form)
+
+
+def check_values(parts: Mapping[str, Any]) -> None:
+  """Raises `BadSetting`, which names the measure, where `metrics` or `cost` hold what no record may."""
+  for part in measures.PARTS:
+    try:
+      check_part(part, parts[part])
+    except ValidationError as error:
+      first = error.errors(include_url=False)[0]
+      path = (part, *map(str, first['loc']))
+      names = [
+        row.name for row in measures.all_measures() if row.function and row.path == path[: len(row.path)]
+      ]
+      who = named('measures', names[0]) if names else 'A measure'
+      raise BadSetting(f'{who} gives what no record can hold: {sentence({**first, "loc": path})}.') from None
 
 
 def deciding(versions: Mapping[str, Any]) -> Tree:

@@ -101,15 +101,18 @@ def _nested(name: str, tree: Tree) -> type[Part]:
   return create_model(name, __base__=Part, **fields)
 
 
+def check_part(part: str, tree: Any) -> None:
+  """Raises pydantic's `ValidationError` where `metrics` or `cost` hold what a measure cannot be."""
+  _model(part, measures.all_measures()).model_validate(tree)
+
+
 def _read_part(part: str) -> PlainValidator:
   """Checks a part of a record, and gives its measures by name, with null for what is not finite."""
 
   def read(tree: Any) -> dict[str, Any]:
-    rows = measures.all_measures()
-    _model(part, rows).model_validate(tree)
-    found = {
-      row.name: measures.at(tree, *row.path[1:]) for row in rows if row.function and row.path[0] == part
-    }
+    check_part(part, tree)
+    rows = [row for row in measures.all_measures() if row.function and row.path[0] == part]
+    found = {row.name: measures.at(tree, *row.path[1:]) for row in rows}
     return {name: _plain(value) for name, value in found.items() if value is not None}
 
   return PlainValidator(read)

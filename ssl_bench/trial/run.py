@@ -11,6 +11,7 @@ from ssl_bench.contract import pattern
 from ssl_bench.planning import Plan, identity, make_plan
 from ssl_bench.planning.split import describe_split
 from ssl_bench.records import environment, record
+from ssl_bench.records.checks import check_values
 from ssl_bench.records.code import code_of
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.training.checkpoint import UnusableCheckpoint
@@ -48,7 +49,9 @@ def run_trial(
     fitted = train(plan, Run(run_folder, report, should_stop, only_evaluate))
     if not is_of_known_code(plan, run_folder):
       del written['versions']['code']
-    written |= evaluate(plan, fitted, should_stop, shared=shared)
+    found = evaluate(plan, fitted, should_stop, shared=shared)
+    check_values(found)
+    written |= found
     written |= {
       'status': 'done',
       'curve': fitted.history['curve'],

@@ -44,9 +44,9 @@ def other(**changes):
   ('rows', 'sentence'),
   [
     ([other(), other()], 'Two measures are called toy'),
-    ([other(), other(name='b')], 'The measures toy and b have one path'),
-    ([other(), other(name='b', path=('metrics', 'toy', 'b'))], 'The measures toy and b have one path'),
-    ([other(path=('curve', 'toy'))], 'must begin with metrics or cost'),
+    ([other(), other(name='b')], 'The measure b and toy have one path'),
+    ([other(), other(name='b', path=('metrics', 'toy', 'b'))], 'The measure b and toy have one path'),
+    ([other(path=('curve', 'toy'))], 'must have a path such as'),
     ([other(function=None)], 'must have a function, or else reduce'),
   ],
 )
