@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from ssl_bench import methods, plugins
 from ssl_bench.resolve import resolve
 from ssl_bench.settings.explain import explain, say
-from ssl_bench.settings.find import check_file, find, is_file
+from ssl_bench.settings.find import check_file, find, is_file, named_folders
 from ssl_bench.settings.sections import ADDED, Config, with_patterns
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.settings.yaml import (
@@ -43,7 +43,7 @@ def load(path: str | Path, overrides: Iterable[str] = (), *, need_data: bool = F
   """
   overrides = list(overrides)
   plugins.load(overlay({}, map(parse_override, overrides)).get('plugins'))  # they may hold the method named
-  path = find(Path(path), 'config', methods.names())
+  path = _find(Path(path))
   shared, further = read_protocol(path.parent), [*map(parse_override, overrides)]
   plugins.load(overlay(shared, further).get('plugins'))  # the file's name may be that of a plugin's method
   tree = overlay(merge(shared, read_own(path)), further)
@@ -51,6 +51,16 @@ def load(path: str | Path, overrides: Iterable[str] = (), *, need_data: bool = F
   if need_data:
     check_data(tree)
   return validate(adopt(tree, path.parent))
+
+
+def _find(path: Path) -> Path:
+  """The file that a path or a name means; a name may be that of a method of its folder's plugins."""
+  found = find(path, 'config', methods.names())
+  if is_file(found) or found.suffix == '.yaml':
+    return found
+  for folder in named_folders(path):
+    plugins.load(read_protocol(folder).get('plugins'))
+  return find(path, 'config', methods.names())
 
 
 def read_own(path: Path) -> dict[str, Any]:

@@ -147,17 +147,23 @@ def leaderboard(
     'leaderboard'
   ),
   no_timing: NoTiming = False,
+  plugin: Plugin = None,
 ) -> None:
   """Regenerate the leaderboard's README and page from records; exit code 1 where a file was left out."""
+  from ssl_bench import plugins
   from ssl_bench.leaderboard.build import publish
 
+  plugins.load(plugin)
   if not records.is_dir():
     raise BadSetting(f'There is no folder {str(records)!r}; {_other_records()}')
   left_out: list[str] = []
-  publish([records], out, timing=not no_timing, report=left_out.append)
+  not_shown: list[str] = []
+  publish([records], out, timing=not no_timing, report=left_out.append, note=not_shown.append)
   print(f'{out / "README.md"}\n{out / "index.html"}')
   for sentence in left_out:
     print(f'Left out: {sentence}', file=sys.stderr)
+  for sentence in not_shown:
+    print(f'Not shown: {sentence}', file=sys.stderr)
   sys.exit(1 if left_out else 0)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ssl_bench import measures
 from ssl_bench.leaderboard.aggregate import aggregate
 from ssl_bench.leaderboard.published import Published, read_published
 from ssl_bench.leaderboard.read import Record
@@ -51,16 +52,23 @@ def publish(
   *,
   timing: bool = True,
   report: Callable[[str], object] = warnings.warn,
+  note: Callable[[str], object] = lambda sentence: None,
 ) -> Board:
   """Reads every record in the folders and writes the board to `out`, as `build` does.
 
   A file that is no record, or not the only one of its id, is left out; `report` is told a sentence for each.
+  `note` is told of measures of plugins that are recorded and not loaded.
   """
   from ssl_bench.records.record import gather
 
   records, bad = gather(folders)
   for sentence in bad:
     report(sentence)
+  unread = sorted({name for one in records if one['config'].get('plugins') for name in measures.unread(one)})
+  if unread:
+    note(
+      f'{", ".join(unread)}, which no measure here reads; give --plugin and the file that holds the measure.'
+    )
   published = read_published(PUBLISHED) if PUBLISHED.is_file() else ()
   return build(records, published, out=out, timing=timing, today=today(records))
 

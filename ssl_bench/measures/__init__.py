@@ -35,6 +35,7 @@ __all__ = [
   'say',
   'share_of_test',
   'subjects',
+  'unread',
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 Values = Literal['number', 'share', 'count', 'flag', 'text', 'shares', 'interval', 'bins']
 PARTS = ('metrics', 'cost')  # of a record, where measures may stand
-BETTER = ('lower', 'higher', None)
+BETTER = ('lower', 'higher')
 
 
 class _Absent:
@@ -178,8 +179,8 @@ def _check(row: Measure, before: Sequence[Measure]) -> None:
   if (row.function is None) == (row.reduce is None):
     raise BadSetting(f'{who} must have a function, or else reduce.')
   for field, value, known in (('values', row.values, get_args(Values)), ('better', row.better, BETTER)):
-    if value not in known:
-      raise BadSetting(f'{field} of {who} cannot be {short(value)}; {suggest(value, known)}')
+    if value is not None and value not in known:
+      raise BadSetting(f'{who} cannot have {field}={short(value)}; {suggest(value, known)}')
   for other in before:
     if other.name == row.name:
       raise BadSetting(f'Two measures are called {row.name}; rename one of them.')
@@ -223,6 +224,12 @@ def recorded() -> Mapping[tuple[str, ...], Measure]:
 @lru_cache(8)
 def _recorded(rows: tuple[Measure, ...]) -> Mapping[tuple[str, ...], Measure]:
   return {row.path: row for row in rows if row.function}
+
+
+def unread(record: Mapping[str, Any]) -> list[str]:
+  """Names, such as 'metrics.macro_f1', of what a record holds and no measure here reads, by its top level."""
+  known = {row.path[:2] for row in all_measures()}
+  return [f'{part}.{name}' for part in PARTS for name in record[part] if (part, name) not in known]
 
 
 def measured(trained: 'Trained') -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Contributing records: each is checked, then copied; nothing that is there is overwritten."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ def submit(source: Path, to: Path, *, ours: bool = False, trusted: Iterable[str]
   if not records:
     raise BadSetting(f'There is no record under {str(source)!r}.')
   plugins.load(list(trusted))
+  check_trusted(records)
   for one in records:
-    check_trusted(one['id'], one['config'])
     record.check_submittable(one)
   known = {one['id']: one for one in record.gather([to]).records}
   for one in records:
@@ -42,15 +42,22 @@ def submit(source: Path, to: Path, *, ours: bool = False, trusted: Iterable[str]
   return len(new), len(records) - len(new)
 
 
-def check_trusted(identity: str, config: Mapping[str, Any]) -> None:
-  """Raises `BadSetting` for a record of a plugin file that nobody named: checking it would run the file."""
-  for one in config.get('plugins', ()):
-    if is_path(one) and not plugins.is_loaded(one):
-      raise BadSetting(
-        f'record {identity} is of the plugin file {one!r}; give --plugin {one}, if you trust it: it is run.'
-      )
+def check_trusted(records: Iterable[Mapping[str, Any]]) -> None:
+  """Raises `BadSetting` for records of plugin files that nobody named: checking them would run the files."""
+  found = {file: one['id'] for one in records for file in _plugin_files(one['config'])}
+  if missing := sorted(file for file in found if not plugins.is_loaded(file)):
+    options = ' '.join(f'--plugin {file}' for file in missing)
+    raise BadSetting(
+      f'record {found[missing[0]]} is of the plugin file {missing[0]!r}; '
+      f'if you trust what is named, which is run, give {options}.'
+    )
+
+
+def _plugin_files(config: Mapping[str, Any]) -> Iterator[str]:
+  """The plugin files of a recorded config, its teacher's too."""
+  yield from (one for one in config.get('plugins', ()) if is_path(one))
   if isinstance(teacher := config.get('teacher'), Mapping):
-    check_trusted(identity, teacher)
+    yield from _plugin_files(teacher)
 
 
 def without_places(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -52,6 +52,12 @@ def find(path: Path, kind: str, methods: Iterable[str] = ()) -> Path:
   return path
 
 
+def named_folders(name: Path) -> list[Path]:
+  """The folders of configs, those with a `_protocol.yaml`, that the folder of a name may mean."""
+  found = [folder / name.parent for folder in _folders('config')]
+  return [folder for folder in found if is_file(folder / PROTOCOL)]
+
+
 def check_file(path: Path, kind: str, methods: Iterable[str] = ()) -> None:
   """Raises `BadSetting` with the nearest right name where `path` is no file of a `kind`, config or grid.
 
@@ -74,6 +80,8 @@ def check_file(path: Path, kind: str, methods: Iterable[str] = ()) -> None:
 def _advice(path: Path, kind: str, names: list[str], methods: Iterable[str]) -> str:
   """What to write in place of a `path` that leads to no file."""
   beside = _beside(path.parent)
+  if slip := _near(path, beside, methods):
+    return f'did you mean {str(slip)!r}?'
   meant = {file.removesuffix('.yaml'): file for file in beside}
   for name in (*names, *(f'{USUAL}/{method}' for method in methods)):
     meant.setdefault(name, name)
@@ -84,6 +92,17 @@ def _advice(path: Path, kind: str, names: list[str], methods: Iterable[str]) -> 
     return f'did you mean {meant[near]!r}?'
   usual = 'digits/fixmatch' if kind == 'config' else 'quickstart'
   return suggest(path, beside) if beside else f'name a file, or one that is shipped such as {usual!r}.'
+
+
+def _near(path: Path, beside: Iterable[str], methods: Iterable[str]) -> Path | None:
+  """The config that is meant by a path with a slip in its folder or in its own name; None without one."""
+  folders = {folder.parent.name: folder.parent for folder in path.parent.parent.glob(f'*/{PROTOCOL}')}
+  if path.parent.name not in folders:  # the name of the file may be that of a plugin's method there
+    folder = nearest(path.parent.name, folders)
+    return folders[folder] / f'{path.stem}.yaml' if folder else None
+  names = {Path(file).stem for file in beside} | set(methods)
+  name = path.stem if path.stem in names else nearest(path.stem, names)
+  return path.parent / f'{name}.yaml' if name else None
 
 
 def _folders(kind: str) -> tuple[Path, Path]:

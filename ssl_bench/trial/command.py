@@ -9,7 +9,7 @@ import yaml
 from rich.console import Console
 from rich.progress import Progress
 
-from ssl_bench import data, measures
+from ssl_bench import data, measures, plugins
 from ssl_bench.config import Config, to_dict
 from ssl_bench.measures import Measure
 from ssl_bench.planning import Plan, identity, make_plan
@@ -51,7 +51,7 @@ def run_single(
       f'new VERSION, or run ssl-bench train --again, which keeps the old record in {run_folder.replaced}.'
     )
   if not again and (found := run_folder.recorded(trial)):
-    console.print(f'Already recorded: {run_folder.record_of(trial)}', markup=False)
+    console.print(f'Already recorded: {run_folder.record_of(trial)}{_without(found)}', markup=False)
     _mirror(found, run_folder, trackers)
     return show(found, console)
   stop = Stop()
@@ -125,6 +125,15 @@ def show(found: dict[str, Any], console: Console) -> int:
     if value:
       console.print(f'{name:>{width}}  {value}', markup=False)
   return 0
+
+
+def _without(found: dict[str, Any]) -> str:
+  """Which measures of plugins a finished record lacks, and how to get them; '' for none."""
+  outside = [measures.get(name) for name in plugins.outside_names('measures')]
+  lacks = [row.name for row in outside if row.function and measures.at(found, *row.path) is None]
+  if not lacks or found['status'] != 'done':
+    return ''
+  return f', without {", ".join(lacks)}; ssl-bench train --again evaluates it anew and keeps the old record'
 
 
 def _said(found: dict[str, Any], row: Measure) -> str:
