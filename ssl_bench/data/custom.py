@@ -53,6 +53,8 @@ def from_parts(
   arrays: dict[str, Any] = {}
   start = 0
   for part, (images, labels) in zip(PARTS, (train, validation, test)):
+    if not np.issubdtype(np.asarray(labels).dtype, np.integer):
+      raise BadSetting(f'{part}_labels of {name} must be whole numbers, not {np.asarray(labels).dtype}.')
     first = 0 if part == 'test' else start
     start += len(labels)
     arrays[f'{part}_images'] = np.asarray(images)

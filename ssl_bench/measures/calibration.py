@@ -13,10 +13,10 @@ if TYPE_CHECKING:
   from ssl_bench.evaluation.trained import Scored, Trained
 
 Score = Callable[['Trained', 'Scored'], Any]
-SCALINGS = {  # where a record keeps them -> how their columns are called
-  'scaled': 'temperature scaled',
-  'isotonic': 'isotonic',
-  'raw': 'raw weights',
+SCALINGS = {  # where a record keeps them -> (how their columns are called, what they are)
+  'scaled': ('temperature scaled', 'after temperature scaling'),
+  'isotonic': ('isotonic', 'after isotonic regression'),
+  'raw': ('raw weights', 'of the weights without their average'),
 }
 
 
@@ -80,12 +80,13 @@ def _plain(name: str, title: str, score: Score, **more: Any) -> Measure:
 def _scaled(scaling: str, name: str, score: Score, **more: Any) -> Measure:
   """A row of `PLAIN` under a scaling; recorded, and shown where it is asked for."""
   first = next(row for row in PLAIN if row.name == name)
+  title, what = SCALINGS[scaling]
   own: dict[str, Any] = {
     'name': f'{name}_{scaling}',
     'path': ('metrics', scaling, name),
-    'title': f'{first.title} {SCALINGS[scaling]}',
+    'title': f'{first.title} {title}',
     'function': _of(scaling, score),
-    'hint': f'{first.hint or first.title}: {SCALINGS[scaling]}',
+    'hint': f'{first.title} {what}',
     'table': '',
     'main': False,
     'after': '',

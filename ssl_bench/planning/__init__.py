@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ssl_bench import data, measures, numerics
+from ssl_bench import data, numerics
 from ssl_bench.config import Config
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.planning import checks, identity
@@ -48,7 +48,6 @@ def make_plan(config: Config, dataset: Dataset | None = None) -> Plan:
     BadSetting: the settings do not fit the data, or each other.
   """
   numerics.check()
-  measures.all_measures()  # whether two of them, of plugins, are in each other's way
   plan = _plan(config, dataset or data.load(config.dataset))
   checks.check_probes(plan)
   return plan

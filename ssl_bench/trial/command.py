@@ -41,6 +41,7 @@ def run_single(
   """
   for tracker in trackers:
     tracker.check()
+  measures.all_measures()  # an error of a plugin's is told before all else
   console = Console(highlight=False, soft_wrap=True)
   run_folder = RunFolder(folder)
   dataset = data.load(config.dataset)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from ssl_bench import data
+from ssl_bench import data, measures
 from ssl_bench.config import Config, to_dict
 from ssl_bench.contract import pattern
 from ssl_bench.planning import Plan, identity, make_plan
@@ -42,6 +42,7 @@ def run_trial(
   trial_id = identity.identify(config, dataset.fingerprint)
   if run_folder.recorded(trial_id):
     return record.read_with_curves(run_folder.record_of(trial_id))
+  measures.all_measures()  # raises where two of them, of plugins, are in each other's way
   plan = make_plan(config, dataset)
   started = _now()
   written: dict[str, Any] = {**describe(plan), 'grid': grid}
