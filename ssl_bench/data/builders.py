@@ -19,6 +19,8 @@ from ssl_bench.data.formats import Example
 
 FOLDS_FILE = 'folds.json'
 CIFAR10_TRAIN = tuple(f'data_batch_{i}.bin' for i in range(1, 6))
+# As batches.meta.txt of the archive has them.
+CIFAR10_NAMES = ('airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck')
 STL10 = 'stl10_binary'
 
 Splits = dict[str, Iterable[Example]]
@@ -79,6 +81,10 @@ def _idx(builder: Any, files: Mapping[str, Path]) -> Splits:
 
 
 def _cifar10(builder: Any, files: Mapping[str, Path]) -> Splits:
+  if CIFAR10_TRAIN[0] in files:  # extracted
+    builder.info.features['label'].names = CIFAR10_NAMES
+    blocks = {file: path.read_bytes() for file, path in files.items()}
+    return _cifar_splits([blocks[file] for file in CIFAR10_TRAIN], blocks['test_batch.bin'], ('label',))
   archive, folder = files['cifar-10-binary.tar.gz'], 'cifar-10-batches-bin'
   return _cifar(builder, archive, folder, {'label': 'batches.meta.txt'}, CIFAR10_TRAIN, 'test_batch.bin')
 
@@ -96,9 +102,13 @@ def _cifar(
   for key, file in labels.items():
     builder.info.features[key].names = content[f'{folder}/{file}'].decode().split()
   blocks = [content[f'{folder}/{file}'] for file in train]
+  return _cifar_splits(blocks, content[f'{folder}/{test}'], tuple(labels))
+
+
+def _cifar_splits(train: Iterable[bytes], test: bytes, labels: tuple[str, ...]) -> Splits:
   return {
-    'train': formats.cifar_examples(blocks, tuple(labels), 'train_'),
-    'test': formats.cifar_examples([content[f'{folder}/{test}']], tuple(labels), 'test_'),
+    'train': formats.cifar_examples(train, labels, 'train_'),
+    'test': formats.cifar_examples([test], labels, 'test_'),
   }
 
 

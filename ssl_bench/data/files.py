@@ -36,6 +36,18 @@ CONTENT_MD5 = {
   },
 }
 
+# md5 of the files inside an archive, which may be given in its place; the names of the classes are known.
+EXTRACTED = {
+  'cifar10': {
+    'data_batch_1.bin': '5dd7e06a14cb22eb9f671a540d1b7c25',
+    'data_batch_2.bin': '5ea93a67294ea407fff1d09f752e9692',
+    'data_batch_3.bin': '942cd6a4bcdd0dd3c604fbe906cb4421',
+    'data_batch_4.bin': 'ae636b3ba5c66a11e91e8cb52e771fcb',
+    'data_batch_5.bin': '53f37980c15c3d472c316c40844f3f0d',
+    'test_batch.bin': '803d5f7f4d78ea53de84dbe85f74fb6d',
+  },
+}
+
 
 def official_files(name: str) -> dict[str, Official]:
   """File name -> its address, size and checksum as registered in TFDS."""
@@ -55,8 +67,24 @@ def check_folder(folder: Path, name: str) -> None:
 
 
 def locate(name: str, folder: Path, expected: Mapping[str, Official]) -> dict[str, Path]:
-  """File name -> verified path in `folder`; raises `BadSetting` with the first missing or wrong file."""
+  """File name -> verified path in `folder`; raises `BadSetting` with the first missing or wrong file.
+
+  Where the archive is not there and files extracted from it are, those are taken.
+  """
+  there = lambda names: any((folder / name).is_file() for name in names)
+  extracted = EXTRACTED.get(name, {})
+  if there(extracted) and not there(expected):
+    return _locate_extracted(name, folder, extracted)
   return {file: _locate(name, folder, file, official) for file, official in expected.items()}
+
+
+def _locate_extracted(name: str, folder: Path, extracted: Mapping[str, str]) -> dict[str, Path]:
+  for file, md5 in extracted.items():
+    if not (folder / file).is_file():
+      raise BadSetting(f'{folder} has no {file}; give all of {", ".join(extracted)}, or the archive.')
+    if _content_md5(folder / file) != md5:
+      raise BadSetting(f'{folder / file} is not the official file of {name}: its MD5 is not {md5}.')
+  return {file: folder / file for file in extracted}
 
 
 def _locate(name: str, folder: Path, file: str, official: Official) -> Path:

@@ -16,6 +16,7 @@ KNOWN = {
   'digits_captions': '27065219af38828d9f0a7895a89a334910b63303262ac5c5752a9fd8b3cb7a36',
   'identifiers': '0652157162b90170d36f83309c8cc1c8b4cbbcb22a6d1ced19b8bd4728b97864',
   'mnist': 'd9966b5bf81ece943c5b6aa7c81456edcec6b4e212db34fa33751b6410c93d38',
+  'cifar10': '2af1be813df11bce164ba6bef735b6bf1ef5fa4bccc6cc797d0c8ded6719fb73',
   'fashion_mnist': 'da88acc0f29267db999772dc0b796a0ef73c43e721a5c60923bb973abc4526af',
 }
 

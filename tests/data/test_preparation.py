@@ -26,6 +26,7 @@ from ssl_bench.settings.signature import BadSetting
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / 'shared' / 'data'
 FINGERPRINTS = {
+  'cifar10': '2af1be813df11bce164ba6bef735b6bf1ef5fa4bccc6cc797d0c8ded6719fb73',
   'mnist': 'd9966b5bf81ece943c5b6aa7c81456edcec6b4e212db34fa33751b6410c93d38',
   'fashion_mnist': 'da88acc0f29267db999772dc0b796a0ef73c43e721a5c60923bb973abc4526af',
 }
@@ -149,6 +150,47 @@ def test_cifar_from_a_tiny_archive(name, label_keys, classes, tmp_path, monkeypa
   last = [(np.moveaxis(images, 1, -1), labels) for images, labels in (train, test)]
   check_parts(data, *last)
   assert data.shape == (32, 32, 3) and data.label_names == tuple(names)
+
+
+def write_bins(folder, monkeypatch):
+  """Tiny extracted files of CIFAR-10, which count as the official ones."""
+  train, test = random_part(20, (3, 32, 32)), random_part(10, (3, 32, 32))
+  rows = lambda images, labels: np.concatenate(
+    [labels[:, None], images.reshape(len(images), -1)], 1
+  ).tobytes()
+  parts = {f'data_batch_{i + 1}.bin': [part[4 * i : 4 * i + 4] for part in train] for i in range(5)}
+  for file, part in {**parts, 'test_batch.bin': test}.items():
+    (folder / file).write_bytes(rows(*part))
+  md5 = {file: hashlib.md5((folder / file).read_bytes()).hexdigest() for file in (*parts, 'test_batch.bin')}
+  monkeypatch.setitem(files.EXTRACTED, 'cifar10', md5)
+  monkeypatch.setitem(SOURCES, 'cifar10', SOURCES['cifar10']._replace(validation=10))
+  return train, test
+
+
+def test_cifar10_from_the_files_of_its_archive(tmp_path, monkeypatch):
+  parts = write_bins(tmp_path, monkeypatch)
+  prepare('cifar10', source=tmp_path, data_dir=tmp_path / 'data')
+  data = load('cifar10', data_dir=tmp_path / 'data')
+  check_parts(data, *((np.moveaxis(images, 1, -1), labels) for images, labels in parts))
+  assert data.label_names[:2] == ('airplane', 'automobile') and data.label_names[9] == 'truck'
+
+
+@pytest.mark.parametrize(
+  ('spoil', 'says'),
+  [
+    (
+      lambda folder: (folder / 'data_batch_3.bin').unlink(),
+      'has no data_batch_3.bin; give all of data_batch_1',
+    ),
+    (lambda folder: (folder / 'test_batch.bin').write_bytes(b'x'), 'test_batch.bin is not the official file'),
+  ],
+)
+def test_a_wrong_file_of_the_archive_is_named(spoil, says, tmp_path, monkeypatch):
+  write_bins(tmp_path, monkeypatch)
+  spoil(tmp_path)
+  with pytest.raises(BadSetting, match=says):
+    prepare('cifar10', source=tmp_path, data_dir=tmp_path / 'data')
+  assert not (tmp_path / 'data' / 'cifar10').exists()
 
 
 def test_svhn_from_tiny_matlab_files(tmp_path, monkeypatch):
@@ -384,6 +426,25 @@ def check_real(name, folder, root):
 @pytest.mark.slow
 def test_fashion_mnist_equals_its_official_files(tmp_path, shared):
   check_real('fashion_mnist', shared / 'fashion_mnist', tmp_path)
+
+
+@pytest.mark.slow
+def test_cifar10_equals_its_official_files(tmp_path, shared):
+  unpack = shared / 'cifar10' / 'unpack.py'
+  if not unpack.is_file():
+    pytest.skip('CIFAR-10 is not in ../shared/data')
+  subprocess.run([sys.executable, str(unpack), str(tmp_path / 'bins')], check=True, capture_output=True)
+  prepare('cifar10', source=tmp_path / 'bins', data_dir=tmp_path)
+  data = load('cifar10', data_dir=tmp_path)
+
+  def official(*names):
+    rows = np.concatenate([np.fromfile(tmp_path / 'bins' / f'{n}.bin', np.uint8) for n in names])
+    rows = rows.reshape(-1, 3073)
+    images = rows[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    return images.reshape(len(images), -1), rows[:, 0]
+
+  check_parts(data, official(*(f'data_batch_{i}' for i in range(1, 6))), official('test_batch'))
+  assert data.fingerprint == FINGERPRINTS['cifar10']
 
 
 @pytest.mark.slow
