@@ -44,6 +44,7 @@ def run_folder(tmp_path_factory):
   return run_folder
 
 
+@pytest.mark.slow
 def test_a_trained_record_gives_features_logits_and_parameters(run_folder):
   trained = ssl_bench.load_trained(run_folder.path)
   images = trained.plan.dataset.test_images

@@ -80,7 +80,7 @@ def check_file(path: Path, kind: str, methods: Iterable[str] = ()) -> None:
 def _advice(path: Path, kind: str, names: list[str], methods: Iterable[str]) -> str:
   """What to write in place of a `path` that leads to no file."""
   beside = _beside(path.parent)
-  if slip := _near(path, beside, methods):
+  if kind == 'config' and (slip := _near(path, beside, methods)):
     return f'did you mean {str(slip)!r}?'
   meant = {file.removesuffix('.yaml'): file for file in beside}
   for name in (*names, *(f'{USUAL}/{method}' for method in methods)):

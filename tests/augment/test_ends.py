@@ -14,6 +14,8 @@ from ssl_bench.augment.tokens import KIND
 from ssl_bench.data.text import MASK, PAD
 from ssl_bench.settings.signature import BadSetting, Setting, settings_of
 
+pytestmark = pytest.mark.slow
+
 SIDE, VIEWS = 16, 8
 REFUSED = {
   ('crop', 'padding', '256'): 'crop: padding must be less than the side of the images, 16, not 256.',

@@ -121,6 +121,7 @@ def torchvision_box(rng, height, width, scale, ratio):
   return (height - h) // 2, (width - w) // 2, h, w
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'height, width, scale, ratio',
   [

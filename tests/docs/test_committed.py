@@ -12,6 +12,8 @@ from scipy.stats import t
 from ssl_bench.docs import ROOT, committed, overview
 from ssl_bench.records.record import gather
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
   'name', ['README.md', 'docs/architecture.md', 'docs/images/imports.svg', 'docs/images/accuracy.svg']

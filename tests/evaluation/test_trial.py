@@ -21,6 +21,8 @@ from ssl_bench.trial.run import evaluate, run_trial, train
 from ssl_bench.trial.run_folder import RunFolder
 from ssl_bench.trial.training import Run
 
+pytestmark = pytest.mark.slow
+
 PROTOCOL = """
 steps: 40
 optimizer: {name: sgd, lr: 0.1}

@@ -15,6 +15,8 @@ from ssl_bench.trial.run import run_trial
 from ssl_bench.trial.run_folder import RunFolder
 from ssl_bench.trial.training import Run, train
 
+pytestmark = pytest.mark.slow
+
 PLAIN = """
 net: {name: mlp, widths: [16], norm: none}
 augment: {weak: none, strong: none}

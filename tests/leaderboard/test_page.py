@@ -60,6 +60,7 @@ def written(folder):
   return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob('*') if path.is_file()}
 
 
+@pytest.mark.slow
 def test_shuffled_records_give_the_same_bytes(out, tmp_path):
   records = everything()
   random.Random(1).shuffle(records)

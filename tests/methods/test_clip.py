@@ -93,6 +93,7 @@ def test_another_caption_in_another_step(trained):
   assert len(counts) == 3 and counts.min() > 80  # of 320, a third each
 
 
+@pytest.mark.slow
 def test_captions_are_nobodys_who_has_no_net_for_them():
   from ssl_bench import parallel
   from ssl_bench.planning.batch import drawer

@@ -210,6 +210,7 @@ def test_goldens_are_independent():
   assert not {'jax', 'ssl_bench', 'flax', 'optax', 'torch'} & set(loaded.stdout.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('name', 'case'), CASES)
 def test_loss_has_the_pinned_value(name, case):
   """Where this moves, the golden file's and the method's VERSION are due for a bump."""

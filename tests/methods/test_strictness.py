@@ -16,6 +16,8 @@ from support.traced import trace
 
 from ssl_bench import combine, methods
 
+pytestmark = pytest.mark.slow
+
 PLATFORMS = ('cpu', 'cuda', 'tpu')
 CASES = [(name,) for name in methods.names()] + [('flexmatch', name) for name in combine.names()]
 

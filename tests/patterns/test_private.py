@@ -229,6 +229,7 @@ def test_clip_and_noise_compile_nothing_and_change_the_run():
   assert moved == [True, True, False]  # δ is for the record
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'name, words, told',
   [

@@ -10,6 +10,8 @@ from ssl_bench.planning.split import labeled_of
 from ssl_bench.planning.structure import structure_of
 from ssl_bench.settings.signature import BadSetting
 
+pytestmark = pytest.mark.slow
+
 # Which methods can learn from one image a step with a network whose BatchNorm is over the batch alone: those
 # that see more than one image or view in a forward pass, or have a network, a decoder or tokens without it.
 ONE = {

@@ -251,6 +251,7 @@ def shown(one):
   return readme(board) + ''.join(map(markdown, tables)) + console.file.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('measure', all_measures(), ids=lambda row: row.name)
 def test_a_measure_that_a_record_may_hold_can_be_shown(bases, tmp_path, measure):
   path = list(measure.path)

@@ -130,6 +130,7 @@ def mirrored(tmp_path_factory):
   return folder, count
 
 
+@pytest.mark.slow
 def test_a_run_says_all_of_a_record(mirrored):
   folder, count = mirrored
   assert count == 2
@@ -297,6 +298,7 @@ def test_of_a_teacher_only_what_differs_from_its_student_is_told():
   assert naming.varied(configs_of(rates)) == {'fixmatch': {'teacher.optimizer.lr'}}
 
 
+@pytest.mark.slow
 def test_project_and_entity_are_those_of_the_environment(tmp_path, monkeypatch):
   monkeypatch.setenv('WANDB_PROJECT', 'mine')
   monkeypatch.setenv('WANDB_ENTITY', 'us')
@@ -343,6 +345,7 @@ def test_a_recorded_trial_that_lost_its_curves_is_shown_and_not_mirrored(tmp_pat
   assert errors.count('\n') == 1 and not (run_folder / 'wandb').exists()
 
 
+@pytest.mark.slow
 def test_a_trial_that_is_recorded_already_is_mirrored_if_it_was_not(tmp_path, monkeypatch, capsys):
   path = write_configs(tmp_path / 'c') / 'fixmatch.yaml'
   one = recorded(tmp_path / 'runs/train', path)
@@ -391,6 +394,7 @@ def test_online_without_a_key_is_refused_before_anything_runs(command, online, t
   assert sorted(tmp_path.rglob('*')) == before
 
 
+@pytest.mark.slow
 def test_a_key_in_the_environment_or_in_netrc_is_found_and_a_wrong_one_told(online, tmp_path, monkeypatch):
   monkeypatch.setenv('WANDB_API_KEY', 'abc')
   with pytest.raises(BadSetting, match=r'--wandb online: .*40.* characters'):
@@ -585,6 +589,7 @@ def test_words_for_numbers_that_are_not_finite_are_numbers_again():
   assert math.isnan(rows[1][columns.index('accuracy_by_class')])
 
 
+@pytest.mark.slow
 def test_a_run_with_such_numbers_is_mirrored(tmp_path):
   made = a_record(metrics={**a_record()['metrics'], 'nll': 'NaN', 'mce': 'Infinity'})
   made['curve'][1]['loss'] = 'NaN'

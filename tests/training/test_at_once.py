@@ -50,6 +50,7 @@ def found(config, run_folder):
   return found
 
 
+@pytest.mark.slow
 def test_its_record_is_whole(found, config):
   assert found['status'] == 'done', found['error']
   assert found['family'] == 'semi-supervised' and found['curve'] == []
