@@ -3,6 +3,8 @@
 import fuzz
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
   'kind', [pytest.param('trial', marks=pytest.mark.slow), *sorted({*fuzz.KINDS} - {'trial'})]

@@ -11,6 +11,8 @@ from support.cli import ROOT, start, write_configs
 
 from ssl_bench.stop import ASKING, Stop
 
+pytestmark = pytest.mark.slow
+
 BUSY = """
 import ctypes, signal, sys, time
 from ssl_bench.stop import ASKING, SAVING, Stop

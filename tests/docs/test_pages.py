@@ -9,6 +9,8 @@ from ssl_bench.config import Config
 from ssl_bench.docs import ROOT, hooks, measure_page, method_pages
 from ssl_bench.settings.signature import settings_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope='module')
 def pages():

@@ -13,6 +13,8 @@ from ssl_bench.evaluation.propagation import propagation
 from ssl_bench.graph import search
 from ssl_bench.settings.signature import BadSetting
 
+pytestmark = pytest.mark.slow
+
 DIGITS = data.load('digits')
 POINTS = DIGITS.train_images[:240].reshape(240, -1).astype('float32') / 127.5 - 1
 NEW = DIGITS.test_images[:60].reshape(60, -1).astype('float32') / 127.5 - 1

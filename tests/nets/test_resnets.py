@@ -10,6 +10,8 @@ from ssl_bench.nets.core import chain
 from ssl_bench.nets.heads import linear
 from ssl_bench.settings.signature import BadSetting
 
+pytestmark = pytest.mark.slow
+
 KEY = jax.random.key(0)
 X = np.random.default_rng(0).normal(size=(3, 8, 8, 2)).astype(np.float32)
 
