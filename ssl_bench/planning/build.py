@@ -116,7 +116,7 @@ def make_net(part: Part) -> Net:
     net = nets.get(part.name)(**part.settings)
   if not isinstance(net, Net):
     raise BadSetting(
-      f'The factory of net {part.name} must return a Net, not {_kind(net)}; '
+      f'The factory of net {part.name} must return a Net, not {kind_of_value(net)}; '
       'wrap a Flax module by ssl_bench.nets.core.from_linen(module).'
     )
   return net
@@ -126,7 +126,7 @@ def as_method(made: Any, what: str) -> m.Method:
   """What the factory of a method or a combinator made; raises `BadSetting` for something else."""
   if not isinstance(made, m.Method):
     raise BadSetting(
-      f'The factory of {what} must return a Method, not {_kind(made)}; '
+      f'The factory of {what} must return a Method, not {kind_of_value(made)}; '
       'end it by return ssl_bench.contract.Method(views, init, loss, …).'
     )
   if not isinstance(made.views, Mapping) or not all(isinstance(v, m.View) for v in made.views.values()):
@@ -143,5 +143,6 @@ def as_method(made: Any, what: str) -> m.Method:
   return made
 
 
-def _kind(thing: Any) -> str:
+def kind_of_value(thing: Any) -> str:
+  """'nothing', or 'a value of type dict': what a factory returned in place of what it must."""
   return 'nothing' if thing is None else f'a value of type {type(thing).__name__}'

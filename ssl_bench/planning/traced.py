@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from ssl_bench import augment
 from ssl_bench import contract as m
 from ssl_bench.planning import numbers, states
-from ssl_bench.planning.build import builder, make_net, method_of
+from ssl_bench.planning.build import builder, kind_of_value, make_net, method_of
 from ssl_bench.planning.once import once_per_structure
 from ssl_bench.planning.structure import Part, Structure
 from ssl_bench.plugins import OURS, origin
@@ -112,9 +112,7 @@ def _shape(thing: Any) -> tuple[int, ...]:
 
 
 def _kind(thing: Any) -> str:
-  if not hasattr(thing, 'shape'):
-    return 'nothing' if thing is None else f'a value of type {type(thing).__name__}'
-  return f'{thing.dtype} {_sizes(*thing.shape)}'
+  return f'{thing.dtype} {_sizes(*thing.shape)}' if hasattr(thing, 'shape') else kind_of_value(thing)
 
 
 def _sizes(*sizes: str | int) -> str:
