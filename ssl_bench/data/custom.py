@@ -7,6 +7,7 @@ import numpy as np
 
 from ssl_bench.data.arrays import Dataset, fingerprint
 from ssl_bench.data.meta import PARTS
+from ssl_bench.plugins.blame import blame
 from ssl_bench.settings.signature import BadSetting, short
 
 Part = tuple[np.ndarray, np.ndarray]  # images, labels
@@ -77,13 +78,8 @@ def from_parts(
 def make_custom(factory: Callable[[], Any], name: str, origin: str) -> Dataset:
   """What a plugin's function makes; raises `BadSetting` where it fails or makes no sound `Dataset`."""
   where = f'The dataset {name!r} of {origin}'
-  try:
+  with blame('datasets', name):
     data = factory()
-  except BadSetting:
-    raise
-  except Exception as error:
-    said = ' '.join(str(error).split())[:300].rstrip('.')
-    raise BadSetting(f'{where} cannot be made: {type(error).__name__}: {said}.') from None
   if not isinstance(data, Dataset):
     raise BadSetting(f'{where} must be a Dataset, not a value of type {type(data).__name__}.')
   if wrong := fault(data, name):
