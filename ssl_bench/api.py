@@ -141,10 +141,11 @@ class TrainedNetwork:
     return found
 
   def _observe(self, images: Images) -> predict.Seen:
-    images, shape = np.asarray(images), self.plan.dataset.shape
-    if images.dtype != np.uint8 or images.shape[1:] != shape:
+    images, like = np.asarray(images), self.plan.dataset.train_images
+    if images.dtype != like.dtype or images.shape[1:] != like.shape[1:]:
+      shape = ', '.join(map(str, ('n', *like.shape[1:])))
       raise BadSetting(
-        f'Images must be uint8 [n, {", ".join(map(str, shape))}], as {self.plan.dataset.name} has them, not '
+        f'Images must be {like.dtype} [{shape}], as {self.plan.dataset.name} has them, not '
         f'{images.dtype} {list(images.shape)}; they are scaled here.'
       )
     return predict.observe(self.fitted.program, self.fitted.state, self.fitted.numbers, images)

@@ -18,6 +18,7 @@ ROOMS = (
   'stop',
   'dependence',
   'parallel',
+  'kinds',
   'data',
   'augment',
   'losses',
@@ -43,7 +44,7 @@ ROOMS = (
   'cli',
   'docs',
 )
-FOR_METHODS = {'nets', 'losses', 'graph', 'contract', 'settings'}
+FOR_METHODS = {'nets', 'losses', 'graph', 'contract', 'kinds', 'settings'}
 
 
 def room_of(module: str) -> str:

@@ -7,7 +7,7 @@ texts.
 """
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from ssl_bench.augment import tone
 from ssl_bench.settings.signature import UNIT, BadSetting, Range
 
-Operation = Callable[[jax.Array, jax.Array], jax.Array]
+Operation = Callable[[jax.Array, Any], Any]
 COLOR = 'color'  # marks a setting that changes colors only: off (zero) for images of one channel
 
 

@@ -9,6 +9,7 @@ import jax
 
 from ssl_bench import plugins
 from ssl_bench.augment.ops import COLOR, Operation
+from ssl_bench.kinds import kind_of
 from ssl_bench.plugins.blame import blame
 from ssl_bench.settings.signature import BadSetting, bind, parse_call
 from ssl_bench.settings.yaml12 import write_yaml
@@ -29,10 +30,10 @@ def resolve(text: str, channels: int, kind: str = 'image') -> str:
   For one channel, settings that act on colors alone are written as off (`saturation=0.0`,
   `color=false`), and an operation that is nothing but color is left out.
   """
-  if channels not in (1, 3):
+  if kind == 'image' and channels not in (1, 3):
     raise BadSetting(f'images must have 1 or 3 channels, not {channels}.')
   _check_kind(parse(text), kind)
-  policy = parse(text) if channels == 3 else _without_color(parse(text))
+  policy = _without_color(parse(text)) if kind == 'image' and channels == 1 else parse(text)
   return ' | '.join(_write(name, settings) for name, settings in policy if name != 'none') or 'none'
 
 
@@ -78,8 +79,8 @@ def _check_kind(policy: Policy, kind: str) -> None:
   for name, _ in policy:
     if name != 'none' and (own := _kind_of(get(name))) != kind:
       fits = ', '.join(n for n, f in operations().items() if _kind_of(f) == kind or n == 'none')
-      what = {'image': 'images', 'tokens': 'tokens'}
-      raise BadSetting(f'{name} is for {what[own]}, and the data are {what[kind]}; choose from {fits}.')
+      what = f'{name} is for {kind_of(own).plural}, and the data are {kind_of(kind).plural}'
+      raise BadSetting(f'{what}; choose from {fits}.')
 
 
 def _kind_of(factory: Callable) -> str:

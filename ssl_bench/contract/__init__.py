@@ -26,10 +26,11 @@ from ssl_bench.contract.views import (
   hash_name,
   look,
   look_at_all,
-  scale,
 )
+from ssl_bench.kinds import DENSE, Graph, Nodes, concatenate, scale
 
 __all__ = [
+  'DENSE',
   'INIT',
   'REFRESH',
   'STREAMS',
@@ -38,10 +39,12 @@ __all__ = [
   'Belief',
   'Embed',
   'Encode',
+  'Graph',
   'Init',
   'Log',
   'Loss',
   'Method',
+  'Nodes',
   'Policies',
   'Predict',
   'PseudoLabels',
@@ -54,6 +57,7 @@ __all__ = [
   'View',
   'Views',
   'believe',
+  'concatenate',
   'hash_name',
   'init_state',
   'look',

@@ -108,7 +108,7 @@ class Method(NamedTuple):
   embed: Embed | None = None
   trainings: int = 1  # how often a run starts training anew (in `refresh`); each time has a whole schedule
   transduce: Transduce | None = None
-  pixels: bool = False  # True: the method computes with pixel values, so it cannot learn from texts
+  kinds: tuple[str, ...] | None = None  # those of the data that it can learn from; None: any
 
 
 class Teacher(NamedTuple):

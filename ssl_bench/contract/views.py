@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 
 import jax
 
+from ssl_bench.kinds import Nodes, scale
 from ssl_bench.settings.signature import BadSetting
 
-Batch = Mapping[str, Mapping[str, Any]]  # stream -> {'image': uint8 [batch, H, W, C], …}
+Batch = Mapping[str, Mapping[str, Any]]  # stream -> {'image': uint8 [batch, H, W, C] or Nodes, …}
 Views = Mapping[str, Mapping[str, Any]]  # view -> {'image': float32 [batch, H, W, C], …}
-Policies = Mapping[str, Callable[[jax.Array, jax.Array], jax.Array]]  # name -> (key, image) -> image
+Policies = Mapping[str, Callable[[jax.Array, Any], Any]]  # name -> (key, image) -> image
 
 STREAMS = ('labeled', 'unlabeled')
 
@@ -41,13 +42,9 @@ def look(views: Mapping[str, View], batch: Batch, augment: Policies, key: jax.Ar
   """
 
   def one(name: str, view: View) -> dict[str, Any]:
-    stream = batch[view.stream]
-    shape = (len(stream['image']),) + (view.copies,) * (view.copies > 1)
-    keys = jax.random.split(jax.random.fold_in(key, hash_name(name)), shape)
-    policy = augment[view.augment]
-    many = jax.vmap(policy, (0, None)) if view.copies > 1 else policy
-    images = jax.vmap(many)(keys, stream['image'])
-    if images.dtype == 'uint8':
+    stream, own = batch[view.stream], jax.random.fold_in(key, hash_name(name))
+    images = _changed(augment[view.augment], own, stream['image'], view.copies)
+    if getattr(images, 'dtype', None) == 'uint8':
       raise BadSetting(
         f'The policy {view.augment!r} gives uint8 images, which no method learns from; make it by '
         "ssl_bench.policy('…'), which puts them on the scale [-1, 1]."
@@ -57,18 +54,25 @@ def look(views: Mapping[str, View], batch: Batch, augment: Policies, key: jax.Ar
   return {name: one(name, view) for name, view in views.items()}
 
 
-def scale(images: Any, kind: str = 'image') -> Any:
-  """uint8 [0, 255] -> float32 [-1, 1], the pixel scale of every method (FixMatch's code); tokens -> int32."""
-  return images.astype('int32') if kind == 'tokens' else images.astype('float32') / 127.5 - 1
+def _changed(policy: Callable, key: jax.Array, images: Any, copies: int) -> Any:
+  """Each image changed by a key of its own, `copies` times; a graph is changed as a whole."""
+  if isinstance(images, Nodes):
+    if copies > 1:
+      raise BadSetting('A graph has one copy in each view; use a method that asks for no copies.')
+    return policy(key, images)
+  keys = jax.random.split(key, (len(images),) + (copies,) * (copies > 1))
+  many = jax.vmap(policy, (0, None)) if copies > 1 else policy
+  return jax.vmap(many)(keys, images)
 
 
-def look_at_all(
-  function: Callable[[jax.Array], Any], images: jax.Array, rows: int = 256, kind: str = 'image'
-) -> Any:
+def look_at_all(function: Callable[[Any], Any], images: Any, rows: int = 256, kind: str = 'image') -> Any:
   """Applies a function of scaled images [b, H, W, C] to all uint8 images [n, H, W, C], `rows` at a time.
 
-  It serves `refresh`.  The function's result for an image must not depend on the other images.
+  It serves `refresh`.  The function's result for an image must not depend on the other images.  Nodes of a
+  graph are looked at all at once.
   """
+  if isinstance(images, Nodes):
+    return function(images)
 
   def one(image: jax.Array) -> Any:
     return jax.tree.map(lambda x: x[0], function(scale(image, kind)[None]))

@@ -2,9 +2,11 @@
 
 import hashlib
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+
+from ssl_bench.kinds import Graph
 
 
 class Dataset(NamedTuple):
@@ -24,6 +26,10 @@ class Dataset(NamedTuple):
   `captions` and `test_captions` describe the training and the test images, uint8 [N, K, L]: K texts an image,
   each as tokens (`data.text`).  `prompts`, uint8 [classes, P, L], name the classes in phrasings that no
   caption uses.  Captions are written from labels, so a method that reads them sees all labels.
+
+  Where `kind` is graph, an "image" is a node: its position in `graph`, int32 [].  Training is transductive:
+  it sees the features and the edges of all nodes, so `unlabeled_images` holds the nodes of the validation and
+  the test part too, whose labels stay hidden.
   """
 
   name: str
@@ -46,19 +52,20 @@ class Dataset(NamedTuple):
   stream: np.ndarray | None = None
   noisy_labels: np.ndarray | None = None
   shifted_images: np.ndarray | None = None
-  kind: Literal['image', 'tokens'] = 'image'
+  kind: str = 'image'
   captions: np.ndarray | None = None
   test_captions: np.ndarray | None = None
   prompts: np.ndarray | None = None
+  graph: Graph | None = None
 
   @property
-  def shape(self) -> tuple[int, int, int]:
-    """(height, width, channels) of one image."""
-    return self.train_images.shape[1:]
+  def shape(self) -> tuple[int, ...]:
+    """(height, width, channels) of one image; (features,) of a node."""
+    return self.train_images.shape[1:] if self.graph is None else (self.graph.width,)
 
   @property
   def channels(self) -> int:
-    return self.train_images.shape[-1]
+    return self.shape[-1]
 
   @property
   def n_train(self) -> int:

@@ -18,8 +18,11 @@ import numpy as np
 from ssl_bench.data.arrays import Dataset, fingerprint
 from ssl_bench.data.meta import META, PARTS, Meta, broken, read_meta
 from ssl_bench.data.sources import decoded_folder, source_of
+from ssl_bench.kinds import kind_of
+from ssl_bench.kinds.graph import make_graph
 
 NOTES = 'verified.json'
+GRAPH = ('edges', 'feature_starts', 'feature_columns', 'feature_values')  # arrays of a graph
 
 Stamps = dict[str, Any]
 _verified: dict[Path, Stamps] = {}  # the notes of this process, by folder
@@ -31,33 +34,40 @@ class Layout(NamedTuple):
   Values are in 0 … `below` - 1, if `below` is given; `positions` are all different.
   """
 
-  dtype: type
+  dtype: Any
   shape: tuple[int | None, ...]
   below: int | None = None
   positions: bool = False
 
 
 def layouts(
-  sizes: Mapping[str, int], shape: tuple[int, ...], classes: int, folds: int = 0
+  sizes: Mapping[str, int], shape: tuple[int, ...], classes: int, folds: int = 0, kind: str = 'image'
 ) -> dict[str, Layout]:
   """The arrays of a set by name, in the order of its fingerprint."""
   found: dict[str, Layout] = {}
+  nodes = sum(sizes.values()) - sizes['validation'] - sizes['test'] if kind == 'graph' else None
+  example, stored = () if kind == 'graph' else shape, kind_of(kind).stored
   official = {'train': sizes['train'] + sizes['validation'], 'test': sizes['test']}
   for part in PARTS:
     count = sizes[part]
-    found[f'{part}_images'] = Layout(np.uint8, (count, *shape))
+    found[f'{part}_images'] = Layout(stored, (count, *example), nodes, positions=bool(nodes))
     found[f'{part}_labels'] = Layout(np.int32, (count,), classes)
     split = 'test' if part == 'test' else 'train'
-    found[f'{part}_index'] = Layout(np.int32, (count,), official[split], positions=True)
+    found[f'{part}_index'] = Layout(np.int32, (count,), nodes or official[split], positions=True)
   for i in range(folds):
     found[f'fold_{i}'] = Layout(np.int32, (None,), sizes['train'], positions=True)
   if sizes['unlabeled']:
-    found['unlabeled_images'] = Layout(np.uint8, (sizes['unlabeled'], *shape))
+    found['unlabeled_images'] = Layout(stored, (sizes['unlabeled'], *example), nodes)
+  if nodes:
+    found['edges'] = Layout('int32', (None, 2), nodes)
+    found['feature_starts'] = Layout('int32', (nodes + 1,))
+    found['feature_columns'] = Layout('int32', (None,), shape[0])
+    found['feature_values'] = Layout('float32', (None,))
   return found
 
 
 def layouts_of(meta: Meta) -> dict[str, Layout]:
-  return layouts(meta.sizes.model_dump(), meta.shape, meta.classes, meta.folds)
+  return layouts(meta.sizes.model_dump(), meta.shape, meta.classes, meta.folds, meta.kind)
 
 
 def faults(arrays: Mapping[str, np.ndarray], expected: Mapping[str, Layout]) -> Iterator[str]:
@@ -95,7 +105,7 @@ def open_arrays(folder: Path, expected: Mapping[str, Layout]) -> tuple[dict[str,
     path = folder / f'{name}.npy'
     try:
       mapped = np.lib.format.open_memmap(path, mode='r')
-      arrays[name] = mapped if name.endswith('images') else np.array(mapped)
+      arrays[name] = mapped if name.endswith('images') and mapped.ndim > 1 else np.array(mapped)
     except FileNotFoundError:
       unread.append(f'{path.name} is missing')
     except Exception as error:  # NumPy raises many kinds for a wrong header
@@ -118,6 +128,7 @@ def read_decoded(name: str, root: Path) -> Dataset:
   if wrong:
     raise broken(name, root, wrong[0])
   note(folder, stamps)
+  graph: Any = [arrays.pop(name) for name in GRAPH if name in arrays]
   fields: dict[str, Any] = {k: v for k, v in arrays.items() if not k.startswith('fold_')}
   return Dataset(
     name=name,
@@ -127,6 +138,8 @@ def read_decoded(name: str, root: Path) -> Dataset:
     fingerprint=meta.fingerprint,
     license=source_of(name).license,
     folds=tuple(arrays[f'fold_{i}'] for i in range(meta.folds)) or None,
+    kind=meta.kind,
+    graph=make_graph(*graph, width=meta.shape[0]) if graph else None,
     **fields,
   )
 

@@ -5,22 +5,24 @@ import re
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from ssl_bench.data.arrays import Dataset, fingerprint
 from ssl_bench.data.text import PAD, tokenize
+from ssl_bench.kinds.graph import make_graph
 from ssl_bench.settings.signature import BadSetting, short
 
 MOST = 224 * 224 * 3  # values of an image
 
 
 def check_fake(name: str) -> re.Match:
-  """Parses `fake`, `fake_16x16x3`, `fake_captions` or `fake_tokens`; raises `BadSetting` for another name."""
+  """Parses `fake`, `fake_16x16x3`, `fake_captions` and so on; raises `BadSetting` for another name."""
   size = '([1-9][0-9]{0,8})'
-  match = re.fullmatch(rf'fake(?:_(captions|tokens))?(?:_{size}x{size}x{size})?', name)
+  match = re.fullmatch(rf'fake(?:_(captions|tokens|graph))?(?:_{size}x{size}x{size})?', name)
   if not match:
     raise BadSetting(
-      f'{short(name)} is no synthetic set; write fake, fake_captions, fake_tokens or, for another shape, '
-      'fake_16x16x3.'
+      f'{short(name)} is no synthetic set; write fake, fake_captions, fake_tokens, fake_graph or, for another '
+      'shape, fake_16x16x3.'
     )
   values = math.prod(int(side or 1) for side in match.groups()[1:])
   if values > MOST:
@@ -34,7 +36,8 @@ def fake_by_name(name: str) -> Dataset:
   usual = (12, 1, 1) if what == 'tokens' else (8, 8, 1)
   height, width, channels = (int(size or default) for size, default in zip(sizes, usual))
   data = fake((height, width, channels))
-  return {'captions': with_captions, 'tokens': as_tokens}.get(what, lambda data: data)(data)
+  made = {'captions': with_captions, 'tokens': as_tokens, 'graph': as_graph}
+  return made.get(what, lambda data: data)(data)
 
 
 def as_tokens(data: Dataset) -> Dataset:
@@ -45,6 +48,33 @@ def as_tokens(data: Dataset) -> Dataset:
     inside = np.arange(images.shape[1]) < images.shape[1] - labels[:, None] % 4
     arrays[f'{part}_images'] = np.where(inside[:, :, None, None], 97 + images // 10, PAD).astype(np.uint8)
   return data._replace(name='fake_tokens', kind='tokens', fingerprint=fingerprint(arrays.items()), **arrays)
+
+
+def as_graph(data: Dataset, degree: int = 4, share: float = 0.8) -> Dataset:
+  """The set as the nodes of one graph: a node's features are a few of its image's bright pixels.
+
+  Each node has edges to `degree` others, with probability `share` of its own class.
+  """
+  rng = np.random.Generator(np.random.PCG64(1))
+  sizes = {part: len(getattr(data, f'{part}_labels')) for part in ('train', 'validation', 'test')}
+  images = np.concatenate([getattr(data, f'{part}_images').reshape(n, -1) for part, n in sizes.items()])
+  labels = np.concatenate([getattr(data, f'{part}_labels') for part in sizes])
+  ends = []
+  for node, label in enumerate(labels):
+    own = rng.random(degree) < share
+    ends += [(node, rng.choice(np.flatnonzero(labels == label) if same else len(labels))) for same in own]
+  edges = np.unique(np.sort(ends, 1), axis=0)
+  seen = (images > 160) & (rng.random(images.shape) < 0.2)
+  bright = sparse.csr_array(np.where(seen, images / 255, 0))
+  edges = edges[edges[:, 0] != edges[:, 1]].astype(np.int32)
+  graph = make_graph(edges, bright.indptr, bright.indices, bright.data, width=images.shape[1])
+  stops = np.cumsum([0, *sizes.values()])
+  positions = {part: np.arange(*stops[i : i + 2], dtype=np.int32) for i, part in enumerate(sizes)}
+  arrays: dict[str, Any] = {f'{part}_images': at for part, at in positions.items()}
+  arrays |= {f'{part}_index': at for part, at in positions.items()}
+  arrays['unlabeled_images'] = np.arange(sizes['train'], len(labels), dtype=np.int32)
+  found = fingerprint([*arrays.items(), ('edges', edges), ('values', graph.values)])
+  return data._replace(name='fake_graph', kind='graph', fingerprint=found, graph=graph, **arrays)
 
 
 def with_captions(data: Dataset, length: int = 12) -> Dataset:

@@ -31,7 +31,8 @@ class Sizes(BaseModel):
 class Meta(BaseModel):
   """The content of meta.json: enough to list a set without reading its images.
 
-  `shape` is (height, width, channels), `fingerprint` is from `arrays.fingerprint`, `folds` their number.
+  `shape` is (height, width, channels), of a graph (features,); `fingerprint` is from `arrays.fingerprint`,
+  `folds` their number.
   """
 
   model_config = ConfigDict(extra='forbid', frozen=True, strict=True)
@@ -40,9 +41,10 @@ class Meta(BaseModel):
   classes: int = Field(ge=1)
   label_names: tuple[str, ...]
   sizes: Sizes
-  shape: tuple[int, int, int]
+  shape: tuple[int, ...]
   fingerprint: str = Field(pattern='^[0-9a-f]{64}$')
   folds: int = Field(ge=0)
+  kind: str = 'image'
 
   @model_validator(mode='after')
   def _has_a_name_for_each_class(self) -> 'Meta':
@@ -68,7 +70,7 @@ def read_meta(name: str, root: Path) -> Meta | None:
     meta = Meta.model_validate_json(text)
   except ValidationError as error:
     raise broken(name, root, _complaint(error)) from None
-  for key in ('version', 'shape', 'classes'):
+  for key in ('version', 'shape', 'classes', 'kind'):
     written, expected = getattr(meta, key), getattr(source, key)
     if written != expected:
       raise broken(name, root, f'{META} says {key} {written}, and {name} has {expected}')

@@ -10,8 +10,9 @@ import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+from typing import Any
 
-from ssl_bench.data import files
+from ssl_bench.data import files, planetoid
 from ssl_bench.data.builders import make_builder
 from ssl_bench.data.decode import Progress, decode
 from ssl_bench.data.decoded import read_decoded
@@ -24,6 +25,7 @@ from ssl_bench.data.sources import (
   how_to_get,
   is_made,
   prepared_folder,
+  source_of,
 )
 from ssl_bench.settings.signature import BadSetting
 
@@ -52,7 +54,9 @@ def prepare(
     say(f'{name} comes with {comes_with(name)}; there is nothing to prepare')
     return None
   root = data_folder(data_dir)
-  read_meta(name, root)  # raises for a broken set before anything is built
+  meta = read_meta(name, root)  # raises for a broken set before anything is built
+  if source_of(name).kind == 'graph':
+    return _prepare_graph(name, root, source, meta is not None, say)
   if _is_prepared(name, root):
     unread = '' if source is None else f'; nothing was taken from {source}'
     say(f'{name} is prepared already, in {root}{unread}')
@@ -68,6 +72,28 @@ def prepare(
       if not _is_prepared(name, root):
         _build(name, root, stage, expected, local, say)
   folder = ensure_decoded(name, root, say)
+  read_decoded(name, root)  # checks all that was written, and notes that it passed
+  return folder
+
+
+def _prepare_graph(name: str, root: Path, source: Any, ready: bool, say: Progress) -> Path:
+  folder = decoded_folder(name, root)
+  if ready:
+    say(
+      f'{name} is prepared already, in {root}{"" if source is None else f"; nothing was taken from {source}"}'
+    )
+  else:
+    with _alone(name, root) as stage:
+      given = stage / 'files' if source is None else Path(source).expanduser()
+      if source is None:
+        say(f'downloading {name}')
+        given.mkdir()
+        planetoid.download(name, given)
+      made = stage / 'made'
+      made.mkdir()
+      planetoid.write(name, given, made)
+      folder.parent.mkdir(parents=True, exist_ok=True)
+      made.rename(folder)
   read_decoded(name, root)  # checks all that was written, and notes that it passed
   return folder
 

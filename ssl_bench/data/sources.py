@@ -17,6 +17,8 @@ KNOWN = {
   'identifiers': '0652157162b90170d36f83309c8cc1c8b4cbbcb22a6d1ced19b8bd4728b97864',
   'mnist': 'd9966b5bf81ece943c5b6aa7c81456edcec6b4e212db34fa33751b6410c93d38',
   'cifar10': '2af1be813df11bce164ba6bef735b6bf1ef5fa4bccc6cc797d0c8ded6719fb73',
+  'cora': '0e82e4efb426a83c7ec56dd532494bbd69585495e25a768efbfa3f0a8fcb7d80',
+  'citeseer': '9a5028a073ce9b3cced3c286756dfab1a2329481a9477b0c1afa6c0be458e9be',
   'fashion_mnist': 'da88acc0f29267db999772dc0b796a0ef73c43e721a5c60923bb973abc4526af',
 }
 
@@ -29,7 +31,7 @@ class Source(NamedTuple):
   """
 
   version: str
-  shape: tuple[int, int, int]
+  shape: tuple[int, ...]
   classes: int
   train: int
   validation: int
@@ -37,6 +39,7 @@ class Source(NamedTuple):
   files: tuple[str, ...]
   license: str
   unlabeled: int = 0
+  kind: str = 'image'
 
 
 IDX_FILES = tuple(f'{part}-ubyte.gz' for part in (
@@ -59,6 +62,24 @@ SOURCES = {
   'stl10': Source(
     '1.0.0', (96, 96, 3), 10, 4_000, 1_000, 8_000, ('stl10_binary.tar.gz',), STL10_LICENSE, unlabeled=100_000
   ),
+}
+
+
+PLANETOID_FILES = ('x', 'y', 'tx', 'ty', 'allx', 'ally', 'graph', 'test.index')
+PLANETOID_LICENSE = 'MIT (the repository of the files)'
+
+
+def _planetoid(name: str, shape: int, classes: int, train: int, unlabeled: int) -> Source:
+  files = tuple(f'ind.{name}.{part}' for part in PLANETOID_FILES)
+  return Source('1.0.0', (shape,), classes, train, 500, 1_000, files, PLANETOID_LICENSE, unlabeled, 'graph')
+
+
+# The public split: 20 labels a class (fold 0), 500 nodes to validate and 1,000 to test.  Training is
+# transductive.
+SOURCES |= {
+  'cora': _planetoid('cora', 1_433, 7, 1_208, 1_500),
+  'citeseer': _planetoid('citeseer', 3_703, 6, 1_812, 1_515),  # 15 nodes have no label
+  'pubmed': _planetoid('pubmed', 500, 3, 18_217, 1_500),
 }
 
 

@@ -66,7 +66,7 @@ def inference(program: Program, state: Any, numbers: Any, images: np.ndarray) ->
     numbers: the trial's.
     images: uint8 [n, H, W, C], some to time.
   """
-  size = chunk_size()
+  size = chunk_size(program)
   chunk = np.resize(images, (size, *images.shape[1:]))
   infer: Any = program.infer  # compiled by `jax.jit`
   lowered = infer.lower(state, numbers, chunk)

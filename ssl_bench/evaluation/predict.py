@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from ssl_bench import augment
+from ssl_bench.kinds import Graph, Nodes
 from ssl_bench.training.program import Program
 
 
@@ -18,14 +19,16 @@ class Seen(NamedTuple):
   logits: np.ndarray | None
 
 
-def chunk_size() -> int:
-  """Images that are looked at together."""
+def chunk_size(program: Program) -> int:
+  """Images that are looked at together; of a graph all nodes, since a look computes the features of all."""
+  if graph := program.structure.data.graph:
+    return graph[0]
   return 256 if jax.default_backend() == 'cpu' else 2048
 
 
 def observe(program: Program, state: Any, numbers: Any, images: np.ndarray) -> Seen:
   """Runs `program.observe` over uint8 images [n, H, W, C]."""
-  whole = in_chunks(lambda chunk: program.observe(state, numbers, chunk), images)
+  whole = in_chunks(lambda chunk: program.observe(state, numbers, chunk), images, chunk_size(program))
   return Seen(whole['features'], whole.get('logits'))
 
 
@@ -33,12 +36,13 @@ def embed(program: Program, state: Any, numbers: Any, kind: str, inputs: np.ndar
   """Unit vectors [n, d] of uint8 images or tokens [n, …] in the space that both share; `kind` says which."""
   look = program.embed
   assert look is not None
-  return in_chunks(lambda chunk: look(state, numbers, chunk, kind), inputs)['embedding']
+  return in_chunks(lambda chunk: look(state, numbers, chunk, kind), inputs, chunk_size(program))['embedding']
 
 
-def in_chunks(look: Callable[[np.ndarray], Mapping[str, Any]], inputs: np.ndarray) -> dict[str, np.ndarray]:
+def in_chunks(
+  look: Callable[[np.ndarray], Mapping[str, Any]], inputs: np.ndarray, size: int
+) -> dict[str, np.ndarray]:
   """What `look` makes of inputs [n, …], in chunks of one size; the last is padded, its padding dropped."""
-  size = chunk_size()
   parts: list[Any] = []
   for start in range(0, len(inputs), size):
     chunk = np.asarray(inputs[start : start + size])
@@ -50,6 +54,17 @@ def in_chunks(look: Callable[[np.ndarray], Mapping[str, Any]], inputs: np.ndarra
 def views(policy: str, key: int, images: np.ndarray, kind: str = 'image') -> np.ndarray:
   """One view of each uint8 image [n, H, W, C], or text, under a policy."""
   return np.asarray(_viewer(policy, images.shape[-1], kind)(jax.random.key(key), images))
+
+
+def changed_graph(policy: str, key: int, graph: Graph) -> Graph:
+  """One view of a graph under a policy."""
+  return _graph_viewer(policy)(jax.random.key(key), graph)
+
+
+@lru_cache
+def _graph_viewer(policy: str) -> Callable[..., Graph]:
+  operation = augment.compile_policy(policy, 1, 'graph')
+  return jax.jit(lambda key, graph: operation(key, Nodes(graph, np.zeros(1, 'int32'))).graph)
 
 
 @lru_cache

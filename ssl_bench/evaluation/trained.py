@@ -96,11 +96,18 @@ class Trained:
   def views(self) -> tuple[np.ndarray, np.ndarray]:
     """Features [m, d] of two strong views of the first 256 test images."""
     images, policy = self.dataset.test_images[:HEALTH_IMAGES], self.config.augment['strong']
-    one, other = (
-      self.look(self.fitted.state, predict.views(policy, key, images, self.dataset.kind)).features
-      for key in (0, 1)
-    )
+    one, other = (self._view(policy, key, images) for key in (0, 1))
     return one, other
+
+  def _view(self, policy: str, key: int, images: np.ndarray) -> np.ndarray:
+    """Features of one view of each image; of nodes, in one view of their graph."""
+    self.go_on()
+    program, numbers, state, *_ = self.fitted
+    if 'graph' in numbers:
+      numbers = {**numbers, 'graph': predict.changed_graph(policy, key, numbers['graph'])}
+    else:
+      images = predict.views(policy, key, images, self.dataset.kind)
+    return predict.observe(program, state, numbers, images).features
 
   @cached_property
   def collapse(self) -> Collapse:

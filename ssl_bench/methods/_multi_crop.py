@@ -1,9 +1,8 @@
 """Multi-crop: two global views of an image and several small crops of it (Caron et al., 2020)."""
 
 import jax
-import jax.numpy as jnp
 
-from ssl_bench.contract import View, Views
+from ssl_bench.contract import View, Views, concatenate
 
 
 def multi_crop(crops: int) -> dict[str, View]:
@@ -15,7 +14,7 @@ def multi_crop(crops: int) -> dict[str, View]:
 def by_size(views: Views) -> list[jax.Array]:
   """The images of `multi_crop`, view by view: [2 · batch, H, W, C] and, if any, [crops · batch, h, w, C]."""
   a, b = views['a']['image'], views['b']['image']
-  batches = [jnp.concatenate([a, b])]
+  batches = [concatenate([a, b])]
   if 'local' in views:
     local = views['local']['image']
     batches += [local.swapaxes(0, 1).reshape(-1, *local.shape[2:]) if local.ndim > a.ndim else local]

@@ -36,13 +36,19 @@ class Net(NamedTuple):
   `patch`: where the input is cut into square patches that become tokens, their side in pixels; such a net
   takes the options `keep`, `mask` and `tokens` (see `nets.vit`).
 
-  `kind` is what it reads: images, float32 [B, H, W, C], or tokens, whole numbers [B, L] or [B, L, 1, 1].
+  `kinds` are those of the data that it reads (`ssl_bench.kinds`): images, float32 [B, H, W, C]; tokens, whole
+  numbers [B, L] or [B, L, 1, 1]; `Nodes` of a graph.
   """
 
   init: Callable[..., tuple[Any, Any]]
   apply: Callable[..., tuple[Any, Any]]
   patch: int | None = None
-  kind: Literal['image', 'tokens'] = 'image'
+  kinds: tuple[str, ...] = ('image',)
+
+  @property
+  def kind(self) -> str:
+    """The kind of data that it is first of all made for."""
+    return self.kinds[0]
 
 
 def from_linen(module: nn.Module) -> Net:

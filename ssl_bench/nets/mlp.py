@@ -5,6 +5,8 @@ from typing import Annotated, Any
 import flax.linen as nn
 import jax.numpy as jnp
 
+from ssl_bench.kinds import Nodes
+from ssl_bench.nets._graph import Project
 from ssl_bench.nets._norm import WIDEST, Kind, Momentum, normalize
 from ssl_bench.nets.core import Dtype, Net, from_linen
 from ssl_bench.settings.signature import BadSetting, Range, Static
@@ -20,16 +22,18 @@ def mlp(
 ) -> Net:
   """Images [B, H, W, C] -> features [B, widths[-1]]: linear, normalization, ReLU, dropout, for each width.
 
-  Raises `BadSetting` for images of another size than those of `init`.
+  Of nodes of a graph it reads the features alone, so it sees no edge.  Raises `BadSetting` for images of
+  another size than those of `init`.
 
   Args:
     widths: size of each layer; with none the features are the pixels.
     norm: normalization of each layer; a layer that has it has no bias.
     momentum: share of the old value in BatchNorm's running moments.
-    dropout: probability that a unit is zeroed while training.
+    dropout: probability that a unit is zeroed while training; of nodes, a feature too.
     dtype: of the computation; parameters, statistics and features are float32.
   """
-  return from_linen(_MLP(widths, norm, momentum, dropout, jnp.dtype(dtype)))
+  net = from_linen(_MLP(widths, norm, momentum, dropout, jnp.dtype(dtype)))
+  return net._replace(kinds=('image', 'graph'))
 
 
 class _MLP(nn.Module):
@@ -41,6 +45,8 @@ class _MLP(nn.Module):
 
   @nn.compact
   def __call__(self, x, *, train):
+    if isinstance(x, Nodes):
+      return self._of_nodes(x, train=train)
     x = x.reshape(len(x), -1)
     if self.widths and self.has_variable('params', 'Dense_0'):
       made_for = len(self.get_variable('params', 'Dense_0')['kernel'])
@@ -51,6 +57,19 @@ class _MLP(nn.Module):
         )
     for width in self.widths:
       x = nn.Dense(width, use_bias=self.norm == 'none', dtype=self.dtype)(x)
-      x = normalize(x, self.norm, train=train, momentum=self.momentum, dtype=self.dtype)
-      x = nn.Dropout(self.dropout, deterministic=not train)(nn.relu(x))
+      x = self._activated(x, train)
     return x.astype(jnp.float32)
+
+  def _of_nodes(self, nodes, *, train):
+    if not self.widths:
+      return nodes.features()
+    first, *others = self.widths
+    x = Project(first, self.dropout, bias=self.norm == 'none')(nodes.graph, train=train)[nodes.index]
+    x = self._activated(x, train)
+    for width in others:
+      x = self._activated(nn.Dense(width, use_bias=self.norm == 'none')(x), train)
+    return x
+
+  def _activated(self, x, train):
+    x = normalize(x, self.norm, train=train, momentum=self.momentum, dtype=self.dtype)
+    return nn.Dropout(self.dropout, deterministic=not train)(nn.relu(x))

@@ -41,7 +41,7 @@ def sequence(
   if dim % heads:
     raise BadSetting(f'sequence: dim {dim} must be a multiple of heads {heads}.')
   net = from_linen(_Sequence(dim, depth, heads, dropout, drop_path, jnp.dtype(dtype)))
-  return net._replace(kind='tokens')
+  return net._replace(kinds=('tokens',))
 
 
 class _Sequence(nn.Module):

@@ -147,7 +147,7 @@ def drawer(structure: Structure, mesh: Mesh | None) -> Callable:
 
   Raises `BadSetting` where a padded batch needs more unlabeled images than there are.
   """
-  labeled, unlabeled = structure.batch
+  labeled, unlabeled = structure.batch.labeled, structure.batch.unlabeled
   streams, n = streams_of(structure), structure.data.unlabeled
   both = streams == {'labeled', 'unlabeled'}
   shared = capacity_of(labeled) * (unlabeled // labeled)

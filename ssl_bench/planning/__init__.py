@@ -57,7 +57,7 @@ def _plan(config: Config, dataset: Dataset) -> Plan:
   dataset = stressed(config, dataset)
   labeled = labeled_of(config, dataset)
   checks.check_kinds(config, dataset)
-  structure = structure_of(config, dataset)
+  structure = structure_of(config, dataset, len(labeled))
   streams = streams_seen(structure)
   plan = Plan(
     config=config,

@@ -8,6 +8,8 @@ import numpy as np
 
 from ssl_bench.contract import pattern
 from ssl_bench.data.arrays import Dataset
+from ssl_bench.kinds import kind_of
+from ssl_bench.kinds.graph import graph_of_shapes
 from ssl_bench.planning.structure import Structure
 
 Arrays = dict[str, Any]
@@ -19,7 +21,8 @@ def arrays_of(dataset: Dataset, labeled: np.ndarray) -> Arrays:
   `image`: uint8 [images, H, W, C], all that training sees; `pool`: int32 [train], the labeled positions,
   padded; `given`: int32 [train], the labels as training is given them; `label`: int32 [unlabeled], the hidden
   labels of the unlabeled stream (-1: none); `stream`: int32 [unlabeled], the positions of its images, where
-  some are not in it; `caption`: uint8 [train, captions, tokens], where there are any.
+  some are not in it; `graph`: the graph whose nodes the images are; `caption`: uint8 [train, captions,
+  tokens], where there are any.
   """
   arrays: Arrays = {
     'image': dataset.stream_images(),
@@ -27,6 +30,8 @@ def arrays_of(dataset: Dataset, labeled: np.ndarray) -> Arrays:
     'given': dataset.given_labels.astype('int32'),
     'pool': padded(labeled, dataset.n_train),
   }
+  if dataset.graph is not None:
+    arrays['graph'] = dataset.graph
   if dataset.captions is not None:
     arrays['caption'] = dataset.captions
   if dataset.stream is not None:
@@ -43,13 +48,15 @@ def shapes(structure: Structure, shape: Callable) -> Arrays:
   """The shapes of the arrays; `shape(size, dtype)` makes one."""
   data = structure.data
   found: Arrays = {
-    'image': shape((data.images, *data.shape), 'uint8'),
+    'image': shape((data.images, *data.example), kind_of(data.kind).stored),
     'label': shape((data.unlabeled,), 'int32'),
     'given': shape((data.train,), 'int32'),
     'pool': shape((data.train,), 'int32'),
   }
   if data.is_subset:
     found['stream'] = shape((data.unlabeled,), 'int32')
+  if data.graph:
+    found['graph'] = graph_of_shapes(data.graph, shape)
   if data.captions:
     found['caption'] = shape((data.train, *data.captions), 'uint8')
   for name in structure.patterns:

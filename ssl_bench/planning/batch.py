@@ -32,6 +32,9 @@ def drawer(structure: Structure, mesh: Mesh | None) -> Callable:
   ) -> Any:
     key, batch = jax.random.fold_in(key, STREAM), {}
     share = None if client is None else jax.tree.map(lambda x: x[client], data['clients']['each'])
+    if size.whole:
+      whole = {'labeled': labeled_images, 'unlabeled': unlabeled_images}
+      return {name: whole[name](data, jnp.arange(size.of(name))) for name in sorted(streams)}
     if 'labeled' in streams:
       own = jax.random.fold_in(key, 0)
       n, start = (n_labels, 0) if share is None else (share['labels'], share['first_label'])
@@ -52,7 +55,7 @@ def drawer(structure: Structure, mesh: Mesh | None) -> Callable:
         where = data['stream'][positions] if shape.is_subset else positions
         which = stream.choices(jax.random.fold_in(key, 2), step, size.unlabeled, shape.captions[0])
         batch['unlabeled']['caption'] = data['caption'][where, which]
-    return parallel.split_batch(batch, mesh)
+    return batch if structure.data.graph else parallel.split_batch(batch, mesh)
 
   return draw
 
@@ -67,13 +70,19 @@ def places(data: Mapping[str, Any], positions: jax.Array) -> jax.Array:
 def labeled_images(data: Mapping[str, Any], places: jax.Array) -> dict[str, jax.Array]:
   """The labeled images at some places of the pool."""
   positions = data['pool'][places]
-  return {'image': data['image'][positions], 'label': data['given'][positions]}
+  return {'image': images_at(data, positions), 'label': data['given'][positions]}
 
 
 def unlabeled_images(data: Mapping[str, Any], positions: jax.Array) -> dict[str, jax.Array]:
   """The images at some places of the unlabeled stream, and these places."""
   where = data['stream'][positions] if 'stream' in data else positions
-  return {'image': data['image'][where], 'index': positions}
+  return {'image': images_at(data, where), 'index': positions}
+
+
+def images_at(data: Mapping[str, Any], positions: jax.Array | None) -> Any:
+  """The images at some positions, or all; of a graph the nodes, with the graph."""
+  images = data['image'] if positions is None else data['image'][positions]
+  return m.Nodes(data['graph'], images) if 'graph' in data else images
 
 
 def images_per_step(structure: Structure, views: Mapping[str, m.View]) -> tuple[int, int]:

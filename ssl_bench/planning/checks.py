@@ -11,6 +11,7 @@ import jax
 from ssl_bench.config import Config
 from ssl_bench.contract import pattern
 from ssl_bench.data.arrays import Dataset
+from ssl_bench.kinds import kind_of
 from ssl_bench.planning import numbers, states
 from ssl_bench.planning.batch import check_batch
 from ssl_bench.planning.build import make_net, method_of
@@ -24,17 +25,21 @@ from ssl_bench.settings.signature import BadSetting, suggest
 if TYPE_CHECKING:
   from ssl_bench.planning import Plan
 
-PLURALS = {'image': 'images', 'tokens': 'tokens'}
-NETS = {'image': 'convnet', 'tokens': 'sequence'}  # one that reads each kind
-
 
 def check_plan(plan: 'Plan') -> None:
   """Every check of one training; its teachers are checked where they are planned."""
   config, structure = plan.config, plan.structure
   method = method_of(structure)
-  if structure.data.kind == 'tokens' and method.pixels:
+  kind = kind_of(structure.data.kind)
+  if method.kinds and kind.name not in method.kinds:
     name, dataset = structure.method.name, plan.dataset.name
-    raise BadSetting(f'{name} works on pixels, and {dataset} has texts; use a method such as simclr.')
+    learns = ' and '.join(kind_of(one).plural for one in method.kinds)
+    raise BadSetting(
+      f'{name} learns from {learns}, and {dataset} has {kind.plural}; use a method such as simclr.'
+    )
+  if structure.data.graph and config.patterns:
+    name = next(iter(config.patterns))
+    raise BadSetting(f'{plan.dataset.name} is one graph, whose nodes are not apart; leave {name} out.')
   check_batch(structure)
   check_plugins(plan)
   check_policies(structure, method.views)
@@ -54,10 +59,11 @@ def check_kinds(config: Config, dataset: Dataset) -> None:
   if config.text_net:
     sections = {**sections, 'text_net': (config.text_net, 'tokens')}
   for name, (section, kind) in sections.items():
-    if (reads := make_net(part(section)).kind) != kind:
+    if kind not in (reads := make_net(part(section)).kinds):
+      read, there = ' or '.join(kind_of(one).plural for one in reads), kind_of(kind)
       raise BadSetting(
-        f'{name} {section["name"]} reads {PLURALS[reads]}, and these are {PLURALS[kind]}; use another, such '
-        f'as {name}={NETS[kind]}.'
+        f'{name} {section["name"]} reads {read}, and these are {there.plural}; use another, such '
+        f'as {name}={there.net}.'
       )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from ssl_bench import combine, methods, optim
 from ssl_bench.config import Config
 from ssl_bench.contract import State, pattern
+from ssl_bench.kinds.graph import graph_of_shapes
 from ssl_bench.planning import states
 from ssl_bench.planning.structure import Structure, split_combinator
 from ssl_bench.settings.signature import settings_of
@@ -16,13 +17,14 @@ from ssl_bench.settings.signature import settings_of
 Numbers = dict[str, Any]
 
 
-def numbers_of(config: Config, n_labels: int, teacher: Any = None) -> Numbers:
+def numbers_of(config: Config, n_labels: int, teacher: Any = None, graph: Any = None) -> Numbers:
   """The numbers of a trial as float32 scalars, and the count of its labels as int32.
 
   Args:
     config: the trial.
     n_labels: labeled images.
     teacher: what its student is given of a trained teacher (`teaching`), which no gradient reaches.
+    graph: whose nodes the images are, so that whoever reads a trained state has it at hand.
   """
   settings = settings_of(methods.get(config.method['name']))
   optimizer, _ = optim.split_numbers(config.optimizer)
@@ -34,13 +36,13 @@ def numbers_of(config: Config, n_labels: int, teacher: Any = None) -> Numbers:
     'combine': [split_combinator(text)[0] for text in config.combine],
     'patterns': {name: pattern.get(name).numbers(own) for name, own in config.patterns.items()},
   }
-  given = {'teacher': teacher} if teacher else {}
+  given = {k: v for k, v in (('teacher', teacher), ('graph', graph)) if v is not None}
   return {**jax.tree.map(np.float32, numbers), 'n_labels': np.int32(n_labels), **given}
 
 
 def teaching(state: State, numbers: Mapping[str, Any]) -> dict[str, Any]:
   """The part of a trained state that a student is given: all that `encode` and `predict` may read."""
-  own = {k: v for k, v in numbers.items() if k != 'teacher'}
+  own = {k: v for k, v in numbers.items() if k not in ('teacher', 'graph')}
   return {'state': state._replace(opt_state=()), 'numbers': own}
 
 
@@ -60,6 +62,8 @@ def shapes(structure: Structure, shape: Callable) -> Numbers:
     'patterns': {name: dict.fromkeys(part.numbers, scalar) for name, part in structure.patterns.items()},
     'n_labels': shape((), 'int32'),
   }
+  if structure.data.graph:
+    numbers['graph'] = graph_of_shapes(structure.data.graph, shape)
   if structure.teacher:
     own = shapes(structure.teacher, shape)
     key = jax.eval_shape(lambda: jax.random.key(0))

@@ -7,6 +7,7 @@ import jax
 
 from ssl_bench import augment
 from ssl_bench.contract import View, scale
+from ssl_bench.kinds import kind_of
 from ssl_bench.planning.structure import Structure
 from ssl_bench.settings.signature import BadSetting
 
@@ -47,9 +48,11 @@ def size_of(structure: Structure, name: str) -> tuple[int, ...]:
 
 @lru_cache(maxsize=512)
 def _size_of(name: str, text: str, shape: tuple[int, ...], kind: str) -> tuple[int, ...]:
+  if kind == 'graph':
+    return shape
   change = augment.compile_policy(text, shape[-1], kind)
   key = jax.eval_shape(lambda: jax.random.key(0))
-  size = jax.eval_shape(change, key, jax.ShapeDtypeStruct(shape, 'uint8')).shape
+  size = jax.eval_shape(change, key, jax.ShapeDtypeStruct(shape, kind_of(kind).stored)).shape
   if size != shape and name != 'local':
     raise BadSetting(
       f'augment.{name} turns images of {shape[:2]} into {size[:2]}; leave size out, or make it that.'

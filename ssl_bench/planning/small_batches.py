@@ -15,6 +15,7 @@ import optax
 from ssl_bench import contract as m
 from ssl_bench.config import Config
 from ssl_bench.contract import pattern
+from ssl_bench.kinds import kind_of
 from ssl_bench.planning import batch
 from ssl_bench.planning.arrays import arrays_of
 from ssl_bench.planning.build import builder, method_of, streams_of
@@ -60,7 +61,8 @@ def _fault(plan: 'Plan') -> str | None:
   config, structure = plan.config, plan.structure
   data, size = arrays_of(plan.dataset, plan.labeled), structure.batch
   turns = min(TURNS, structure.data.unlabeled // size.unlabeled)
-  numbers = numbers_of(config, len(plan.labeled), _untrained_teacher(config.teacher, structure.teacher, plan))
+  teacher = _untrained_teacher(config.teacher, structure.teacher, plan)
+  numbers = numbers_of(config, len(plan.labeled), teacher, plan.dataset.graph)
   larger = size._replace(labeled=size.labeled * turns, unlabeled=size.unlabeled * turns)
   together = replace(structure, batch=larger)
 
@@ -76,7 +78,7 @@ def _fault(plan: 'Plan') -> str | None:
     def gradient(views: Any) -> Any:
       params, stats, memory = method.init(key, views)
       state = m.State(key, jnp.int32(config.steps - 1), params, stats, memory, ())
-      return _gradient_by_stream(method, state, views, key, structure.data.kind)
+      return _gradient_by_stream(method, state, views, key, kind_of(structure.data.kind).dense)
 
     return jax.lax.map(gradient, small), gradient(views)
 
@@ -90,19 +92,19 @@ def _fault(plan: 'Plan') -> str | None:
 
 
 def _gradient_by_stream(
-  method: m.Method, state: m.State, views: Any, key: jax.Array, kind: str
+  method: m.Method, state: m.State, views: Any, key: jax.Array, dense: bool
 ) -> dict[str, Any]:
-  """Norm of the gradient in the images of each stream; of texts, in the encoder's parameters for all."""
+  """Norm of the gradient in each stream's images; where none can be moved, in the encoder's parameters."""
 
   def loss(images: Any, params: Any) -> Any:
     seen = {name: {**view, **images.get(name, {})} for name, view in views.items()}
     assert method.loss is not None
     return method.loss(state._replace(params=params), seen, key)[0]
 
-  images = {} if kind == 'tokens' else {name: {'image': view['image']} for name, view in views.items()}
+  images = {name: {'image': view['image']} for name, view in views.items()} if dense else {}
   in_images, in_params = jax.grad(loss, (0, 1))(images, state.params)
   finite = jnp.where(jnp.isfinite(optax.tree.norm(in_params)), 0.0, jnp.nan)
-  if kind == 'tokens':
+  if not dense:
     whole = optax.tree.norm(in_params.get('encoder', in_params))
     return dict.fromkeys(sorted({view.stream for view in method.views.values()}), whole + finite)
   norms: dict[str, Any] = {}

@@ -6,6 +6,8 @@ from typing import Any
 import jax
 
 from ssl_bench import contract as m
+from ssl_bench.kinds import kind_of
+from ssl_bench.kinds.graph import graph_of_shapes
 from ssl_bench.planning import build, policies
 from ssl_bench.planning.structure import Structure
 
@@ -17,19 +19,22 @@ def at_start(structure: Structure, numbers: Mapping[str, Any]) -> tuple[Any, Any
   return jax.eval_shape(lambda key, views, numbers: make(numbers)[0].init(key, views), key, views, numbers)
 
 
-def views_of(structure: Structure) -> dict[str, dict[str, jax.ShapeDtypeStruct]]:
+def views_of(structure: Structure) -> dict[str, dict[str, Any]]:
   """Shapes of a method's views, by name."""
-  data = structure.data
+  data, shape = structure.data, jax.ShapeDtypeStruct
 
-  def view_of(view: m.View) -> dict[str, jax.ShapeDtypeStruct]:
+  def view_of(view: m.View) -> dict[str, Any]:
     count = structure.batch.of(view.stream)
     copies = (view.copies,) if view.copies > 1 else ()
-    dtype = 'int32' if data.kind == 'tokens' else 'float32'
-    image = jax.ShapeDtypeStruct((count, *copies, *policies.size_of(structure, view.augment)), dtype)
-    index = jax.ShapeDtypeStruct((count,), 'int32')
+    if data.graph:
+      image: Any = m.Nodes(graph_of_shapes(data.graph, jax.ShapeDtypeStruct), shape((count,), 'int32'))
+    else:
+      size = policies.size_of(structure, view.augment)
+      image = shape((count, *copies, *size), kind_of(data.kind).read)
+    index = shape((count,), 'int32')
     shapes = {'image': image, 'label' if view.stream == 'labeled' else 'index': index}
     if view.stream == 'unlabeled' and structure.text_net and data.captions:
-      shapes['caption'] = jax.ShapeDtypeStruct((count, data.captions[-1]), 'uint8')
+      shapes['caption'] = shape((count, data.captions[-1]), 'uint8')
     return shapes
 
   return {name: view_of(view) for name, view in build.method_of(structure).views.items()}

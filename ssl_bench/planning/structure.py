@@ -12,6 +12,7 @@ from ssl_bench import augment, combine, methods, optim
 from ssl_bench.config import Config
 from ssl_bench.contract import pattern
 from ssl_bench.data.arrays import Dataset
+from ssl_bench.kinds.graph import shape_of
 from ssl_bench.settings.signature import settings_of
 
 Frozen = immutabledict[str, Any]  # a tree of settings, lists as tuples
@@ -34,7 +35,7 @@ class PatternPart(NamedTuple):
 class DataShape(NamedTuple):
   """What a compiled program knows of a dataset."""
 
-  kind: str  # 'image' or 'tokens'
+  kind: str  # of `ssl_bench.kinds`
   shape: tuple[int, ...]  # of one image: (height, width, channels)
   classes: int
   train: int  # images of the training part
@@ -43,6 +44,12 @@ class DataShape(NamedTuple):
   is_subset: bool  # whether the unlabeled stream leaves some of them out
   captions: tuple[int, int] | None  # (captions an image, tokens a caption)
   prompts: tuple[Any, ...] | None  # the classes' names as tokens, where a text net reads them
+  graph: tuple[int, int, int, int] | None = None  # (nodes, features, entries, edges), where there is one
+
+  @property
+  def example(self) -> tuple[int, ...]:
+    """The shape of one example as it is stored; that of a node, which is its position, is ()."""
+    return () if self.graph else self.shape
 
 
 class BatchSize(NamedTuple):
@@ -50,6 +57,7 @@ class BatchSize(NamedTuple):
 
   labeled: int
   unlabeled: int
+  whole: bool = False  # every step sees all of them, in one order
 
   def of(self, stream: str) -> int:
     return self.unlabeled if stream == 'unlabeled' else self.labeled
@@ -77,8 +85,11 @@ class Structure:
   stride: int
 
 
-def structure_of(config: Config, dataset: Dataset) -> Structure:
-  """The structure of a config on a dataset, which is under the config's stress already."""
+def structure_of(config: Config, dataset: Dataset, labels: int = 1) -> Structure:
+  """The structure of a config on a dataset, which is under the config's stress already.
+
+  `labels` is the number of labeled images, on which it depends only where a step sees all of them.
+  """
   settings = settings_of(methods.get(config.method['name']))
   _, optimizer = optim.split_numbers(config.optimizer)
   return Structure(
@@ -88,15 +99,21 @@ def structure_of(config: Config, dataset: Dataset) -> Structure:
     text_net=part(config.text_net) if config.text_net else None,
     optimizer=freeze(optimizer),
     average=config.ema is not None,
-    batch=BatchSize(config.batch.labeled, config.batch.unlabeled),
+    batch=_batch_of(config, dataset, labels),
     policies=immutabledict(
       {k: augment.resolve(v, dataset.channels, dataset.kind) for k, v in config.augment.items()}
     ),
     data=_shape_of(dataset, reads_captions=config.text_net is not None),
-    teacher=structure_of(config.teacher, dataset) if config.teacher else None,
+    teacher=structure_of(config.teacher, dataset, labels) if config.teacher else None,
     patterns=immutabledict({name: _pattern(name, own) for name, own in config.patterns.items()}),
     stride=stride_of(config),
   )
+
+
+def _batch_of(config: Config, dataset: Dataset, labels: int) -> BatchSize:
+  if config.batch.whole:
+    return BatchSize(labels, dataset.n_unlabeled, whole=True)
+  return BatchSize(config.batch.labeled, config.batch.unlabeled)
 
 
 def _shape_of(dataset: Dataset, reads_captions: bool) -> DataShape:
@@ -111,6 +128,7 @@ def _shape_of(dataset: Dataset, reads_captions: bool) -> DataShape:
     is_subset=dataset.stream is not None,
     captions=None if dataset.captions is None else dataset.captions.shape[1:],
     prompts=None if prompts is None else _frozen(prompts.tolist()),
+    graph=None if dataset.graph is None else shape_of(dataset.graph),
   )
 
 

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 
 from ssl_bench import augment
 from ssl_bench import contract as m
+from ssl_bench.kinds import kind_of
+from ssl_bench.kinds.graph import graph_of_shapes
 from ssl_bench.planning import numbers, states
 from ssl_bench.planning.build import builder, kind_of_value, make_net, method_of
 from ssl_bench.planning.once import once_per_structure
@@ -47,7 +49,7 @@ def _is_outside(kind: str, name: str) -> bool:
   return origin(kind, name) != OURS
 
 
-def _check_net(part: Part, inputs: jax.ShapeDtypeStruct) -> None:
+def _check_net(part: Part, inputs: Any) -> None:
   """`init` and `apply` on a batch, as training and as evaluation call them."""
   for train in (False, True):
 
@@ -56,21 +58,33 @@ def _check_net(part: Part, inputs: jax.ShapeDtypeStruct) -> None:
       params, stats = net.init(key, inputs)
       return net.apply(params, stats, inputs, train=train, key=key)[0]
 
-    with blame('nets', part.name, f'on a batch of {list(inputs.shape)}'):
+    with blame('nets', part.name, f'on a batch of {_said(inputs)}'):
       found = jax.eval_shape(features, _key(), inputs)
     _check_array(found, ('batch', 'features'), f'{named("nets", part.name)} must return')
 
 
 def _check_operation(name: str, settings: Mapping[str, Any], structure: Structure) -> None:
-  image = jax.ShapeDtypeStruct(structure.data.shape, 'uint8')
+  kind = kind_of(structure.data.kind)
+  image = jax.ShapeDtypeStruct(structure.data.shape, kind.stored)
   operation, who = augment.make(name, settings), named('augment', name)
   if not callable(operation):
     raise BadSetting(f'{who} must return a function (key, image) -> image, not {_kind(operation)}.')
+  if structure.data.graph:
+    _check_graph_operation(name, operation, who, structure)
+    return
   with blame('augment', name, f'on an image of {list(image.shape)}'):
     found = jax.eval_shape(operation, _key(), image)
   shape = _shape(found)
-  if len(shape) != len(image.shape) or shape[2:] != image.shape[2:] or found.dtype != 'uint8':
-    raise BadSetting(f'{who} must give an image, uint8 {_sizes(*image.shape)}, not {_kind(found)}.')
+  if len(shape) != len(image.shape) or shape[2:] != image.shape[2:] or found.dtype != kind.stored:
+    raise BadSetting(f'{who} must give an image, {kind.stored} {_sizes(*image.shape)}, not {_kind(found)}.')
+
+
+def _check_graph_operation(name: str, operation: Any, who: str, structure: Structure) -> None:
+  nodes = _images(structure)
+  with blame('augment', name, 'on the nodes of a graph'):
+    found = jax.eval_shape(operation, _key(), nodes)
+  if str(jax.tree.structure(found)) != str(jax.tree.structure(nodes)):
+    raise BadSetting(f'{who} must give the nodes of a graph of the same size, not {_kind(found)}.')
 
 
 def _check_method(structure: Structure, kind: str, name: str) -> None:
@@ -115,13 +129,20 @@ def _kind(thing: Any) -> str:
   return f'{thing.dtype} {_sizes(*thing.shape)}' if hasattr(thing, 'shape') else kind_of_value(thing)
 
 
+def _said(inputs: Any) -> str:
+  return 'nodes' if isinstance(inputs, m.Nodes) else str(list(inputs.shape))
+
+
 def _sizes(*sizes: str | int) -> str:
   return f'[{", ".join(map(str, sizes))}]'
 
 
-def _images(structure: Structure) -> jax.ShapeDtypeStruct:
-  dtype = 'int32' if structure.data.kind == 'tokens' else 'float32'
-  return jax.ShapeDtypeStruct((IMAGES, *structure.data.shape), dtype)
+def _images(structure: Structure) -> Any:
+  data = structure.data
+  if data.graph:
+    shape = jax.ShapeDtypeStruct
+    return m.Nodes(graph_of_shapes(data.graph, shape), shape((IMAGES,), 'int32'))
+  return jax.ShapeDtypeStruct((IMAGES, *data.shape), kind_of(data.kind).read)
 
 
 def _captions(structure: Structure) -> jax.ShapeDtypeStruct | None:

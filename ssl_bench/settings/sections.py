@@ -43,6 +43,11 @@ class Batch(Section):
 
   labeled: StrictInt = Field(64, ge=1, le=2**20)
   unlabeled_ratio: StrictInt = Field(7, ge=1, le=2**10)
+  whole: bool = False  # every step sees all labeled and all unlabeled images instead
+
+  @model_serializer(mode='wrap')
+  def _write(self, write: Any) -> dict[str, Any]:
+    return {k: v for k, v in write(self).items() if k != 'whole' or v}
 
   @property
   def unlabeled(self) -> int:

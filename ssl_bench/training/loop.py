@@ -116,8 +116,9 @@ def on_device(plan: Plan, teacher: Fitted | None = None) -> tuple[Any, Any]:
   for name in plan.structure.patterns:
     arrays |= pattern.get(name).arrays(plan)
   given = teaching(_as_read(teacher), teacher.numbers) if teacher else None
-  numbers = numbers_of(plan.config, len(plan.labeled), given)
-  return jax.device_put(arrays, everywhere), jax.device_put(numbers, everywhere)
+  data = jax.device_put(arrays, everywhere)
+  numbers = jax.device_put(numbers_of(plan.config, len(plan.labeled), given), everywhere)
+  return data, {**numbers, **{k: v for k, v in data.items() if k == 'graph'}}
 
 
 def _as_read(fitted: Fitted) -> Any:

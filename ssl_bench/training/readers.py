@@ -36,14 +36,18 @@ def make_readers(structure: Structure, mesh: Mesh) -> Readers:
         state = change(state)
     return state
 
+  def see(images, numbers):
+    """Stored images as a method is given them."""
+    return m.Nodes(numbers['graph'], images) if structure.data.graph else m.scale(images, kind)
+
   def infer(state, numbers, images):
     method, _ = make(numbers)
-    return (method.predict or method.encode)(read(state), m.scale(images, kind))
+    return (method.predict or method.encode)(read(state), see(images, numbers))
 
   def observe(state, numbers, images):
     method, _ = make(numbers)
     state = read(state)
-    images = m.scale(parallel.split_batch(images, mesh), kind)
+    images = see(parallel.split_batch(images, mesh), numbers)
     features = {'features': method.encode(state, images)}
     return features | ({'logits': method.predict(state, images)} if method.predict else {})
 
@@ -51,6 +55,7 @@ def make_readers(structure: Structure, mesh: Mesh) -> Readers:
     method, _ = make(numbers)
     assert method.loss is not None
     key = jax.random.key(0)
+    images = see(images, numbers) if structure.data.graph else images
     batch = {'unlabeled': {'image': images, 'index': jnp.zeros(len(images), 'int32')}}
     return method.loss(read(state), m.look(method.views, batch, policies, key), key)[0]
 

@@ -71,14 +71,14 @@ def _whole_set(structure: Structure, data, n_labels) -> dict[str, Any]:
   """All that a method may look at between epochs."""
   pool, subset = data['pool'], structure.data.is_subset
   labeled = {
-    'image': data['image'][pool],
+    'image': batch.images_at(data, pool),
     'label': data['given'][pool],
     'valid': jnp.arange(len(pool)) < n_labels,
     'index': batch.places(data, pool) if subset else pool,
   }
   return {
     'labeled': labeled,
-    'unlabeled': {'image': data['image'][data['stream']] if subset else data['image']},
+    'unlabeled': {'image': batch.images_at(data, data['stream'] if subset else None)},
   }
 
 

@@ -15,7 +15,15 @@ import optax
 import pytest
 from support.compilations import compilations
 from support.on_all_devices import end_of_all
-from support.tiny_method import batch_of, noisy, other_values, terms_and_gradients, tiny_method, views_of
+from support.tiny_method import (
+  batch_of,
+  noisy,
+  other_values,
+  terms_and_gradients,
+  tiny_method,
+  views_of,
+  with_noise,
+)
 from support.tiny_trial import (
   CLASSES,
   Run,
@@ -30,7 +38,7 @@ from support.tiny_trial import (
 from support.trees import assert_near, assert_same, differs, host, kinds, leaves
 
 from ssl_bench import methods
-from ssl_bench.contract import Method, init_state, make_step
+from ssl_bench.contract import Method, Nodes, init_state, make_step
 from ssl_bench.planning.structure import structure_of
 from ssl_bench.settings.signature import settings_of
 from ssl_bench.training.checkpoint import Checkpoints
@@ -191,7 +199,10 @@ def test_running_moments_come_from_the_declared_views(name, trained_method):
   usual = host(trained_method.aux.stats)
   for view, seen in trained_method.views.items():
     image = seen['image']
-    other = image[::-1] if np.issubdtype(image.dtype, np.integer) else image * 0.5 + 0.1
+    if isinstance(image, Nodes):
+      other = with_noise(image, 0.5)
+    else:
+      other = image[::-1] if np.issubdtype(image.dtype, np.integer) else image * 0.5 + 0.1
     changed = {**trained_method.views, view: {**seen, 'image': other}}
     _, _, aux = trained_method.look(trained_method.state, changed)
     assert differs(usual, host(aux.stats)) == (view in trained_method.tiny.golden.OBSERVED), view
@@ -265,6 +276,8 @@ def test_encode_and_predict(name):
   if tiny.program.has_classifier:
     assert seen['logits'].shape == (12, CLASSES) and seen['logits'].dtype == jnp.float32
   others = jnp.concatenate([images[:6], 255 - images[6:]])  # what an image is comes from no other image
+  if tiny.dataset.graph is not None:
+    others = jnp.concatenate([images[:6], images[6:] - 100])
   near = host(tiny.program.observe(state, tiny.numbers, others))
   assert_near({k: v[:6] for k, v in near.items()}, {k: v[:6] for k, v in host(seen).items()}, atol=1e-6)
   assert not np.allclose(seen['features'][0], seen['features'][1])

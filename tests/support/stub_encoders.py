@@ -69,7 +69,7 @@ def token_encoder(rows: np.ndarray, *, norm: bool) -> Net:
     x, there = params['kernel'][text], (text != PAD)[..., None]
     return (x if tokens else (x * there).sum(1) / there.sum(1)), stats
 
-  return Net(lambda key, text: ({'kernel': jnp.asarray(rows, 'float32')}, {}), apply, kind='tokens')
+  return Net(lambda key, text: ({'kernel': jnp.asarray(rows, 'float32')}, {}), apply, kinds=('tokens',))
 
 
 def fixed_numbers(shape: tuple[int, ...], salt: str) -> np.ndarray:

@@ -13,7 +13,7 @@ from support.tiny_trial import STEPS, TinyTrial, golden_of
 from support.trees import retype
 
 from ssl_bench import methods
-from ssl_bench.contract import Method, State, Teacher, View, scale
+from ssl_bench.contract import Method, Nodes, State, Teacher, View, scale
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.nets import core as net
 from ssl_bench.nets import heads
@@ -83,6 +83,12 @@ def tiny_method(tiny_trial: TinyTrial) -> Method:
 def batch_of(dataset: Dataset, labeled: int = 8, unlabeled: int = 16) -> dict[str, dict[str, Any]]:
   """One batch of the synthetic set; its unlabeled stream has no labels."""
   at = np.arange(100, 100 + unlabeled, dtype='int32')
+  if dataset.graph is not None:
+    nodes = np.arange(dataset.n_images, dtype='int32')
+    return {
+      'labeled': {'image': Nodes(dataset.graph, nodes[:labeled]), 'label': dataset.train_labels[:labeled]},
+      'unlabeled': {'image': Nodes(dataset.graph, nodes), 'index': nodes},
+    }
   captions = {} if dataset.captions is None else {'caption': dataset.captions[at, at % 3]}
   return {
     'labeled': {'image': dataset.train_images[:labeled], 'label': dataset.train_labels[:labeled]},
@@ -94,6 +100,8 @@ def noisy(kind: str):
   """A cheap augmentation, so that no two views are equal: noise, or places moved."""
 
   def augment(key, image):
+    if kind == 'graph':
+      return with_noise(image, 1 + 0.3 * jax.random.normal(key, image.graph.values.shape))
     if kind == 'tokens':
       return scale(jnp.roll(image, jax.random.randint(key, (), 0, 3), 0), kind)
     return scale(image) + 0.3 * jax.random.normal(key, image.shape)
@@ -101,11 +109,19 @@ def noisy(kind: str):
   return augment
 
 
+def with_noise(nodes: Nodes, factor: Any) -> Nodes:
+  """The nodes of a graph whose features are multiplied."""
+  return nodes.with_graph(replace(nodes.graph, values=nodes.graph.values * factor))
+
+
 def views_of(method: Method, batch: Any) -> dict[str, Any]:
   """What `look` would give, with noise that is the same everywhere, so that no two views are equal."""
 
   def one(name: str, view: View) -> dict[str, Any]:
     seen = batch[view.stream]
+    if isinstance(seen['image'], Nodes):
+      noise = 1 + 0.2 * fixed_numbers(seen['image'].graph.values.shape, name).astype('float32')
+      return {**seen, 'image': with_noise(seen['image'], noise)}
     if np.shape(seen['image'])[2:] == (1, 1):  # texts
       return {**seen, 'image': seen['image'].astype('int32')}
     images = seen['image'] / 127.5 - 1

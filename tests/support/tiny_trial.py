@@ -73,7 +73,7 @@ def numbers_on_device(config: Config) -> Any:
     dataset, numbers = data.load(teacher.dataset), numbers_on_device(teacher)
     program = compile_program(structure_of(teacher, dataset))
     taught = teaching(program.init(np.uint32(1), arrays_on_device(dataset), numbers)[0], numbers)
-  numbers = numbers_of(config, int(config.labels), taught)
+  numbers = numbers_of(config, int(config.labels), taught, data.load(config.dataset).graph)
   return jax.device_put(numbers, parallel.everywhere(parallel.make_mesh()))
 
 

@@ -10,7 +10,7 @@ from support.tiny_method import batch_of, noisy
 from support.tiny_trial import CLASSES, golden_of, make_config
 
 from ssl_bench import data
-from ssl_bench.contract import Method, State, init_state, make_refresh, make_step, scale
+from ssl_bench.contract import Method, Nodes, State, init_state, make_refresh, make_step, scale
 from ssl_bench.planning.build import NO_NUMBERS, builder
 from ssl_bench.planning.numbers import shapes
 from ssl_bench.planning.structure import structure_of
@@ -40,6 +40,10 @@ def trace(name: str, *combinators: str) -> Traced:
   build, numbers = builder(structure), shapes(structure, jax.ShapeDtypeStruct)
   augment = dict.fromkeys(('weak', 'strong', 'other', 'local'), noisy(dataset.kind))
   places, some = np.arange(20, dtype='int32'), dataset.train_images[:20]
+  whole = dataset.stream_images()
+  images = scale(dataset.test_images[:4], dataset.kind)
+  if dataset.graph is not None:
+    some, whole, images = (Nodes(dataset.graph, x) for x in (some, whole, images))
   labeled = {'image': some, 'index': places, 'label': places % CLASSES, 'valid': places < 18}
 
   def init(seed, batch, numbers):
@@ -56,7 +60,7 @@ def trace(name: str, *combinators: str) -> Traced:
     lambda state, data, numbers: make_refresh(*build(numbers))(state, data),
     look,
     batch_of(dataset),
-    {'labeled': labeled, 'unlabeled': {'image': dataset.stream_images()}},
-    scale(dataset.test_images[:4], dataset.kind),
+    {'labeled': labeled, 'unlabeled': {'image': whole}},
+    images,
     numbers,
   )

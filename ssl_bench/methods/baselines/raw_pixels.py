@@ -1,6 +1,6 @@
 """Raw pixels: the images themselves are the features; there is no network."""
 
-from ssl_bench.contract import Method, View
+from ssl_bench.contract import DENSE, Method, Nodes, View
 
 VERSION = 1
 
@@ -10,15 +10,14 @@ def raw_pixels() -> Method:
 
   Objective: none.
 
-  Evaluated: the pixels of an image in [-1, 1], as one vector; the config's network is not used.
-  BatchNorm: none.
-  Deviations: none; the probe is that of all methods.
+  Evaluated: the pixels of an image in [-1, 1], as one vector, or the features of a node; the config's network
+  is not used. BatchNorm: none. Deviations: none; the probe is that of all methods.
   """
 
   def init(key, views):
     return {}, {}, ()
 
   def encode(state, images):
-    return images.reshape(len(images), -1)
+    return images.features() if isinstance(images, Nodes) else images.reshape(len(images), -1)
 
-  return Method({'image': View('unlabeled', 'weak')}, init, None, encode=encode, pixels=True)
+  return Method({'image': View('unlabeled', 'weak')}, init, None, encode=encode, kinds=(*DENSE, 'graph'))

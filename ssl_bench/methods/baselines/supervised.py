@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from ssl_bench.contract import Aux, Method, View
+from ssl_bench.contract import Aux, Method, View, concatenate
 from ssl_bench.losses import cross_entropy
 from ssl_bench.nets import core as net
 from ssl_bench.nets import heads
@@ -30,7 +30,7 @@ def supervised(encoder: net.Net, classes: int, *, strong: bool = False) -> Metho
     return *model.init(key, views['labeled']['image']), ()
 
   def loss(state, views, key):
-    images = jnp.concatenate([v['image'] for v in views.values()])
+    images = concatenate([v['image'] for v in views.values()])
     labels = jnp.concatenate([v['label'] for v in views.values()])
     out, stats = model.apply(state.params, state.stats, images, train=True, key=key)
     value = cross_entropy(out['head'], labels).mean()

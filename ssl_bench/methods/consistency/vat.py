@@ -5,7 +5,7 @@ from typing import Annotated
 import jax
 import jax.numpy as jnp
 
-from ssl_bench.contract import Aux, Method, View, use_all
+from ssl_bench.contract import DENSE, Aux, Method, View, use_all
 from ssl_bench.losses import cross_entropy, soft_cross_entropy
 from ssl_bench.methods._schedules import linear_ramp
 from ssl_bench.nets import core as net
@@ -83,7 +83,7 @@ def vat(
 
   views = {'labeled': View('labeled', 'weak'), 'unlabeled': View('unlabeled', 'weak')}
   return Method(
-    views, init, loss, encode=net.output(model, 'encoder'), predict=net.output(model, 'head'), pixels=True
+    views, init, loss, encode=net.output(model, 'encoder'), predict=net.output(model, 'head'), kinds=DENSE
   )
 
 

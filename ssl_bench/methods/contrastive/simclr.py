@@ -4,7 +4,7 @@ from typing import Annotated
 
 import jax.numpy as jnp
 
-from ssl_bench.contract import Aux, Method, View
+from ssl_bench.contract import Aux, Method, View, concatenate
 from ssl_bench.losses import nt_xent
 from ssl_bench.nets import core as net
 from ssl_bench.nets import heads
@@ -42,7 +42,7 @@ def simclr(
     return *model.init(key, views['a']['image']), ()
 
   def loss(state, views, key):
-    images = jnp.concatenate([views['a']['image'], views['b']['image']])
+    images = concatenate([views['a']['image'], views['b']['image']])
     output, stats = model.apply(state.params, state.stats, images, train=True, key=key)
     a, b = jnp.split(output['projector'], 2)
     value = nt_xent(a, b, temperature)

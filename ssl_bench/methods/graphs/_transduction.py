@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ssl_bench import graph
-from ssl_bench.contract import Method, Teacher, View, look_at_all, scale
+from ssl_bench.contract import DENSE, Method, Teacher, View, look_at_all, scale
 from ssl_bench.losses import normalize
 
 
@@ -63,5 +63,5 @@ def transduction(
     predict=predict,
     refresh=refresh,
     transduce=lambda state: graph.logits(state.memory['belief']),
-    pixels=True,
+    kinds=DENSE,
   )

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ssl_bench import graph
-from ssl_bench.contract import Aux, Method, PseudoLabels, View, look_at_all
+from ssl_bench.contract import Aux, Method, PseudoLabels, View, concatenate, look_at_all
 from ssl_bench.losses import cross_entropy, entropy, normalize
 from ssl_bench.nets import core as net
 from ssl_bench.nets import heads
@@ -70,7 +70,7 @@ def deep_label_propagation(
   def loss(state, views, key):
     x, u = views['labeled']['image'], views['unlabeled']['image']
     memory, y, index = state.memory, views['labeled']['label'], views['unlabeled']['index']
-    out, stats = model.apply(state.params, state.stats, jnp.concatenate([x, u]), train=True, key=key)
+    out, stats = model.apply(state.params, state.stats, concatenate([x, u]), train=True, key=key)
     on_x, on_u = jnp.split(out['head'], [len(x)])
     target, certainty = memory['label'][index], memory['certainty'][index]
     labeled = (memory['balance'][y] * cross_entropy(on_x, y)).mean()

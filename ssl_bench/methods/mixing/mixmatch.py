@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ssl_bench.contract import Aux, Method, View, use_all
+from ssl_bench.contract import DENSE, Aux, Method, View, use_all
 from ssl_bench.losses import soft_cross_entropy, squared_error
 from ssl_bench.methods._schedules import linear_ramp
 from ssl_bench.nets import core as net
@@ -87,7 +87,7 @@ def mixmatch(
 
   views = {'labeled': View('labeled', 'weak'), 'a': View('unlabeled', 'weak'), 'b': View('unlabeled', 'weak')}
   return Method(
-    views, init, loss, encode=net.output(model, 'encoder'), predict=net.output(model, 'head'), pixels=True
+    views, init, loss, encode=net.output(model, 'encoder'), predict=net.output(model, 'head'), kinds=DENSE
   )
 
 

@@ -45,5 +45,5 @@ def rotation(encoder: net.Net, shape: tuple[int, ...]) -> Method:
     return value, Aux(stats, (), {'loss/rotation': value, 'rotation_accuracy': accuracy})
 
   return Method(
-    {'image': View('unlabeled', 'weak')}, init, loss, encode=net.output(model, 'encoder'), pixels=True
+    {'image': View('unlabeled', 'weak')}, init, loss, encode=net.output(model, 'encoder'), kinds=('image',)
   )

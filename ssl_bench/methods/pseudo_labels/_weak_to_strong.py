@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from ssl_bench.contract import Belief, PseudoLabels, State, View, Views
+from ssl_bench.contract import Belief, PseudoLabels, State, View, Views, concatenate
 from ssl_bench.losses import cross_entropy
 from ssl_bench.nets.core import Net
 
@@ -27,7 +27,7 @@ class Logits(NamedTuple):
 def see(model: Net, state: State, views: Views, key: jax.Array) -> tuple[Logits, Any]:
   """The logits of all views from one pass, which therefore share BatchNorm's moments; and the new moments."""
   x, w, s = (views[v]['image'] for v in ('labeled', 'weak', 'strong'))
-  out, stats = model.apply(state.params, state.stats, jnp.concatenate([x, w, s]), train=True, key=key)
+  out, stats = model.apply(state.params, state.stats, concatenate([x, w, s]), train=True, key=key)
   return Logits(*jnp.split(out['head'], [len(x), len(x) + len(w)])), stats
 
 

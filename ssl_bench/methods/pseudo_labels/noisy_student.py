@@ -5,7 +5,7 @@ from typing import Annotated
 import jax
 import jax.numpy as jnp
 
-from ssl_bench.contract import Aux, Method, PseudoLabels, Teacher, View, look_at_all, scale
+from ssl_bench.contract import Aux, Method, PseudoLabels, Teacher, View, concatenate, look_at_all, scale
 from ssl_bench.losses import cross_entropy, soft_cross_entropy
 from ssl_bench.nets import core as net
 from ssl_bench.nets import heads
@@ -70,7 +70,7 @@ def noisy_student(
 
   def loss(state, views, key):
     x, u, index = views['labeled']['image'], views['unlabeled']['image'], views['unlabeled']['index']
-    out, stats = model.apply(state.params, state.stats, jnp.concatenate([x, u]), train=True, key=key)
+    out, stats = model.apply(state.params, state.stats, concatenate([x, u]), train=True, key=key)
     on_x, on_u = jnp.split(out['head'], [len(x)])
     belief, share = state.memory['belief'][index], state.memory['share'][index]
     labeled = cross_entropy(on_x, views['labeled']['label']).mean()

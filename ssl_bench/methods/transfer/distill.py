@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import jax
 import jax.numpy as jnp
 
-from ssl_bench.contract import Aux, Method, Teacher, View, moving_average, use_all
+from ssl_bench.contract import Aux, Method, Teacher, View, concatenate, moving_average, use_all
 from ssl_bench.losses import cosine_distance, cross_entropy, soft_cross_entropy
 from ssl_bench.nets import core as net
 from ssl_bench.nets import heads
@@ -90,7 +90,7 @@ def distill(
     return on_logits and teacher.predict(images), on_features and teacher.encode(images)
 
   def loss(state, views, key):
-    images = jnp.concatenate([view['image'] for view in views.values()])
+    images = concatenate([view['image'] for view in views.values()])
     out, stats = model.apply(state.params, state.stats, images, train=True, key=key)
     start, u = len(images) - len(views['unlabeled']['image']), views['unlabeled']
     logits, features = ask(state.memory, u['image'])

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from ssl_bench.contract import Aux, Method, Teacher, View
+from ssl_bench.contract import Aux, Method, Teacher, View, concatenate
 from ssl_bench.losses import cross_entropy
 from ssl_bench.nets import core as net
 from ssl_bench.nets import heads
@@ -41,7 +41,7 @@ def fine_tune(encoder: net.Net, classes: int, teacher: Teacher, *, strong: bool 
     return {**params, 'encoder': trained[0]}, {**stats, 'encoder': trained[1]}, ()
 
   def loss(state, views, key):
-    images = jnp.concatenate([v['image'] for v in views.values()])
+    images = concatenate([v['image'] for v in views.values()])
     labels = jnp.concatenate([v['label'] for v in views.values()])
     out, stats = model.apply(state.params, state.stats, images, train=True, key=key)
     value = cross_entropy(out['head'], labels).mean()

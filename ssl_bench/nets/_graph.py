@@ -1,0 +1,68 @@
+"""What the nets on graphs share: a linear layer on sparse features, and propagation along edges."""
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import flax.linen as nn
+import jax
+
+from ssl_bench.kinds import Graph
+
+Activation = Literal['relu', 'elu', 'prelu']
+glorot = nn.initializers.glorot_uniform()
+
+
+class Links(NamedTuple):
+  """A graph's normalized adjacency matrix with self-loops, D^(-1/2) (A + I) D^(-1/2)."""
+
+  edges: jax.Array  # float32 [edges]
+  loops: jax.Array  # float32 [nodes], the diagonal
+
+
+def links_of(graph: Graph) -> Links:
+  """The matrix by which a graph convolution propagates (Kipf and Welling 2017, eq. 2).
+
+  The degree of a node counts the edges that it receives, and its self-loop.
+  """
+  degree = 1 + jax.ops.segment_sum(graph.weights, graph.receivers, graph.count)
+  scale = jax.lax.rsqrt(degree)
+  return Links(graph.weights * scale[graph.senders] * scale[graph.receivers], scale**2)
+
+
+def propagate(x: jax.Array, graph: Graph, links: Links) -> jax.Array:
+  """The product of the matrix with x [nodes, d]."""
+  sent = links.edges[:, None] * x[graph.senders]
+  return links.loops[:, None] * x + jax.ops.segment_sum(sent, graph.receivers, graph.count)
+
+
+class Project(nn.Module):
+  """A linear layer on the features of all nodes, which are sparse: [nodes, width]."""
+
+  width: int
+  dropout: float = 0.0
+  bias: bool = False
+
+  @nn.compact
+  def __call__(self, graph: Graph, *, train: bool) -> jax.Array:
+    kernel = self.param('kernel', glorot, (graph.width, self.width))
+    values = nn.Dropout(self.dropout, deterministic=not train)(graph.values)
+    rows = values[:, None] * kernel[graph.columns]
+    x = jax.ops.segment_sum(rows, graph.rows, graph.count, indices_are_sorted=True)
+    return x + self.param('bias', nn.initializers.zeros, (self.width,))[None] if self.bias else x
+
+
+def activate(name: Activation) -> Callable[[jax.Array], Any]:
+  """An activation; PReLU's slope is a parameter of the module that calls this."""
+  return nn.PReLU(negative_slope_init=0.25) if name == 'prelu' else getattr(nn, name)
+
+
+def linear(x: jax.Array, width: int, *, bias: bool) -> jax.Array:
+  """A linear layer on features [nodes, d], initialized as Glorot's."""
+  return nn.Dense(width, use_bias=bias, kernel_init=glorot)(x)
+
+
+def spread(x: jax.Array, graph: Graph, links: Links, steps: int) -> jax.Array:
+  """Propagation, several times."""
+  for _ in range(steps):
+    x = propagate(x, graph, links)
+  return x
