@@ -1,4 +1,4 @@
-"""Copies configs, experiments and published numbers into a wheel; all else stands in pyproject.toml."""
+"""Copies configs, experiments, tables and published numbers into a wheel."""
 
 import shutil
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-SHIPPED = ('configs', 'experiments', 'leaderboard/published.csv')
+SHIPPED = ('configs', 'experiments', 'tables', 'leaderboard/published.csv', 'leaderboard/reproduced')
 
 
 class BuildWithShipped(build_py):

@@ -40,6 +40,7 @@ ROOMS = (
   'trial',
   'speed',
   'grid',
+  'reproduce',
   'api',
   'cli',
   'docs',

@@ -1,4 +1,4 @@
-"""The command line: `ssl-bench train | evaluate | grid | leaderboard | submit | data | list | speed | init`.
+"""The command line: train, evaluate, grid, reproduce, leaderboard, submit, data, list, speed, init.
 
 Every command imports what it needs when it runs, so that help comes at once.
 """
@@ -138,6 +138,29 @@ def grid(
   from ssl_bench.records.trackers import choose
 
   sys.exit(run_whole(found, runs, workers or None, choose(wandb, track), timing=not no_timing, again=again))
+
+
+@app.command()
+def reproduce(
+  table: Annotated[str, typer.Argument(help='A published table, such as planetoid, or list.')] = 'list',
+  runs: Runs = Path('runs'),
+  row: Annotated[list[str] | None, typer.Option(help='Only this row; may be given again.')] = None,
+  seeds: Annotated[int, typer.Option(min=0, help='Runs of each cell at most; 0: as the table says.')] = 0,
+  workers: Workers = 0,
+  to: Annotated[Path | None, typer.Option(help='A folder in which the table is kept too.')] = None,
+  anew: Annotated[bool, typer.Option('--anew', help='Run what is kept with the project as well.')] = False,
+) -> None:
+  """Run what is missing of a published table, and set it beside what was published."""
+  from ssl_bench.reproduce.table import names, read
+
+  if table == 'list':
+    print('\n'.join(names()))
+    return
+  _prepare(runs)
+  found = read(table, seeds=seeds or None, rows=row or ())
+  from ssl_bench.reproduce.command import reproduce as run_table
+
+  sys.exit(run_table(found, runs, workers or None, to=to, anew=anew))
 
 
 @app.command()

@@ -27,7 +27,8 @@ from ssl_bench.contract.views import (
   look,
   look_at_all,
 )
-from ssl_bench.kinds import DENSE, Graph, Nodes, concatenate, scale
+from ssl_bench.kinds import DENSE, scale
+from ssl_bench.kinds.graph import Graph, Nodes, concatenate
 
 __all__ = [
   'DENSE',

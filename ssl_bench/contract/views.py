@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import jax
 
-from ssl_bench.kinds import Nodes, scale
+from ssl_bench.kinds import scale
+from ssl_bench.kinds.graph import Nodes
 from ssl_bench.settings.signature import BadSetting
 
 Batch = Mapping[str, Mapping[str, Any]]  # stream -> {'image': uint8 [batch, H, W, C] or Nodes, …}

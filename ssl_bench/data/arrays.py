@@ -2,11 +2,12 @@
 
 import hashlib
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Optional
 
 import numpy as np
 
-from ssl_bench.kinds import Graph
+if TYPE_CHECKING:
+  from ssl_bench.kinds.graph import Graph  # which imports jax
 
 
 class Dataset(NamedTuple):
@@ -56,7 +57,7 @@ class Dataset(NamedTuple):
   captions: np.ndarray | None = None
   test_captions: np.ndarray | None = None
   prompts: np.ndarray | None = None
-  graph: Graph | None = None
+  graph: Optional['Graph'] = None
 
   @property
   def shape(self) -> tuple[int, ...]:

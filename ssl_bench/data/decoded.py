@@ -19,7 +19,6 @@ from ssl_bench.data.arrays import Dataset, fingerprint
 from ssl_bench.data.meta import META, PARTS, Meta, broken, read_meta
 from ssl_bench.data.sources import decoded_folder, source_of
 from ssl_bench.kinds import kind_of
-from ssl_bench.kinds.graph import make_graph
 
 NOTES = 'verified.json'
 GRAPH = ('edges', 'feature_starts', 'feature_columns', 'feature_values')  # arrays of a graph
@@ -128,7 +127,7 @@ def read_decoded(name: str, root: Path) -> Dataset:
   if wrong:
     raise broken(name, root, wrong[0])
   note(folder, stamps)
-  graph: Any = [arrays.pop(name) for name in GRAPH if name in arrays]
+  graph = _graph_of(arrays, meta.shape[0]) if meta.kind == 'graph' else None
   fields: dict[str, Any] = {k: v for k, v in arrays.items() if not k.startswith('fold_')}
   return Dataset(
     name=name,
@@ -139,9 +138,16 @@ def read_decoded(name: str, root: Path) -> Dataset:
     license=source_of(name).license,
     folds=tuple(arrays[f'fold_{i}'] for i in range(meta.folds)) or None,
     kind=meta.kind,
-    graph=make_graph(*graph, width=meta.shape[0]) if graph else None,
+    graph=graph,
     **fields,
   )
+
+
+def _graph_of(arrays: dict[str, Any], width: int) -> Any:
+  """The graph of its arrays, which are taken out."""
+  from ssl_bench.kinds.graph import make_graph  # imports jax
+
+  return make_graph(*(arrays.pop(name) for name in GRAPH), width=width)
 
 
 def check_fingerprint(arrays: Mapping[str, np.ndarray], meta: Meta) -> list[str]:

@@ -9,7 +9,6 @@ from scipy import sparse
 
 from ssl_bench.data.arrays import Dataset, fingerprint
 from ssl_bench.data.text import PAD, tokenize
-from ssl_bench.kinds.graph import make_graph
 from ssl_bench.settings.signature import BadSetting, short
 
 MOST = 224 * 224 * 3  # values of an image
@@ -21,8 +20,8 @@ def check_fake(name: str) -> re.Match:
   match = re.fullmatch(rf'fake(?:_(captions|tokens|graph))?(?:_{size}x{size}x{size})?', name)
   if not match:
     raise BadSetting(
-      f'{short(name)} is no synthetic set; write fake, fake_captions, fake_tokens, fake_graph or, for another '
-      'shape, fake_16x16x3.'
+      f'{short(name)} is no synthetic set; write fake, fake_captions, fake_tokens, fake_graph or, for '
+      'another shape, fake_16x16x3.'
     )
   values = math.prod(int(side or 1) for side in match.groups()[1:])
   if values > MOST:
@@ -55,6 +54,8 @@ def as_graph(data: Dataset, degree: int = 4, share: float = 0.8) -> Dataset:
 
   Each node has edges to `degree` others, with probability `share` of its own class.
   """
+  from ssl_bench.kinds.graph import make_graph  # imports jax
+
   rng = np.random.Generator(np.random.PCG64(1))
   sizes = {part: len(getattr(data, f'{part}_labels')) for part in ('train', 'validation', 'test')}
   images = np.concatenate([getattr(data, f'{part}_images').reshape(n, -1) for part, n in sizes.items()])

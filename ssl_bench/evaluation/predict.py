@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from ssl_bench import augment
-from ssl_bench.kinds import Graph, Nodes
+from ssl_bench.kinds.graph import Graph, Nodes
 from ssl_bench.training.program import Program
 
 

@@ -2,10 +2,9 @@
 
 from typing import Any, NamedTuple
 
-from ssl_bench.kinds.graph import Graph, Nodes, concatenate
 from ssl_bench.settings.signature import BadSetting, short, suggest
 
-__all__ = ['DENSE', 'KINDS', 'Graph', 'Kind', 'Nodes', 'concatenate', 'kind_of', 'scale']
+__all__ = ['DENSE', 'KINDS', 'Kind', 'kind_of', 'scale']
 
 
 class Kind(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 import flax.linen as nn
 import jax
 
-from ssl_bench.kinds import Graph
+from ssl_bench.kinds.graph import Graph
 
 Activation = Literal['relu', 'elu', 'prelu']
 glorot = nn.initializers.glorot_uniform()

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import flax.linen as nn
 import jax.numpy as jnp
 
-from ssl_bench.kinds import Nodes
+from ssl_bench.kinds.graph import Nodes
 from ssl_bench.nets._graph import Project
 from ssl_bench.nets._norm import WIDEST, Kind, Momentum, normalize
 from ssl_bench.nets.core import Dtype, Net, from_linen

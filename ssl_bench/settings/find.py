@@ -6,7 +6,11 @@ from pathlib import Path
 
 from ssl_bench.settings.signature import BadSetting, nearest, short, suggest
 
-FOLDERS = {'config': 'configs', 'grid': 'experiments'}  # of the working folder, and of what is shipped
+FOLDERS = {
+  'config': 'configs',
+  'grid': 'experiments',
+  'table': 'tables',
+}  # of the working folder, and of what is shipped
 PROTOCOL = '_protocol.yaml'  # what all methods share in a folder of configs
 USUAL = 'digits'  # the folder that is suggested first: its data come with scikit-learn
 NAME_BYTES = 255  # that a file's name may have
@@ -14,7 +18,7 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def shipped(name: str) -> Path:
-  """The path of `configs`, `experiments` or `leaderboard/published.csv` as they come with the package.
+  """The path of what comes with the package, such as `configs` or `leaderboard/published.csv`.
 
   `setup.py` copies them to `ssl_bench/shipped` of a wheel; a checkout has them beside the package.
   """
@@ -39,7 +43,7 @@ def find(path: Path, kind: str, methods: Iterable[str] = ()) -> Path:
 
   Args:
     path: what the user wrote.
-    kind: 'config' or 'grid'.
+    kind: 'config', 'grid' or 'table'.
     methods: names that a folder with a `_protocol.yaml` makes a config of, without a file of their own.
   """
   is_name = not path.is_absolute() and '..' not in path.parts and path.suffix != '.yaml'
@@ -59,7 +63,7 @@ def named_folders(name: Path) -> list[Path]:
 
 
 def check_file(path: Path, kind: str, methods: Iterable[str] = ()) -> None:
-  """Raises `BadSetting` with the nearest right name where `path` is no file of a `kind`, config or grid.
+  """Raises `BadSetting` with the nearest right name where `path` is no config, grid or table, as `kind` says.
 
   `methods` are names that stand for a config as well.
   """
@@ -90,7 +94,7 @@ def _advice(path: Path, kind: str, names: list[str], methods: Iterable[str]) -> 
       meant.setdefault(Path(name).name, name)
   if near := nearest(str(path).removesuffix('.yaml'), meant):
     return f'did you mean {meant[near]!r}?'
-  usual = 'digits/fixmatch' if kind == 'config' else 'quickstart'
+  usual = {'config': 'digits/fixmatch', 'grid': 'quickstart', 'table': 'planetoid'}[kind]
   return suggest(path, beside) if beside else f'name a file, or one that is shipped such as {usual!r}.'
 
 

@@ -1,4 +1,4 @@
-"""Planetoid's graphs: read from pickles as the official ones are written, and prepared by the command line."""
+"""Planetoid's graphs: read from pickles as the official ones are written, and prepared."""
 
 import pickle
 from pathlib import Path
@@ -85,7 +85,7 @@ def test_missing_and_wrong_files_are_one_sentence(tmp_path):
   official(tmp_path)
   with pytest.raises(BadSetting, match='holds another graph than cora'):
     data.prepare('cora', source=tmp_path, data_dir=tmp_path / 'data')
-  with pytest.raises(BadSetting, match='cora is not in .*; get it with: ssl-bench data prepare cora'):
+  with pytest.raises(BadSetting, match=r'cora is not in .*; get it with: ssl-bench data prepare cora'):
     data.load('cora', data_dir=tmp_path / 'data')
 
 

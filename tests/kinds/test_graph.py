@@ -48,7 +48,7 @@ def test_nets_equal_dense_matrices(nodes):
   net = gcn.gcn(widths=(5, 4), dropout=0.5, bias=True)
   params, stats = net.init(KEY, nodes)
   x = features
-  for i, name in enumerate(('Project_0', 'Dense_0')):
+  for name in ('Project_0', 'Dense_0'):
     x = np.maximum(adjacency @ (x @ np.asarray(params[name]['kernel'], float)), 0)
   found, _ = net.apply(params, stats, nodes, train=False)
   np.testing.assert_allclose(found, (adjacency @ x)[np.asarray(nodes.index)], atol=1e-5)

@@ -46,7 +46,7 @@ def dataset():
 def test_it_reads_texts_or_says_so(name, dataset):
   words = [f'method={name}', 'net.depth=1', 'net.dim=8', *MORE.get(name, ())]
   if name in PIXELS:
-    with pytest.raises(BadSetting, match=f'^{name} (works on pixels|masks patches|needs square images)'):
+    with pytest.raises(BadSetting, match=f'^{name} (learns from images|masks patches|needs square images)'):
       make_plan(load(CONFIG, words), dataset)
     return
   config = load(CONFIG, words)
