@@ -181,7 +181,8 @@ def leaderboard(
     raise BadSetting(f'There is no folder {str(records)!r}; {_other_records()}')
   left_out: list[str] = []
   not_shown: list[str] = []
-  publish([records], out, timing=not no_timing, report=left_out.append, note=not_shown.append)
+  told = {'report': left_out.append, 'note': not_shown.append}
+  publish([records], out, timing=not no_timing, reproduced=records.parent / 'reproduced', **told)
   print(f'{out / "README.md"}\n{out / "index.html"}')
   for sentence in left_out:
     print(f'Left out: {sentence}', file=sys.stderr)

@@ -9,6 +9,7 @@ from ssl_bench import measures
 from ssl_bench.leaderboard.aggregate import aggregate
 from ssl_bench.leaderboard.published import Published, read_published
 from ssl_bench.leaderboard.read import Record
+from ssl_bench.leaderboard.reproduced import Reproduced, read_tables
 from ssl_bench.leaderboard.rows import Board
 from ssl_bench.records.disk import write_whole
 from ssl_bench.settings.find import shipped
@@ -24,6 +25,7 @@ def build(
   out: Path,
   timing: bool = True,
   today: Mapping[str, Any] | None = None,
+  reproduced: Sequence[Reproduced] = (),
 ) -> Board:
   """Writes README.md, index.html and tables/*.csv to `out`, each whole or not at all; returns their board.
 
@@ -36,7 +38,7 @@ def build(
   from ssl_bench.leaderboard.render.page import page
   from ssl_bench.leaderboard.render.readme import readme
 
-  board = aggregate(records, published, timing=timing, today=today)
+  board = aggregate(records, published, timing=timing, today=today)._replace(reproduced=tuple(reproduced))
   texts = {'README.md': readme(board), 'index.html': page(board), **csv_files(board)}
   for name, text in texts.items():
     write_whole(out / name, text)
@@ -53,11 +55,13 @@ def publish(
   timing: bool = True,
   report: Callable[[str], object] = warnings.warn,
   note: Callable[[str], object] = lambda sentence: None,
+  reproduced: Path | None = None,
 ) -> Board:
   """Reads every record in the folders and writes the board to `out`, as `build` does.
 
   A file that is no record, or not the only one of its id, is left out; `report` is told a sentence for each.
-  `note` is told of measures of plugins that are recorded and not loaded.
+  `note` is told of measures of plugins that are recorded and not loaded.  `reproduced` is a folder of
+  published tables that were run here.
   """
   from ssl_bench.records.record import gather
 
@@ -70,7 +74,8 @@ def publish(
       f'{", ".join(unread)}, which no measure here reads; give --plugin and the file that holds the measure.'
     )
   published = read_published(PUBLISHED) if PUBLISHED.is_file() else ()
-  return build(records, published, out=out, timing=timing, today=today(records))
+  tables = read_tables(reproduced) if reproduced else ()
+  return build(records, published, out=out, timing=timing, today=today(records), reproduced=tables)
 
 
 def today(records: Iterable[dict[str, Any]]) -> dict[str, Any]:

@@ -145,11 +145,6 @@ class Line(NamedTuple):
   explained: str
 
 
-HEADS = Line(
-  'row', '', 'published', 'as published', 'last step', 'difference', 'verdict', 'runs', 'hours', 'device', ''
-)
-
-
 def lines(table: Reproduced, *, timing: bool = True) -> list[Line]:
   """The cells of a table, row by row; `timing=False` leaves out what a clock wrote."""
   return [_line(row, cell, table.tolerance, timing) for row in table.rows for cell in row.cells]
@@ -195,6 +190,11 @@ def read(path: Path) -> Reproduced:
   except (OSError, ValidationError) as error:
     why = error.strerror if isinstance(error, OSError) else _first(error)
     raise BadSetting(f'{path} is no reproduced table: {why}; move it away and reproduce it again.') from None
+
+
+def read_tables(folder: Path) -> tuple[Reproduced, ...]:
+  """The tables of a folder, by their names."""
+  return tuple(map(read, sorted(folder.glob('*.json'))))
 
 
 def _first(error: ValidationError) -> str:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from ssl_bench.leaderboard.published import Published
 from ssl_bench.leaderboard.read import Settings, Trial
+from ssl_bench.leaderboard.reproduced import Reproduced
 
 
 class Seeds(NamedTuple):
@@ -105,3 +106,4 @@ class Board(NamedTuple):
   sections: tuple[Section, ...]
   elsewhere: tuple[Published, ...]  # published, not run here
   timing: bool
+  reproduced: tuple[Reproduced, ...] = ()  # published tables that were run here

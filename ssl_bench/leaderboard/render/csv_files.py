@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from ssl_bench import measures
 from ssl_bench.leaderboard.render import tables
 from ssl_bench.leaderboard.render.cells import DASH, Cell
+from ssl_bench.leaderboard.render.reproduced import reproduced
 from ssl_bench.leaderboard.render.tables import Table
 from ssl_bench.leaderboard.rows import Board, Budget, Difference, Row, Section
 from ssl_bench.leaderboard.variants import say_variant
@@ -22,6 +23,8 @@ def csv_files(board: Board) -> dict[str, str]:
   found = {
     f'tables/{_safe(name)}.csv': text for section in board.sections for name, text in _section(section)
   }
+  for table in board.reproduced:
+    found[f'tables/reproduced-{_safe(table.name)}.csv'] = of_table(reproduced(table, board.timing))
   if board.elsewhere:
     found['tables/published.csv'] = of_table(tables.elsewhere(board.elsewhere))
   return found

@@ -5,6 +5,7 @@ from typing import Any
 from ssl_bench.leaderboard.render import notes, tables
 from ssl_bench.leaderboard.render.cells import Cell
 from ssl_bench.leaderboard.render.figures import figures
+from ssl_bench.leaderboard.render.reproduced import reproduced, told
 from ssl_bench.leaderboard.rows import Board, Section
 from ssl_bench.records.strict_json import printable
 
@@ -26,7 +27,8 @@ def page(board: Board) -> str:
   sections = [_section(section, board.timing) for section in board.sections]
   elsewhere = tables.elsewhere(board.elsewhere) if board.elsewhere else None
   said = {'counts': notes.counts(board), 'reading': notes.READING, 'columns': notes.columns()}
-  return template.render(sections=sections, elsewhere=elsewhere, **said).rstrip() + '\n'
+  published = [(t.name, t.title, t.about, told(t), reproduced(t, board.timing)) for t in board.reproduced]
+  return template.render(sections=sections, elsewhere=elsewhere, reproduced=published, **said).rstrip() + '\n'
 
 
 def _plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ from ssl_bench.leaderboard.render import notes
 from ssl_bench.leaderboard.render.cells import words
 from ssl_bench.leaderboard.render.escape import escape
 from ssl_bench.leaderboard.render.markdown import markdown
+from ssl_bench.leaderboard.render.reproduced import reproduced, told
 from ssl_bench.leaderboard.render.tables import of_rows
 from ssl_bench.leaderboard.rows import Board, Budget, Row, Section
 from ssl_bench.leaderboard.variants import say_variant
@@ -21,9 +22,12 @@ Student-t interval over splits; ≈ marks rows that are not separable from the b
 def readme(board: Board) -> str:
   """One small table for each dataset, protocol and number of labels."""
   parts = ['# Leaderboard', PAGE, notes.counts(board) if board.sections else EMPTY]
+  for table in board.reproduced:
+    parts += [f'## {escape(table.title)}', escape(table.about), told(table)]
+    parts.append(markdown(reproduced(table, board.timing)))
   for section in board.sections:
     parts += _section(section)
-  return '\n\n'.join(part.strip('\n') for part in parts) + '\n'
+  return '\n\n'.join(part.strip('\n') for part in parts if part) + '\n'
 
 
 def _section(section: Section) -> list[str]:

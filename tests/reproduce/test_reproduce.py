@@ -1,0 +1,202 @@
+"""A published table from its file to the board: real trials on the synthetic set, run once."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from ssl_bench import leaderboard
+from ssl_bench.leaderboard import reproduced
+from ssl_bench.leaderboard.published import Published
+from ssl_bench.leaderboard.reproduced import Reproduced, ReproducedCell, ReproducedRow, Run, Value
+from ssl_bench.reproduce import gather, table
+from ssl_bench.reproduce.command import reproduce
+from ssl_bench.settings.signature import BadSetting
+
+PROTOCOL = """
+dataset: fake
+labels: 20
+net: {name: mlp, widths: [16]}
+batch: {labeled: 16, unlabeled_ratio: 2}
+steps: 30
+optimizer: {name: sgd, lr: 0.1}
+augment: {weak: none, strong: none}
+evaluate: {every: 10, probes: []}
+"""
+TABLE = """
+title: A table of the synthetic set
+columns:
+  few: [fake]
+  more: [fake, labels=40]
+rows:
+  - {name: plain, config: supervised, published: plain, explained: {more: 'since it has more'}}
+  - {name: chosen, config: supervised, measure: validation_selected, settings: [steps=20], columns: [few]}
+  - {name: theirs, published: theirs, columns: [few]}
+seeds: 2
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  (tmp_path / 'configs/fake').mkdir(parents=True)
+  (tmp_path / 'configs/fake/_protocol.yaml').write_text(PROTOCOL)
+  (tmp_path / 'tables').mkdir()
+  (tmp_path / 'tables/mine.yaml').write_text(TABLE)
+  rows = [published('plain', 20, 3.0), published('plain', 40, 1.0), published('theirs', 20, 50.0)]
+  monkeypatch.setattr(table, 'read_published', lambda path: tuple(rows))
+  return tmp_path
+
+
+def published(method, labels, value, std=None):
+  return Published(method, 'fake', str(labels), 'accuracy', value, std, 5, '', 'a paper', 'table 1')
+
+
+def test_a_table_is_run_once_and_its_cells_get_verdicts(folder, capsys, monkeypatch):
+  found = table.read('mine')
+  assert [(cell.row.name, cell.column, len(cell.configs)) for cell in found.cells] == [
+    ('plain', 'few', 2),
+    ('plain', 'more', 2),
+    ('chosen', 'few', 2),
+    ('theirs', 'few', 0),
+  ]
+  assert [c.split_seed for c in found.cells[0].configs.values()] == [0, 1]
+  code = reproduce(found, folder / 'runs', 1, to=folder / 'kept')
+  shown = capsys.readouterr().out
+  assert code == 1 and '6 trials: 0 recorded before, 6 done now' in shown
+  assert 'not reproduced' in shown and 'plain, more: since it has more' in shown
+
+  kept = reproduced.read(folder / 'kept/mine.json')
+  first, second, chosen, theirs = (cell for row in kept.rows for cell in row.cells)
+  verdicts = [cell.verdict(kept.tolerance) for cell in (first, second, chosen, theirs)]
+  assert verdicts == ['not reproduced', 'explained', 'nothing published', 'published only']
+  for cell in (first, chosen):
+    for run in cell.runs.values():
+      record = json.loads((folder / f'runs/reproduce_mine/records/{run.record}.json').read_text())
+      name = 'accuracy' if cell is first else 'accuracy_validation_selected'
+      assert run.value == record['metrics'][name] and run.accuracy == record['metrics']['accuracy']
+
+  reproduce(found, folder / 'runs', 1)
+  assert '6 trials: 6 recorded before, none now' in capsys.readouterr().out
+
+  # Where the project keeps the table, nothing has to be run, and its own records say the same.
+  monkeypatch.setattr(gather, 'shipped', lambda name: folder / 'kept' / Path(name).name)
+  reproduce(found, folder / 'elsewhere', 1)
+  again = reproduced.read(folder / 'elsewhere/reproduce_mine/table.json')
+  assert again.rows == kept.rows
+  assert not (folder / 'elsewhere/reproduce_mine/records').exists()
+  changed = table.read('mine')._replace(cells=tuple(_with_other_steps(cell) for cell in found.cells))
+  assert gather.unmeasured(changed.cells[0], gather.known_of('mine'), _datasets()) != []
+
+
+def _with_other_steps(cell):
+  configs = {key: config.model_copy(update={'steps': 31}) for key, config in cell.configs.items()}
+  return cell._replace(configs=configs)
+
+
+def _datasets():
+  from ssl_bench import data
+
+  return {'fake': data.load('fake')}
+
+
+def made(value, std=None, explained=None, found=(0.5, 0.52, 0.54)):
+  runs = {f'{i}/{i}': Run(record='a', value=v, accuracy=v - 0.1, seconds=36.0) for i, v in enumerate(found)}
+  return ReproducedCell(
+    column='c',
+    identity='',
+    published=Value(value=value, std=std, runs=None, note='', source='', where=''),
+    explained=explained,
+    wanted=3,
+    device='CPU',
+    runs=runs,
+  )
+
+
+@pytest.mark.parametrize(
+  ('cell', 'verdict'),
+  [
+    (made(53.0), 'within'),
+    (made(51.0), 'within'),
+    (made(53.1), 'not reproduced'),
+    (made(53.9, std=2.0), 'within'),
+    (made(54.1, std=2.0), 'not reproduced'),
+    (made(60.0, explained='why'), 'explained'),
+    (made(60.0, found=()), 'not run'),
+  ],
+)
+def test_within_is_the_tolerance_or_one_published_deviation(cell, verdict):
+  assert cell.verdict(1.0) == verdict
+
+
+def test_the_interval_is_that_of_student():
+  cell = made(50.0)
+  values = np.array([50.0, 52.0, 54.0])
+  low, high = stats.t.interval(0.95, 2, values.mean(), stats.sem(values))
+  assert cell.interval.mean == pytest.approx(52) and cell.std == pytest.approx(values.std())
+  assert cell.interval.half_width == pytest.approx((high - low) / 2)
+  assert cell.difference == pytest.approx(2) and cell.hours == pytest.approx(0.03)
+
+
+def test_the_board_shows_it_and_a_clock_can_be_left_out(tmp_path):
+  rows = (
+    ReproducedRow(name='<row>', config='x', measure='accuracy', cells=(made(60.0, explained='a | b'),)),
+  )
+  whole = Reproduced(name='t', title='A title', about='About it.', tolerance=1.0, made={}, rows=rows)
+  reproduced.write(whole, tmp_path / 'reproduced/t.json')
+  assert reproduced.read_tables(tmp_path / 'reproduced') == (whole,)
+  (tmp_path / 'records').mkdir()
+  how = {'out': tmp_path / 'out', 'reproduced': tmp_path / 'reproduced'}
+  leaderboard.publish([tmp_path / 'records'], **how)
+  text = (tmp_path / 'out/README.md').read_text()
+  assert '## A title' in text and '60.0' in text and '52.0 ± 5.0' in text and '0.03' in text
+  page = (tmp_path / 'out/index.html').read_text()
+  assert '&lt;row&gt;' in page and 'explained: a | b' in page
+  assert '−8.0' in (tmp_path / 'out/tables/reproduced-t.csv').read_text()
+  leaderboard.publish(
+    [tmp_path / 'records'], tmp_path / 'out', timing=False, reproduced=tmp_path / 'reproduced'
+  )
+  assert '0.03' not in (tmp_path / 'out/README.md').read_text()
+
+
+@pytest.mark.parametrize(
+  ('text', 'sentence'),
+  [
+    ('title: t\ncolumns: {}\nrows: []\nseeds: 0\n', r'mine\.yaml: seeds: '),
+    (TABLE + 'colour: red\n', r'mine\.yaml: colour: '),
+    (TABLE.replace('columns: [few]', 'columns: [fex]'), "no column 'fex'; did you mean 'few'"),
+    (
+      TABLE.replace('config: supervised, pub', 'config: supervise, pub'),
+      'row plain, few: There is no config',
+    ),
+    (TABLE.replace('validation_selected', 'validation_elected'), 'validation_elected'),
+    (TABLE.replace('steps=20', 'stops=20'), 'row chosen, few: '),
+  ],
+)
+def test_a_wrong_table_is_one_sentence(folder, text, sentence):
+  (folder / 'tables/mine.yaml').write_text(text)
+  with pytest.raises(BadSetting, match=sentence):
+    table.read('mine')
+
+
+def test_several_published_values_need_a_source(folder, monkeypatch):
+  twice = (published('plain', 20, 3.0), published('plain', 20, 4.0)._replace(source='another'))
+  monkeypatch.setattr(table, 'read_published', lambda path: twice)
+  with pytest.raises(BadSetting, match='Row plain: 2 published values of plain on fake with 20 labels'):
+    table.read('mine')
+  (folder / 'tables/mine.yaml').write_text(
+    TABLE.replace('published: plain', 'published: plain, source: another')
+  )
+  assert table.read('mine').cells[0].published.value == 4.0
+
+
+@pytest.mark.parametrize('name', table.names())
+def test_every_shipped_table_is_sound(name):
+  found = table.read(name)
+  assert found.cells
+  unpublished = {
+    (cell.row.name, cell.column) for cell in found.cells if cell.row.published and not cell.published
+  }
+  assert not unpublished
