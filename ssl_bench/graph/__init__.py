@@ -1,7 +1,7 @@
-"""Graphs of nearest neighbors: edges found on the device, labels carried along them by sparse solvers.
+"""Graphs: edges found on the device, or given; labels carried along them by sparse solvers.
 
-A graph holds the k nearest neighbors of every point; the solvers make it symmetric.  They run on the host in
-float64, called from a compiled function.
+A graph holds the k nearest neighbors of every point, or a list of edges; the solvers make it symmetric.  They
+run on the host in float64, called from a compiled function.
 """
 
 from collections.abc import Callable
@@ -13,17 +13,20 @@ import jax.numpy as jnp
 import numpy as np
 
 from ssl_bench.graph import search
+from ssl_bench.graph.potentials import poisson as solve_poisson
 from ssl_bench.graph.solvers import diffuse, harmonic, symmetric
 from ssl_bench.settings.signature import BadSetting
 
 __all__ = [
   'Edges',
+  'Listed',
   'check_neighbors',
   'gaussian',
   'induce',
   'labels_of',
   'logits',
   'nearest',
+  'poisson',
   'propagate',
   'settle',
   'shares',
@@ -37,6 +40,14 @@ class Edges(NamedTuple):
 
   value: Any  # float32 [n, k]
   index: Any  # int32 [n, k]
+
+
+class Listed(NamedTuple):
+  """Edges one after the other, each in at least one direction: their weights and the points at their ends."""
+
+  value: Any  # float32 [edges]
+  index: Any  # int32 [edges]
+  start: Any  # int32 [edges]
 
 
 def check_neighbors(k: int, points: int) -> None:
@@ -70,7 +81,7 @@ def labels_of(labeled, n: int):
   return jnp.full(n, -1, 'int32').at[at].set(labeled['label'], mode='drop')
 
 
-def propagate(edges: Edges, labels, classes: int):
+def propagate(edges: Edges | Listed, labels, classes: int):
   """Label propagation: beliefs are weighted means of the neighbors' beliefs; labeled points keep their label.
 
   The harmonic solution: (D_uu - W_uu) F_u = W_ul Y_l, with W symmetric and D the diagonal of its row sums.
@@ -84,10 +95,29 @@ def propagate(edges: Edges, labels, classes: int):
     Beliefs, float32 [n, classes], exact to about 1e-6, however weakly parts of the graph hang together; rows
     sum to 1, or to 0 where no path leads to a label.
   """
-  return _on_host(partial(harmonic, classes=classes), (len(labels), classes), *edges, labels)
+  return _on_host(partial(harmonic, classes=classes), (len(labels), classes), edges, labels)
 
 
-def spread(edges: Edges, targets, alpha, *, add: bool = False):
+def poisson(edges: Edges | Listed, labels, classes: int):
+  """Poisson learning: potentials whose sources are the labels.
+
+  L u = Σ_j (y_j - ȳ) δ_j over the labeled points j, with L = D - W and Σ_i d_i u_i = 0, in each part
+  with labels of several classes by itself, where ȳ is the mean of its own labels.  They are multiplied by the
+  mean degree of these parts' points, so that the unit of the weights does not matter.
+
+  Args:
+    edges: weights ≥ 0; W has max(w_ij, w_ji).
+    labels: int32 [n], -1 where there is none.
+    classes: the number of classes.
+
+  Returns:
+    float32 [n, classes]; in a part whose labels are all of one class y - 1 / classes, and 0 in one without a
+    label.
+  """
+  return _on_host(partial(solve_poisson, classes=classes), (len(labels), classes), edges, labels)
+
+
+def spread(edges: Edges | Listed, targets, alpha, *, add: bool = False):
   """Label spreading: F with (I - α S) F = (1 - α) Y and S = D^(-1/2) W D^(-1/2).
 
   Args:
@@ -99,7 +129,7 @@ def spread(edges: Edges, targets, alpha, *, add: bool = False):
     F ≥ 0, float32 [n, classes], each row exact relative to its own sum, however far it is from a label; zero
     where no path leads to one.  Rows whose sum is too small for float32 are scaled to 1e-30.
   """
-  return _on_host(partial(diffuse, add=add), targets.shape, *edges, targets, alpha)
+  return _on_host(partial(diffuse, add=add), targets.shape, edges, targets, alpha)
 
 
 def shares(beliefs):
@@ -139,11 +169,11 @@ def logits(shares):
   return jnp.log(jnp.maximum(shares, jnp.finfo('float32').eps))
 
 
-def _on_host(function: Callable, shape: tuple[int, ...], *arrays):
+def _on_host(function: Callable, shape: tuple[int, ...], *trees):
   """Calls a function of NumPy arrays from a compiled program; its result is float32 of that shape."""
 
   def call(*given):
-    return np.asarray(function(*map(np.asarray, given)), 'float32')
+    return np.asarray(function(*jax.tree.map(np.asarray, given)), 'float32')
 
   result = jax.ShapeDtypeStruct(shape, 'float32')
-  return jax.pure_callback(call, result, *arrays, vmap_method='sequential')
+  return jax.pure_callback(call, result, *trees, vmap_method='sequential')

@@ -21,12 +21,17 @@ SMALLEST = 1e-30  # the least sum of a row whose entries float32 can hold
 ITERATIONS = 20_000
 
 
-def symmetric(value, index, *, add: bool = False) -> sparse.csr_array:
-  """The symmetric matrix of edges, float64 [n, n]; edges of weight 0, or not finite, are left out."""
-  n, k = index.shape
-  rows, value = np.repeat(np.arange(n), k), np.asarray(value, 'float64').ravel()
+def symmetric(value, index, start=None, *, points: int | None = None, add: bool = False) -> sparse.csr_array:
+  """The symmetric matrix of edges, float64 [n, n]; edges of weight 0, or not finite, are left out.
+
+  The edges are those of `graph.Edges`, or with `start` those of `graph.Listed` among `points` points.
+  """
+  if start is None:
+    points, k = index.shape
+    start = np.repeat(np.arange(points), k)
+  value = np.asarray(value, 'float64').ravel()
   value = np.where(np.isfinite(value), value, 0)  # from a network that diverged, which the log shows
-  one_way = sparse.csr_array((value, (rows, np.ravel(index))), shape=(n, n))
+  one_way = sparse.csr_array((value, (start, np.ravel(index))), shape=(points, points))
   both = one_way + one_way.T if add else one_way.maximum(one_way.T)
   both = sparse.csr_array(both)
   both.eliminate_zeros()
@@ -48,9 +53,9 @@ class Grounded(NamedTuple):
   right: Any  # float64 [n, classes], the same sums by label
 
 
-def harmonic(value, index, labels, *, classes: int):
+def harmonic(edges, labels, *, classes: int):
   """The beliefs of `graph.propagate`, float64 [n, classes]."""
-  weights, known = symmetric(value, index), labels >= 0
+  weights, known = symmetric(*edges, points=len(labels)), labels >= 0
   beliefs = np.zeros((len(labels), classes))
   beliefs[known, labels[known]] = 1
   _, part = connected_components(weights, directed=False)
@@ -116,8 +121,13 @@ def contract(system: Grounded) -> tuple[Grounded, Any]:
   return Grounded(np.stack(joined.coords), joined.data, member @ system.leak, member @ system.right), of
 
 
-def settle(system: Grounded):
-  """The solution [n, classes] by preconditioned conjugate gradients."""
+def accurate(residual, estimate) -> bool:
+  """Whether no belief is off by more than `ACCURACY`, as the preconditioned residual estimates it."""
+  return np.abs(estimate).max() <= ACCURACY
+
+
+def settle(system: Grounded, enough: Callable = accurate):
+  """The solution [n, classes] by preconditioned conjugate gradients, which end as they say."""
   n, (i, j) = len(system.leak), system.ends
   edges = np.arange(len(i))
   step = sparse.csr_array(
@@ -137,15 +147,15 @@ def settle(system: Grounded):
   def precondition(r):
     return r / degree + sum(spread @ (inverse * (gather @ r)) for gather, spread, inverse in coarse)
 
-  return conjugate_gradients(apply, precondition, system.right, lambda r, z: np.abs(z).max() <= ACCURACY)
+  return conjugate_gradients(apply, precondition, system.right, enough)
 
 
 # Label spreading.
 
 
-def diffuse(value, index, targets, alpha, *, add: bool):
+def diffuse(edges, targets, alpha, *, add: bool):
   """F of `graph.spread`, float64 [n, classes]."""
-  weights, alpha = symmetric(value, index, add=add), float(alpha)
+  weights, alpha = symmetric(*edges, points=len(targets), add=add), float(alpha)
   right = (1 - alpha) * np.asarray(targets, 'float64')
   degree = weights.sum(1)
   root = np.divide(1, np.sqrt(degree), out=np.zeros_like(degree), where=degree > 0)

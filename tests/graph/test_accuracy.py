@@ -163,6 +163,32 @@ def test_a_chain_of_cliques_shares_its_labels():
   np.testing.assert_allclose(found[4:8], np.tile([500 / 501, 1 / 501], (4, 1)), atol=1e-5)
 
 
+def potentials(n, weights, labels, classes):
+  """Poisson's equation on a connected graph, times the mean degree, float64 from fractions."""
+  dense = fractions_of(n, weights)
+  degree, known = [sum(row) for row in dense], [int(label) for label in labels if label >= 0]
+  mean = [Fraction(known.count(c), len(known)) for c in range(classes)]
+  source = [
+    [(label == c) - mean[c] if label >= 0 else Fraction(0) for c in range(classes)] for label in labels
+  ]
+  laplacian = [[degree[i] * (i == j) - dense[i][j] for j in range(1, n)] for i in range(1, n)]
+  found = [[Fraction(0)] * classes, *solve_exactly(laplacian, source[1:])]
+  middle = [sum(d * row[c] for d, row in zip(degree, found)) / sum(degree) for c in range(classes)]
+  unit = sum(degree) / n
+  return np.array([[float(unit * (u - m)) for u, m in zip(row, middle)] for row in found])
+
+
+@pytest.mark.parametrize('name', GRAPHS)
+def test_potentials_are_those_of_exact_fractions(name):
+  """Beside the largest of them, which are far apart where next to nothing joins the labels."""
+  n, weights = GRAPHS[name]
+  labels = np.full(n, -1, 'int32')
+  labels[[1, n - 2, n // 2, 0]] = 0, 1, 2, 2
+  found = graph.poisson(edges_of(n, weights), labels, 3)
+  right = np.clip(potentials(n, weights, labels, 3), -1e30, 1e30)
+  np.testing.assert_allclose(found, right, atol=1e-6 * np.abs(right).max())
+
+
 @pytest.mark.parametrize('name', GRAPHS)
 @pytest.mark.parametrize('alpha', [0.2, 0.99])
 def test_spreading_is_exact_relative_to_each_row(name, alpha):

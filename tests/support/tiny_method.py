@@ -34,6 +34,7 @@ def make_method(
   shape: tuple[int, ...] = (8, 8, 1),
   text_encoder: Net | None = None,
   images: Any = None,
+  examples: int = 240,
   **settings: Any,
 ) -> Method:
   """The method from facts and settings; numbers among them may be traced.  A teacher is made for `images`."""
@@ -42,8 +43,8 @@ def make_method(
     'encoder': encoder,
     'classes': classes,
     'steps': steps,
-    'examples': 240,
-    'held': 240,
+    'examples': examples,
+    'held': examples,
     'shape': shape,
   }
   known |= {'text_encoder': text_encoder, 'prompts': None}
@@ -56,14 +57,19 @@ def has_teacher(name: str) -> bool:
   return 'teacher' in getattr(golden_of(name), 'CHANGES', {})
 
 
-def make_teacher(encoder: Net, classes: int, images: Any) -> Teacher:
-  """Eight features and some logits, linear in the pixels, in NumPy as in JAX; with images, also weights."""
-  chain = net.chain(encoder=encoder, head=heads.linear(classes))
-  params, stats = (None, None) if images is None else chain.init(jax.random.key(3), images)
+def make_teacher(encoder: Net | None, classes: int, images: Any) -> Teacher:
+  """Eight features and some logits, linear in the pixels, in NumPy as in JAX; with images, also weights.
+
+  Of nodes of a graph they are linear in the features.
+  """
+  params = stats = None
+  if images is not None:
+    chain = net.chain(encoder=encoder, head=heads.linear(classes))
+    params, stats = chain.init(jax.random.key(3), images)
 
   def linear(width: int, salt: str):
     def look(images):
-      flat = images.reshape(len(images), -1)
+      flat = images.features() if isinstance(images, Nodes) else images.reshape(len(images), -1)
       return flat @ fixed_numbers((flat.shape[1], width), salt)
 
     return look
