@@ -18,6 +18,9 @@ class Graph:
   Edges go from `senders` to `receivers`, the first half of them in one direction and the second half, in the
   same order, in the other; none goes from a node to itself.  An edge of weight 0 is not there: operations
   remove edges without a change of shape.
+
+  With `origin` a node has not its own row of features but that which is named there: features are shuffled,
+  shared or replaced without a change of the entries.  The matrix then has `height` rows, [height, width].
   """
 
   rows: Any  # int32 [entries]
@@ -28,10 +31,22 @@ class Graph:
   weights: Any  # float32 [edges], 1 or 0
   count: int = field(metadata={'static': True})  # nodes
   width: int = field(metadata={'static': True})  # features of a node
+  origin: Any = None  # int32 [count], in [0, height); None: every node has its own row
+  height: int | None = field(default=None, metadata={'static': True})  # None: one row a node
+
+  @property
+  def stored(self) -> int:
+    """Rows of the feature matrix."""
+    return self.count if self.height is None else self.height
+
+  def taken(self, stored: Any) -> Any:
+    """What belongs to rows of the feature matrix, [stored, …] -> what belongs to nodes, [count, …]."""
+    return stored if self.origin is None else stored[self.origin]
 
   def features(self) -> jax.Array:
-    """The feature matrix, float32 [count, width]."""
-    return jnp.zeros((self.count, self.width), 'float32').at[self.rows, self.columns].add(self.values)
+    """The features of the nodes, float32 [count, width]."""
+    stored = jnp.zeros((self.stored, self.width), 'float32')
+    return self.taken(stored.at[self.rows, self.columns].add(self.values))
 
 
 @jax.tree_util.register_dataclass
@@ -99,11 +114,14 @@ def concatenate(batches: Sequence[Any]) -> Any:
     return batches[0]
   graphs = [batch.graph for batch in batches]
   starts = np.cumsum([0, *(graph.count for graph in graphs)])
-  moved = lambda name: [getattr(graph, name) + int(start) for graph, start in zip(graphs, starts)]
+  tops = np.cumsum([0, *(graph.stored for graph in graphs)])
+  moved = lambda name, by=starts: [getattr(graph, name) + int(start) for graph, start in zip(graphs, by)]
+  own = lambda graph: graph.taken(jnp.arange(graph.stored))
+  is_taken = any(graph.origin is not None for graph in graphs)
   joined = lambda parts: jnp.concatenate([half for side in zip(*map(_halves, parts)) for half in side])
   return Nodes(
     Graph(
-      rows=jnp.concatenate(moved('rows')),
+      rows=jnp.concatenate(moved('rows', tops)),
       columns=jnp.concatenate([graph.columns for graph in graphs]),
       values=jnp.concatenate([graph.values for graph in graphs]),
       senders=joined(moved('senders')),
@@ -111,6 +129,8 @@ def concatenate(batches: Sequence[Any]) -> Any:
       weights=joined([graph.weights for graph in graphs]),
       count=int(starts[-1]),
       width=graphs[0].width,
+      origin=jnp.concatenate([own(g) + int(top) for g, top in zip(graphs, tops)]) if is_taken else None,
+      height=int(tops[-1]) if is_taken else None,
     ),
     jnp.concatenate([batch.index + int(start) for batch, start in zip(batches, starts)]),
   )

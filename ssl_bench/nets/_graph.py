@@ -1,6 +1,7 @@
 """What the nets on graphs share: a linear layer on sparse features, and propagation along edges."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import flax.linen as nn
@@ -8,7 +9,7 @@ import jax
 
 from ssl_bench.kinds.graph import Graph
 
-Activation = Literal['relu', 'elu', 'prelu']
+Activation = Literal['relu', 'elu', 'gelu', 'prelu']
 glorot = nn.initializers.glorot_uniform()
 
 
@@ -47,13 +48,15 @@ class Project(nn.Module):
     kernel = self.param('kernel', glorot, (graph.width, self.width))
     values = nn.Dropout(self.dropout, deterministic=not train)(graph.values)
     rows = values[:, None] * kernel[graph.columns]
-    x = jax.ops.segment_sum(rows, graph.rows, graph.count, indices_are_sorted=True)
+    x = graph.taken(jax.ops.segment_sum(rows, graph.rows, graph.stored, indices_are_sorted=True))
     return x + self.param('bias', nn.initializers.zeros, (self.width,))[None] if self.bias else x
 
 
 def activate(name: Activation) -> Callable[[jax.Array], Any]:
-  """An activation; PReLU's slope is a parameter of the module that calls this."""
-  return nn.PReLU(negative_slope_init=0.25) if name == 'prelu' else getattr(nn, name)
+  """An activation; gelu is the exact one, and PReLU's slope is a parameter of the module that calls this."""
+  if name == 'prelu':
+    return nn.PReLU(negative_slope_init=0.25)
+  return partial(nn.gelu, approximate=False) if name == 'gelu' else getattr(nn, name)
 
 
 def linear(x: jax.Array, width: int, *, bias: bool) -> jax.Array:
@@ -66,3 +69,16 @@ def spread(x: jax.Array, graph: Graph, links: Links, steps: int) -> jax.Array:
   for _ in range(steps):
     x = propagate(x, graph, links)
   return x
+
+
+class Decoder(nn.Module):
+  """One graph convolution on features [nodes, D] that the masked nodes lack; see `heads.graph_decoder`."""
+
+  out: int
+  dropout: float
+
+  @nn.compact
+  def __call__(self, x, graph, masked, *, train):
+    x = linear(x, x.shape[-1], bias=False).at[masked].set(0)
+    x = nn.Dropout(self.dropout, deterministic=not train)(x)
+    return linear(propagate(x, graph, links_of(graph))[masked], self.out, bias=True)

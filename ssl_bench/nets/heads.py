@@ -5,7 +5,8 @@ from typing import Any, Literal
 import flax.linen as nn
 import jax.numpy as jnp
 
-from ssl_bench.nets import _decoder
+from ssl_bench.nets import _decoder, _graph
+from ssl_bench.nets._graph import Activation, activate
 from ssl_bench.nets._norm import Kind, normalize
 from ssl_bench.nets._patches import Decoder
 from ssl_bench.nets._patches import patchify as patchify
@@ -35,11 +36,11 @@ class _Linear(nn.Module):
 
 
 def projector(
-  *widths: int,
+  *widths: int | None,
   norm: Kind = 'batch',
   last_norm: LastNorm = 'none',
   last_bias: bool = True,
-  activation: Literal['relu', 'gelu'] = 'relu',
+  activation: Activation = 'relu',
   momentum: float = 0.9,
   epsilon: float = 1e-5,
   dtype: Dtype = 'float32',
@@ -58,15 +59,17 @@ def projector(
   SimSiam, predictor                     `projector(512, 2048)`
   MoCo v3 (ResNet), projector            `projector(4096, 256, last_norm='plain')`
   Barlow Twins, projector                `projector(8192, 8192, 8192, last_bias=False)`
+  GRACE, projector                       `projector(128, 128, norm='none', activation='elu')`
+  BGRL, predictor                        `projector(512, None, norm='none', activation='prelu')`
   =====================================  ====================================================
 
   Args:
-    widths: output size of each layer, at least one.
+    widths: output size of each layer, at least one; None is the size of the input.
     norm: normalization of the hidden layers.
     last_norm: normalization of the last layer, of the kind `norm` (batch where that is none): with scale
       and bias (`affine`), scale only (`scale`), neither (`plain`), or no normalization (`none`).
     last_bias: whether the last linear layer has a bias where it is not normalized.
-    activation: of the hidden layers; gelu is the exact one.
+    activation: of the hidden layers; gelu is the exact one, prelu has one slope a layer, 0.25 at the start.
     momentum: share of the old value in BatchNorm's running moments, [0, 1).
     epsilon: added to the variance, > 0.
     dtype: of the computation.
@@ -79,24 +82,24 @@ def projector(
 
 
 class _Projector(nn.Module):
-  widths: tuple[int, ...]
+  widths: tuple[int | None, ...]
   norm: Kind
   last_norm: LastNorm
   last_bias: bool
-  activation: str
+  activation: Activation
   momentum: float
   epsilon: float
   dtype: Any
 
   @nn.compact
   def __call__(self, x, *, train):
-    act = {'relu': nn.relu, 'gelu': lambda y: nn.gelu(y, approximate=False)}[self.activation]
     settings = {'train': train, 'momentum': self.momentum, 'epsilon': self.epsilon, 'dtype': self.dtype}
-    for width in self.widths[:-1]:
+    *hidden, last = (width or x.shape[-1] for width in self.widths)
+    for width in hidden:
       x = nn.Dense(width, use_bias=self.norm == 'none', dtype=self.dtype)(x)
-      x = act(normalize(x, self.norm, **settings))
+      x = activate(self.activation)(normalize(x, self.norm, **settings))
     bias = self.last_bias and self.last_norm == 'none'
-    x = nn.Dense(self.widths[-1], use_bias=bias, dtype=self.dtype)(x)
+    x = nn.Dense(last, use_bias=bias, dtype=self.dtype)(x)
     if self.last_norm != 'none':
       kind = 'batch' if self.norm == 'none' else self.norm
       affine = {'scale': self.last_norm != 'plain', 'bias': self.last_norm == 'affine'}
@@ -156,3 +159,16 @@ def patch_decoder(
   if dim % heads or dim % 4:
     raise BadSetting(f'A decoder of patches: dim {dim} must be a multiple of heads {heads} and of 4.')
   return from_linen(Decoder(*grid, out, dim, depth, heads, jnp.dtype(dtype)))
+
+
+def graph_decoder(out: int, *, dropout: float = 0.0) -> Net:
+  """GraphMAE's decoder, a net of three inputs: (features [nodes, D], graph, masked [K]) -> [K, out].
+
+  A linear layer without bias, D to D; zeros in the place of the masked nodes; dropout; and one graph
+  convolution, of which the rows of the masked nodes are given.
+
+  Args:
+    out: numbers that are reconstructed of each node.
+    dropout: probability that an entry is zeroed while training, [0, 1).
+  """
+  return from_linen(_graph.Decoder(out, dropout))

@@ -2,10 +2,8 @@
 
 from typing import Annotated
 
-from ssl_bench.contract import Aux, Method, View
-from ssl_bench.losses import cosine_distance
-from ssl_bench.methods._schedules import cosine_to_one
-from ssl_bench.methods._target import OnlineTarget, follow
+from ssl_bench.contract import Method, View
+from ssl_bench.methods._target import OnlineTarget, bootstrap
 from ssl_bench.nets import core as net
 from ssl_bench.nets import heads
 from ssl_bench.settings.signature import POSITIVE, UNIT
@@ -42,15 +40,5 @@ def byol(
   policy, where the paper blurs and solarizes the second differently (appendix B).
   """
   projector, predictor = (heads.projector(hidden, out, last_bias=False) for _ in range(2))
-  pair = OnlineTarget(encoder, projector, predictor)
-
-  def loss(state, views, key):
-    (q_a, q_b), (z_a, z_b), stats, memory = pair.see(state, views, key)
-    value = (cosine_distance(q_a, z_b) + cosine_distance(q_b, z_a)).mean()
-    return value, Aux(stats, memory, {'loss/prediction': value})
-
-  def update(state):
-    return follow(state, 'target', cosine_to_one(ema_decay, state.step, steps))
-
   views = {'a': View('unlabeled', 'strong'), 'b': View('unlabeled', 'strong')}
-  return Method(views, pair.init, loss, encode=pair.encode, update=update)
+  return bootstrap(OnlineTarget(encoder, projector, predictor), views, steps, ema_decay)
