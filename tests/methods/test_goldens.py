@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from golden import Case, Golden, _layers
 from support.stub_encoders import fixed_numbers, patch_encoder, token_encoder, vector_encoder
+from support.stub_graphs import node_encoder, nodes_in_view
 from support.tiny_method import (
   draws_of,
   has_teacher,
@@ -59,13 +60,9 @@ CASES, REFRESHES = cases('CASES'), cases('REFRESHES')
 def on_stub(name: str, total: int, *, norm: bool = False, steps: Any = STEPS, **settings: Any):
   """A method and its stub network, for `total` unit vectors."""
   side = getattr(golden_of(name), 'SIDE', None)
-  stand_in = (
-    token_encoder
-    if getattr(golden_of(name), 'KIND', 'image') == 'tokens'
-    else patch_encoder
-    if side
-    else vector_encoder
-  )
+  kind = getattr(golden_of(name), 'KIND', 'image')
+  of_kind = {'tokens': token_encoder, 'graph': node_encoder}
+  stand_in = of_kind.get(kind, patch_encoder if side else vector_encoder)
   encoder = stand_in(np.zeros((total, WIDTH)), norm=norm)
   facts: dict[str, Any] = {'shape': (side, side, total) if side else (total,)}
   facts |= {} if side else {'images': np.eye(total)}
@@ -79,19 +76,23 @@ class StubbedMethod:
   def __init__(self, name: str, structure: dict[str, Any], *, norm: bool):
     self.file = golden_of(name)
     side = getattr(self.file, 'SIDE', None)
-    reads_text = getattr(self.file, 'KIND', 'image') == 'tokens'
+    kind = getattr(self.file, 'KIND', 'image')
     specs = on_stub(name, WIDTH, **structure)[0].views
     pixels = (side or 1) ** 2
     self.sizes = {view: IMAGES[spec.stream] * spec.copies * pixels for view, spec in specs.items()}
     total, ends = sum(self.sizes.values()), np.cumsum([*self.sizes.values()])
     self.rows = {view: np.arange(end - n, end) for (view, n), end in zip(self.sizes.items(), ends)}
     shape = (-1, side, side, total) if side else (-1, total)
+
+    def look(view, spec):
+      if kind == 'tokens':
+        return TEXTS
+      if kind == 'graph':
+        return nodes_in_view(spec.stream, self.rows[view], total)
+      return copied(np.eye(total)[self.rows[view]].reshape(shape), spec.copies)
+
     self.views = {
-      view: {
-        'image': TEXTS if reads_text else copied(np.eye(total)[self.rows[view]].reshape(shape), spec.copies),
-        **BESIDE[spec.stream],
-      }
-      for view, spec in specs.items()
+      view: {'image': look(view, spec), **BESIDE[spec.stream]} for view, spec in specs.items()
     }
     method, self.encoder = on_stub(name, total, norm=norm, **structure)
     params, stats, memory = jax.jit(method.init)(jax.random.key(0), self.views)
