@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 from ssl_bench.kinds.graph import Graph
 
@@ -34,6 +35,11 @@ def propagate(x: jax.Array, graph: Graph, links: Links) -> jax.Array:
   """The product of the matrix with x [nodes, d]."""
   sent = links.edges[:, None] * x[graph.senders]
   return links.loops[:, None] * x + jax.ops.segment_sum(sent, graph.receivers, graph.count)
+
+
+def thin(key: jax.Array, x: jax.Array, rate: float) -> jax.Array:
+  """Dropout outside of a module: each entry is zeroed with probability `rate`, the others are scaled up."""
+  return jnp.where(jax.random.bernoulli(key, 1 - rate, x.shape), x / (1 - rate), 0)
 
 
 class Project(nn.Module):
