@@ -65,7 +65,8 @@ class _PropagatedMLP(nn.Module):
     project = Project(width)
     x = project(graph, train=False)
     if train and self.input_dropout:
-      kernel, key = project.get_variable('params', 'kernel'), self.make_rng('dropout')
+      kernel: Any = project.get_variable('params', 'kernel')
+      key = self.make_rng('dropout')
       x = _in_blocks(graph, links, kernel, self.steps, self.input_dropout, key)
     else:
       x = mean_of_powers(x, graph, links, self.steps)

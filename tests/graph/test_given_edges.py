@@ -67,11 +67,11 @@ def test_spreading_is_scikit_learns(edges, alpha):
 def test_potentials_are_solved_in_each_part_by_itself(edges):
   found = np.asarray(graph.poisson(edges, LABELS, CLASSES))
   degree = WEIGHTS.sum(1)
-  several = [p for p in np.unique(PART) if len(set(LABELS[(PART == p) & (LABELS >= 0)])) > 1]
-  assert several and (PART == PART[42]).sum() == 3 and not REACHED[44:].any()
+  several = [p for p in np.unique(PART) if len(set(LABELS[(p == PART) & (LABELS >= 0)])) > 1]
+  assert several and (PART[42] == PART).sum() == 3 and not REACHED[44:].any()
   unit = degree[np.isin(PART, several)].mean()
   for p in several:
-    at = np.flatnonzero(PART == p)
+    at = np.flatnonzero(p == PART)
     known = at[LABELS[at] >= 0]
     source = np.zeros((60, CLASSES))
     source[known] = TARGETS[known] - TARGETS[known].mean(0)
