@@ -1,6 +1,6 @@
 """A multilayer perceptron on features that are the mean of several propagations."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import flax.linen as nn
 import jax
