@@ -262,6 +262,7 @@ def prepare(
   data.prepare(name, source=source, progress=lambda text: print(text, file=sys.stderr), wish=wish)
   row = next(r for r in data.available() if r.name == name)
   print(f'{name} {row.version}: {row.train:,} + {row.validation:,} + {row.test:,} images, {row.fingerprint}')
+  adding.start_tfds(name)
 
 
 @data_app.command()

@@ -1,6 +1,5 @@
 """`ssl-bench data add` and `ssl-bench data remove`."""
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
   from ssl_bench.data.adding.store import Stored, Wish
+  from ssl_bench.data.meta import Meta
 
 
 def add(
@@ -38,7 +38,7 @@ def add(
   resize: Annotated[str, typer.Option(help='How they get that size: crop, pad or stretch.')] = 'crop',
   channels: Annotated[str | None, typer.Option(help='gray or rgb; by default as the images are.')] = None,
   image_column: Annotated[str | None, typer.Option(help="A table's column of images or files.")] = None,
-  label_column: Annotated[str | None, typer.Option(help="A table's column of labels.")] = None,
+  label_column: Annotated[str | None, typer.Option(help="A table's column of labels, or none.")] = None,
   license: Annotated[str, typer.Option(help='The license of the images.')] = '',
   skip_broken: Annotated[
     bool, typer.Option('--skip-broken', help='Leave out images that cannot be read.')
@@ -49,7 +49,6 @@ def add(
   configs: Annotated[bool, typer.Option(help='Write configs and a grid to begin with, here.')] = True,
 ) -> None:
   """Add a dataset of your own: ssl-bench data add flowers --images photos --size 64."""
-  from ssl_bench.cli.starters import write_starters
   from ssl_bench.data.adding.add import add as add_set
 
   done = add_set(
@@ -71,14 +70,32 @@ def add(
     progress=lambda text: print(text, file=sys.stderr),
   )
   print('\n'.join(describe(name, done)))
-  if not configs:
-    return
-  written, kept = write_starters(name, done.meta, Path())
+  if configs:
+    start(name, done.meta)
+
+
+def start(name: str, meta: 'Meta') -> None:
+  """Writes configs and a grid for a set into the working folder, and says what to run."""
+  from ssl_bench.cli.starters import place_of, write_starters
+
+  written, kept = write_starters(name, meta, Path())
   for path in written:
     print(f'wrote {path}')
   for path in kept:
     print(f'left {path} as it is')
-  print(f'Now: ssl-bench grid {shlex.quote(name)}, or ssl-bench train {shlex.quote(name)}/fixmatch')
+  place = place_of(name)
+  print(f'Now: ssl-bench grid {place}, or ssl-bench train {place}/simclr')
+
+
+def start_tfds(name: str) -> None:
+  """As `start`, for a TFDS set that was prepared by its name; nothing for the others."""
+  from ssl_bench.data.added import is_tfds
+  from ssl_bench.data.meta import read_meta
+  from ssl_bench.data.sources import data_folder
+
+  meta = read_meta(name, data_folder()) if is_tfds(name) else None
+  if meta:
+    start(name, meta)
 
 
 def describe(name: str, done: 'Stored') -> list[str]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ssl_bench.data.added import TFDS
 from ssl_bench.data.meta import Meta
 from ssl_bench.settings.find import FOLDERS, PROTOCOL
 
@@ -12,13 +13,14 @@ ORIGIN = (
 
 
 def write_starters(name: str, meta: Meta, folder: Path) -> tuple[list[Path], list[Path]]:
-  """Writes configs/NAME and experiments/NAME.yaml below `folder`; (files written, files left alone)."""
-  configs = folder / FOLDERS['config'] / name
+  """Writes configs/… and experiments/….yaml for a set below `folder`; (files written, files left alone)."""
+  place = place_of(name)
+  configs = folder / FOLDERS['config'] / place
   texts = {
     configs / PROTOCOL: protocol(name, meta),
     **{configs / f'{k}.yaml': v for k, v in methods(meta).items()},
   }
-  texts[folder / FOLDERS['grid'] / f'{name}.yaml'] = grid(name, meta)
+  texts[folder / FOLDERS['grid'] / f'{place}.yaml'] = grid(place, meta)
   written, kept = [], []
   for path, text in texts.items():
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,6 +31,11 @@ def write_starters(name: str, meta: Meta, folder: Path) -> tuple[list[Path], lis
     except FileExistsError:
       kept.append(path)
   return written, kept
+
+
+def place_of(name: str) -> str:
+  """The folder of a set's configs: its name, of a TFDS set without what names its origin."""
+  return name.removeprefix(TFDS).replace('/', '_')
 
 
 def protocol(name: str, meta: Meta) -> str:
@@ -51,7 +58,7 @@ ema: {{decay: 0.999}}
 augment:
   weak: {weak}
   strong: {strong}
-evaluate: {{every: 100, last: 5, probes: [linear, knn]}}
+evaluate: {{every: 100, last: 5, probes: {'[linear, knn]' if meta.classes > 1 else '[]'}}}
 checkpoint: {{every: 500}}
 log_every: 50
 """
@@ -62,7 +69,7 @@ def methods(meta: Meta) -> dict[str, str]:
   gray = meta.shape[2] == 1
   color = 'jitter(brightness=0.4, contrast=0.4)' if gray else 'jitter | grayscale'
   crops = f'resized_crop(scale=[0.2, 1.0]){"" if gray else " | flip"}'
-  return {
+  found = {
     'supervised': 'method: supervised\n',
     'fixmatch': '# The threshold of a short run; the paper has 0.95.\n'
     'method: {name: fixmatch, threshold: 0.8}\n',
@@ -73,6 +80,7 @@ def methods(meta: Meta) -> dict[str, str]:
     'augment:\n'
     f'  strong: "{crops} | {color}"\n',
   }
+  return found if meta.classes > 1 else {'simclr': found['simclr']}
 
 
 def grid(name: str, meta: Meta) -> str:
@@ -83,7 +91,7 @@ name: {name}
 base: ../configs/{name}
 set: {{protocol: smoke, steps: 300, evaluate.every: 50}}
 blocks:
-  - method: [supervised, fixmatch, simclr]
+  - method: [{', '.join(methods(meta))}]
     labels: [{', '.join(map(str, budgets(meta)))}]
     split_seed, seed: [[0, 0], [1, 1]]
 """
@@ -92,7 +100,7 @@ blocks:
 def budgets(meta: Meta) -> list[int]:
   """Two label budgets: 4 and 10 of each class, as far as there are so many."""
   most = meta.sizes.train
-  return sorted({min(most, each * meta.classes) for each in (4, 10)})
+  return sorted({min(most, each * meta.classes) for each in (4, 10)}) if meta.classes > 1 else [1]
 
 
 def _batches(meta: Meta) -> tuple[int, int]:

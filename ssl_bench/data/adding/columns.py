@@ -20,6 +20,7 @@ class Named(NamedTuple):
 
 
 NOTHING = Named()
+NO_COLUMN = 'none'  # for --label-column: nobody labeled the images
 
 
 def find_column(where: str, columns: Sequence[str], asked: str | None, usual: Sequence[str]) -> str | None:

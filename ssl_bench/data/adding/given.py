@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ssl_bench.settings.signature import BadSetting, short
+from ssl_bench.settings.signature import BadSetting
 
 Raw = Path | bytes | np.ndarray  # a file, an encoded image, or uint8 [H, W] or [H, W, C]
 
@@ -97,6 +97,6 @@ def check_readable(path: Path) -> None:
     else:
       path.open('rb').close()
   except FileNotFoundError:
-    raise BadSetting(f'there is no {short(str(path))}; name a folder or a file that is there.') from None
+    raise BadSetting(f'there is no {path}; name a folder or a file that is there.') from None
   except OSError as error:
     raise BadSetting(f'{path} cannot be read ({error.strerror}); allow that, or name another.') from None

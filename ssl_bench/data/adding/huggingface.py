@@ -78,8 +78,8 @@ def _shards(folder: Path, shards: Sequence[Path], named: Named) -> Given:
   """Parquet files whose name, or whose folder, begins with the split."""
   homes = sorted({_configuration(folder, path) for path in shards})
   if len(homes) > 1:
-    listed = ', '.join(map(str, homes))
-    raise BadSetting(f'{folder} holds several datasets ({short(listed)}); give --huggingface one of them.')
+    listed = ', '.join(str(home.relative_to(folder)) for home in homes[:4])
+    raise BadSetting(f'{folder} holds several datasets ({listed}); give --huggingface one of them.')
   files = []
   for path in shards:
     match = SHARD.fullmatch(path.name)

@@ -16,6 +16,8 @@ from ssl_bench.settings.signature import BadSetting
 
 SALT = 'ssl_bench added 1'
 VALIDATION, TEST = 0.1, 0.2  # shares that are drawn by default
+PART_ORDER = ('train', 'validation', 'test', 'unlabeled')
+NO_LABELS = 'unlabeled'  # the one class of a set that nobody labeled
 FEWEST = 3  # images of a class from which two parts are drawn
 
 
@@ -70,7 +72,9 @@ def divide(
   Raises:
     BadSetting: where classes or parts do not go together, or too few images are left.
   """
-  parts: dict[str, list[int]] = {part: [] for part in ('train', 'validation', 'test', 'unlabeled')}
+  if all(item.label is None for item in items):
+    return _without_labels(items, digests, validation, test)
+  parts: dict[str, list[int]] = {part: [] for part in PART_ORDER}
   for position, item in enumerate(items):
     part = 'unlabeled' if item.label is None and item.part == 'train' else item.part
     if part in ('validation', 'test') and item.label is None:
@@ -86,6 +90,34 @@ def divide(
     for part in ('validation', 'test')
     if parts[part] and (absent := [name for name in classes if place[name] not in set(labels[parts[part]])])
   ]
+  return _draw(parts, labels, digests, classes, notes, validation, test)
+
+
+def _without_labels(
+  items: Sequence[Item], digests: Sequence[bytes], validation: Amount | None, test: Amount | None
+) -> Divided:
+  """The parts of a set that nobody labeled: one class, `unlabeled`, and as much held out for each part."""
+  parts: dict[str, list[int]] = {part: [] for part in PART_ORDER}
+  for position, item in enumerate(items):
+    parts['train' if item.part == 'unlabeled' else item.part].append(position)
+  if not parts['train']:
+    raise BadSetting('no image is there to train on; give --unlabeled with a folder of them.')
+  check_drawn(parts, validation, test)
+  notes = ['no labels: methods that need none can be trained on it with evaluate.probes=[]']
+  labels = np.zeros(len(items), np.int32)
+  return _draw(parts, labels, digests, [NO_LABELS], notes, validation, test or Amount(share=VALIDATION))
+
+
+def _draw(
+  parts: dict[str, list[int]],
+  labels: np.ndarray,
+  digests: Sequence[bytes],
+  classes: Sequence[str],
+  notes: list[str],
+  validation: Amount | None,
+  test: Amount | None,
+) -> Divided:
+  """Draws the parts that are not there, and puts all into the order of their content."""
   copies = Counter(digests)
   once = [copies[digest] == 1 for digest in digests]
   for part, asked, draw in (('test', test, _in_proportion), ('validation', validation, _equally)):
@@ -153,14 +185,14 @@ def _in_proportion(queues: list[list[int]], asked: Amount | None, classes: Seque
   for name, size in zip(classes, sizes):
     if size < FEWEST:
       raise BadSetting(
-        f'the class {name!r} has {count(size, "labeled image")}; give {FEWEST} at least, so that one can '
-        'train, one validate and one test.'
+        f'the class {name!r} has {count(size, "image")}; give {FEWEST} at least, so that one can train, '
+        'one validate and one test.'
       )
   asked = asked or Amount(share=TEST)
   share = asked.share if asked.number is None else asked.number / sum(sizes)
   if share >= 1:
     raise BadSetting(
-      f'--test {asked.number} is all of the {count(sum(sizes), "labeled image")} or more; ask for less.'
+      f'--test {asked.number} is all of the {count(sum(sizes), "image")} or more; ask for less.'
     )
   return [min(max(round(share * size), 1), size - 2) for size in sizes]
 

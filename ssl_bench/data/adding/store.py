@@ -61,8 +61,8 @@ def store(
   where another set has the name, unless it is to be replaced.
   """
   with warnings.catch_warnings(), alone(name, root) as stage:
-    warnings.simplefilter('error', Image.DecompressionBombWarning)
     warnings.filterwarnings('ignore', module='PIL')  # of odd metadata, which does not touch the pixels
+    warnings.simplefilter('error', Image.DecompressionBombWarning)
     try:
       meta = _write(stage, given, wish, progress, version)
     except OSError as error:

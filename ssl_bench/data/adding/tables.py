@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from ssl_bench.data.adding.columns import (
   IMAGES,
   LABELS,
+  NO_COLUMN,
   NOTHING,
   SPLITS,
   Named,
@@ -83,7 +84,13 @@ def _table(
     )
   classes = [name for name in columns if _kind(features, name) == 'ClassLabel']
   usual = [name.casefold() for name in (*(classes if len(classes) == 1 else ()), *LABELS)]
-  label = find_column(where, columns, named.label, usual)
+  label = None if named.label == NO_COLUMN else find_column(where, columns, named.label, usual)
+  if label is None and named.label is None and len(columns) > 1:
+    rest = [name for name in columns if name != image]
+    raise BadSetting(
+      f'{file} has no column of labels with a usual name; say which of {short(", ".join(rest))} it is with '
+      f'--label-column, or --label-column {NO_COLUMN} where nobody labeled the images.'
+    )
   split = find_column(where, columns, None, SPLITS) if not part else None
   return Table(file, part, image, label, split, class_names(features, label))
 
