@@ -62,7 +62,7 @@ def write_flat(folder: Path, number: int = 20) -> tuple[Path, Path]:
 
 
 def write_npz(path: Path, **arrays: Any) -> Path:
-  """An npz file of 20 images of two classes; arrays that are given take the place of those, None leaves out."""
+  """An npz file of 20 images of two classes; a given array takes the place of one, None leaves it out."""
   usual = {'images': np.stack(pictures(20)), 'labels': np.arange(20) % 2}
   np.savez(path, **{k: v for k, v in {**usual, **arrays}.items() if v is not None})
   return path

@@ -139,7 +139,7 @@ def make_builder(name: str, root: Path) -> Any:
   try:
     return tfds.builder(f'{plain}/{config}' if config else plain, data_dir=str(root))
   except tfds.core.registered.DatasetNotFoundError:
-    known = [f'{added.TFDS}{one}' for one in tfds.list_builders()]
+    known = [f'{added.TFDS}{one}' for one in tfds.list_builders(with_community_datasets=False)]
     raise BadSetting(f'TFDS has no set {short(name)}; {suggest(name, known)}') from None
   except ValueError as error:
     raise BadSetting(f'TFDS cannot make {name}: {_first_line(error)}.') from None

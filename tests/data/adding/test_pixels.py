@@ -133,7 +133,8 @@ def test_crop_keeps_the_middle_and_stretch_and_pad_keep_all():
 def test_crop_of_a_tall_image_that_grows():
   tall = np.ascontiguousarray(own.pictures(1, 48)[0][:, :16])
   grown = scaled(tall, 32, 96)
-  np.testing.assert_array_equal(converted(own.encoded(tall), (32, 32)), grown[32:64])
+  found = converted(own.encoded(tall), (32, 32)).astype(int)
+  assert np.abs(found - grown[32:64]).max() <= 1  # Pillow keeps the ends of the box in single precision
 
 
 def test_shrinking_is_antialiased():

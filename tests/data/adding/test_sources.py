@@ -13,7 +13,7 @@ from ssl_bench.data import check, load
 from ssl_bench.data.adding.add import add
 
 PARTS = ('train', 'validation', 'test')
-ALL = [image for image in own.pictures(20)]
+ALL = own.pictures(20)
 
 
 def added(tmp_path, name='mine', **given):
@@ -278,16 +278,15 @@ def test_two_columns_of_classes_ask_for_one(tmp_path):
 
 @pytest.mark.parametrize('kind', ['png', 'npz', 'parquet'])
 def test_fashion_mnist_pixels_come_through_every_kind(kind, tmp_path):
-  import gzip
-
+  from ssl_bench.data.formats import read_idx
   from ssl_bench.docs import ROOT
 
   shared = ROOT.parent / 'shared' / 'data' / 'fashion_mnist'
   if not shared.is_dir():
     pytest.skip('there is no ../shared/data/fashion_mnist')
-  pixels = np.frombuffer(gzip.open(shared / 't10k-images-idx3-ubyte.gz').read(), np.uint8, offset=16)
-  labels = np.frombuffer(gzip.open(shared / 't10k-labels-idx1-ubyte.gz').read(), np.uint8, offset=8)[:300]
-  images = pixels.reshape(-1, 28, 28)[:300]
+  images, labels = (
+    read_idx(shared / f't10k-{what}-ubyte.gz')[:300] for what in ('images-idx3', 'labels-idx1')
+  )
   if kind == 'png':
     for i, (image, label) in enumerate(zip(images, labels)):
       own.write(tmp_path / 'photos' / str(label) / f'{i}.png', own.encoded(image))
