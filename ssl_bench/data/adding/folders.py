@@ -101,7 +101,10 @@ def _check_parts(folder: Path, inside: Sequence[Path], parts: dict[Path, str]) -
   """Raises `BadSetting` where folders of parts stand beside others, twice, or without train/."""
   if left := [path.name for path in inside if path not in parts]:
     named = ', '.join(f'{path.name}/' for path in parts)
-    raise BadSetting(f'{folder} has {named} and beside them {left[0]}/; move {left[0]}/ into one of them.')
+    raise BadSetting(
+      f'{folder} has {named} and beside them {left[0]}/; move {left[0]}/ into one of them, or, where all of '
+      'these are classes, move all into a new folder train/.'
+    )
   for part in ('train', 'validation', 'test'):
     twice = [path.name for path, found in parts.items() if found == part]
     if len(twice) > 1:

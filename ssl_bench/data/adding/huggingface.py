@@ -1,6 +1,5 @@
 """A Hugging Face dataset in a folder: Parquet shards, what `save_to_disk` wrote, or an image folder."""
 
-import csv
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ssl_bench.data.adding.columns import LABELS, NOTHING, Named, find_column, label_of, need_column
+from ssl_bench.data.adding.csv_labels import read_rows
 from ssl_bench.data.adding.folders import check_is_folder, class_folders, files_below, folders_in, from_files
 from ssl_bench.data.adding.given import Given, Item, check_readable, part_of
 from ssl_bench.data.adding.tables import table_files
@@ -128,16 +128,17 @@ def _image_folder(folder: Path, found: Sequence[Path], named: Named) -> Given:
 
 
 def _rows(file: Path) -> list[tuple[int, Mapping[str, Any]]]:
+  """(number, cells by column) of each row of a metadata file."""
+  if file.suffix == '.csv':
+    head, lines = read_rows(file)
+    if wrong := next((number for number, cells in lines if len(cells) != len(head)), None):
+      raise BadSetting(f'{file}, line {wrong}, has not as many cells as the first line; mend it.')
+    return [(number, dict(zip(head, cells))) for number, cells in lines]
   check_readable(file)
   try:
-    text = file.read_text(encoding='utf-8-sig')
-    if file.suffix == '.csv':
-      return list(enumerate(csv.DictReader(text.splitlines())))
-    rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-  except (ValueError, csv.Error, RecursionError):
-    raise BadSetting(
-      f'{file} cannot be read; it should hold a row for each image, with its file_name.'
-    ) from None
+    rows = [json.loads(line) for line in file.read_text(encoding='utf-8-sig').splitlines() if line.strip()]
+  except (ValueError, RecursionError):
+    rows = [None]
   if not all(isinstance(row, Mapping) for row in rows):
-    raise BadSetting(f'{file} should hold an object {{"file_name": …, "label": …}} on each line.')
+    raise BadSetting(f'{file} should hold an object {{"file_name": …, "label": …}} on each line; mend it.')
   return list(enumerate(rows))

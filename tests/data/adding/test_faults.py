@@ -85,7 +85,7 @@ def a_test_folder_alone(at):
   return {'images': at / 'photos'}
 
 
-@fault(r'photos has train/ and beside them birds/; move birds/ into one of them')
+@fault(r'photos has train/ and beside them birds/; move birds/ into one of them, or, where all .* classes')
 def a_class_beside_train(at):
   own.write_classes(at / 'photos' / 'train')
   own.write_classes(at / 'photos', ['birds'])
@@ -461,6 +461,20 @@ def two_configurations(at):
 def metadata_of_no_file(at):
   own.write_flat(at / 'set')
   own.write_csv(at / 'set' / 'metadata.csv', [['file_name', 'label'], ['nobody.png', 'cat']])
+  return {'huggingface': at / 'set'}
+
+
+@fault(r'metadata.csv, line 3, has not as many cells as the first line; mend it')
+def metadata_of_a_short_row(at):
+  own.write_flat(at / 'set')
+  own.write_csv(at / 'set' / 'metadata.csv', [['file_name', 'label'], ['0.png', 'cat'], ['1.png']])
+  return {'huggingface': at / 'set'}
+
+
+@fault(r'metadata.jsonl should hold an object .* on each line; mend it')
+def metadata_that_is_no_json(at):
+  own.write_flat(at / 'set')
+  own.write(at / 'set' / 'metadata.jsonl', b'{"file_name": "0.png", "label": "cat"}\n0.png cat\n')
   return {'huggingface': at / 'set'}
 
 

@@ -51,6 +51,21 @@ def test_a_set_is_listed_found_and_checked(photos, tmp_path):
     load('mine', data_dir=tmp_path / 'elsewhere')
 
 
+def test_an_added_set_is_in_the_list_of_this_machine_and_not_in_the_documentation(
+  photos, tmp_path, monkeypatch, capsys
+):
+  from ssl_bench.cli.listing import show
+  from ssl_bench.docs.list_pages import datasets
+
+  monkeypatch.setenv('SSL_BENCH_DATA', str(tmp_path / 'data'))
+  before = datasets()
+  add('mine', images=photos)
+  assert datasets() == before
+  show(['datasets'])
+  [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith('mine/')]
+  assert '14 + 2 + 4' in line and '12×12×3' in line and '(added)' in line
+
+
 def test_the_same_again_changes_nothing(photos, tmp_path):
   first = add('mine', images=photos, data_dir=tmp_path / 'data')
   before = files_of(tmp_path / 'data')
