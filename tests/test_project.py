@@ -135,7 +135,7 @@ def test_a_module_says_its_idea_and_stays_small(path):
 
 
 READERS = {'read_text', 'write_text', 'open', 'fdopen'}
-ELSEWHERE = {'os', 'tarfile', 'Image', 'webbrowser'}  # whose `open` opens no text
+ELSEWHERE = {'os', 'tarfile', 'zipped', 'Image', 'webbrowser'}  # whose `open` opens no text
 
 
 def opens_by_locale(path: Path) -> list[int]:

@@ -12,12 +12,15 @@ from typing import Annotated, Literal
 import typer
 
 from ssl_bench import numerics
+from ssl_bench.cli import adding
 from ssl_bench.cli.exit import complain, exit_code
 from ssl_bench.settings.signature import BadSetting, short, suggest
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 data_app = typer.Typer(no_args_is_help=True, help='Data sets: what is there, and how to get the rest.')
 app.add_typer(data_app, name='data')
+data_app.command()(adding.add)
+data_app.command()(adding.remove)
 
 BOARD = Path('leaderboard/records')
 
@@ -269,14 +272,21 @@ def prepare(
     Path | None,
     typer.Option('--from', help='A folder with the official files; without it they are downloaded.'),
   ] = None,
+  size: Annotated[
+    str | None, typer.Option(help='Of tfds/NAME: a side, HEIGHTxWIDTH, common, median.')
+  ] = None,
+  resize: Annotated[str, typer.Option(help='Of tfds/NAME: crop, pad or stretch.')] = 'crop',
+  channels: Annotated[str | None, typer.Option(help='Of tfds/NAME: gray or rgb.')] = None,
 ) -> None:
-  """Prepare a data set under its TFDS name, from --from or by download, without TensorFlow."""
+  """Prepare a data set under its TFDS name (any of TFDS as tfds/NAME), without TensorFlow."""
   from ssl_bench import data
 
   data.check_name(name)
-  data.prepare(name, source=source, progress=lambda text: print(text, file=sys.stderr))
+  wish = adding.wish_of(size, resize, channels)
+  data.prepare(name, source=source, progress=lambda text: print(text, file=sys.stderr), wish=wish)
   row = next(r for r in data.available() if r.name == name)
   print(f'{name} {row.version}: {row.train:,} + {row.validation:,} + {row.test:,} images, {row.fingerprint}')
+  adding.start_tfds(name)
 
 
 @data_app.command()

@@ -133,7 +133,7 @@ def _datasets(console: Console) -> None:
     here = f'{row.bytes / 1e6:.1f} MB, {(row.fingerprint or "")[:8]}' if row.ready else 'no'
     here = f'broken: {row.broken}' if row.broken else here
     origin = plugins.origin('datasets', row.name)
-    here += '' if origin == plugins.OURS else f' ({origin})'
+    here += '' if origin == plugins.OURS else f' ({origin or "added"})'
     image = '×'.join(map(str, row.shape))
     table.add_row(f'{row.name}/{row.version}', sizes + extra, image, str(row.classes), Text(here))
   console.print(table)

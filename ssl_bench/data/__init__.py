@@ -3,6 +3,7 @@
 `ssl_bench.data.stream` is imported by itself, since it alone needs jax.
 """
 
+from ssl_bench.data.added import is_added_version
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.data.catalog import Row, available, check_here, check_name, load
 from ssl_bench.data.check import check
@@ -16,6 +17,7 @@ __all__ = [
   'check',
   'check_here',
   'check_name',
+  'is_added_version',
   'labeled_indices',
   'labeled_order',
   'load',

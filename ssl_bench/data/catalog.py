@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ssl_bench import plugins
+from ssl_bench.data import added
+from ssl_bench.data.adding import tfds_sets
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.data.custom import make_custom
 from ssl_bench.data.decoded import read_decoded
 from ssl_bench.data.fake import check_fake, fake_by_name
-from ssl_bench.data.meta import PARTS, Broken, read_meta
+from ssl_bench.data.meta import PARTS, Broken, Meta, read_meta
 from ssl_bench.data.preparation import ensure_decoded
 from ssl_bench.data.sources import (
   BUNDLED,
@@ -24,13 +26,12 @@ from ssl_bench.data.sources import (
   how_to_get,
   is_made,
   prepared_folder,
-  source_of,
 )
 from ssl_bench.settings.signature import BadSetting
 
 
 def load(name: str, *, data_dir: str | os.PathLike | None = None) -> Dataset:
-  """The dataset `name`: a bundled one, a prepared TFDS set, a plugin's, or `fake` (`fake_16x16x3`) in tests.
+  """The dataset `name`: bundled, prepared, added, a plugin's, or `fake` (`fake_16x16x3`) in tests.
 
   `data_dir` defaults to `SSL_BENCH_DATA`, else TFDS' own default.  Raises `BadSetting` for an unknown
   name, and at once with the command that gets it for a set that is not there.
@@ -39,20 +40,22 @@ def load(name: str, *, data_dir: str | os.PathLike | None = None) -> Dataset:
     return _made(plugins.get('datasets', name), name)
   if name.startswith('fake'):
     return make(name)
-  source_of(name)
+  check_name(name, data_dir=data_dir)
   root = data_folder(data_dir)
   ensure_decoded(name, root)
   return read_decoded(name, root)
 
 
-def check_name(name: str) -> None:
+def check_name(name: str, *, data_dir: str | os.PathLike | None = None) -> None:
   """Raises `BadSetting`, with the nearest right name, where there is no dataset `name`."""
   if name in plugins.names('datasets'):
     return
   if name.startswith('fake'):
     check_fake(name)
+  elif added.is_tfds(name):
+    added.check_tfds(name)
   else:
-    source_of(name)
+    decoded_folder(name, data_folder(data_dir))
 
 
 def check_here(name: str, *, data_dir: str | os.PathLike | None = None) -> None:
@@ -60,10 +63,22 @@ def check_here(name: str, *, data_dir: str | os.PathLike | None = None) -> None:
 
   So it does where the set is there and its meta.json is broken.
   """
-  check_name(name)
+  check_name(name, data_dir=data_dir)
   root = data_folder(data_dir)
-  if name in SOURCES and read_meta(name, root) is None:
-    check_prepared(name, root)
+  if name in SOURCES:
+    if read_meta(name, root) is None:
+      check_prepared(name, root)
+  elif is_stored(name, root):
+    read_meta(name, root)
+  elif added.is_tfds(name):
+    tfds_sets.check_prepared(name, root)
+
+
+def is_stored(name: str, root: Path) -> bool:
+  """Whether a set's decoded arrays lie below `root`: one of this package's sources, or an added one."""
+  if is_made(name) or name.startswith('fake'):
+    return False
+  return decoded_folder(name, root).is_dir() if name in SOURCES else added.folder_of(name, root) is not None
 
 
 class Row(NamedTuple):
@@ -91,14 +106,21 @@ class Row(NamedTuple):
 
 
 def available(data_dir: str | os.PathLike | None = None, *, outside: bool = False) -> list[Row]:
-  """All datasets, the bundled ones first; reads no image of those on disk.
+  """All datasets, the bundled ones first, the added ones last; reads no image of those on disk.
 
   A set that is broken is a row that says so, and no harm to the others.  With `outside`, those of plugins
   follow, which have to be made to be described.
   """
   root = data_folder(data_dir)
   rows = [*map(_made_row, BUNDLED), *(_row(name, source, root) for name, source in SOURCES.items())]
+  rows += [_added_row(name, root) for name in added_names(root)]
   return [*rows, *(map(_outside_row, plugins.outside_names('datasets')) if outside else ())]
+
+
+def added_names(root: Path) -> list[str]:
+  """The sets that a user added below `root`, and the TFDS sets that were prepared by their name."""
+  known = plugins.names('datasets')
+  return [name for name in added.names(root) if name not in known]
 
 
 @cache
@@ -141,13 +163,7 @@ def _made_row(name: str) -> Row:
 
 
 def _row(name: str, source: Source, root: Path) -> Row:
-  meta, why, mend = None, None, None
-  try:
-    meta = read_meta(name, root)
-  except Broken as error:
-    why, mend = error.why, str(error)
-  except OSError as error:
-    why, mend = f'{error.strerror}', f'{error.filename}: {error.strerror}.'
+  meta, why, mend = _meta_or_fault(name, root)
   sizes = meta.sizes.model_dump() if meta else {part: getattr(source, part) for part in (*PARTS, 'unlabeled')}
   return Row(
     name=name,
@@ -163,6 +179,36 @@ def _row(name: str, source: Source, root: Path) -> Row:
     mend=mend,
     **sizes,
   )
+
+
+def _added_row(name: str, root: Path) -> Row:
+  meta, why, mend = _meta_or_fault(name, root)
+  folder = decoded_folder(name, root)
+  how = 'added by ssl-bench data add'
+  if meta is None:
+    return Row(name, folder.parent.name, False, 0, 0, 0, 0, (), 0, _bytes(folder), None, '', how, why, mend)
+  return Row(
+    name=name,
+    version=meta.version,
+    ready=True,
+    shape=meta.shape,
+    classes=meta.classes,
+    bytes=_bytes(folder),
+    fingerprint=meta.fingerprint,
+    license=meta.license_of(name),
+    how=how,
+    **meta.sizes.model_dump(),
+  )
+
+
+def _meta_or_fault(name: str, root: Path) -> tuple[Meta | None, str | None, str | None]:
+  """A set's meta.json, and, where it cannot be used, why and what to do about it."""
+  try:
+    return read_meta(name, root), None, None
+  except Broken as error:
+    return None, error.why, str(error)
+  except OSError as error:
+    return None, f'{error.strerror}', f'{error.filename}: {error.strerror}.'
 
 
 def _bytes(folder: Path) -> int:

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ssl_bench.data.catalog import check_here, check_name, make
+from ssl_bench.data.catalog import check_here, check_name, is_stored, make
 from ssl_bench.data.decoded import check_fingerprint, faults, layouts, layouts_of, note, open_arrays, stamp
 from ssl_bench.data.meta import PARTS, broken, read_meta
-from ssl_bench.data.sources import KNOWN, SOURCES, data_folder, decoded_folder
+from ssl_bench.data.sources import KNOWN, data_folder, decoded_folder, is_made
 from ssl_bench.settings.signature import BadSetting
 
 
@@ -26,14 +26,15 @@ def check(name: str, *, data_dir: str | os.PathLike | None = None) -> Checked:
 
   A bundled or synthetic set is made again.  Raises `BadSetting` for a set that is not on this machine.
   """
-  check_name(name)
-  return _check_decoded(name, data_dir) if name in SOURCES else _check_made(name)
+  check_name(name, data_dir=data_dir)
+  made = is_made(name) or name.startswith('fake')
+  return _check_made(name) if made else _check_decoded(name, data_dir)
 
 
 def _check_decoded(name: str, data_dir: str | os.PathLike | None) -> Checked:
   check_here(name, data_dir=data_dir)
   root = data_folder(data_dir)
-  meta = read_meta(name, root)
+  meta = read_meta(name, root) if is_stored(name, root) else None
   if meta is None:
     raise BadSetting(f'{name} is not decoded yet; run: ssl-bench data prepare {name}.')
   folder, expected = decoded_folder(name, root), layouts_of(meta)

@@ -61,7 +61,7 @@ def decode(name: str, root: Path, folder: Path, progress: Progress = lambda text
     fingerprint=fingerprint(arrays.items()),
     folds=len(folds),
   )
-  _write(folder / META, json.dumps(meta.model_dump(), indent=1).encode())
+  _write(folder / META, json.dumps(meta.model_dump(exclude_none=True), indent=1).encode())
 
 
 def _in_memory(split: Sequence, source: Source, progress: Progress) -> tuple[np.ndarray, np.ndarray]:

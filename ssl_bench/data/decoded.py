@@ -17,7 +17,7 @@ import numpy as np
 
 from ssl_bench.data.arrays import Dataset, fingerprint
 from ssl_bench.data.meta import META, PARTS, Meta, broken, read_meta
-from ssl_bench.data.sources import decoded_folder, source_of
+from ssl_bench.data.sources import decoded_folder
 from ssl_bench.kinds import kind_of
 
 NOTES = 'verified.json'
@@ -135,7 +135,7 @@ def read_decoded(name: str, root: Path) -> Dataset:
     classes=meta.classes,
     label_names=meta.label_names,
     fingerprint=meta.fingerprint,
-    license=source_of(name).license,
+    license=meta.license_of(name),
     folds=tuple(arrays[f'fold_{i}'] for i in range(meta.folds)) or None,
     kind=meta.kind,
     graph=graph,

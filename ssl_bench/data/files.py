@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from ssl_bench.data.added import is_tfds
 from ssl_bench.data.formats import open_any
 from ssl_bench.data.sources import comes_with, is_made, source_of
 from ssl_bench.settings.signature import BadSetting
@@ -61,7 +62,9 @@ def check_folder(folder: Path, name: str) -> None:
   """Raises `BadSetting` where the folder that should hold the official files of `name` is not there."""
   if not folder.is_dir():
     told = f'{name} comes with {comes_with(name)}'
-    if not is_made(name):
+    if is_tfds(name):
+      told = 'give --from a folder with the files that TFDS downloads'
+    elif not is_made(name):
       told = f'give --from a folder with {", ".join(source_of(name).files)}'
     raise BadSetting(f'there is no folder {folder}; {told}.')
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ssl_bench.data.sources import decoded_folder, source_of
+from ssl_bench.data.added import is_tfds
+from ssl_bench.data.sources import SOURCES, decoded_folder
 from ssl_bench.settings.signature import BadSetting
 
 META = 'meta.json'
@@ -28,11 +29,22 @@ class Sizes(BaseModel):
   unlabeled: int = Field(ge=0)
 
 
+class Added(BaseModel):
+  """How a set was added: from what, by which rule its images became pixels and parts, and what was noted."""
+
+  model_config = ConfigDict(extra='forbid', frozen=True, strict=True)
+
+  source: str
+  rule: str
+  notes: tuple[str, ...] = ()
+  license: str = ''
+
+
 class Meta(BaseModel):
   """The content of meta.json: enough to list a set without reading its images.
 
   `shape` is (height, width, channels), of a graph (features,); `fingerprint` is from `arrays.fingerprint`,
-  `folds` their number.
+  `folds` their number.  `added` is left out of the file for the sets of this package's sources.
   """
 
   model_config = ConfigDict(extra='forbid', frozen=True, strict=True)
@@ -45,6 +57,7 @@ class Meta(BaseModel):
   fingerprint: str = Field(pattern='^[0-9a-f]{64}$')
   folds: int = Field(ge=0)
   kind: str = 'image'
+  added: Added | None = None
 
   @model_validator(mode='after')
   def _has_a_name_for_each_class(self) -> 'Meta':
@@ -52,10 +65,14 @@ class Meta(BaseModel):
       raise ValueError(f'{len(self.label_names)} label_names for {self.classes} classes')
     return self
 
+  def license_of(self, name: str) -> str:
+    """The license of the set `name`, which this describes."""
+    return SOURCES[name].license if name in SOURCES else self.added.license if self.added else ''
+
 
 def read_meta(name: str, root: Path) -> Meta | None:
   """The meta.json of a set, None before it is decoded; raises `Broken` where it is missing or wrong."""
-  folder, source = decoded_folder(name, root), source_of(name)
+  folder = decoded_folder(name, root)
   if not folder.is_dir():
     return None
   try:
@@ -70,7 +87,8 @@ def read_meta(name: str, root: Path) -> Meta | None:
     meta = Meta.model_validate_json(text)
   except ValidationError as error:
     raise broken(name, root, _complaint(error)) from None
-  for key in ('version', 'shape', 'classes', 'kind'):
+  source = SOURCES.get(name)
+  for key in ('version', 'shape', 'classes', 'kind') if source else ():
     written, expected = getattr(meta, key), getattr(source, key)
     if written != expected:
       raise broken(name, root, f'{META} says {key} {written}, and {name} has {expected}')
@@ -80,6 +98,8 @@ def read_meta(name: str, root: Path) -> Meta | None:
 def broken(name: str, root: Path, why: str) -> Broken:
   """The error for a decoded set that fails a check, with the command that mends it."""
   mend = f'remove that folder and run: ssl-bench data prepare {name}.'
+  if name not in SOURCES and not is_tfds(name):
+    mend = f'run: ssl-bench data remove {name}, and add it again.'
   error = Broken(f'{decoded_folder(name, root)} is broken: {why}; {mend}')
   error.why = why
   return error

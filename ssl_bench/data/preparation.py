@@ -1,22 +1,22 @@
 """Prepares a set: builds TFDS' records and decoded arrays from official files, whole or not at all."""
 
-import fcntl
 import io
 import os
 import shutil
-import threading
-import urllib.error
-import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 from ssl_bench.data import files, planetoid
+from ssl_bench.data.added import is_tfds
+from ssl_bench.data.adding import tfds_sets
+from ssl_bench.data.adding.store import Wish
 from ssl_bench.data.builders import make_builder
 from ssl_bench.data.decode import Progress, decode
 from ssl_bench.data.decoded import read_decoded
 from ssl_bench.data.meta import read_meta
+from ssl_bench.data.reach import check_reachable
 from ssl_bench.data.sources import (
   check_prepared,
   comes_with,
@@ -27,9 +27,8 @@ from ssl_bench.data.sources import (
   prepared_folder,
   source_of,
 )
+from ssl_bench.data.stage import alone
 from ssl_bench.settings.signature import BadSetting
-
-REACH_SECONDS = 5.0
 
 
 def prepare(
@@ -38,18 +37,25 @@ def prepare(
   source: str | os.PathLike | None = None,
   data_dir: str | os.PathLike | None = None,
   progress: Progress | None = None,
+  wish: Wish | None = None,
 ) -> Path | None:
   """Prepares `name` below the data folder and returns the folder of its decoded arrays.
 
   `source` is a folder of the official files; without it TFDS downloads them.  `progress` is called with
   one line of text at a time.  A set that is prepared already is checked and left as it is; an interrupted
-  preparation leaves no half-made files.  A bundled set needs no preparation (returns None).  Raises
+  preparation leaves no half-made files.  A bundled set needs no preparation (returns None).  `wish` says
+  which size and channels the images of any TFDS set (`tfds/beans`) get.  Raises
   `BadSetting` for an unknown name, a missing folder or file, a file that is not the official one, a host
   that cannot be reached, and a prepared set that is broken.
   """
   say = progress or (lambda text: None)
   if source is not None:
     files.check_folder(Path(source).expanduser(), name)
+  if is_tfds(name):
+    place = None if source is None else Path(source).expanduser()
+    return tfds_sets.prepare(name, data_folder(data_dir), place, wish, say)
+  if wish is not None:
+    raise BadSetting(f'{name} keeps its official size; --size, --resize and --channels are for tfds/NAME.')
   if is_made(name):
     say(f'{name} comes with {comes_with(name)}; there is nothing to prepare')
     return None
@@ -64,11 +70,11 @@ def prepare(
     expected = files.official_files(name)
     local = None
     if source is None:
-      check_reachable(name, (official.url for official in expected.values()))
+      check_reachable((official.url for official in expected.values()), how_to_get(name))
     else:
       say(f'checking the files in {source}')
       local = files.locate(name, Path(source).expanduser(), expected)
-    with _alone(name, root) as stage:
+    with alone(name, root) as stage:
       if not _is_prepared(name, root):
         _build(name, root, stage, expected, local, say)
   folder = ensure_decoded(name, root, say)
@@ -83,7 +89,7 @@ def _prepare_graph(name: str, root: Path, source: Any, ready: bool, say: Progres
       f'{name} is prepared already, in {root}{"" if source is None else f"; nothing was taken from {source}"}'
     )
   else:
-    with _alone(name, root) as stage:
+    with alone(name, root) as stage:
       given = stage / 'files' if source is None else Path(source).expanduser()
       if source is None:
         say(f'downloading {name}')
@@ -107,11 +113,13 @@ def _is_prepared(name: str, root: Path) -> bool:
 
 def ensure_decoded(name: str, root: Path, progress: Progress = lambda text: None) -> Path:
   """The folder of the decoded arrays, which are decoded now if only TFDS' records are there."""
+  if is_tfds(name):
+    return tfds_sets.ensure(name, root, progress)
   folder = decoded_folder(name, root)
   if folder.is_dir():
     return folder
   check_prepared(name, root)
-  with _alone(name, root) as stage:
+  with alone(name, root) as stage:
     if not folder.is_dir():
       progress(f'decoding {name}')
       _decode(name, root, stage, progress)
@@ -165,50 +173,3 @@ def _build(
   final = prepared_folder(name, root)
   final.parent.mkdir(parents=True, exist_ok=True)
   prepared_folder(name, stage).rename(final)
-
-
-def check_reachable(name: str, urls: Iterable[str], seconds: float = REACH_SECONDS) -> None:
-  """Raises `BadSetting` where a host gives no answer in `seconds`; TFDS itself would try for minutes."""
-  failures: list[str] = []
-
-  def ask(url: str) -> None:
-    try:
-      urllib.request.urlopen(urllib.request.Request(url, method='HEAD'), timeout=seconds).close()
-    except (OSError, ValueError) as error:
-      failures.append(f'{url} ({getattr(error, "reason", error)})')
-
-  def in_time(url: str) -> None:
-    thread = threading.Thread(target=ask, args=(url,), daemon=True)  # a look-up of names ignores time-outs
-    thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
-      failures.append(f'{url} (no answer in {seconds:g} s)')
-
-  for url in urls:
-    in_time(url)
-    if failures:
-      raise BadSetting(
-        f'cannot download {failures[0]}; fetch the files elsewhere and run {how_to_get(name)}.'
-      )
-
-
-@contextmanager
-def _alone(name: str, root: Path) -> Iterator[Path]:
-  """Yields an empty folder while no other process prepares `name`, and removes it afterwards."""
-  work = root / 'ssl_bench'
-  try:
-    work.mkdir(parents=True, exist_ok=True)
-    lock = (work / f'.{name}.lock').open('w', encoding='utf-8')
-  except OSError as error:
-    raise BadSetting(
-      f'cannot write to {work} ({error.strerror}); set SSL_BENCH_DATA to another folder.'
-    ) from error
-  stage = work / f'.{name}.partial'
-  with lock:
-    fcntl.flock(lock, fcntl.LOCK_EX)  # the system lets go of it when the process dies
-    shutil.rmtree(stage, ignore_errors=True)
-    stage.mkdir()
-    try:
-      yield stage
-    finally:
-      shutil.rmtree(stage, ignore_errors=True)

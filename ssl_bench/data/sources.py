@@ -1,4 +1,4 @@
-"""The downloadable sets: version, sizes, license, official files and folders of each."""
+"""The downloadable sets: version, sizes, license, official files of each, and the folder of any set."""
 
 import json
 import os
@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ssl_bench import plugins
-from ssl_bench.settings.signature import BadSetting
+from ssl_bench.data import added
+from ssl_bench.settings.signature import BadSetting, short, suggest
 
 PARTS_VERSION = 1  # how official splits are cut into parts; a new number decodes anew
 BUNDLED = tuple(plugins.own_names('datasets'))  # they come with the installation
@@ -93,6 +94,12 @@ def comes_with(name: str) -> str:
   return 'the installation' if name in BUNDLED else plugins.origin('datasets', name)
 
 
+def unknown(name: str, root: Path) -> BadSetting:
+  """What is said of a name that no dataset has, the added ones among those that are suggested."""
+  known = {*plugins.names('datasets'), *added.names(root)}
+  return BadSetting(f'There is no dataset {short(name)}; {suggest(name, sorted(known))}')
+
+
 def source_of(name: str) -> Source:
   """The source of a set; raises `BadSetting`, with the nearest name, where there is none."""
   if name not in SOURCES:
@@ -112,7 +119,11 @@ def prepared_folder(name: str, root: Path) -> Path:
 
 
 def decoded_folder(name: str, root: Path) -> Path:
-  """Where the decoded parts lie as .npy files."""
+  """Where the decoded parts lie as .npy files; raises `BadSetting` where no set has that name."""
+  if name not in SOURCES:
+    if folder := added.folder_of(name, root):
+      return folder
+    raise unknown(name, root)
   return root / 'ssl_bench' / name / source_of(name).version / f'parts-{PARTS_VERSION}'
 
 

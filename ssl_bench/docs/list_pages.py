@@ -67,6 +67,8 @@ def datasets() -> str:
 
   rows = []
   for row in data.available():
+    if plugins.origin('datasets', row.name) != plugins.OURS:
+      continue
     image = '×'.join(map(str, row.shape))
     unlabeled = f'{row.unlabeled:,}' if row.unlabeled else ''
     sizes = [f'{n:,}' for n in (row.train, row.validation, row.test)]

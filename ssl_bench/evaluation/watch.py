@@ -39,20 +39,18 @@ def of_pretraining(dataset: Dataset) -> Watch:
   The loss is that of the method on views of validation images, drawn alike each time, in batches of the
   training's size, with BatchNorm as in training; a method that needs more than images, or a larger batch
   than there are validation images, has none.  kNN is cosine, k = 20, its bank the first training images with
-  their labels.  No test image is looked at.
+  their labels; a set without labels, which has one class, has none.  No test image is looked at.
   """
   bank, labels = dataset.train_images[:BANK], dataset.train_labels[:BANK]
   held, truth = dataset.validation_images[:HELD], dataset.validation_labels[:HELD]
 
   def watch(program: Program, state: Any, numbers: Any) -> dict[str, float]:
     features = predict.observe(program, state, numbers, held).features
-    known = predict.observe(program, state, numbers, bank).features
-    votes = knn(known, labels, features, dataset.classes, ks=(NEIGHBORS,))[NEIGHBORS]
-    seen = {
-      'knn': scores.accuracy(votes.scores, truth),
-      'feature_std': health.feature_std(features),
-      'rankme': health.rankme(features),
-    }
+    seen = {'feature_std': health.feature_std(features), 'rankme': health.rankme(features)}
+    if dataset.classes > 1:
+      known = predict.observe(program, state, numbers, bank).features
+      votes = knn(known, labels, features, dataset.classes, ks=(NEIGHBORS,))[NEIGHBORS]
+      seen = {'knn': scores.accuracy(votes.scores, truth), **seen}
     size = program.images_per_batch  # a loss may ask for a multiple of something
     if program.held_out_loss and size <= len(held):
       seen['pretext_loss'] = _loss(program, state, numbers, np.asarray(held), size)

@@ -68,11 +68,28 @@ def check_kinds(config: Config, dataset: Dataset) -> None:
 
 
 def check_probes(plan: 'Plan') -> None:
-  """A method without a classifier needs a probe to be judged by."""
-  if method_of(plan.structure).predict is None and 'linear' not in plan.config.evaluate.probes:
+  """A method without a classifier needs a probe to be judged by, and a probe needs labels."""
+  if plan.dataset.classes == 1:
+    _check_unlabeled(plan)
+  elif method_of(plan.structure).predict is None and 'linear' not in plan.config.evaluate.probes:
     raise BadSetting(
       f'{plan.structure.method.name} has no classifier of its own; add linear to evaluate.probes, which are '
       f'{list(plan.config.evaluate.probes)}.'
+    )
+
+
+def _check_unlabeled(plan: 'Plan') -> None:
+  """On a set without labels there is pretraining alone: no loss reads labels, and no probe is fitted."""
+  name, method = plan.dataset.name, plan.structure.method.name
+  if plan.uses_labels:
+    raise BadSetting(
+      f'{name} has no labels, and {method} learns from labels; use a method that needs none, such as simclr, '
+      'or add the labels.'
+    )
+  if plan.config.evaluate.probes:
+    raise BadSetting(
+      f'{name} has no labels for {", ".join(plan.config.evaluate.probes)}; write evaluate.probes=[] to '
+      'pretrain alone, and probe the features on a set with labels.'
     )
 
 

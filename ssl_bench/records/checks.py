@@ -25,7 +25,8 @@ def check_agreement(tree: Mapping[str, Any], form: Record) -> None:
   The config has its own form and ranges, and names a method and a dataset that there are.  Settings of a
   method, a network or an optimizer are not checked against today's signatures: a record outlives them.
   """
-  chain = [_config(one, 'teacher: ' * depth) for depth, one in enumerate(_chain(tree['config']))]
+  is_added = data.is_added_version(form.versions.dataset)
+  chain = [_config(one, 'teacher: ' * depth, is_added) for depth, one in enumerate(_chain(tree['config']))]
   expected = digest(outcome_of(tree['config']), deciding(tree['versions']))
   if expected != tree['id']:
     raise BadSetting(f'{tree["id"]} does not match its own config: it should be {expected}; run it anew.')
@@ -70,8 +71,11 @@ def _chain(config: Any) -> Iterator[Any]:
     config = config.get('teacher') if isinstance(config, Mapping) else None
 
 
-def _config(tree: Any, where: str) -> Config:
-  """The typed config of a recorded one, which is written as `to_dict` writes it."""
+def _config(tree: Any, where: str, is_added: bool) -> Config:
+  """The typed config of a recorded one, which is written as `to_dict` writes it.
+
+  A dataset that a user added (`is_added`) need not be here.
+  """
   model, known = config_class(), tree
   if isinstance(tree, Mapping) and tree.get('plugins'):  # a pattern of a plugin need not be here
     known = {k: v for k, v in tree.items() if k in model.model_fields or not isinstance(v, Mapping)}
@@ -88,7 +92,7 @@ def _config(tree: Any, where: str) -> Config:
   # What a plugin holds need not be here; its name is a word all the same.
   if not (config.plugins and config.method['name'].isidentifier()):
     _check_method(config.method['name'])
-  if not (config.plugins and config.dataset.isidentifier()):
+  if not (config.plugins and config.dataset.isidentifier()) and not is_added:
     _check_dataset(config.dataset)
   return config
 

@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from ssl_bench.data import available, files, load, preparation, prepare
-from ssl_bench.data.sources import SOURCES, decoded_folder, prepared_folder
+from ssl_bench.data import available, files, load, prepare, reach
+from ssl_bench.data.sources import SOURCES, decoded_folder, how_to_get, prepared_folder
 from ssl_bench.settings.signature import BadSetting
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -352,9 +352,9 @@ def test_a_host_that_does_not_answer_is_given_up(monkeypatch):
     time.sleep(2)
     raise OSError
 
-  monkeypatch.setattr(preparation.urllib.request, 'urlopen', silent)
+  monkeypatch.setattr(reach.urllib.request, 'urlopen', silent)
   with pytest.raises(BadSetting, match=r'no answer in 0\.2 s'):
-    preparation.check_reachable('mnist', ['http://localhost:9/x'], seconds=0.2)
+    reach.check_reachable(['http://localhost:9/x'], how_to_get('mnist'), seconds=0.2)
 
 
 def test_a_failure_in_the_middle_leaves_nothing(tmp_path, monkeypatch):

@@ -43,7 +43,7 @@ def write_files(page: str, folder: Path) -> None:
       path.write_text(text, encoding='utf-8')
 
 
-def run(words: list[str], folder: Path) -> str:
+def run(words: list[str], folder: Path, short: tuple[str, ...] = SHORT) -> str:
   """Runs a line of a page in a folder, a training with fewer steps; what it said."""
   if words[0] == 'python':
     done = subprocess.run(
@@ -52,7 +52,8 @@ def run(words: list[str], folder: Path) -> str:
     return done.stdout
   assert words[0] == 'ssl-bench', words
   package = str(Path(ssl_bench.__file__).parents[1])
-  return command(*words[1:], *SHORT, '--wandb', 'disabled', PYTHONPATH=package)
+  more = () if words[1] == 'data' else (*short, '--wandb', 'disabled')
+  return command(*words[1:], *more, PYTHONPATH=package)
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('page', ['method', 'net', 'augmentation', 'dataset', 'data', 'measure'])
+@pytest.mark.parametrize('page', ['method', 'net', 'augmentation', 'dataset', 'measure'])
 def test_what_a_page_says_works_as_printed(page, folder):
   write_files(page, folder)
   for words in commands(page):
@@ -77,7 +78,7 @@ def test_what_a_page_says_works_as_printed(page, folder):
     assert 0 <= made[0]['metrics']['macro_f1'] <= 1
 
 
-@pytest.mark.parametrize('page', ['method', 'net', 'augmentation', 'dataset', 'data', 'measure'])
+@pytest.mark.parametrize('page', ['method', 'net', 'augmentation', 'dataset', 'measure'])
 def test_a_page_has_a_plugin_file_and_trains_with_it(page):
   listed = [text for _, title, text in blocks(page) if title.endswith('.py') and 'PLUGINS = {' in text]
   assert len(listed) == 1
@@ -86,6 +87,26 @@ def test_a_page_has_a_plugin_file_and_trains_with_it(page):
   used = ' '.join(word for words in commands(page) for word in words)
   protocols = ' '.join(text for language, _, text in blocks(page) if language == 'yaml')
   assert 'plugins' in used + protocols
+
+
+@pytest.mark.slow
+def test_the_page_of_your_data_ends_with_a_board(folder, monkeypatch):
+  """The pictures are written first; then all commands run, with fewer steps and fewer trials of the grid."""
+  monkeypatch.setenv('SSL_BENCH_DATA', str(folder / 'data'))
+  write_files('data', folder)
+  lines = commands('data')
+  lines.sort(key=lambda words: words[0] != 'python')
+  few = ('--select', 'split_seed=0, labels=40')
+  said = {
+    ' '.join(words): run([*words, *(few if 'grid' in words else ())], folder, SHORT[:-1])  # with probes
+    for words in lines
+  }
+  board = said['ssl-bench grid flowers']
+  assert all(name in board for name in ('supervised', 'fixmatch', 'simclr', '40 labels')), board
+  for line in ('train mine/fixmatch', 'train mine/simclr'):
+    assert 'Recorded: runs/train/records/' in said[f'ssl-bench {line} labels=40']
+  assert '32×32×1, 1,298 to train, 140 to validate, 359 to test' in said[' '.join(lines[1])]
+  assert 'mine is right' in said['ssl-bench data check mine']
 
 
 def load(page: str, folder: Path):
