@@ -12,15 +12,12 @@ from typing import Annotated, Literal
 import typer
 
 from ssl_bench import numerics
-from ssl_bench.cli import adding
-from ssl_bench.cli.exit import complain, exit_code
+from ssl_bench.cli.data import data_app
+from ssl_bench.cli.exit import exit_code
 from ssl_bench.settings.signature import BadSetting, short, suggest
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-data_app = typer.Typer(no_args_is_help=True, help='Data sets: what is there, and how to get the rest.')
 app.add_typer(data_app, name='data')
-data_app.command()(adding.add)
-data_app.command()(adding.remove)
 
 BOARD = Path('leaderboard/records')
 
@@ -255,50 +252,6 @@ def speed(
   from ssl_bench.speed.measure import measure, show
 
   show(measure(found, steps))
-
-
-@data_app.command(name='list')
-def data_list() -> None:
-  """All data sets: whether they are there, sizes, fingerprints, and how to get them."""
-  from ssl_bench.cli.listing import show
-
-  show(['datasets'])
-
-
-@data_app.command()
-def prepare(
-  name: str,
-  source: Annotated[
-    Path | None,
-    typer.Option('--from', help='A folder with the official files; without it they are downloaded.'),
-  ] = None,
-  size: Annotated[
-    str | None, typer.Option(help='Of tfds/NAME: a side, HEIGHTxWIDTH, common, median.')
-  ] = None,
-  resize: Annotated[str, typer.Option(help='Of tfds/NAME: crop, pad or stretch.')] = 'crop',
-  channels: Annotated[str | None, typer.Option(help='Of tfds/NAME: gray or rgb.')] = None,
-) -> None:
-  """Prepare a data set under its TFDS name (any of TFDS as tfds/NAME), without TensorFlow."""
-  from ssl_bench import data
-
-  data.check_name(name)
-  wish = adding.wish_of(size, resize, channels)
-  data.prepare(name, source=source, progress=lambda text: print(text, file=sys.stderr), wish=wish)
-  row = next(r for r in data.available() if r.name == name)
-  print(f'{name} {row.version}: {row.train:,} + {row.validation:,} + {row.test:,} images, {row.fingerprint}')
-  adding.start_tfds(name)
-
-
-@data_app.command()
-def check(name: str) -> None:
-  """Read all of a data set and compute its fingerprint again: exit code 0 if it is right, 2 if not."""
-  from ssl_bench import data
-
-  found = data.check(name)
-  print('\n'.join(found.lines))
-  for text in found.wrong:
-    complain(text)
-  sys.exit(2 if found.wrong else print(found.verdict))
 
 
 def _prepare(runs: Path) -> None:

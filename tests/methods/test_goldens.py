@@ -28,7 +28,7 @@ from support.tiny_trial import golden_of
 from support.trees import assert_same, host, leaves, retype
 
 from ssl_bench import data, methods
-from ssl_bench.contract import State
+from ssl_bench.contract import Nodes, State
 
 CLASSES, WIDTH, STEPS = 4, 3, 20
 IMAGES = {'labeled': 5, 'unlabeled': 6}
@@ -65,7 +65,7 @@ def on_stub(name: str, total: int, *, norm: bool = False, steps: Any = STEPS, **
   stand_in = of_kind.get(kind, patch_encoder if side else vector_encoder)
   encoder = stand_in(np.zeros((total, WIDTH)), norm=norm)
   facts: dict[str, Any] = {'shape': (side, side, total) if side else (total,)}
-  facts |= {} if side else {'images': np.eye(total)}
+  facts |= {} if side or kind == 'graph' else {'images': np.eye(total)}
   facts['text_encoder'] = vector_encoder(np.zeros((IMAGES['unlabeled'], WIDTH)), norm=norm)
   return make_method(name, encoder, CLASSES, steps, **facts, **settings), encoder
 
@@ -313,35 +313,50 @@ class Renewal:
 
   def __init__(self, name: str, case: str):
     self.case, self.file = golden_of(name).REFRESHES[case], golden_of(name)
-    dataset = data.load('fake')
+    is_graph = getattr(self.file, 'KIND', 'image') == 'graph'
+    dataset = data.load('fake_graph' if is_graph else 'fake')
     self.at = np.arange(23, dtype='int32') * 7  # of which the last three are padding
-    noise = np.random.default_rng(0).integers(0, 256, dataset.train_images.shape)
-    self.images = (0.4 * dataset.train_images + 0.6 * noise).astype('uint8')  # so that classes overlap
-    self.labels = dataset.train_labels[self.at]
+    if is_graph:
+      self.images, self.labels, first = self._nodes(dataset)
+      labeled, beside = {'image': self.images[self.at]}, {'examples': dataset.n_images}
+    else:
+      noise = np.random.default_rng(0).integers(0, 256, dataset.train_images.shape)
+      self.images = (0.4 * dataset.train_images + 0.6 * noise).astype('uint8')  # so that classes overlap
+      self.labels, first = dataset.train_labels[self.at], jnp.zeros((1, 8, 8, 1))
+      labeled, beside = {}, {}
     encoder = vector_encoder(0.1 * fixed_numbers((64, WIDTH), name), norm=True)
     numbers, structure = split_numbers(name, dict(self.case.settings))
 
     def renew(step, numbers):
-      method = make_method(name, encoder, 10, np.float32(STEPS), **structure, **numbers)
-      views = {
-        view: {'image': jnp.zeros((1, 8, 8, 1)), **BESIDE[spec.stream]} for view, spec in method.views.items()
-      }
+      method = make_method(name, encoder, 10, np.float32(STEPS), **beside, **structure, **numbers)
+      views = {view: {'image': first, **BESIDE[spec.stream]} for view, spec in method.views.items()}
       state = State(jax.random.key(0), step, *method.init(jax.random.key(0), views), ())
-      labeled = {'index': self.at, 'label': self.labels, 'valid': np.arange(23) < 20}
-      everything = {'labeled': labeled, 'unlabeled': {'image': self.images}}
+      known = {**labeled, 'index': self.at, 'label': self.labels, 'valid': np.arange(23) < 20}
+      everything = {'labeled': known, 'unlabeled': {'image': self.images}}
       return state, method.refresh(state, everything, jax.random.key(0), None)
 
     self.before, self.after = renew(jnp.int32(self.case.step), numbers)
 
+  def _nodes(self, dataset):
+    """All nodes in an order of their own, the labels of some, and one of them."""
+    labels = np.concatenate([dataset.train_labels, dataset.validation_labels, dataset.test_labels])
+    order = np.random.default_rng(0).permutation(dataset.n_images).astype('int32')
+    nodes = jax.tree.map(jnp.asarray, Nodes(dataset.graph, order))
+    return nodes, labels[order[self.at]], nodes[:1]
+
   def golden(self):
+    given = dict(self.case.settings)
+    if has_teacher(self.file.__name__.rpartition('.')[2]):
+      given['teacher'] = make_teacher(None, 10, None)
+    is_graph = isinstance(self.images, Nodes)
     return self.file.refresh(
       *retype((self.before.params, self.before.stats, self.before.memory), 'float64'),
-      self.images.reshape(len(self.images), -1) / 127.5 - 1,
+      self.images if is_graph else self.images.reshape(len(self.images), -1) / 127.5 - 1,
       {'index': self.at[:20], 'label': self.labels[:20]},
       step=self.case.step,
       steps=STEPS,
       classes=10,
-      **self.case.settings,
+      **given,
     )
 
 
