@@ -49,6 +49,7 @@ class TableFile(_Form):
   """A published table.
 
   columns: name -> the folder of configs, and settings as key=value.
+  settings: further settings of every trial.
   seeds: runs of each cell; `vary` says whether they differ in the seed alone or in the split too.
   tolerance: points within which a value counts as reproduced.
   """
@@ -56,6 +57,7 @@ class TableFile(_Form):
   title: str
   about: str = ''
   columns: dict[str, tuple[str, ...]]
+  settings: tuple[str, ...] = ()
   rows: tuple[RowOfTable, ...]
   seeds: int = Field(ge=1)
   vary: Literal['seed', 'split'] = 'split'
@@ -126,7 +128,7 @@ def _trials(
   measures.get(row.measure)
   count = min(row.seeds or file.seeds, seeds or row.seeds or file.seeds)
   try:
-    usual = load(f'{folder}/{row.config or "supervised"}', (*settings, *row.settings))
+    usual = load(f'{folder}/{row.config or "supervised"}', (*file.settings, *settings, *row.settings))
   except BadSetting as error:
     raise BadSetting(f'{path}, row {row.name}, {column}: {error}') from None
   configs = {}
