@@ -14,7 +14,8 @@ from ssl_bench.augment.randaugment import OPERATIONS, google_strengths
 from ssl_bench.config import load
 from ssl_bench.contract import init_state, make_step
 from ssl_bench.data.arrays import Dataset
-from ssl_bench.data.sources import SOURCES
+from ssl_bench.data.sources import SOURCES, Source
+from ssl_bench.kinds.graph import Graph, Nodes, graph_of_shapes, make_graph
 from ssl_bench.planning import numbers
 from ssl_bench.planning.build import builder, method_of
 from ssl_bench.planning.checks import check_groups
@@ -112,7 +113,9 @@ def blank(name: str) -> Dataset:
   if name not in SOURCES:
     return data.load(name)
   source = SOURCES[name]
-  images = lambda n: np.broadcast_to(np.zeros((), 'uint8'), (n, *source.shape))
+  graph = graph_of(source) if source.kind == 'graph' else None
+  shape, dtype = ((), 'int32') if graph else (source.shape, 'uint8')
+  images = lambda n: np.broadcast_to(np.zeros((), dtype), (n, *shape))
   parts = {'train': source.train, 'validation': source.validation, 'test': source.test}
   arrays = {f'{part}_images': images(n) for part, n in parts.items()}
   arrays |= {f'{part}_labels': np.arange(n, dtype='int32') % source.classes for part, n in parts.items()}
@@ -126,8 +129,17 @@ def blank(name: str) -> Dataset:
     label_names=names,
     fingerprint='',
     unlabeled_images=extra,
+    kind=source.kind,
+    graph=graph,
     **arrays,
   )
+
+
+def graph_of(source: Source) -> Graph:
+  """A graph of the right number of nodes and features, with one edge and one entry."""
+  count = source.train + source.unlabeled
+  starts, one = np.minimum(np.arange(count + 1), 1), np.ones(1)
+  return make_graph(np.array([[0, 1]]), starts, np.zeros(1), one, width=source.shape[0])
 
 
 @pytest.mark.slow
@@ -139,7 +151,7 @@ def test_a_step_can_be_traced(method):
     config = load(path)
     assert path.parent.name == config.dataset
     dataset = blank(config.dataset)
-    parts = structure_of(config, dataset)
+    parts = structure_of(config, dataset, int(config.labels))
     check_groups(parts)
     policies = policies_of(parts, method_of(parts).views)
     if (kind := (config.method['name'], config.net['name'], dataset.shape)) not in traced:
@@ -150,10 +162,16 @@ def test_a_step_can_be_traced(method):
 def trace_step(parts, policies):
   """A step from abstract batches; the state keeps its shapes and types."""
   kind = lambda *shape, dtype='int32': jax.ShapeDtypeStruct(shape, dtype)
-  labeled, unlabeled = parts.batch
+  labeled, unlabeled, _ = parts.batch
+
+  def images(n):
+    if parts.data.graph:
+      return Nodes(graph_of_shapes(parts.data.graph, jax.ShapeDtypeStruct), kind(n))
+    return kind(n, *parts.data.shape, dtype='uint8')
+
   batch = {
-    'labeled': {'image': kind(labeled, *parts.data.shape, dtype='uint8'), 'label': kind(labeled)},
-    'unlabeled': {'image': kind(unlabeled, *parts.data.shape, dtype='uint8'), 'index': kind(unlabeled)},
+    'labeled': {'image': images(labeled), 'label': kind(labeled)},
+    'unlabeled': {'image': images(unlabeled), 'index': kind(unlabeled)},
   }
   if parts.text_net:
     batch['unlabeled']['caption'] = kind(unlabeled, parts.data.captions[-1], dtype='uint8')

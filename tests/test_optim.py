@@ -188,6 +188,20 @@ def test_groups_move_by_their_own_settings():
   same(both, [{'encoder': a['encoder'], 'head': b['head']} for a, b in zip(whole, other)])
 
 
+def test_a_group_may_be_a_part_of_a_part_and_the_smallest_one_counts():
+  section = {'name': 'sgd', 'lr': 0.05, 'weight_decay': 0.1, 'schedule': 'constant'}
+  small = {'encoder': {'lr': 0.2}, 'encoder/kernel': {'weight_decay': 0.0}}
+  ours = trained({**section, 'groups': small})
+  usual, faster, undecayed = (trained({**section, **own}) for own in ({}, {'lr': 0.2}, {'weight_decay': 0.0}))
+  right = [
+    {'encoder': {'kernel': c['encoder']['kernel'], 'bias': b['encoder']['bias']}, 'head': a['head']}
+    for a, b, c in zip(usual, faster, undecayed)
+  ]
+  same(ours, right)
+  with pytest.raises(BadSetting, match="no parameters 'encoder/kern'; did you mean 'encoder/kernel'"):
+    trained({**section, 'groups': {'encoder/kern': {'lr': 0.2}}})
+
+
 @pytest.mark.parametrize(
   'name', ['sgd', *(pytest.param(n, marks=pytest.mark.slow) for n in ('adamw', 'lars'))]
 )

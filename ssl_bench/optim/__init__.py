@@ -3,7 +3,7 @@
 Every number may be traced, so schedules are functions of the step.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -112,8 +112,8 @@ def make_optimizer(
 ) -> optax.GradientTransformation:
   """The optimizer of a checked section; the entries of `numbers` and `steps` may be traced.
 
-  Gradients are clipped by their global norm first; then each group of parameters (the first level of
-  `params`) moves by its own settings, those not named by the settings of the group ''.
+  Gradients are clipped by their global norm first; then each group of parameters (a part of `params`,
+  see `check_groups`) moves by its own settings, those not named by the settings of the group ''.
   """
   factory = get(structure['name'])
 
@@ -127,16 +127,36 @@ def make_optimizer(
     return freeze(moves, still) if schedule.frozen else moves
 
   def labels(params):
-    for group in structure['groups']:
-      if group and group not in params:
-        raise BadSetting(f'There is no group {group!r} of parameters; {suggest(group, params)}')
-    return {
-      k: jax.tree.map(lambda _, k=k: k if k in structure['groups'] else '', p) for k, p in params.items()
-    }
+    check_groups(structure['groups'], params)
+    owner = lambda path, _: max((g for g in structure['groups'] if _begins(g, _path(path))), key=len)
+    return jax.tree_util.tree_map_with_path(owner, params)
 
   groups = {group: moved(group) for group in structure['groups']}
   whole = optax.partition(groups, labels) if len(groups) > 1 else groups['']
   return optax.chain(clip_by_global_norm(numbers['clip']), whole)
+
+
+def check_groups(groups: Collection[str], params: Any) -> None:
+  """Raises `BadSetting` for a group that names no parameters.
+
+  A group is a part of the parameters, such as `head`, or a part of a part, such as `encoder/Dense_0`; the
+  smallest one that holds a parameter moves it.
+  """
+  paths = [_path(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
+  for group in groups:
+    if not any(_begins(group, path) for path in paths):
+      depth = group.count('/') + 1
+      known = sorted({'/'.join(path.split('/')[:depth]) for path in paths})
+      raise BadSetting(f'optimizer.groups: there are no parameters {group!r}; {suggest(group, known)}')
+
+
+def _path(path: Any) -> str:
+  return jax.tree_util.keystr(path, simple=True, separator='/')
+
+
+def _begins(group: str, path: str) -> bool:
+  """Whether a parameter belongs to a group; all of them belong to that without a name."""
+  return not group or path == group or path.startswith(f'{group}/')
 
 
 class Frozen(NamedTuple):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 
+from ssl_bench import optim
 from ssl_bench.config import Config
 from ssl_bench.contract import pattern
 from ssl_bench.data.arrays import Dataset
@@ -20,7 +21,7 @@ from ssl_bench.planning.small_batches import check_small_batches
 from ssl_bench.planning.stages import check_stages
 from ssl_bench.planning.structure import Structure, part
 from ssl_bench.planning.traced import check_plugins
-from ssl_bench.settings.signature import BadSetting, suggest
+from ssl_bench.settings.signature import BadSetting
 
 if TYPE_CHECKING:
   from ssl_bench.planning import Plan
@@ -104,6 +105,4 @@ def check_groups(structure: Structure) -> None:
   if len(groups) == 1 and structure.teacher is None and not small:
     return
   params, *_ = states.at_start(structure, numbers.shapes(structure, jax.ShapeDtypeStruct))
-  for group in groups:
-    if group and group not in params:
-      raise BadSetting(f'optimizer.groups: there are no parameters {group!r}; {suggest(group, params)}')
+  optim.check_groups(groups, params)
