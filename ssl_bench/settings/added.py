@@ -7,7 +7,7 @@ from ssl_bench.settings.signature import settings_of
 
 
 def written(factory: Callable, checked: Mapping[str, Any]) -> dict[str, Any]:
-  """The checked settings as a config writes them: those marked `ADDED` only where they are not at their default.
+  """The checked settings as a config writes them: those marked `ADDED` only off their default.
 
   So a setting that a factory gains changes no identity of what ran without it.  None of them is traced, since
   programs of one structure are given the same numbers.
