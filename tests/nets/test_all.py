@@ -182,7 +182,7 @@ def test_convnet_learns_digits_in_bfloat16():
 
 
 def mlp_without_bias(**settings):
-  """Identity weights on the four pixels of an image, so that features are the pixels where they are above 0."""
+  """Identity weights on the four pixels of an image: features are the pixels that are above 0."""
   net = nets.get('mlp')(widths=(4,), norm='none', **settings)
   params = {'Dense_0': {'kernel': jnp.eye(4), 'bias': jnp.zeros(4)}}
   return lambda images, train: net.apply(params, {}, images, train=train, key=KEY)[0]
