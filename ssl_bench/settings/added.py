@@ -1,4 +1,4 @@
-"""Settings that a factory gained after trials were recorded: a config names them only off their default."""
+"""Settings that a method or a net gained after trials were recorded: written off their default only."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
