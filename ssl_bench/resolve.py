@@ -5,6 +5,7 @@ from typing import Any
 
 from ssl_bench import methods, plugins
 from ssl_bench.plugins.used import packages_in
+from ssl_bench.settings.added import written
 from ssl_bench.settings.sections import Config, Stress
 from ssl_bench.settings.signature import BadSetting, check, needs, parse_call, short, suggest
 
@@ -99,4 +100,5 @@ def _named(section: str, tree: Mapping[str, Any], get) -> dict[str, Any]:
   if 'name' not in tree:
     raise BadSetting(f'{section} needs a name, such as {section}={{name: …}}.')
   given = {k: v for k, v in tree.items() if k != 'name'}
-  return {'name': tree['name'], **check(get(tree['name']), given, f'{section} {tree["name"]}')}
+  factory = get(tree['name'])
+  return {'name': tree['name'], **written(factory, check(factory, given, f'{section} {tree["name"]}'))}

@@ -1,6 +1,7 @@
 """Optimizers and schedules against the published formulas, step by step in float64 NumPy."""
 
 import re
+from fractions import Fraction
 
 import jax
 import jax.numpy as jnp
@@ -137,6 +138,9 @@ def test_lars_trusts_only_kernels():
     ('cosine(0.5)', lambda t: np.cos(np.pi * t / 2)),
     ('warmup_cosine(0.25)', lambda t: t / 0.25 if t < 0.25 else (1 + np.cos(np.pi * (t - 0.25) / 0.75)) / 2),
     ('warmup_cosine(0)', lambda t: (1 + np.cos(np.pi * t)) / 2),
+    ('exponential(0.5, 4)', lambda t: 0.5 ** min(int(4 * t), 3)),
+    ('exponential(0.9)', lambda t: 0.9 ** int(Fraction(round(40 * t), 40) * 100) if t < 1 else 0.9**99),
+    ('linear(0.75)', lambda t: 1 if t < 0.75 else 4 * (1 - t)),
     ('constant(frozen=0.25)', lambda t: float(t >= 0.25)),
     ('cosine(0.5, frozen=1/4)', lambda t: np.cos(np.pi * t / 2) * (t >= 0.25)),
   ],

@@ -1,15 +1,16 @@
 """A multilayer perceptron on flattened images."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 from ssl_bench.kinds.graph import Nodes
 from ssl_bench.nets._graph import Project
 from ssl_bench.nets._norm import WIDEST, Kind, Momentum, normalize
 from ssl_bench.nets.core import Dtype, Net, from_linen
-from ssl_bench.settings.signature import BadSetting, Range, Static
+from ssl_bench.settings.signature import ADDED, BadSetting, Range, Static
 
 
 def mlp(
@@ -19,6 +20,10 @@ def mlp(
   momentum: Momentum = 0.9,
   dropout: Annotated[Static, Range(0, 1, below=True)] = 0.0,
   dtype: Dtype = 'float32',
+  pixels: Annotated[Literal['symmetric', 'unit'], ADDED] = 'symmetric',
+  input_dropout: Annotated[Static, Range(0, 1, below=True), ADDED] = 0.0,
+  input_noise: Annotated[Static, Range(0, 100), ADDED] = 0.0,
+  noise: Annotated[Static, Range(0, 100), ADDED] = 0.0,
 ) -> Net:
   """Images [B, H, W, C] -> features [B, widths[-1]]: linear, normalization, ReLU, dropout, for each width.
 
@@ -29,11 +34,18 @@ def mlp(
     widths: size of each layer; with none the features are the pixels.
     norm: normalization of each layer; a layer that has it has no bias.
     momentum: share of the old value in BatchNorm's running moments.
-    dropout: probability that a unit is zeroed while training; of nodes, a feature too.
+    dropout: probability that a unit is zeroed while training.
     dtype: of the computation; parameters, statistics and features are float32.
+    pixels: the range on which the first layer sees them: symmetric, [-1, 1], or unit, [0, 1], as most code
+      for MNIST has it.  Without BatchNorm the best rate of SGD depends on it.
+    input_dropout: probability that a pixel is black, or a node's feature zero, while training; the others are brighter by as much as
+      dropout scales them on [0, 1].
+    input_noise: deviation of normal noise on the pixels while training, on their range (Salimans et al. 2016,
+      code for MNIST: 0.3 on [0, 1]).
+    noise: deviation of normal noise on the output of each layer while training (as there: 0.5).
   """
-  net = from_linen(_MLP(widths, norm, momentum, dropout, jnp.dtype(dtype)))
-  return net._replace(kinds=('image', 'graph'))
+  modules = _MLP(widths, norm, momentum, dropout, jnp.dtype(dtype), pixels, input_dropout, input_noise, noise)
+  return from_linen(modules)._replace(kinds=('image', 'graph'))
 
 
 class _MLP(nn.Module):
@@ -42,6 +54,10 @@ class _MLP(nn.Module):
   momentum: float
   dropout: float
   dtype: Any
+  pixels: str
+  input_dropout: float
+  input_noise: float
+  noise: float
 
   @nn.compact
   def __call__(self, x, *, train):
@@ -55,6 +71,11 @@ class _MLP(nn.Module):
           f'mlp: made for images of {made_for} values, it cannot see those of {x.shape[1]}; '
           'give all views one size, or choose a net for any size, such as convnet.'
         )
+    if self.pixels == 'unit' or self.input_dropout:
+      x = (x + 1) / 2
+      x = nn.Dropout(self.input_dropout, deterministic=not train, name='input')(x)
+      x = x if self.pixels == 'unit' else 2 * x - 1
+    x = self.noisy(x, self.input_noise, train)
     for width in self.widths:
       x = nn.Dense(width, use_bias=self.norm == 'none', dtype=self.dtype)(x)
       x = self._activated(x, train)
@@ -64,7 +85,7 @@ class _MLP(nn.Module):
     if not self.widths:
       return nodes.features()
     first, *others = self.widths
-    x = Project(first, self.dropout, bias=self.norm == 'none')(nodes.graph, train=train)[nodes.index]
+    x = Project(first, self.input_dropout, bias=self.norm == 'none')(nodes.graph, train=train)[nodes.index]
     x = self._activated(x, train)
     for width in others:
       x = self._activated(nn.Dense(width, use_bias=self.norm == 'none')(x), train)
@@ -72,4 +93,10 @@ class _MLP(nn.Module):
 
   def _activated(self, x, train):
     x = normalize(x, self.norm, train=train, momentum=self.momentum, dtype=self.dtype)
-    return nn.Dropout(self.dropout, deterministic=not train)(nn.relu(x))
+    x = nn.Dropout(self.dropout, deterministic=not train)(nn.relu(x))
+    return self.noisy(x, self.noise, train)
+
+  def noisy(self, x, deviation, train):
+    if not (train and deviation):
+      return x
+    return x + deviation * jax.random.normal(self.make_rng('dropout'), x.shape, x.dtype)

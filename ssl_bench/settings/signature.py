@@ -21,6 +21,7 @@ from ssl_bench.settings.yaml12 import fault_of, is_yaml, parse_yaml
 
 STATIC = 'static'
 Static = Annotated[float, STATIC]  # a float that decides a shape: compiled, not traced
+ADDED = 'added'  # marks a setting that older records do not name: a config writes it only off its default
 
 # The range of single precision, in which numbers are traced; beyond it a number becomes infinity or zero.
 LARGEST, SMALLEST = 3.4028234663852886e38, 1.1754943508222875e-38
@@ -69,6 +70,7 @@ class Setting(NamedTuple):
   default: Any
   range: Range | None
   static: bool
+  added: bool
 
   @property
   def is_number(self) -> bool:
@@ -95,9 +97,10 @@ def settings_of(factory: Callable) -> Mapping[str, Setting]:
   hints = typing.get_type_hints(factory, include_extras=True)
 
   def setting(p: inspect.Parameter) -> Setting:
-    hint, *marks = _unwrap(hints.get(p.name, Any))
+    hint = hints.get(p.name, Any)
+    hint, *marks = typing.get_args(hint) if typing.get_origin(hint) is Annotated else (hint,)
     ranges = [m for m in marks if isinstance(m, Range)]
-    return Setting(p.name, hint, p.default, ranges[0] if ranges else None, STATIC in marks)
+    return Setting(p.name, hint, p.default, ranges[0] if ranges else None, STATIC in marks, ADDED in marks)
 
   parameters = inspect.signature(factory).parameters.values()
   return {p.name: setting(p) for p in parameters if p.kind is p.KEYWORD_ONLY}
@@ -116,12 +119,6 @@ def needs(factory: Callable, fact: str) -> bool | None:
   if parameter is None or parameter.kind is not parameter.POSITIONAL_OR_KEYWORD:
     return None
   return parameter.default is parameter.empty
-
-
-def _unwrap(hint: Any) -> tuple[Any, ...]:
-  if typing.get_origin(hint) is Annotated:
-    return typing.get_args(hint)
-  return (hint,)
 
 
 def check(factory: Callable, given: Mapping[str, Any], where: str | None = None) -> dict[str, Any]:

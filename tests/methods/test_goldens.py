@@ -125,7 +125,9 @@ class GoldenCase:
     self.numbers, structure = split_numbers(name, dict(case.settings))
     self.stubbed = stubbed_method(name, json.dumps(structure), norm)
     self.state = self._begin()
-    self.given = draws_of(name, self.stubbed.views, dict(case.settings), encoder=self.stubbed.encoder)
+    self.given = draws_of(
+      name, self.stubbed.views, dict(case.settings), encoder=self.stubbed.encoder, classes=CLASSES
+    )
     self.given |= dict(case.settings)
     if has_teacher(name):
       self.given['teacher'] = make_teacher(self.stubbed.encoder, CLASSES, None)

@@ -27,7 +27,7 @@ PIXELS = {
     'rotation',
     'ssl_gan',
   ),
-  *('mae', 'simmim', 'vae_m1', 'vae_m2', 'vat'),
+  *('ladder', 'mae', 'simmim', 'vae_m1', 'vae_m2', 'vat'),
 }
 MORE = {  # what their signatures ask for
   'distill': ['teacher={method: supervised}'],

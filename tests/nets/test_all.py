@@ -183,3 +183,34 @@ def test_convnet_learns_digits_in_bfloat16():
     params, stats, moments = step(params, stats, moments, x[batch], y[batch])
   logits = jax.jit(lambda x: model.apply(params, stats, x, train=False)[0]['head'])(x[1397:])
   assert (np.asarray(logits).argmax(-1) == y[1397:]).mean() > 0.85
+
+
+def mlp_without_bias(**settings):
+  """Identity weights on the four pixels of an image: features are the pixels that are above 0."""
+  net = nets.get('mlp')(widths=(4,), norm='none', **settings)
+  params = {'Dense_0': {'kernel': jnp.eye(4), 'bias': jnp.zeros(4)}}
+  return lambda images, train: net.apply(params, {}, images, train=train, key=KEY)[0]
+
+
+def test_a_dropped_pixel_is_black_and_the_others_are_scaled_on_0_to_1():
+  images = jnp.full((5000, 2, 2, 1), 0.5)
+  seen = np.asarray(mlp_without_bias(input_dropout=0.2)(images, True))
+  kept = 2 * (0.75 / 0.8) - 1  # 0.5 is 0.75 on [0, 1]; a black pixel is −1, which ReLU cuts off
+  np.testing.assert_allclose(np.unique(seen), [0, kept], rtol=1e-6)
+  assert abs((seen == 0).mean() - 0.2) < 0.01
+  np.testing.assert_array_equal(mlp_without_bias(input_dropout=0.2)(images, False), 0.5)
+
+
+def test_pixels_are_seen_on_0_to_1_where_that_is_asked_for():
+  images = jnp.array([-1, 0, 0.5, 1.0]).reshape(1, 2, 2, 1)
+  np.testing.assert_array_equal(mlp_without_bias(pixels='unit')(images, False), [[0, 0.5, 0.75, 1]])
+  np.testing.assert_array_equal(mlp_without_bias()(images, False), [[0, 0, 0.5, 1]])
+
+
+@pytest.mark.parametrize('where', ['input_noise', 'noise'])
+def test_noise_has_its_deviation_and_is_there_in_training_only(where):
+  images = jnp.full((5000, 2, 2, 1), 50.0)  # far from ReLU's corner
+  apply = mlp_without_bias(**{where: 0.5})
+  seen = np.asarray(apply(images, True))
+  assert abs(seen.mean() - 50) < 0.02 and abs(seen.std() - 0.5) < 0.01
+  np.testing.assert_array_equal(apply(images, False), 50)

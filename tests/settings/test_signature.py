@@ -6,8 +6,20 @@ from typing import Annotated, Literal
 
 import pytest
 
+from ssl_bench import plugins
 from ssl_bench.settings import signature
-from ssl_bench.settings.signature import POSITIVE, UNIT, BadSetting, Range, Static, check, parse_call
+from ssl_bench.settings.added import written
+from ssl_bench.settings.signature import (
+  ADDED,
+  POSITIVE,
+  UNIT,
+  BadSetting,
+  Range,
+  Static,
+  check,
+  parse_call,
+  settings_of,
+)
 from ssl_bench.settings.yaml12 import parse_yaml
 
 
@@ -63,6 +75,20 @@ def test_check_writes_out_defaults_and_converts():
   assert checked['sizes'] == (1, 2) and checked['pair'] == (1.0, 2.0) and checked['limit'] == 3.0
   assert checked['kind'] == 'a' and checked['flag'] is False
   assert list(checked) == list(signature.settings_of(factory))
+
+
+def test_an_added_setting_is_written_only_off_its_default():
+  def gained(*, old: int = 1, new: Annotated[int, ADDED] = 2):
+    return old, new
+
+  assert written(gained, check(gained, {})) == written(gained, check(gained, {'new': 2})) == {'old': 1}
+  assert written(gained, check(gained, {'new': 3})) == {'old': 1, 'new': 3}
+
+
+@pytest.mark.parametrize('kind', ['methods', 'nets'])
+def test_no_added_setting_is_traced(kind):
+  every = [s for name in plugins.own_names(kind) for s in settings_of(plugins.get(kind, name)).values()]
+  assert [s.name for s in every if s.added and (s.is_number or s.required)] == []
 
 
 @pytest.mark.parametrize(

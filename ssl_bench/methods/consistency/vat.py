@@ -1,6 +1,6 @@
 """VAT: a prediction should not change under the small perturbation that would change it most."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from ssl_bench.losses import cross_entropy, soft_cross_entropy
 from ssl_bench.methods._schedules import linear_ramp
 from ssl_bench.nets import core as net
 from ssl_bench.nets import heads
-from ssl_bench.settings.signature import POSITIVE, Range
+from ssl_bench.settings.signature import ADDED, POSITIVE, Range
 
 VERSION = 1
 
@@ -25,6 +25,8 @@ def vat(
   entropy: Annotated[float, Range(0)] = 0.06,
   ramp: Annotated[float, POSITIVE] = 0.4,
   iterations: Annotated[int, POSITIVE] = 1,
+  logits: Annotated[Literal['linear', 'normalized'], ADDED] = 'linear',
+  moments: Annotated[Literal['labeled', 'unlabeled'], ADDED] = 'labeled',
 ) -> Method:
   """Miyato et al., "Virtual Adversarial Training" (2018), with their entropy minimization (VAT + EntMin).
 
@@ -44,14 +46,19 @@ def vat(
     entropy: weight of the entropy, from the start (FixMatch's code and TorchSSL: 0.06).
     ramp: the part of training over which α grows linearly from 0 (FixMatch's code and TorchSSL: 0.4).
     iterations: of the power iteration (K, section 3.3: 1).
+    logits: linear, or normalized by a BatchNorm of the last layer as well (the authors' code for MNIST,
+      takerum/vat, models/fnn_mnist_semisup.py), which leaves no class without images in a batch.
+    moments: the pass from which BatchNorm's running moments come; `unlabeled` stands for the authors' code
+      for MNIST, which estimates them anew on the unlabeled images when training is over.
 
   Evaluated: the network; under `with_ema` its average.
   BatchNorm: every pass uses its batch's moments; the running ones come from the labeled pass only
-  (FixMatch's code).  The pixels of a batch are coupled by them, and H with them.
+  (FixMatch's code), unless `moments` says otherwise.  The pixels of a batch are coupled by them, and H too.
   Deviations: the limit ξ → 0 of the paper's product; FixMatch's code has the divergence the other way
   round, KL(p(w(u) + r) ‖ q).
   """
-  model = net.chain(encoder=encoder, head=heads.linear(classes))
+  head = heads.projector(classes, last_norm='affine') if logits == 'normalized' else heads.linear(classes)
+  model = net.chain(encoder=encoder, head=head)
 
   def init(key, views):
     return *model.init(key, views['labeled']['image']), ()
@@ -63,8 +70,9 @@ def vat(
     def on(params, images):
       return model.apply(params, state.stats, images, train=True, key=key_u)[0]['head']
 
-    on_x, stats = model.apply(state.params, state.stats, x, train=True, key=key_x)
-    on_u = on(state.params, u)
+    on_x, after_x = model.apply(state.params, state.stats, x, train=True, key=key_x)
+    out, after_u = model.apply(state.params, state.stats, u, train=True, key=key_u)
+    on_u, stats = out['head'], after_u if moments == 'unlabeled' else after_x
     p = jax.nn.softmax(on_u)
     q = jax.lax.stop_gradient(p)
     held = jax.lax.stop_gradient(state.params)

@@ -10,7 +10,7 @@ from ssl_bench.losses import cross_entropy
 from ssl_bench.methods._schedules import linear_ramp
 from ssl_bench.nets import core as net
 from ssl_bench.nets import heads
-from ssl_bench.settings.signature import POSITIVE, UNIT, Range
+from ssl_bench.settings.signature import ADDED, POSITIVE, UNIT, Range, Static
 
 VERSION = 1
 
@@ -23,6 +23,7 @@ def pseudo_label(
   threshold: Annotated[float, UNIT] = 0.95,
   weight: Annotated[float, Range(0)] = 1.0,
   ramp: Annotated[float, POSITIVE] = 0.4,
+  start: Annotated[Static, Range(0, 1, below=True), ADDED] = 0.0,
 ) -> Method:
   """Lee, "Pseudo-Label: The Simple and Efficient Semi-Supervised Learning Method" (2013).
 
@@ -33,6 +34,7 @@ def pseudo_label(
     threshold: confidence in [0, 1] from which a pseudo-label is used (FixMatch's code: 0.95).
     weight: of the unlabeled term at the end of the ramp (FixMatch's code: 1).
     ramp: the part of training over which α grows linearly from 0 (TorchSSL's configs: 0.4).
+    start: the part of training before which α is 0 (eq. 16: T1).
 
   Evaluated: the network; under `with_ema` its average.
   Two passes: BatchNorm's running moments come from the labeled one only (FixMatch's code); the mean
@@ -51,7 +53,7 @@ def pseudo_label(
     on_u, _ = model.apply(state.params, state.stats, u, train=True, key=jax.random.fold_in(key, 1))
     target, confidence, keep, probs = believe(on_u['head'], views['unlabeled'])
     mask = (confidence >= threshold) & keep
-    alpha = weight * linear_ramp(state.step, ramp * steps)
+    alpha = weight * linear_ramp(jnp.maximum(state.step - start * steps, 0), ramp * steps)
     labeled = cross_entropy(on_x['head'], views['labeled']['label']).mean()
     unlabeled = alpha * jnp.where(mask, cross_entropy(on_u['head'], target), 0).mean()
     metrics = {'loss/supervised': labeled, 'loss/unsupervised': unlabeled}

@@ -26,7 +26,7 @@ def adamw(
     b2: decay of the mean of squared gradients.
     eps: added to the root.
     weight_decay: of parameters with more than one axis; multiplied by the rate.
-    schedule: constant, cosine(7/16) or warmup_cosine(0.1), over the steps of the run; with frozen=0.01
-      among its values, nothing moves in that first part of it.
+    schedule: constant, linear(2/3), cosine(7/16), warmup_cosine(0.1) or exponential(0.9, 100), over the steps
+      of the run; with frozen=0.01 among its values, nothing moves in that first part of it.
   """
   return lambda rate: optax.adamw(rate, b1, b2, eps, weight_decay=weight_decay, mask=kernels)

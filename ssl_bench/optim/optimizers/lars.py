@@ -29,8 +29,8 @@ def lars(
     nesterov: look ahead along the direction.
     weight_decay: added to the gradient of parameters with more than one axis.
     trust: η of the ratio η‖w‖ / ‖g‖.
-    schedule: constant, cosine(7/16) or warmup_cosine(0.1), over the steps of the run; with frozen=0.01
-      among its values, nothing moves in that first part of it.
+    schedule: constant, linear(2/3), cosine(7/16), warmup_cosine(0.1) or exponential(0.9, 100), over the steps
+      of the run; with frozen=0.01 among its values, nothing moves in that first part of it.
   """
   return lambda rate: optax.lars(
     rate,

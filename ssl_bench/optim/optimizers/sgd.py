@@ -23,8 +23,8 @@ def sgd(
     momentum: share of the old direction that is kept.
     nesterov: look ahead along the direction.
     weight_decay: of parameters with more than one axis: no bias, no normalization.
-    schedule: constant, cosine(7/16) or warmup_cosine(0.1), over the steps of the run; with frozen=0.01
-      among its values, nothing moves in that first part of it.
+    schedule: constant, linear(2/3), cosine(7/16), warmup_cosine(0.1) or exponential(0.9, 100), over the steps
+      of the run; with frozen=0.01 among its values, nothing moves in that first part of it.
   """
   return lambda rate: optax.chain(
     optax.add_decayed_weights(weight_decay, mask=kernels),
