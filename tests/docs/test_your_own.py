@@ -88,6 +88,16 @@ def test_a_page_has_a_plugin_file_and_trains_with_it(page):
   assert 'plugins' in used + protocols
 
 
+def test_the_page_on_checks_says_what_the_command_says(folder):
+  [words] = commands('check')
+  package = str(Path(ssl_bench.__file__).parents[1])
+  said = command(*words[1:], PYTHONPATH=package, SSL_BENCH_DATA=str(folder / 'data'))
+  page = (PAGES / 'check.md').read_text(encoding='utf-8')
+  shown = [line[4:] for line in page.splitlines() if line.startswith('    ')]
+  assert len(shown) == 3 and all(line in said.splitlines() for line in shown), said
+  assert (folder / 'suspects.html').read_text(encoding='utf-8').count('<figure>') >= 2
+
+
 def load(page: str, folder: Path):
   """A page's plugin file as a module."""
   write_files(page, folder)

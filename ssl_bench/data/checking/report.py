@@ -32,9 +32,7 @@ def report(found: Findings) -> list[str]:
 def summary(found: Findings) -> str:
   """The counts of suspects in one line, for the output of a training; '' where there are none."""
   counts = {
-    'test images with an equal or nearly equal one in training': len(
-      of_pairs(found, 'test', ('train', 'unlabeled'))
-    ),
+    'test images with a twin in training': len(of_pairs(found, 'test', ('train', 'unlabeled'))),
     'validation images with one': len(of_pairs(found, 'validation', ('train', 'unlabeled'))),
     'empty inputs': sum(len(places) for part in found['inputs'].values() for places in part.values()),
     'classes without a training label': len(found['labels']['train']['missing']),
@@ -93,7 +91,7 @@ def _duplicates(found: Findings) -> Iterator[str]:
       yield f'pairs of {part} images, {"equal" if kind == "equal" else "near-twins"}: {count:,}'
     apart = sum(a != b and min(a, b) >= 0 for a, b in (pair['labels'] for pair in pairs))
     if apart:
-      yield f'such pairs with different labels: {apart:,} of {len(pairs):,}; one of the two is wrong'
+      yield f'such pairs with different labels: {apart:,} of {len(pairs):,}; probably one is wrong'
 
 
 def _trust(agreement: float) -> str:
