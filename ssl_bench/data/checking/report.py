@@ -96,7 +96,7 @@ def _duplicates(found: Findings) -> Iterator[str]:
 
 def _trust(agreement: float) -> str:
   if agreement < UNSURE:
-    return 'so unsure a probe suspects many right ones: give --record a trained network'
+    return 'so unsure a probe suspects many right ones: give --record a well trained network'
   return 'look at them, the first are the surest'
 
 
