@@ -8,6 +8,7 @@ import typer
 
 from ssl_bench.cli import adding
 from ssl_bench.cli.exit import complain
+from ssl_bench.settings.signature import BadSetting
 
 data_app = typer.Typer(no_args_is_help=True, help='Data sets: what is there, and how to get the rest.')
 data_app.command()(adding.add)
@@ -47,12 +48,35 @@ def prepare(
 
 
 @data_app.command()
-def check(name: str) -> None:
-  """Read all of a data set and compute its fingerprint again: exit code 0 if it is right, 2 if not."""
-  from ssl_bench import data
+def check(
+  name: str,
+  page: Annotated[Path | None, typer.Option(help='Write pictures of the suspects to this HTML file.')] = None,
+  record: Annotated[
+    Path | None, typer.Option(help='Suspect labels by the features of this record, not by the inputs.')
+  ] = None,
+  quick: Annotated[
+    bool, typer.Option('--quick', help='Look for no wrong labels, which takes longest.')
+  ] = False,
+  plugin: Annotated[list[str] | None, typer.Option(help='A plugin file to load; may be given again.')] = None,
+) -> None:
+  """Read all of a data set: exit code 0 if it is right, 2 if not; say what is suspect in it."""
+  from ssl_bench import data, plugins
 
-  found = data.check(name)
+  plugins.load(plugin)
+  if record and quick:
+    raise BadSetting('--record is for wrong labels, for which --quick does not look; leave one of them out.')
+  features = None
+  if record:
+    from ssl_bench.trial.features import features_of_parts
+
+    features = features_of_parts(record, name)
+  found = data.check(name, wrong_labels=not quick, features=features)
   print('\n'.join(found.lines))
   for text in found.wrong:
     complain(text)
+  if page and found.data and found.findings:
+    from ssl_bench.data.checking.page import page as pictures
+
+    page.write_text(pictures(found.data, found.findings), encoding='utf-8')
+    print(f'  pictures: {page}')
   sys.exit(2 if found.wrong else print(found.verdict))

@@ -7,6 +7,7 @@ from ssl_bench.data.added import is_added_version
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.data.catalog import Row, available, check_here, check_name, load
 from ssl_bench.data.check import check
+from ssl_bench.data.checking.before import check_before
 from ssl_bench.data.preparation import prepare
 from ssl_bench.data.split import labeled_indices, labeled_order, split_hash
 
@@ -15,6 +16,7 @@ __all__ = [
   'Row',
   'available',
   'check',
+  'check_before',
   'check_here',
   'check_name',
   'is_added_version',

@@ -1,12 +1,16 @@
-"""`ssl-bench data check`: describes each array of a set, and compares the set with its known content."""
+"""`ssl-bench data check`: describes a set, compares it with its known content, says what is suspect."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from ssl_bench.data.catalog import check_here, check_name, is_stored, make
+from ssl_bench.data.arrays import Dataset
+from ssl_bench.data.catalog import check_here, check_name, is_stored, load, make
+from ssl_bench.data.checking.findings import Findings, find, inputs_of, keep, labels_of
+from ssl_bench.data.checking.inputs import broken as broken_inputs
+from ssl_bench.data.checking.report import report
 from ssl_bench.data.decoded import check_fingerprint, faults, layouts, layouts_of, note, open_arrays, stamp
 from ssl_bench.data.meta import PARTS, broken, read_meta
 from ssl_bench.data.sources import KNOWN, data_folder, decoded_folder, is_made
@@ -19,16 +23,37 @@ class Checked(NamedTuple):
   lines: list[str]
   wrong: list[str]
   verdict: str
+  data: Dataset | None = None  # the set, where it is right
+  findings: Findings | None = None  # what is suspect in it
 
 
-def check(name: str, *, data_dir: str | os.PathLike | None = None) -> Checked:
+def check(
+  name: str,
+  *,
+  data_dir: str | os.PathLike | None = None,
+  wrong_labels: bool = False,
+  features: Callable[[Dataset], Mapping[str, np.ndarray]] | None = None,
+) -> Checked:
   """Reads a whole set, even one that passed a check before, and computes its fingerprint again.
 
+  What is suspect in a set that is right is kept as JSON under the data folder.  With `wrong_labels`, labels
+  are suspected too, by probes on the inputs, or on the `features` of each part, float [N, D].
   A bundled or synthetic set is made again.  Raises `BadSetting` for a set that is not on this machine.
   """
   check_name(name, data_dir=data_dir)
   made = is_made(name) or name.startswith('fake')
-  return _check_made(name) if made else _check_decoded(name, data_dir)
+  checked = _check_made(name) if made else _check_decoded(name, data_dir)
+  if checked.wrong:
+    return checked
+  data = make(name) if made else load(name, data_dir=data_dir)
+  if data.graph is not None:  # whose nodes are no inputs of their own
+    return checked._replace(data=data)
+  if why := broken_inputs(inputs_of(data), labels_of(data), data.classes):
+    return checked._replace(wrong=[f'{name} is broken: {one}; correct that and try again.' for one in why])
+  found = find(data, wrong_labels=wrong_labels, features=features and features(data))
+  where = keep(found, data_folder(data_dir))
+  told = [*(f'  {line}' for line in report(found)), *([f'  all of it: {where}'] if where else [])]
+  return checked._replace(lines=[*checked.lines, f'Suspect in {name}:', *told], data=data, findings=found)
 
 
 def _check_decoded(name: str, data_dir: str | os.PathLike | None) -> Checked:

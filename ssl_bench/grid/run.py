@@ -56,6 +56,9 @@ def run_grid(
   with Stop() as stop:
     for config in {str(to_dict(c.model_copy(update=UNSEEDED))): c for c in grid.configs}.values():
       make_plan(config, datasets[config.dataset])
+    for dataset in datasets.values():
+      if suspect := data.check_before(dataset, should_stop=stop):
+        print(suspect, flush=True)
   if stop():
     return Summary(len(grid.configs), Counter(), Counter(), stop.asked)
   wanted = workers or default_workers()

@@ -40,8 +40,8 @@ def mlp(
       for MNIST has it.  Without BatchNorm the best rate of SGD depends on it.
     input_dropout: probability that a pixel is black, or a node's feature zero, while training; the others are brighter by as much as
       dropout scales them on [0, 1].
-    input_noise: deviation of normal noise on the pixels while training, on their range (Salimans et al. 2016,
-      code for MNIST: 0.3 on [0, 1]).
+    input_noise: deviation of normal noise on the pixels while training, on their range (Salimans et al.
+      2016, code for MNIST: 0.3 on [0, 1]).
     noise: deviation of normal noise on the output of each layer while training (as there: 0.5).
   """
   modules = _MLP(widths, norm, momentum, dropout, jnp.dtype(dtype), pixels, input_dropout, input_noise, noise)

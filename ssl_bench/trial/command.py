@@ -61,6 +61,8 @@ def run_single(
       plan = make_plan(config, dataset)
       for training in plan.trainings if only_evaluate else ():
         check_trained(training, run_folder)
+      if suspect := data.check_before(dataset, should_stop=stop):
+        console.print(suspect, markup=False)
       compile_program(plan.structure)  # an error is told before all else
       console.print(yaml.dump(to_dict(config), Dumper=Dumper, sort_keys=False), markup=False)
       with run_folder.alone(plan.training_id), Progress(console=console, transient=True) as bars:

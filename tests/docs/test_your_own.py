@@ -109,6 +109,16 @@ def test_the_page_of_your_data_ends_with_a_board(folder, monkeypatch):
   assert 'mine is right' in said['ssl-bench data check mine']
 
 
+def test_the_page_on_checks_says_what_the_command_says(folder):
+  [words] = commands('check')
+  package = str(Path(ssl_bench.__file__).parents[1])
+  said = command(*words[1:], PYTHONPATH=package, SSL_BENCH_DATA=str(folder / 'data'))
+  page = (PAGES / 'check.md').read_text(encoding='utf-8')
+  shown = [line[4:] for line in page.splitlines() if line.startswith('    ')]
+  assert len(shown) == 3 and all(line in said.splitlines() for line in shown), said
+  assert (folder / 'suspects.html').read_text(encoding='utf-8').count('<figure>') >= 2
+
+
 def load(page: str, folder: Path):
   """A page's plugin file as a module."""
   write_files(page, folder)

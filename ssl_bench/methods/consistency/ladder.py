@@ -6,7 +6,7 @@ from typing import Annotated
 import jax
 import jax.numpy as jnp
 
-from ssl_bench.contract import Aux, Method, View, use_all
+from ssl_bench.contract import DENSE, Aux, Method, View, use_all
 from ssl_bench.losses import cross_entropy
 from ssl_bench.settings.signature import BadSetting, Range
 
@@ -120,7 +120,7 @@ def ladder(
 
   look = lambda part: lambda state, images: encode(state.params, images, stats=state.stats)[part]
   views = {'labeled': View('labeled', 'weak'), 'unlabeled': View('unlabeled', 'weak')}
-  return Method(views, init, loss, encode=look(1), predict=look(2), pixels=True)
+  return Method(views, init, loss, encode=look(1), predict=look(2), kinds=DENSE)
 
 
 def draw(key, views, classes, *, widths):
