@@ -38,7 +38,8 @@ def mlp(
     dtype: of the computation; parameters, statistics and features are float32.
     pixels: the range on which the first layer sees them: symmetric, [-1, 1], or unit, [0, 1], as most code
       for MNIST has it.  Without BatchNorm the best rate of SGD depends on it.
-    input_dropout: probability that a pixel is black, or a node's feature zero, while training; the others are brighter by as much as
+    input_dropout: probability that a pixel is black, or a node's feature zero, while training; the others are
+    brighter by as much as
       dropout scales them on [0, 1].
     input_noise: deviation of normal noise on the pixels while training, on their range (Salimans et al.
       2016, code for MNIST: 0.3 on [0, 1]).
