@@ -29,8 +29,13 @@ PIXELS = {
   ),
   *('ladder', 'mae', 'simmim', 'vae_m1', 'vae_m2', 'vat'),
 }
+GRAPHS = {
+  *('bgrl', 'correct_and_smooth', 'dgi', 'grace', 'grand', 'graphmae', 'laplacian_regularization'),
+  'poisson_learning',
+}
 MORE = {  # what their signatures ask for
   'distill': ['teacher={method: supervised}'],
+  'correct_and_smooth': ['teacher={method: supervised}'],
   'fine_tune': ['teacher={method: simclr}'],
   'dino': ['method.crops=0'],
   'swav': ['method.crops=0'],
@@ -45,8 +50,8 @@ def dataset():
 @pytest.mark.parametrize('name', [name for name in methods.names() if name != 'clip'])  # which reads both
 def test_it_reads_texts_or_says_so(name, dataset):
   words = [f'method={name}', 'net.depth=1', 'net.dim=8', *MORE.get(name, ())]
-  if name in PIXELS:
-    with pytest.raises(BadSetting, match=f'^{name} (learns from images|masks patches|needs square images)'):
+  if name in PIXELS | GRAPHS:
+    with pytest.raises(BadSetting, match=f'^{name} (learns from|masks patches|needs square images)'):
       make_plan(load(CONFIG, words), dataset)
     return
   config = load(CONFIG, words)
