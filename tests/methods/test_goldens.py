@@ -91,9 +91,7 @@ class StubbedMethod:
         return nodes_in_view(spec.stream, self.rows[view], total)
       return copied(np.eye(total)[self.rows[view]].reshape(shape), spec.copies)
 
-    self.views = {
-      view: {'image': look(view, spec), **BESIDE[spec.stream]} for view, spec in specs.items()
-    }
+    self.views = {view: {'image': look(view, spec), **BESIDE[spec.stream]} for view, spec in specs.items()}
     method, self.encoder = on_stub(name, total, norm=norm, **structure)
     params, stats, memory = jax.jit(method.init)(jax.random.key(0), self.views)
     self.state = State(jax.random.key(0), jnp.int32(0), params, stats, memory, ())
