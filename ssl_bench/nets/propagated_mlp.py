@@ -7,13 +7,11 @@ import jax
 import jax.numpy as jnp
 
 from ssl_bench.kinds.graph import Graph
-from ssl_bench.nets._graph import Links, Project, linear, links_of, propagate, thin
+from ssl_bench.nets._graph import Links, Project, in_blocks, linear, links_of, propagate, thin
 from ssl_bench.nets._norm import WIDEST, Kind, Momentum, normalize
 from ssl_bench.nets.core import Net, from_linen
 from ssl_bench.nets.vit import Rate
 from ssl_bench.settings.signature import Range
-
-BLOCK = 64  # columns of the features that are propagated at once, so that they stay in a processor's cache
 
 
 def propagated_mlp(
@@ -67,7 +65,7 @@ class _PropagatedMLP(nn.Module):
     if train and self.input_dropout:
       kernel: Any = project.get_variable('params', 'kernel')
       key = self.make_rng('dropout')
-      x = _in_blocks(graph, links, kernel, self.steps, self.input_dropout, key)
+      x = _product(graph, links, kernel, self.steps, self.input_dropout, key)
     else:
       x = mean_of_powers(x, graph, links, self.steps)
     return x + self.param('bias', nn.initializers.zeros, (width,))[None]
@@ -82,12 +80,10 @@ def mean_of_powers(x: jax.Array, graph: Graph, links: Links, steps: int) -> jax.
   return total / (steps + 1)
 
 
-def _in_blocks(graph, links, kernel, steps, rate, key):
-  """The product of propagated and then thinned features with the kernel [features, width], block by block."""
-  blocks = -(-graph.width // BLOCK)
-  extra = blocks * BLOCK - graph.width
-  features = jnp.pad(graph.features(), ((0, 0), (0, extra))).reshape(graph.count, blocks, BLOCK)
-  kernels = jnp.pad(kernel, ((0, extra), (0, 0))).reshape(blocks, BLOCK, -1)
+def _product(graph, links, kernel, steps, rate, key):
+  """The product of propagated and then thinned features with the kernel [features, width]."""
+  blocks = in_blocks(graph.features())
+  kernels = in_blocks(kernel.T).swapaxes(1, 2)
 
   def add(total, given):
     i, x, kernel = given
@@ -95,4 +91,4 @@ def _in_blocks(graph, links, kernel, steps, rate, key):
     return total + x @ kernel, None
 
   start = jnp.zeros((graph.count, kernel.shape[1]))
-  return jax.lax.scan(add, start, (jnp.arange(blocks), features.swapaxes(0, 1), kernels))[0]
+  return jax.lax.scan(add, start, (jnp.arange(len(blocks)), blocks, kernels))[0]

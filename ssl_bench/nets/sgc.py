@@ -3,8 +3,9 @@
 from typing import Annotated
 
 import flax.linen as nn
+import jax
 
-from ssl_bench.nets._graph import links_of, spread
+from ssl_bench.nets._graph import in_blocks, links_of, spread
 from ssl_bench.nets.core import Net, from_linen
 from ssl_bench.settings.signature import Range
 
@@ -26,5 +27,7 @@ class _SGC(nn.Module):
 
   @nn.compact
   def __call__(self, nodes, *, train):
-    graph = nodes.graph
-    return spread(graph.features(), graph, links_of(graph), self.steps)[nodes.index]
+    graph, links = nodes.graph, links_of(nodes.graph)
+    change = lambda block: spread(block, graph, links, self.steps)[nodes.index]
+    found = jax.lax.map(change, in_blocks(graph.features())).swapaxes(0, 1)
+    return found.reshape(len(nodes), -1)[:, : graph.width]

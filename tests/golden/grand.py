@@ -1,4 +1,4 @@
-"""Feng et al. (2020), equations 3 to 5: one view after the other, as dense matrices."""
+"""Feng et al. (2020), equations 3 to 5: one view after the other, its nodes as dense matrices."""
 
 import numpy as np
 
