@@ -57,7 +57,8 @@ def laplacian_regularization(
     return labeled + unlabeled, Aux(stats, (), metrics)
 
   views = {'labeled': View('labeled', 'weak'), 'unlabeled': View('unlabeled', 'weak')}
-  return Method(views, init, loss, **net.read(model), kinds=('graph',))
+  encode, predict = net.output(model, 'encoder'), net.output(model, 'head')
+  return Method(views, init, loss, encode=encode, predict=predict, kinds=('graph',))
 
 
 def roughness(values, nodes):
