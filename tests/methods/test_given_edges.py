@@ -156,10 +156,9 @@ def test_each_learns_from_edges_what_features_alone_do_not_tell():
   alone = accuracy(method={'name': 'supervised'}, **trained)
   smooth = accuracy(method={'name': 'laplacian_regularization', 'weight': 0.3}, **trained)
   corrected = accuracy(
-    method={'name': 'correct_and_smooth', 'smooth': 0.95},
-    teacher={'method': {'name': 'supervised'}, **trained},
+    method={'name': 'correct_and_smooth'}, teacher={'method': {'name': 'supervised'}, **trained}
   )
-  assert smooth > alone + 0.05 and corrected > alone + 0.05
+  assert smooth > alone + 0.05 and corrected > alone + 0.02
 
 
 @needs_planetoid
