@@ -27,8 +27,8 @@ def of_several_parts():
 ENDS, LABELS = of_several_parts()
 WEIGHTS = sparse.csr_array((np.ones(len(ENDS)), tuple(ENDS.T)), shape=(60, 60))
 WEIGHTS = sparse.csr_array(WEIGHTS + WEIGHTS.T)
-PART = connected_components(WEIGHTS)[1]
-REACHED = np.isin(PART, PART[LABELS >= 0])
+part_of = connected_components(WEIGHTS)[1]
+REACHED = np.isin(part_of, part_of[LABELS >= 0])
 TARGETS = np.where(LABELS[:, None] >= 0, np.eye(CLASSES)[LABELS], 0)
 
 
@@ -67,11 +67,11 @@ def test_spreading_is_scikit_learns(edges, alpha):
 def test_potentials_are_solved_in_each_part_by_itself(edges):
   found = np.asarray(graph.poisson(edges, LABELS, CLASSES))
   degree = WEIGHTS.sum(1)
-  several = [p for p in np.unique(PART) if len(set(LABELS[(p == PART) & (LABELS >= 0)])) > 1]
-  assert several and (PART[42] == PART).sum() == 3 and not REACHED[44:].any()
-  unit = degree[np.isin(PART, several)].mean()
+  several = [p for p in np.unique(part_of) if len(set(LABELS[(part_of == p) & (LABELS >= 0)])) > 1]
+  assert several and (part_of == part_of[42]).sum() == 3 and not REACHED[44:].any()
+  unit = degree[np.isin(part_of, several)].mean()
   for p in several:
-    at = np.flatnonzero(p == PART)
+    at = np.flatnonzero(part_of == p)
     known = at[LABELS[at] >= 0]
     source = np.zeros((60, CLASSES))
     source[known] = TARGETS[known] - TARGETS[known].mean(0)
