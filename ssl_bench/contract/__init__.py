@@ -27,9 +27,10 @@ from ssl_bench.contract.views import (
   look,
   look_at_all,
 )
-from ssl_bench.kinds import DENSE, Graph, Nodes, concatenate, scale
+from ssl_bench.kinds import APART, DENSE, Graph, Nodes, concatenate, scale
 
 __all__ = [
+  'APART',
   'DENSE',
   'INIT',
   'REFRESH',

@@ -1,4 +1,4 @@
-"""A multilayer perceptron on flattened images."""
+"""A multilayer perceptron on flattened images, series or rows."""
 
 from typing import Annotated, Any
 
@@ -22,7 +22,7 @@ def mlp(
 ) -> Net:
   """Images [B, H, W, C] -> features [B, widths[-1]]: linear, normalization, ReLU, dropout, for each width.
 
-  Of nodes of a graph it reads the features alone, so it sees no edge.  Raises `BadSetting` for images of
+  Series [B, L, C] are flattened as images are, and rows of a table [B, values] are flat.  Of nodes of a graph it reads the features alone, so it sees no edge.  Raises `BadSetting` for images of
   another size than those of `init`.
 
   Args:
@@ -33,7 +33,7 @@ def mlp(
     dtype: of the computation; parameters, statistics and features are float32.
   """
   net = from_linen(_MLP(widths, norm, momentum, dropout, jnp.dtype(dtype)))
-  return net._replace(kinds=('image', 'graph'))
+  return net._replace(kinds=('image', 'graph', 'series', 'table'))
 
 
 class _MLP(nn.Module):

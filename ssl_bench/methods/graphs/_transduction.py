@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from ssl_bench import graph
 from ssl_bench.contract import DENSE, Method, Teacher, View, look_at_all, scale
+from ssl_bench.kinds import stored_as
 from ssl_bench.losses import normalize
 
 
@@ -34,7 +35,7 @@ def transduction(
     return bank if teacher else encode(None, scale(bank))
 
   def init(key, views):
-    bank = jnp.zeros((examples, *shape), 'uint8')
+    bank = jnp.zeros((examples, *shape), stored_as(shape))
     if teacher:
       features = jax.eval_shape(teacher.encode, views['labeled']['image'])
       bank = jnp.zeros((examples, features.shape[-1]), 'float32')
