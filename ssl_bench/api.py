@@ -95,7 +95,7 @@ def policy(
   Args:
     text: such as `'flip | crop(4)'`, or `'none'`, which only puts images on that scale.
     channels: of the images.
-    kind: `'image'`; `'tokens'` for texts, which stay whole numbers; `'series'` or `'table'`, whose values stay.
+    kind: `'image'`; `'tokens'` for texts, which stay whole numbers; `'series'` or `'table'`, which stay.
     columns: of a table, how many values each column has; see `Dataset`.
 
   Raises:

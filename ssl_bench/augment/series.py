@@ -87,8 +87,8 @@ def mask_time(
 def permute_series(*, segments: Annotated[int, Range(1, 100)] = 5) -> Operation:
   """Cuts the series into at most that many pieces of random length and puts them in random order.
 
-  The number of pieces is uniform from 1 to `segments` (Um et al. 2017, permutation; the strong augmentation of
-  TS-TCC, Eldele et al. 2021).
+  The number of pieces is uniform from 1 to `segments` (Um et al. 2017, permutation; the strong augmentation
+  of TS-TCC, Eldele et al. 2021).
   """
 
   def operation(key: jax.Array, series: jax.Array) -> jax.Array:

@@ -1,9 +1,14 @@
 """Columns of a table, numbers or categories, as rows of float32 values that a network reads."""
 
+import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from ssl_bench.data.arrays import Dataset, fingerprint
+from ssl_bench.data.meta import PARTS
+from ssl_bench.data.split import cut
 
 
 class Rows(NamedTuple):
@@ -46,10 +51,59 @@ def _categories(column: np.ndarray, train: np.ndarray) -> np.ndarray:
 def standardize(values: np.ndarray, train: np.ndarray) -> np.ndarray:
   """Values [N, ..., C] less the mean of each channel C, divided by its deviation, both of the training part.
 
-  A channel that is constant there becomes 0, and so does a value that is not finite.
+  A channel that is constant there becomes 0, and so does a value that is not finite, which counts in no mean.
+  Sums are exact, so that every machine makes the same bytes.
   """
-  seen = values[train].astype(np.float64).reshape(-1, values.shape[-1])
-  seen = np.where(np.isfinite(seen), seen, np.nan)
-  mean, deviation = np.nanmean(seen, 0), np.nanstd(seen, 0)
-  scaled = np.where(deviation > 0, (values - mean) / np.where(deviation > 0, deviation, 1), 0)
-  return np.where(np.isfinite(scaled), scaled, 0).astype(np.float32)
+  found = np.zeros(values.shape, np.float32)
+  for channel in range(values.shape[-1]):
+    one = values[..., channel].astype(np.float64)
+    there = np.isfinite(one)
+    seen = one[train][there[train]]
+    if not len(seen) or seen.min() == seen.max():
+      continue
+    mean = math.fsum(seen) / len(seen)
+    deviation = math.sqrt(math.fsum((seen - mean) ** 2) / len(seen))
+    found[..., channel] = np.where(there, (np.where(there, one, mean) - mean) / deviation, 0)
+  return found
+
+
+def drawn(
+  name: str,
+  columns: Sequence[np.ndarray],
+  labels: np.ndarray,
+  *,
+  validation: int,
+  test: int,
+  label_names: Sequence[str],
+  version: str,
+  license: str,
+) -> Dataset:
+  """A table whose parts are drawn once, by a hash of its name and version: test and validation balanced.
+
+  Args:
+    name: of the set.
+    columns: of all rows, as `encode` takes them; the training part standardizes them.
+    labels: [N], whole numbers.
+    validation, test: rows of these parts, equally many of each class.
+    label_names, version, license: of the set.
+  """
+  labels, classes = labels.astype(np.int32), len(label_names)
+  parts = cut(labels, [test, validation], salt=f'{name} {version}', classes=classes)
+  index = dict(zip(('test', 'validation', 'train'), parts))
+  rows = encode(columns, index['train'])
+  arrays: dict[str, Any] = {}
+  for part in PARTS:
+    at = index[part]
+    arrays |= {f'{part}_images': rows.values[at], f'{part}_labels': labels[at], f'{part}_index': at}
+  widths = np.asarray(rows.columns, np.int32)
+  return Dataset(
+    name=name,
+    version=version,
+    classes=classes,
+    label_names=tuple(label_names),
+    fingerprint=fingerprint([*arrays.items(), ('columns', widths)]),
+    license=license,
+    kind='table',
+    columns=rows.columns,
+    **arrays,
+  )

@@ -28,8 +28,8 @@ class Kind(NamedTuple):
   * graph: a node, by its position; see `Graph`.
   * series: float32 [length, channels], each channel standardized by mean and deviation of the training part.
   * table: float32 [values], a row.  A numeric column is one value, standardized in the same way; a column of
-    categories has a value for each, 1 for its own and 0 for the others.  `Dataset.columns` says how many values
-    each column has.  A missing entry is 0 everywhere: the mean, or no category.
+    categories has a value for each, 1 for its own and 0 for the others.  `Dataset.columns` says how many
+    values each column has.  A missing entry is 0 everywhere: the mean, or no category.
 
   name: as a dataset says it.
   plural: how a sentence names examples of it.

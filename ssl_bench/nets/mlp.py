@@ -22,8 +22,9 @@ def mlp(
 ) -> Net:
   """Images [B, H, W, C] -> features [B, widths[-1]]: linear, normalization, ReLU, dropout, for each width.
 
-  Series [B, L, C] are flattened as images are, and rows of a table [B, values] are flat.  Of nodes of a graph it reads the features alone, so it sees no edge.  Raises `BadSetting` for images of
-  another size than those of `init`.
+  Series [B, L, C] are flattened as images are, and rows of a table [B, values] are flat.  Of nodes of a
+  graph it reads the features alone, so it sees no edge.  Raises `BadSetting` for images of another size than
+  those of `init`.
 
   Args:
     widths: size of each layer; with none the features are the pixels.
