@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ssl_bench.augment.ops import Operation
+from ssl_bench.kinds.table import column_of
 from ssl_bench.settings.signature import Range
 
 KIND = 'table'
@@ -34,8 +35,3 @@ def noise_columns(*, deviation: Annotated[float, Range(0, 10)] = 0.1) -> Operati
     return row + deviation * number * jax.random.normal(key, row.shape, row.dtype)
 
   return operation
-
-
-def column_of(columns: Any) -> np.ndarray:
-  """int [values]: the column of each value of a row."""
-  return np.repeat(np.arange(len(columns)), columns)

@@ -16,8 +16,8 @@ def phishing() -> Dataset:
   """850 training, 100 validation (50 a class) and 300 test rows (150 a class), 9 columns of categories.
 
   The parts are drawn once, by a hash.  The levels 0, 0.5 and 1 of the file are read as categories; the
-  classes are those of its column is_phishing.  Source: Abdelhamid et al., Website Phishing, UCI 2016, the file
-  inside river (`pip install 'ssl_bench[table]'`).
+  classes are those of its column is_phishing.  Source: Abdelhamid et al., Website Phishing, UCI 2016, the
+  file inside river (`pip install 'ssl_bench[table]'`).
   """
   facts = FACTS['phishing']
   with gzip.open(folder_of('phishing') / 'phishing.csv.gz', 'rt', encoding='utf-8', newline='') as file:
