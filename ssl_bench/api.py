@@ -19,7 +19,7 @@ from ssl_bench.training.loop import Fitted
 from ssl_bench.trial import evaluation, training
 from ssl_bench.trial.run_folder import RunFolder
 
-Images = np.ndarray  # uint8 [n, height, width, channels], or tokens, uint8 [n, length, 1, 1]
+Images = np.ndarray  # [n, …], each as the data set stores it: an image is uint8 [height, width, channels]
 
 
 def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
@@ -87,13 +87,16 @@ def evaluate(plan: Plan, fitted: Fitted) -> dict[str, Any]:
   return evaluation.evaluate(plan, fitted)['metrics']
 
 
-def policy(text: str, channels: int = 1, kind: str = 'image') -> Callable[[jax.Array, Any], jax.Array]:
+def policy(
+  text: str, channels: int = 1, kind: str = 'image', columns: tuple[int, ...] | None = None
+) -> Callable[[jax.Array, Any], jax.Array]:
   """An augmentation policy as methods use it: (key, uint8 image [H, W, C]) -> float32 image in [-1, 1].
 
   Args:
     text: such as `'flip | crop(4)'`, or `'none'`, which only puts images on that scale.
     channels: of the images.
-    kind: `'image'`, or `'tokens'` for texts, which stay whole numbers.
+    kind: `'image'`; `'tokens'` for texts, which stay whole numbers; `'series'` or `'table'`, which stay.
+    columns: of a table, how many values each column has; see `Dataset`.
 
   Raises:
     BadSetting: the text names no operation, or a setting of one is wrong.
@@ -103,7 +106,7 @@ def policy(text: str, channels: int = 1, kind: str = 'image') -> Callable[[jax.A
     >>> float(image.max())
     1.0
   """
-  change = augment.compile_policy(augment.resolve(text, channels, kind), channels, kind)
+  change = augment.compile_policy(augment.resolve(text, channels, kind), channels, kind, columns)
   return lambda key, image: scale(change(key, image), kind)
 
 

@@ -1,6 +1,7 @@
 """Every shipped config can be trained as it stands: its step is traced on images of its dataset's shape."""
 
 import csv
+from importlib.util import find_spec
 from itertools import takewhile
 
 import jax
@@ -14,7 +15,9 @@ from ssl_bench.augment.randaugment import OPERATIONS, google_strengths
 from ssl_bench.config import load
 from ssl_bench.contract import init_state, make_step
 from ssl_bench.data.arrays import Dataset
+from ssl_bench.data.extras import FACTS
 from ssl_bench.data.sources import SOURCES, Source
+from ssl_bench.kinds import kind_of
 from ssl_bench.kinds.graph import Graph, Nodes, graph_of_shapes, make_graph
 from ssl_bench.planning import numbers
 from ssl_bench.planning.build import builder, method_of
@@ -110,18 +113,19 @@ def test_deep_label_propagation_has_two_stages_of_180_epochs(name):
 
 def blank(name: str) -> Dataset:
   """A dataset of the right sizes and shapes, whose images take no memory."""
-  if name not in SOURCES:
+  if name not in SOURCES and (name not in FACTS or find_spec(FACTS[name].package.name)):
     return data.load(name)
-  source = SOURCES[name]
-  graph = graph_of(source) if source.kind == 'graph' else None
-  shape, dtype = ((), 'int32') if graph else (source.shape, 'uint8')
-  images = lambda n: np.broadcast_to(np.zeros((), dtype), (n, *shape))
+  source = SOURCES[name] if name in SOURCES else FACTS[name]
+  kind = getattr(source, 'kind', 'table' if len(source.shape) == 1 else 'series')
+  graph = graph_of(source) if kind == 'graph' else None
+  shape = () if graph else source.shape
+  images = lambda n: np.broadcast_to(np.zeros((), kind_of(kind).stored), (n, *shape))
   parts = {'train': source.train, 'validation': source.validation, 'test': source.test}
   arrays = {f'{part}_images': images(n) for part, n in parts.items()}
   arrays |= {f'{part}_labels': np.arange(n, dtype='int32') % source.classes for part, n in parts.items()}
   arrays |= {f'{part}_index': np.arange(n, dtype='int32') for part, n in parts.items()}
   names = tuple(map(str, range(source.classes)))
-  extra = images(source.unlabeled) if source.unlabeled else None
+  extra = images(source.unlabeled) if getattr(source, 'unlabeled', 0) else None
   return Dataset(
     name,
     source.version,
@@ -129,7 +133,8 @@ def blank(name: str) -> Dataset:
     label_names=names,
     fingerprint='',
     unlabeled_images=extra,
-    kind=source.kind,
+    kind=kind,
+    columns=(1,) * source.shape[0] if kind == 'table' else None,
     graph=graph,
     **arrays,
   )
@@ -167,7 +172,7 @@ def trace_step(parts, policies):
   def images(n):
     if parts.data.graph:
       return Nodes(graph_of_shapes(parts.data.graph, jax.ShapeDtypeStruct), kind(n))
-    return kind(n, *parts.data.shape, dtype='uint8')
+    return kind(n, *parts.data.shape, dtype=kind_of(parts.data.kind).stored)
 
   batch = {
     'labeled': {'image': images(labeled), 'label': kind(labeled)},

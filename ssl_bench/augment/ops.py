@@ -2,8 +2,8 @@
 
 An operation takes a key and one uint8 image [height, width, channels] and returns such an image.  It is
 pure, so `jax.vmap` applies it to a batch.  Whatever public function of this package returns an `Operation`
-and has only keyword settings is one that a policy can name; those of a module whose KIND is tokens are on
-texts.
+and has only keyword settings is one that a policy can name; those of a module with a KIND are on that kind of
+data.  An operation on a table takes its columns too: (key, row, columns) -> row (`table`).
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from ssl_bench.augment import tone
 from ssl_bench.settings.signature import UNIT, BadSetting, Range
 
-Operation = Callable[[jax.Array, Any], Any]
+Operation = Callable[..., Any]  # (key, example) -> example; on a table (key, row, columns) -> row
 COLOR = 'color'  # marks a setting that changes colors only: off (zero) for images of one channel
 
 

@@ -25,7 +25,7 @@ def parse(text: str) -> Policy:
 def resolve(text: str, channels: int, kind: str = 'image') -> str:
   """The policy for images of 1 or 3 channels, every setting written out; resolving it again changes nothing.
 
-  Where `kind` is tokens, it is for texts; raises `BadSetting` for an operation on the other kind.
+  Raises `BadSetting` for an operation on another kind of data.
 
   For one channel, settings that act on colors alone are written as off (`saturation=0.0`,
   `color=false`), and an operation that is nothing but color is left out.
@@ -37,9 +37,17 @@ def resolve(text: str, channels: int, kind: str = 'image') -> str:
   return ' | '.join(_write(name, settings) for name, settings in policy if name != 'none') or 'none'
 
 
-def compile_policy(text: str, channels: int, kind: str = 'image') -> Operation:
-  """The policy as one function (key, uint8 image) -> uint8 image; operation i gets the key folded with i."""
-  steps = [make(name, settings) for name, settings in parse(resolve(text, channels, kind))]
+def compile_policy(
+  text: str, channels: int, kind: str = 'image', columns: tuple[int, ...] | None = None
+) -> Operation:
+  """The policy as one function (key, example) -> example as it is stored, of an image uint8 [H, W, C].
+
+  Operation i gets the key folded with i.  Of a table, `columns` says how many values each column has.
+  """
+  steps = []
+  for name, settings in parse(resolve(text, channels, kind)):
+    step = make(name, settings)
+    steps.append(on_columns(step, columns) if _kind_of(get(name)) == 'table' else step)
 
   def operation(key: jax.Array, image: jax.Array) -> jax.Array:
     for i, step in enumerate(steps):
@@ -47,6 +55,15 @@ def compile_policy(text: str, channels: int, kind: str = 'image') -> Operation:
     return image
 
   return operation
+
+
+def on_columns(operation: Callable, columns: tuple[int, ...] | None) -> Operation:
+  """An operation (key, row, columns) -> row as one on a row; by default each column has one value."""
+
+  def on_row(key: jax.Array, row: jax.Array) -> jax.Array:
+    return operation(key, row, columns or (1,) * len(row))
+
+  return on_row
 
 
 def get(name: str) -> Callable[..., Operation]:

@@ -27,10 +27,11 @@ from ssl_bench.contract.views import (
   look,
   look_at_all,
 )
-from ssl_bench.kinds import DENSE, scale
+from ssl_bench.kinds import APART, DENSE, scale
 from ssl_bench.kinds.graph import Graph, Nodes, concatenate
 
 __all__ = [
+  'APART',
   'DENSE',
   'INIT',
   'REFRESH',

@@ -31,6 +31,10 @@ class Dataset(NamedTuple):
   Where `kind` is graph, an "image" is a node: its position in `graph`, int32 [].  Training is transductive:
   it sees the features and the edges of all nodes, so `unlabeled_images` holds the nodes of the validation and
   the test part too, whose labels stay hidden.
+
+  Where `kind` is series, an "image" is float32 [length, channels].  Where it is table, it is a row, float32
+  [values]: `columns` says how many values each column has, 1 for a number and else one a category (`kinds`).
+  Both are standardized by the training part where the dataset is made, so the fingerprint covers it.
   """
 
   name: str
@@ -58,10 +62,11 @@ class Dataset(NamedTuple):
   test_captions: np.ndarray | None = None
   prompts: np.ndarray | None = None
   graph: Optional['Graph'] = None
+  columns: tuple[int, ...] | None = None
 
   @property
   def shape(self) -> tuple[int, ...]:
-    """(height, width, channels) of one image; (features,) of a node."""
+    """(height, width, channels) of one image; (features,) of a node; that of a series or a row."""
     return self.train_images.shape[1:] if self.graph is None else (self.graph.width,)
 
   @property

@@ -13,6 +13,7 @@ from ssl_bench.data.adding import tfds_sets
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.data.custom import make_custom
 from ssl_bench.data.decoded import read_decoded
+from ssl_bench.data.extras import FACTS, NotInstalled, folder_of
 from ssl_bench.data.fake import check_fake, fake_by_name
 from ssl_bench.data.meta import PARTS, Broken, Meta, read_meta
 from ssl_bench.data.preparation import ensure_decoded
@@ -64,6 +65,8 @@ def check_here(name: str, *, data_dir: str | os.PathLike | None = None) -> None:
   So it does where the set is there and its meta.json is broken.
   """
   check_name(name, data_dir=data_dir)
+  if name in FACTS:
+    folder_of(name)
   root = data_folder(data_dir)
   if name in SOURCES:
     if read_meta(name, root) is None:
@@ -144,7 +147,12 @@ def _outside_row(name: str) -> Row:
 
 
 def _made_row(name: str) -> Row:
-  data = load(name)
+  try:
+    data = load(name)
+  except NotInstalled as error:
+    facts, how = FACTS[name], str(error)
+    sizes = facts.train, facts.validation, facts.test
+    return Row(name, facts.version, False, *sizes, 0, facts.shape, facts.classes, 0, None, facts.license, how)
   return Row(
     name=data.name,
     version=data.version,

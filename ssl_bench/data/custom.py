@@ -7,10 +7,12 @@ import numpy as np
 
 from ssl_bench.data.arrays import Dataset, fingerprint
 from ssl_bench.data.meta import PARTS
+from ssl_bench.kinds import KINDS, SIZES
 from ssl_bench.plugins.blame import blame
 from ssl_bench.settings.signature import BadSetting, short
 
 Part = tuple[np.ndarray, np.ndarray]  # images, labels
+MADE = ('image', 'tokens', 'series', 'table')  # kinds that `from_parts` makes
 
 
 def from_parts(
@@ -24,7 +26,8 @@ def from_parts(
   version: str = '1.0.0',
   license: str = '',
   unlabeled: np.ndarray | None = None,
-  kind: Literal['image', 'tokens'] = 'image',
+  kind: Literal['image', 'tokens', 'series', 'table'] = 'image',
+  columns: Sequence[int] | None = None,
 ) -> Dataset:
   """A `Dataset` of three parts, with the fingerprint of its arrays as its identity.
 
@@ -49,8 +52,12 @@ def from_parts(
     version: a new one for other images; the fingerprint tells them apart in any case.
     license: of the images.
     unlabeled: further images without labels, uint8 [N, H, W, C].
-    kind: 'tokens' where an image is a text (`data.text`), uint8 [N, length, 1, 1].
+    kind: 'tokens' where an image is a text (`data.text`), uint8 [N, length, 1, 1]; 'series' for float32 [N,
+      length, channels]; 'table' for rows, float32 [N, values], which `data.tables` makes of columns.
+    columns: of a table, how many values each column has; by default one, for a number.
   """
+  if kind == 'table' and columns is None:
+    columns = (1,) * np.asarray(train[0]).shape[-1]
   arrays: dict[str, Any] = {}
   start = 0
   for part, (images, labels) in zip(PARTS, (train, validation, test)):
@@ -63,14 +70,16 @@ def from_parts(
     arrays[f'{part}_index'] = np.arange(first, first + len(labels), dtype=np.int32)
   if unlabeled is not None:
     arrays['unlabeled_images'] = np.asarray(unlabeled)
+  given = {} if columns is None else {'columns': np.asarray(columns, np.int32)}
   return Dataset(
     name=name,
     version=version,
     classes=classes,
     label_names=tuple(label_names) or tuple(map(str, range(classes))),
-    fingerprint=fingerprint(arrays.items()),
+    fingerprint=fingerprint((arrays | given).items()),
     license=license,
     kind=kind,
+    columns=None if columns is None else tuple(columns),
     **arrays,
   )
 
@@ -88,17 +97,25 @@ def make_custom(factory: Callable[[], Any], name: str, origin: str) -> Dataset:
 
 
 def fault(data: Dataset, name: str) -> str | None:
-  """What is wrong with a dataset that should have that name, in one clause; reads no pixel."""
+  """What is wrong with a dataset that should have that name, in one clause; of images it reads no pixel."""
   if data.name != name:
     return f'it calls itself {short(data.name)}; make its name that of its function'
   if len(data.label_names) != data.classes:
     return f'it has {len(data.label_names)} label_names and {data.classes} classes'
   if not (isinstance(data.fingerprint, str) and len(data.fingerprint) == 64):
     return 'its fingerprint must be that of its arrays, data.arrays.fingerprint'
+  if data.kind not in MADE:
+    return f'its kind must be one of {", ".join(MADE)}, not {short(data.kind)}'
+  rank, stored = KINDS[data.kind].rank, KINDS[data.kind].stored
+  if data.kind == 'table' and sum(data.columns or ()) != data.train_images.shape[-1]:
+    return f'its columns have {sum(data.columns or ())} values, and a row has {data.train_images.shape[-1]}'
   for part in PARTS:
     images, labels, index = (getattr(data, f'{part}_{what}') for what in ('images', 'labels', 'index'))
-    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[1:] != data.shape:
-      return f'{part}_images must be uint8 [N, H, W, C] of one size, not {images.dtype} {list(images.shape)}'
+    if images.ndim != rank + 1 or images.dtype != stored or images.shape[1:] != data.shape:
+      said = f'{images.dtype} {list(images.shape)}'
+      return f'{part}_images must be {stored} {SIZES[rank]} of one size, not {said}'
+    if stored == 'float32' and not np.isfinite(images).all():
+      return f'{part}_images hold a number that is not finite; fill in what is missing'
     if (
       labels.dtype != np.int32 or index.dtype != np.int32 or not len(images) == len(labels) == len(index) > 0
     ):
@@ -110,6 +127,10 @@ def fault(data: Dataset, name: str) -> str | None:
   if np.isin(data.train_index, data.validation_index).any():
     return 'train_index and validation_index share a position'
   extra = data.unlabeled_images
-  if extra is not None and (extra.dtype != np.uint8 or extra.shape[1:] != data.shape):
-    return f'unlabeled_images must be uint8 of the size of the others, not {extra.dtype} {list(extra.shape)}'
+  if extra is not None:
+    if extra.dtype != stored or extra.shape[1:] != data.shape:
+      said = f'{extra.dtype} {list(extra.shape)}'
+      return f'unlabeled_images must be {stored} of the size of the others, not {said}'
+    if stored == 'float32' and not np.isfinite(extra).all():
+      return 'unlabeled_images hold a number that is not finite; fill in what is missing'
   return None

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,11 @@ MOST = 224 * 224 * 3  # values of an image
 def check_fake(name: str) -> re.Match:
   """Parses `fake`, `fake_16x16x3`, `fake_captions` and so on; raises `BadSetting` for another name."""
   size = '([1-9][0-9]{0,8})'
-  match = re.fullmatch(rf'fake(?:_(captions|tokens|graph))?(?:_{size}x{size}x{size})?', name)
+  match = re.fullmatch(rf'fake(?:_(captions|tokens|graph|series|table))?(?:_{size}x{size}x{size})?', name)
   if not match:
     raise BadSetting(
-      f'{short(name)} is no synthetic set; write fake, fake_captions, fake_tokens, fake_graph or, for '
-      'another shape, fake_16x16x3.'
+      f'{short(name)} is no synthetic set; write fake, fake_captions, fake_tokens, fake_graph, fake_series, '
+      'fake_table or, for another shape, fake_16x16x3.'
     )
   values = math.prod(int(side or 1) for side in match.groups()[1:])
   if values > MOST:
@@ -30,12 +31,18 @@ def check_fake(name: str) -> re.Match:
 
 
 def fake_by_name(name: str) -> Dataset:
-  """The synthetic set of a name: images, images with captions, or texts of up to 12 letters."""
+  """The synthetic set of a name: images, captioned images, texts of up to 12 letters, nodes, series, rows."""
   what, *sizes = check_fake(name).groups()
-  usual = (12, 1, 1) if what == 'tokens' else (8, 8, 1)
+  usual = {'tokens': (12, 1, 1), 'series': (16, 2, 1), 'table': (10, 1, 1)}.get(str(what), (8, 8, 1))
   height, width, channels = (int(size or default) for size, default in zip(sizes, usual))
   data = fake((height, width, channels))
-  made = {'captions': with_captions, 'tokens': as_tokens, 'graph': as_graph}
+  made = {
+    'captions': with_captions,
+    'tokens': as_tokens,
+    'graph': as_graph,
+    'series': as_series,
+    'table': as_table,
+  }
   return made.get(what, lambda data: data)(data)
 
 
@@ -76,6 +83,31 @@ def as_graph(data: Dataset, degree: int = 4, share: float = 0.8) -> Dataset:
   arrays['unlabeled_images'] = np.arange(sizes['train'], len(labels), dtype=np.int32)
   found = fingerprint([*arrays.items(), ('edges', edges), ('values', graph.values)])
   return data._replace(name='fake_graph', kind='graph', fingerprint=found, graph=graph, **arrays)
+
+
+def as_series(data: Dataset) -> Dataset:
+  """The set as series [H, W C]: each row of an image is a point in time."""
+  arrays = _parts(data, lambda images: images.reshape(*images.shape[:2], -1) / 127.5 - 1)
+  return data._replace(name='fake_series', kind='series', fingerprint=fingerprint(arrays.items()), **arrays)
+
+
+def as_table(data: Dataset) -> Dataset:
+  """The set as rows of a table: each pixel a number, but of the last three which is brightest, a category."""
+
+  def rows(images: np.ndarray) -> np.ndarray:
+    flat = images.reshape(len(images), -1).astype(np.float64)
+    return np.concatenate([flat[:, :-3] / 127.5 - 1, np.eye(3)[flat[:, -3:].argmax(1)]], 1)
+
+  arrays = _parts(data, rows)
+  found = fingerprint(arrays.items())
+  columns = (1,) * (arrays['train_images'].shape[1] - 3) + (3,)
+  return data._replace(name='fake_table', kind='table', fingerprint=found, columns=columns, **arrays)
+
+
+def _parts(data: Dataset, change: Callable[[np.ndarray], np.ndarray]) -> dict[str, Any]:
+  """The images of each part, changed, as float32."""
+  names = [f'{part}_images' for part in ('train', 'validation', 'test')]
+  return {name: change(getattr(data, name)).astype(np.float32) for name in names}
 
 
 def with_captions(data: Dataset, length: int = 12) -> Dataset:

@@ -51,9 +51,11 @@ def in_chunks(
   return {k: np.concatenate([np.asarray(p[k]) for p in parts]) for k in parts[0]}
 
 
-def views(policy: str, key: int, images: np.ndarray, kind: str = 'image') -> np.ndarray:
-  """One view of each uint8 image [n, H, W, C], or text, under a policy."""
-  return np.asarray(_viewer(policy, images.shape[-1], kind)(jax.random.key(key), images))
+def views(
+  policy: str, key: int, images: np.ndarray, kind: str = 'image', columns: tuple[int, ...] | None = None
+) -> np.ndarray:
+  """One view of each image [n, H, W, C], or other example as it is stored, under a policy."""
+  return np.asarray(_viewer(policy, images.shape[-1], kind, columns)(jax.random.key(key), images))
 
 
 def changed_graph(policy: str, key: int, graph: Graph) -> Graph:
@@ -68,6 +70,8 @@ def _graph_viewer(policy: str) -> Callable[..., Graph]:
 
 
 @lru_cache
-def _viewer(policy: str, channels: int, kind: str) -> Callable[..., jax.Array]:
-  operation = augment.compile_policy(policy, channels, kind)
+def _viewer(
+  policy: str, channels: int, kind: str, columns: tuple[int, ...] | None
+) -> Callable[..., jax.Array]:
+  operation = augment.compile_policy(policy, channels, kind, columns)
   return jax.jit(lambda key, images: jax.vmap(operation)(jax.random.split(key, len(images)), images))

@@ -106,7 +106,7 @@ class Trained:
     if 'graph' in numbers:
       numbers = {**numbers, 'graph': predict.changed_graph(policy, key, numbers['graph'])}
     else:
-      images = predict.views(policy, key, images, self.dataset.kind)
+      images = predict.views(policy, key, images, self.dataset.kind, self.dataset.columns)
     return predict.observe(program, state, numbers, images).features
 
   @cached_property

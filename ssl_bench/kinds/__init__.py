@@ -4,11 +4,19 @@ from typing import Any, NamedTuple
 
 from ssl_bench.settings.signature import BadSetting, short, suggest
 
-__all__ = ['DENSE', 'KINDS', 'Kind', 'kind_of', 'scale']
+__all__ = ['APART', 'DENSE', 'KINDS', 'SIZES', 'Kind', 'kind_of', 'scale', 'stored_as']
 
 
 class Kind(NamedTuple):
   """One kind of data.
+
+  * image: uint8 [height, width, channels].
+  * tokens: whole numbers, uint8 [length, 1, 1].
+  * graph: a node, by its position; see `Graph`.
+  * series: float32 [length, channels], each channel standardized by mean and deviation of the training part.
+  * table: float32 [values], a row.  A numeric column is one value, standardized in the same way; a column of
+    categories has a value for each, 1 for its own and 0 for the others.  `Dataset.columns` says how many
+    values each column has.  A missing entry is 0 everywhere: the mean, or no category.
 
   name: as a dataset says it.
   plural: how a sentence names examples of it.
@@ -34,11 +42,15 @@ KINDS = {
     Kind('image', 'images', 3, 'uint8', 'float32', 'convnet'),
     Kind('tokens', 'tokens', 3, 'uint8', 'int32', 'sequence', dense=False),
     Kind('graph', 'nodes of a graph', 0, 'int32', 'float32', 'gcn', dense=False),
+    Kind('series', 'series', 2, 'float32', 'float32', 'resnet1d'),
+    Kind('table', 'rows of a table', 1, 'float32', 'float32', 'mlp'),
   )
 }
 
 
 DENSE = tuple(kind.name for kind in KINDS.values() if kind.dense)
+APART = tuple(kind.name for kind in KINDS.values() if kind.name != 'graph')  # examples that stand alone
+SIZES = {0: '[N]', 1: '[N, values]', 2: '[N, length, channels]', 3: '[N, H, W, C]'}  # of arrays, by rank
 
 
 def kind_of(name: str) -> Kind:
@@ -46,6 +58,11 @@ def kind_of(name: str) -> Kind:
   if name not in KINDS:
     raise BadSetting(f'There is no kind of data {short(name)}; {suggest(name, KINDS)}')
   return KINDS[name]
+
+
+def stored_as(shape: tuple[int, ...]) -> str:
+  """The dtype in which dense examples of a shape are stored: images have three axes."""
+  return KINDS['image'].stored if len(shape) == KINDS['image'].rank else 'float32'
 
 
 def scale(examples: Any, kind: str = 'image') -> Any:

@@ -17,5 +17,6 @@ def by_size(views: Views) -> list[jax.Array]:
   batches = [concatenate([a, b])]
   if 'local' in views:
     local = views['local']['image']
-    batches += [local.swapaxes(0, 1).reshape(-1, *local.shape[2:]) if local.ndim > a.ndim else local]
+    several = getattr(local, 'ndim', 0) > getattr(a, 'ndim', 0)  # a graph has one copy
+    batches += [local.swapaxes(0, 1).reshape(-1, *local.shape[2:]) if several else local]
   return batches

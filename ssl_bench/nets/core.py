@@ -37,7 +37,8 @@ class Net(NamedTuple):
   takes the options `keep`, `mask` and `tokens` (see `nets.vit`).
 
   `kinds` are those of the data that it reads (`ssl_bench.kinds`): images, float32 [B, H, W, C]; tokens, whole
-  numbers [B, L] or [B, L, 1, 1]; `Nodes` of a graph.
+  numbers [B, L] or [B, L, 1, 1]; `Nodes` of a graph; series, float32 [B, L, C]; rows of a table, float32 [B,
+  values].
   """
 
   init: Callable[..., tuple[Any, Any]]

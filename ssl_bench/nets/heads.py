@@ -118,10 +118,12 @@ def decoder(
 
   Args:
     shape: of an image, [H, W, C]; `dense` takes any.
-    layers: dense or conv.
+    layers: dense or conv (images only).
     width: of the first hidden layer.
     norm: normalization of every layer but the last; a layer that has it has no bias.
   """
+  if layers == 'conv' and len(shape) != 3:
+    raise BadSetting('A decoder of transposed convolutions makes images; choose method.layers=dense.')
   module = {'dense': _decoder.Dense, 'conv': _decoder.Conv}[layers]
   return from_linen(module(tuple(shape), width, norm))
 

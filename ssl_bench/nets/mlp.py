@@ -1,4 +1,4 @@
-"""A multilayer perceptron on flattened images."""
+"""A multilayer perceptron on flattened images, series or rows."""
 
 from typing import Annotated, Any, Literal
 
@@ -27,8 +27,9 @@ def mlp(
 ) -> Net:
   """Images [B, H, W, C] -> features [B, widths[-1]]: linear, normalization, ReLU, dropout, for each width.
 
-  Of nodes of a graph it reads the features alone, so it sees no edge.  Raises `BadSetting` for images of
-  another size than those of `init`.
+  Series [B, L, C] are flattened as images are, and rows of a table [B, values] are flat.  Of nodes of a
+  graph it reads the features alone, so it sees no edge.  Raises `BadSetting` for images of another size than
+  those of `init`.
 
   Args:
     widths: size of each layer; with none the features are the pixels.
@@ -46,7 +47,7 @@ def mlp(
     noise: deviation of normal noise on the output of each layer while training (as there: 0.5).
   """
   modules = _MLP(widths, norm, momentum, dropout, jnp.dtype(dtype), pixels, input_dropout, input_noise, noise)
-  return from_linen(modules)._replace(kinds=('image', 'graph'))
+  return from_linen(modules)._replace(kinds=('image', 'graph', 'series', 'table'))
 
 
 class _MLP(nn.Module):

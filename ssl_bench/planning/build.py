@@ -35,6 +35,7 @@ def builder(structure: Structure) -> Build:
     'classes': data.classes,
     'examples': data.unlabeled,
     'shape': data.shape,
+    'columns': data.columns or (),
   }
   teach = teacher_of(structure.teacher) if structure.teacher else lambda given: None
 

@@ -34,7 +34,8 @@ def check_plan(plan: 'Plan') -> None:
   kind = kind_of(structure.data.kind)
   if method.kinds and kind.name not in method.kinds:
     name, dataset = structure.method.name, plan.dataset.name
-    learns = ' and '.join(kind_of(one).plural for one in method.kinds)
+    *others, last = (kind_of(one).plural for one in method.kinds)
+    learns = f'{", ".join(others)} and {last}' if others else last
     raise BadSetting(
       f'{name} learns from {learns}, and {dataset} has {kind.plural}; use a method such as simclr.'
     )

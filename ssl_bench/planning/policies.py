@@ -25,7 +25,7 @@ def policies_of(structure: Structure, views: Mapping[str, View]) -> dict[str, Ca
 def _policy(structure: Structure, name: str) -> Callable:
   size_of(structure, name)
   data = structure.data
-  change = augment.compile_policy(text_of(structure, name), data.shape[-1], data.kind)
+  change = augment.compile_policy(text_of(structure, name), data.shape[-1], data.kind, data.columns)
   return lambda key, image: scale(change(key, image), data.kind)
 
 
@@ -33,6 +33,11 @@ def text_of(structure: Structure, name: str) -> str:
   """A policy as written; `other` is `strong` where the config has none."""
   given = structure.policies
   if name == 'local' and name not in given:
+    if structure.data.kind != 'image':
+      raise BadSetting(
+        f'{structure.method.name} looks at small crops of images, and these are '
+        f'{kind_of(structure.data.kind).plural}; ask for none by method.crops=0.'
+      )
     raise BadSetting(
       f'{structure.method.name} looks at small crops; say which, such as '
       f"augment.local='resized_crop(scale=[0.05, 0.4], size={max(1, structure.data.shape[0] * 5 // 8)})', "
@@ -43,19 +48,23 @@ def text_of(structure: Structure, name: str) -> str:
 
 def size_of(structure: Structure, name: str) -> tuple[int, ...]:
   """The shape of an image after a policy; raises `BadSetting` where the policy may not change it and does."""
-  return _size_of(name, text_of(structure, name), structure.data.shape, structure.data.kind)
+  data = structure.data
+  return _size_of(name, text_of(structure, name), data.shape, data.kind, data.columns)
 
 
 @lru_cache(maxsize=512)
-def _size_of(name: str, text: str, shape: tuple[int, ...], kind: str) -> tuple[int, ...]:
+def _size_of(
+  name: str, text: str, shape: tuple[int, ...], kind: str, columns: tuple[int, ...] | None
+) -> tuple[int, ...]:
   if kind == 'graph':
     return shape
-  change = augment.compile_policy(text, shape[-1], kind)
+  change = augment.compile_policy(text, shape[-1], kind, columns)
   key = jax.eval_shape(lambda: jax.random.key(0))
   size = jax.eval_shape(change, key, jax.ShapeDtypeStruct(shape, kind_of(kind).stored)).shape
   if size != shape and name != 'local':
+    before, after = (shape[:2], size[:2]) if kind == 'image' else (shape, size)
     raise BadSetting(
-      f'augment.{name} turns images of {shape[:2]} into {size[:2]}; leave size out, or make it that.'
+      f'augment.{name} turns images of {before} into {after}; leave size out, or make it that.'
     )
   return size
 

@@ -64,16 +64,16 @@ def stressed(config: Config, dataset: Dataset) -> Dataset:
 
 
 @cache
-def _changer(policy: str, channels: int, kind: str) -> Callable:
+def _changer(policy: str, channels: int, kind: str, columns: tuple[int, ...] | None) -> Callable:
   """(positions, images) -> images, each changed by a key of its own position."""
-  change = augment.compile_policy(policy, channels, kind)
+  change = augment.compile_policy(policy, channels, kind, columns)
   return jax.jit(jax.vmap(lambda i, image: change(jax.random.fold_in(jax.random.key(0), i), image)))
 
 
 def _shifted(dataset: Dataset, labeled: np.ndarray, policy: str) -> np.ndarray:
   """All images but the labeled ones as the policy changes them, each by a key of its own position."""
   images = dataset.stream_images()
-  change = _changer(policy, dataset.channels, dataset.kind)
+  change = _changer(policy, dataset.channels, dataset.kind, dataset.columns)
   moved = []
   for start in range(0, len(images), CHUNK):
     part = np.asarray(images[start : start + CHUNK])

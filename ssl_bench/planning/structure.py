@@ -45,6 +45,7 @@ class DataShape(NamedTuple):
   captions: tuple[int, int] | None  # (captions an image, tokens a caption)
   prompts: tuple[Any, ...] | None  # the classes' names as tokens, where a text net reads them
   graph: tuple[int, int, int, int] | None = None  # (nodes, features, entries, edges), where there is one
+  columns: tuple[int, ...] | None = None  # values of each column of a table
 
   @property
   def example(self) -> tuple[int, ...]:
@@ -129,6 +130,7 @@ def _shape_of(dataset: Dataset, reads_captions: bool) -> DataShape:
     captions=None if dataset.captions is None else dataset.captions.shape[1:],
     prompts=None if prompts is None else _frozen(prompts.tolist()),
     graph=None if dataset.graph is None else shape_of(dataset.graph),
+    columns=dataset.columns,
   )
 
 

@@ -72,11 +72,13 @@ def _check_operation(name: str, settings: Mapping[str, Any], structure: Structur
   if structure.data.graph:
     _check_graph_operation(name, operation, who, structure)
     return
-  with blame('augment', name, f'on an image of {list(image.shape)}'):
-    found = jax.eval_shape(operation, _key(), image)
+  change = augment.on_columns(operation, structure.data.columns) if structure.data.columns else operation
+  thing = {'table': 'a row', 'series': 'a series'}.get(kind.name, 'an image')
+  with blame('augment', name, f'on {thing} of {list(image.shape)}'):
+    found = jax.eval_shape(change, _key(), image)
   shape = _shape(found)
   if len(shape) != len(image.shape) or shape[2:] != image.shape[2:] or found.dtype != kind.stored:
-    raise BadSetting(f'{who} must give an image, {kind.stored} {_sizes(*image.shape)}, not {_kind(found)}.')
+    raise BadSetting(f'{who} must give {thing}, {kind.stored} {_sizes(*image.shape)}, not {_kind(found)}.')
 
 
 def _check_graph_operation(name: str, operation: Any, who: str, structure: Structure) -> None:

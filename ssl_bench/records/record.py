@@ -160,11 +160,11 @@ def check_submittable(record: Mapping[str, Any]) -> None:
   for name, version in versions_of(config, record['versions']['fingerprint']).items():
     if record['versions'].get(name) != version:
       raise BadSetting(f'record {record["id"]} is of another version of its {name}; run it anew.')
-  if config.dataset in BUNDLED:
+  row = next((row for row in data.available() if row.name == config.dataset), None)
+  if config.dataset in BUNDLED and row and row.ready:
     learns = 'labeled' in streams_seen(structure_of(config, data.load(config.dataset)))
     family = 'semi-supervised' if learns else 'self-supervised'
     if record['family'] != family:
       raise BadSetting(f'record {record["id"]} says {record["family"]}, and its method is {family}.')
-  row = next((row for row in data.available() if row.name == config.dataset), None)
   if row and row.fingerprint and row.fingerprint != record['versions']['fingerprint']:
     raise BadSetting(f'record {record["id"]} is of other data than {config.dataset} has here; run it anew.')

@@ -1,5 +1,6 @@
 """Every operation at the ends of its settings' ranges: no view is blank, or one sentence says why."""
 
+import inspect
 import math
 from typing import Any, get_args, get_origin
 
@@ -9,8 +10,8 @@ import numpy as np
 import pytest
 from support.images import photos
 
-from ssl_bench import augment
-from ssl_bench.augment.tokens import KIND
+from ssl_bench import augment, data
+from ssl_bench.contract import Nodes
 from ssl_bench.data.text import MASK, PAD
 from ssl_bench.settings.signature import BadSetting, Setting, settings_of
 
@@ -44,22 +45,39 @@ def test_every_number_has_a_range_with_two_ends():
     assert not setting.range or (math.isfinite(setting.range.low) and math.isfinite(setting.range.high)), key
 
 
+def example_of(kind: str) -> tuple[Any, Any]:
+  """An example as it is stored, and the columns of a table."""
+  if kind == 'image':
+    return photos(SIDE)[0], None
+  if kind == 'tokens':
+    return jnp.arange(65, 65 + SIDE, dtype='uint8').reshape(SIDE, 1, 1), None
+  dataset = data.load('fake_table_6x6x1' if kind == 'table' else f'fake_{kind}')
+  if kind == 'graph':
+    return jax.tree.map(jnp.asarray, Nodes(dataset.graph, dataset.train_images)), None
+  return jnp.asarray(dataset.train_images[0]), dataset.columns
+
+
 @pytest.mark.parametrize(
   ('name', 'setting', 'value'),
   [pytest.param(*case, marks=pytest.mark.slow) if case[0] in SLOW else case for case in CASES],
 )
 def test_no_end_of_a_range_makes_a_blank(name, setting, value):
-  is_text = augment.operations()[name].__module__.endswith(KIND)
-  image = jnp.arange(65, 65 + SIDE, dtype='uint8').reshape(SIDE, 1, 1) if is_text else photos(SIDE)[0]
-  always = {'probability': 1.0} if (name, 'probability') in RANGES and not is_text else {}
+  kind = getattr(inspect.getmodule(augment.operations()[name]), 'KIND', 'image')
+  image, columns = example_of(kind)
+  always = {'probability': 1.0} if (name, 'probability') in RANGES and kind == 'image' else {}
   written = ', '.join(f'{k}={v}' for k, v in {**always, setting: value}.items())
-  policy = augment.compile_policy(f'{name}({written})', image.shape[2], KIND if is_text else 'image')
+  policy = augment.compile_policy(f'{name}({written})', 3, kind, columns)
   look = lambda: jax.vmap(policy, (0, None))(jax.random.split(jax.random.key(0), VIEWS), image)
   if sentence := REFUSED.get((name, setting, str(value))):
     with pytest.raises(BadSetting, match=sentence):
       look()
     return
-  views = np.asarray(look())
-  assert views.dtype == np.uint8
-  blank = [np.isin(x, (PAD, MASK)).all() if is_text else len(np.unique(x)) == 1 for x in views]
+  if kind == 'graph':
+    graph = look().graph
+    views = np.concatenate([graph.weights, graph.values], 1)
+  else:
+    views = np.asarray(look())
+    assert views.dtype == image.dtype and views.shape[1:] == image.shape
+  assert np.isfinite(views).all()
+  blank = [np.isin(x, (PAD, MASK)).all() if kind == 'tokens' else len(np.unique(x)) == 1 for x in views]
   assert np.mean(blank) < 0.5

@@ -11,7 +11,13 @@ from ssl_bench.settings.signature import BadSetting, settings_of
 STRONG = 'flip | crop(4) | randaugment(2, variant=google) | cutout(16)'
 ALL = list(operations())
 TOKENS = ('mask_tokens', 'span_crop', 'swap_tokens')
-GRAPHS = ('drop_edges', 'drop_nodes', 'mask_features')
+OTHERS = {  # operations on other data than images, by kind
+  **dict.fromkeys(TOKENS, 'tokens'),
+  **dict.fromkeys(('drop_edges', 'drop_nodes', 'mask_features'), 'graph'),
+  **dict.fromkeys(('mask_columns', 'noise_columns'), 'table'),
+  **dict.fromkeys(('crop_series', 'jitter_series', 'mask_time', 'permute_series'), 'series'),
+  **dict.fromkeys(('scale_series', 'warp_series'), 'series'),
+}
 SIMCLR = 'resized_crop(scale=[0.2, 1]) | flip | jitter(0.4, 0.4, 0.4, 0.1) | grayscale | blur(probability=.5)'
 
 
@@ -42,7 +48,7 @@ def test_color_is_left_out_of_gray_policies_and_the_text_says_so():
 @pytest.mark.parametrize('channels', [1, 3])
 @pytest.mark.parametrize('text', [STRONG, SIMCLR, 'none', 'crop | none', 'solarize(7, 1.0e-5)', *ALL])
 def test_resolving_twice_is_resolving_once(text, channels):
-  kind = 'tokens' if text in TOKENS else 'graph' if text in GRAPHS else 'image'
+  kind = OTHERS.get(text, 'image')
   once = resolve(text, channels, kind)
   assert resolve(once, channels, kind) == once
   if channels == 3:
@@ -52,7 +58,7 @@ def test_resolving_twice_is_resolving_once(text, channels):
 def test_operations_are_found_and_have_settings_alone():
   assert set(operations()) == {
     *('blur', 'crop', 'cutout', 'flip', 'grayscale', 'jitter'),
-    *('none', 'randaugment', 'resized_crop', 'solarize', *TOKENS, *GRAPHS),
+    *('none', 'randaugment', 'resized_crop', 'solarize', *OTHERS),
   }
   for name, factory in operations().items():
     assert factory.__doc__, name

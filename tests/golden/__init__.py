@@ -23,7 +23,8 @@ A golden file holds:
 * `OBSERVED`: the views whose images move BatchNorm's running moments;
 * `MEMORY`: the names in the method's memory;
 * where the method has no loss, none of `objective`, `CASES`, `FLOWS` and `OBSERVED`;
-* `KIND`: 'tokens' for a method on texts; row i of the encoder is then the embedding of token i;
+* `KIND`: 'tokens' for a method on texts; row i of the encoder is then the embedding of token i; 'series'
+  for a method on series, whose four points are unit vectors, as the pixels of an image with a `SIDE`;
 * `SETTINGS`: settings under which a fresh small network uses every term of the loss;
 * `NUMBERS`: another value of each number among the settings, which changes the run;
 * `CHANGES`: where a term needs it, other settings of the run that this is tried on, dots written as `__`.

@@ -180,7 +180,10 @@ def test_every_step_of_a_whole_batch_sees_each_label_once():
   ('changes', 'sentence'),
   [
     ({'net': {'name': 'convnet'}}, 'net convnet reads images, and these are nodes of a graph'),
-    ({'method': {'name': 'mixmatch'}}, 'mixmatch learns from images, and fake_graph has nodes of a graph'),
+    (
+      {'method': {'name': 'mixmatch'}},
+      'mixmatch learns from images, series and rows of a table, and fake_graph has nodes of a graph',
+    ),
     (
       {'augment': {'weak': 'flip', 'strong': 'none'}},
       'flip is for images, and the data are nodes of a graph',

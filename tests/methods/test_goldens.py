@@ -1,6 +1,7 @@
 """Loss, gradients and memory of every method against its golden file, in float64 NumPy."""
 
 import json
+import math
 import pkgutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from golden import Case, Golden, _layers
-from support.stub_encoders import fixed_numbers, patch_encoder, token_encoder, vector_encoder
+from support.stub_encoders import fixed_numbers, patch_encoder, series_encoder, token_encoder, vector_encoder
 from support.stub_graphs import node_encoder, nodes_in_view
 from support.tiny_method import (
   draws_of,
@@ -31,6 +32,7 @@ from ssl_bench import data, methods
 from ssl_bench.contract import Nodes, State
 
 CLASSES, WIDTH, STEPS = 4, 3, 20
+POINTS = 4  # of a series
 IMAGES = {'labeled': 5, 'unlabeled': 6}
 BESIDE: dict[str, dict[str, Any]] = {  # what a stream holds besides images; captions are unit vectors, too
   'labeled': {'label': np.array([0, 3, 2, 1, 0], 'int32')},
@@ -59,15 +61,22 @@ CASES, REFRESHES = cases('CASES'), cases('REFRESHES')
 
 def on_stub(name: str, total: int, *, norm: bool = False, steps: Any = STEPS, **settings: Any):
   """A method and its stub network, for `total` unit vectors."""
-  side = getattr(golden_of(name), 'SIDE', None)
-  kind = getattr(golden_of(name), 'KIND', 'image')
-  of_kind = {'tokens': token_encoder, 'graph': node_encoder}
-  stand_in = of_kind.get(kind, patch_encoder if side else vector_encoder)
+  kind, pixels = getattr(golden_of(name), 'KIND', 'image'), pixels_of(golden_of(name))
+  by_kind = {'tokens': token_encoder, 'series': series_encoder, 'graph': node_encoder}
+  stand_in = by_kind.get(kind, patch_encoder if pixels else vector_encoder)
   encoder = stand_in(np.zeros((total, WIDTH)), norm=norm)
-  facts: dict[str, Any] = {'shape': (side, side, total) if side else (total,)}
-  facts |= {} if side or kind == 'graph' else {'images': np.eye(total)}
+  facts: dict[str, Any] = {'shape': (*pixels, total)}
+  facts |= {} if pixels or kind == 'graph' else {'images': np.eye(total)}
   facts['text_encoder'] = vector_encoder(np.zeros((IMAGES['unlabeled'], WIDTH)), norm=norm)
   return make_method(name, encoder, CLASSES, steps, **facts, **settings), encoder
+
+
+def pixels_of(file: Any) -> tuple[int, ...]:
+  """How an image's pixels, or a series' points, are laid out; () where an image is one unit vector."""
+  side = getattr(file, 'SIDE', None)
+  if side:
+    return (side, side)
+  return (POINTS,) if getattr(file, 'KIND', 'image') == 'series' else ()
 
 
 class StubbedMethod:
@@ -75,14 +84,13 @@ class StubbedMethod:
 
   def __init__(self, name: str, structure: dict[str, Any], *, norm: bool):
     self.file = golden_of(name)
-    side = getattr(self.file, 'SIDE', None)
-    kind = getattr(self.file, 'KIND', 'image')
+    layout, kind = pixels_of(self.file), getattr(self.file, 'KIND', 'image')
     specs = on_stub(name, WIDTH, **structure)[0].views
-    pixels = (side or 1) ** 2
+    pixels = math.prod(layout)
     self.sizes = {view: IMAGES[spec.stream] * spec.copies * pixels for view, spec in specs.items()}
     total, ends = sum(self.sizes.values()), np.cumsum([*self.sizes.values()])
     self.rows = {view: np.arange(end - n, end) for (view, n), end in zip(self.sizes.items(), ends)}
-    shape = (-1, side, side, total) if side else (-1, total)
+    shape = (-1, *layout, total)
 
     def look(view, spec):
       if kind == 'tokens':
@@ -125,9 +133,8 @@ class GoldenCase:
     self.numbers, structure = split_numbers(name, dict(case.settings))
     self.stubbed = stubbed_method(name, json.dumps(structure), norm)
     self.state = self._begin()
-    self.given = draws_of(
-      name, self.stubbed.views, dict(case.settings), encoder=self.stubbed.encoder, classes=CLASSES
-    )
+    facts = {'encoder': self.stubbed.encoder, 'columns': (1,) * sum(self.stubbed.sizes.values())}
+    self.given = draws_of(name, self.stubbed.views, dict(case.settings), classes=CLASSES, **facts)
     self.given |= dict(case.settings)
     if has_teacher(name):
       self.given['teacher'] = make_teacher(self.stubbed.encoder, CLASSES, None)

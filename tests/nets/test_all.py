@@ -1,5 +1,6 @@
 """What holds for every net that the folder has: found by name, traced but hardly compiled."""
 
+import math
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 
 from ssl_bench import nets
 from ssl_bench.contract import Nodes
-from ssl_bench.data.fake import fake_by_name
+from ssl_bench.kinds.graph import graph_of_shapes
 from ssl_bench.nets._norm import count_groups, normalize
 from ssl_bench.nets.core import chain
 from ssl_bench.nets.heads import linear
@@ -21,7 +22,7 @@ SHAPES = [(4, 8, 8, 1), (4, 28, 28, 1), (4, 32, 32, 3)]
 SMALL = {'vit': {'depth': 2}, 'wide_resnet': {'depth': 10}}  # the others are small enough to trace
 NORMS = [
   (name, norm)
-  for name in ('convnet', 'mlp', 'resnet', 'wide_resnet')
+  for name in ('convnet', 'mlp', 'resnet', 'resnet1d', 'tabular_resnet', 'wide_resnet')
   for norm in settings_of(nets.get(name))['norm'].type.__args__
 ]
 
@@ -35,10 +36,17 @@ def trace(net, shape, train):
 
 
 def inputs_of(net, shape):
-  """Images, as many tokens, or as many nodes of a graph."""
+  """Images; or as many tokens, nodes of a graph of as many features, series, rows."""
+  count, length, *more = shape
+  values = length * math.prod(more)
   if net.kind == 'graph':
-    return Nodes(fake_by_name('fake_graph').graph, np.arange(shape[0], dtype='int32'))
-  return jnp.zeros((shape[0], shape[1] * shape[2]), 'int32') if net.kind == 'tokens' else jnp.zeros(shape)
+    graph = graph_of_shapes((12, values, 20, 16), lambda size, dtype: jnp.zeros(size, dtype))
+    return Nodes(graph, jnp.arange(count, dtype='int32'))
+  if net.kind == 'tokens':
+    return jnp.zeros((count, shape[1] * shape[2]), 'int32')
+  return jnp.zeros(
+    {'series': (count, length, math.prod(more)), 'table': (count, values)}.get(net.kind, shape)
+  )
 
 
 def kinds(tree):
@@ -47,8 +55,8 @@ def kinds(tree):
 
 def test_names_are_the_modules_and_cost_no_import():
   assert nets.names() == [
-    *('appnp', 'convnet', 'gat', 'gcn', 'gcnii', 'mlp', 'propagated_mlp', 'resnet', 'sequence', 'sgc', 'vit'),
-    'wide_resnet',
+    *('appnp', 'convnet', 'gat', 'gcn', 'gcnii', 'mlp', 'propagated_mlp', 'resnet', 'resnet1d', 'sequence'),
+    *('sgc', 'tabular_resnet', 'vit', 'wide_resnet'),
   ]
   code = 'import sys; from ssl_bench import nets; nets.names(); print({"jax", "flax"} & set(sys.modules))'
   assert subprocess.check_output([sys.executable, '-c', code], text=True).strip() == 'set()'

@@ -45,7 +45,7 @@ def patch_encoder(rows: np.ndarray, *, norm: bool) -> Net:
   def apply(params, stats, images, *, train, key=None, keep=None, mask=None, tokens=False):
     del key
     x = images.reshape(len(images), -1, images.shape[-1])
-    places = jnp.broadcast_to(jnp.asarray(PLACES, 'float32'), x.shape[:2])
+    places = jnp.broadcast_to(jnp.asarray(PLACES[: x.shape[1]], 'float32'), x.shape[:2])
     if keep is not None:
       x, places = jnp.take_along_axis(x, keep[..., None], 1), jnp.take_along_axis(places, keep, 1)
     flat, stats = pixel.apply(params, stats, x.reshape(-1, x.shape[-1]), train=train)
@@ -57,6 +57,17 @@ def patch_encoder(rows: np.ndarray, *, norm: bool) -> Net:
     return (every if tokens else features), stats
 
   return Net(pixel.init, apply, patch=1)
+
+
+def series_encoder(rows: np.ndarray, *, norm: bool) -> Net:
+  """An encoder of series whose points are unit vectors: the tokens of `patch_encoder` without the first."""
+  point = patch_encoder(rows, norm=norm)
+
+  def apply(params, stats, series, *, train, key=None, tokens=False):
+    x, stats = point.apply(params, stats, series, train=train, key=key, tokens=True)
+    return (x[:, 1:] if tokens else x[:, 0]), stats
+
+  return Net(point.init, apply, kinds=('series',))
 
 
 def token_encoder(rows: np.ndarray, *, norm: bool) -> Net:

@@ -32,6 +32,7 @@ def make_method(
   steps: Any,
   *,
   shape: tuple[int, ...] = (8, 8, 1),
+  columns: tuple[int, ...] = (),
   text_encoder: Net | None = None,
   images: Any = None,
   examples: int = 240,
@@ -46,6 +47,7 @@ def make_method(
     'examples': examples,
     'held': examples,
     'shape': shape,
+    'columns': columns or (1,) * math.prod(shape),
   }
   known |= {'text_encoder': text_encoder, 'prompts': None}
   known['teacher'] = make_teacher(encoder, classes, images) if has_teacher(name) else None
@@ -130,7 +132,7 @@ def views_of(method: Method, batch: Any) -> dict[str, Any]:
       return {**seen, 'image': with_noise(seen['image'], noise)}
     if np.shape(seen['image'])[2:] == (1, 1):  # texts
       return {**seen, 'image': seen['image'].astype('int32')}
-    images = seen['image'] / 127.5 - 1
+    images = scale(seen['image'])
     if view.copies > 1:
       images = np.repeat(images[:, None], view.copies, 1)
     return {**seen, 'image': (images + 0.2 * fixed_numbers(images.shape, name)).astype('float32')}

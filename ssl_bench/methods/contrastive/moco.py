@@ -5,7 +5,7 @@ from typing import Annotated
 import jax
 import jax.numpy as jnp
 
-from ssl_bench.contract import Aux, Method, View
+from ssl_bench.contract import APART, Aux, Method, View
 from ssl_bench.losses import cross_entropy, normalize
 from ssl_bench.methods._queue import push
 from ssl_bench.methods._target import follow
@@ -86,4 +86,4 @@ def moco(
     return follow(state, 'target', ema_decay)
 
   views = {'a': View('unlabeled', 'strong'), 'b': View('unlabeled', 'strong')}
-  return Method(views, init, loss, update=update, encode=net.output(model, 'encoder'))
+  return Method(views, init, loss, update=update, encode=net.output(model, 'encoder'), kinds=APART)

@@ -5,7 +5,7 @@ from typing import Annotated
 import jax
 import jax.numpy as jnp
 
-from ssl_bench.contract import DENSE, Aux, Method, View
+from ssl_bench.contract import Aux, Method, View
 from ssl_bench.losses import cross_entropy
 from ssl_bench.nets import core as net
 from ssl_bench.nets import heads
@@ -89,7 +89,12 @@ def ssl_gan(
 
   views = {'labeled': View('labeled', 'weak'), 'unlabeled': View('unlabeled', 'weak')}
   return Method(
-    views, init, loss, encode=net.output(model, 'encoder'), predict=net.output(model, 'head'), kinds=DENSE
+    views,
+    init,
+    loss,
+    encode=net.output(model, 'encoder'),
+    predict=net.output(model, 'head'),
+    kinds=('image',),
   )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import jax
 import jax.numpy as jnp
 
-from ssl_bench.contract import DENSE, Aux, Method, View
+from ssl_bench.contract import Aux, Method, View
 from ssl_bench.losses import bernoulli, gaussian_divergence
 from ssl_bench.nets import core as net
 from ssl_bench.nets import heads
@@ -72,7 +72,7 @@ def vae_m1(
   def encode(state, images):
     return model.apply(state.params, state.stats, images, train=False)[0]['posterior'][:, :latent]
 
-  return Method({'unlabeled': View('unlabeled', 'weak')}, init, loss, encode=encode, kinds=DENSE)
+  return Method({'unlabeled': View('unlabeled', 'weak')}, init, loss, encode=encode, kinds=('image',))
 
 
 def draw(key, views, *, latent):

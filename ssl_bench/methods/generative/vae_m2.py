@@ -5,7 +5,7 @@ from typing import Annotated
 import jax
 import jax.numpy as jnp
 
-from ssl_bench.contract import DENSE, Aux, Method, View, use_all
+from ssl_bench.contract import Aux, Method, View, use_all
 from ssl_bench.losses import bernoulli, cross_entropy, gaussian_divergence
 from ssl_bench.nets import core as net
 from ssl_bench.nets import heads
@@ -94,7 +94,12 @@ def vae_m2(
 
   views = {'labeled': View('labeled', 'weak'), 'unlabeled': View('unlabeled', 'weak')}
   return Method(
-    views, init, loss, encode=net.output(model, 'encoder'), predict=net.output(model, 'head'), kinds=DENSE
+    views,
+    init,
+    loss,
+    encode=net.output(model, 'encoder'),
+    predict=net.output(model, 'head'),
+    kinds=('image',),
   )
 
 

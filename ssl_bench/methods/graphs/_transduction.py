@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from ssl_bench import graph
 from ssl_bench.contract import DENSE, Graph, Method, Nodes, Teacher, View, look_at_all, scale
+from ssl_bench.kinds import stored_as
 from ssl_bench.losses import normalize
 
 VIEWS = {'labeled': View('labeled', 'weak')}  # whose labels `refresh` sees
@@ -47,7 +48,7 @@ def transduction(
   def init(key, views):
     if has_edges(views['labeled']['image']):
       return given.init(key, views)
-    bank = jnp.zeros((examples, *shape), 'uint8')
+    bank = jnp.zeros((examples, *shape), stored_as(shape))
     if teacher:
       features = jax.eval_shape(teacher.encode, views['labeled']['image'])
       bank = jnp.zeros((examples, features.shape[-1]), 'float32')

@@ -28,8 +28,9 @@ def rotation(encoder: net.Net, shape: tuple[int, ...]) -> Method:
   15.5 ± 11.2 points at 20 labels, 10.0 ± 9.4 at 40.  It is not separable from raw pixels: -0.8 ± 15.6 and
   -6.6 ± 10.9.
   """
-  if shape[0] != shape[1]:
-    raise BadSetting(f'rotation needs square images, not {shape[0]}x{shape[1]}; use another dataset.')
+  if len(shape) < 2 or shape[0] != shape[1]:
+    size = 'x'.join(map(str, shape[:2]))
+    raise BadSetting(f'rotation needs square images, not {size}; use another dataset.')
   model = net.chain(encoder=encoder, head=heads.linear(TURNS))
 
   def init(key, views):
