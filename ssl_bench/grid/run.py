@@ -45,10 +45,16 @@ class Summary(NamedTuple):
 
 
 def run_grid(
-  grid: Grid, run_folder: RunFolder, workers: int | None = None, *, again: bool = False
+  grid: Grid,
+  run_folder: RunFolder,
+  workers: int | None = None,
+  *,
+  again: bool = False,
+  names: Mapping[str, set[str]] | None = None,
 ) -> Summary:
   """Trains what is missing; every finished trial is on disk before the next begins.
 
+  `names` are the settings that a line of progress names, by method; those that the grid varies by default.
   With `again`, what other code of a method recorded or trained is put aside first, and run again.  Raises
   `BadSetting` where there is such and it is not asked for, or where another process runs the same grid.
   """
@@ -70,9 +76,8 @@ def run_grid(
     if not tasks:
       return Summary(len(grid.configs), before, Counter(), 0)
     with progress, _threads(wanted):  # not of `count`: how much is left must not change a trial's numbers
-      ended, asked = Pool(run_folder, grid.name, count, progress, varied(map(to_dict, grid.configs))).run(
-        tasks
-      )
+      names = varied(map(to_dict, grid.configs)) if names is None else names
+      ended, asked = Pool(run_folder, grid.name, count, progress, names).run(tasks)
     return Summary(len(grid.configs), before, ended, asked)
 
 

@@ -41,7 +41,8 @@ def reproduce(
   known: Known = {} if anew else known_of(table.name)
   missing = [config for cell in table.cells for config in unmeasured(cell, known, datasets)]
   if missing:
-    summary = run_grid(Grid(f'reproduce_{table.name}', tuple(missing)), folder, workers)
+    names = {config.method['name']: {'dataset', 'net.name'} for config in missing}
+    summary = run_grid(Grid(f'reproduce_{table.name}', tuple(missing)), folder, workers, names=names)
     console.print(told(summary), markup=False)
     if summary.signal:
       console.print('Stopped; what was trained is saved. The same command goes on from there.')
