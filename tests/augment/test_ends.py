@@ -12,7 +12,7 @@ from support.images import photos
 
 from ssl_bench import augment, data
 from ssl_bench.data.text import MASK, PAD
-from ssl_bench.kinds import Nodes
+from ssl_bench.kinds.graph import Nodes
 from ssl_bench.settings.signature import BadSetting, Setting, settings_of
 
 pytestmark = pytest.mark.slow

@@ -29,6 +29,7 @@ PIXELS = {
   ),
   *('mae', 'simmim', 'vae_m1', 'vae_m2', 'vat'),
 }
+OTHERS = {'masked_series', 'scarf', 'ts2vec', 'vime'}  # of series and tables
 MORE = {  # what their signatures ask for
   'distill': ['teacher={method: supervised}'],
   'fine_tune': ['teacher={method: simclr}'],
@@ -45,8 +46,8 @@ def dataset():
 @pytest.mark.parametrize('name', [name for name in methods.names() if name != 'clip'])  # which reads both
 def test_it_reads_texts_or_says_so(name, dataset):
   words = [f'method={name}', 'net.depth=1', 'net.dim=8', *MORE.get(name, ())]
-  if name in PIXELS:
-    with pytest.raises(BadSetting, match=f'^{name} (works on pixels|masks patches|needs square images)'):
+  if name in PIXELS | OTHERS:
+    with pytest.raises(BadSetting, match=f'^{name} (learns from|masks patches|needs square images)'):
       make_plan(load(CONFIG, words), dataset)
     return
   config = load(CONFIG, words)

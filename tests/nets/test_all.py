@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from ssl_bench import nets
-from ssl_bench.kinds import Nodes
-from ssl_bench.kinds.graph import graph_of_shapes
+from ssl_bench.kinds.graph import Nodes, graph_of_shapes
 from ssl_bench.nets._norm import count_groups, normalize
 from ssl_bench.nets.core import chain
 from ssl_bench.nets.heads import linear
