@@ -33,6 +33,7 @@ GRAPHS = {
   *('bgrl', 'correct_and_smooth', 'dgi', 'grace', 'grand', 'graphmae', 'laplacian_regularization'),
   'poisson_learning',
 }
+OTHERS = {'masked_series', 'scarf', 'ts2vec', 'vime'}  # of series and tables
 MORE = {  # what their signatures ask for
   'distill': ['teacher={method: supervised}'],
   'correct_and_smooth': ['teacher={method: supervised}'],
@@ -50,7 +51,7 @@ def dataset():
 @pytest.mark.parametrize('name', [name for name in methods.names() if name != 'clip'])  # which reads both
 def test_it_reads_texts_or_says_so(name, dataset):
   words = [f'method={name}', 'net.depth=1', 'net.dim=8', *MORE.get(name, ())]
-  if name in PIXELS | GRAPHS:
+  if name in PIXELS | GRAPHS | OTHERS:
     with pytest.raises(BadSetting, match=f'^{name} (learns from|masks patches|needs square images)'):
       make_plan(load(CONFIG, words), dataset)
     return

@@ -16,6 +16,7 @@ VERSION = 1
 
 def ts2vec(
   encoder: net.Net,
+  shape: tuple[int, ...],
   *,
   overlap: Annotated[Static, Range(0, 1, above=True)] = 0.5,
   context: Annotated[Static, Range(0, 0.5)] = 0.2,
@@ -43,7 +44,7 @@ def ts2vec(
   first linear layer.  A linear layer after the bench's net makes the representations, since its features are
   not negative; the authors average the weights, which `ema` does here.
   """
-  if encoder.kind != 'series':
+  if len(shape) == 2 and encoder.kind != 'series':
     raise BadSetting('ts2vec needs a net that keeps points in time, such as net=resnet1d.')
   projector = heads.linear(out)
   model = net.chain(encoder=encoder, projector=projector)

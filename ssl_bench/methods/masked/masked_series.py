@@ -35,7 +35,7 @@ def masked_series(
   BatchNorm: one pass, on series with hidden spans; the paper's transformer has BatchNorm, too.
   Deviations: the encoder is the bench's net, one that keeps points in time, in place of a transformer.
   """
-  if encoder.kind != 'series':
+  if len(shape) == 2 and encoder.kind != 'series':
     raise BadSetting('masked_series needs a net that keeps points in time, such as net=resnet1d.')
   model = net.chain(encoder=encoder, head=heads.linear(shape[-1]))
 
