@@ -66,4 +66,5 @@ def grand(
     return supervised + consistency, Aux(stats, (), metrics, use_all(views['a1']['index'], mean))
 
   views = {'labeled': View('labeled', 'weak'), **{name: View('unlabeled', 'strong') for name in names}}
-  return Method(views, init, loss, **net.read(model), kinds=('graph',))
+  encode, predict = (net.output(model, part) for part in ('encoder', 'head'))
+  return Method(views, init, loss, encode=encode, predict=predict, kinds=('graph',))
