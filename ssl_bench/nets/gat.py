@@ -11,7 +11,7 @@ from ssl_bench.nets._graph import Activation, Project, activate, linear
 from ssl_bench.nets._norm import WIDEST
 from ssl_bench.nets.core import Net, from_linen
 from ssl_bench.nets.vit import Rate
-from ssl_bench.settings.signature import Range
+from ssl_bench.settings.signature import BadSetting, Range
 
 SLOPE = 0.2  # of the LeakyReLU on scores, below zero
 
@@ -46,6 +46,8 @@ def gat(
     attention_dropout: probability that a node's attention to a neighbor is zeroed while training.
     last: whether the layer that belongs to a linear classifier follows.
   """
+  if not widths:
+    raise BadSetting('gat needs at least one width, such as net.widths=[8].')
   net = from_linen(_GAT(widths, heads, activation, dropout, attention_dropout, last))
   return net._replace(kinds=('graph',))
 

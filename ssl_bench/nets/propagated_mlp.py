@@ -11,7 +11,7 @@ from ssl_bench.nets._graph import Links, Project, in_blocks, linear, links_of, p
 from ssl_bench.nets._norm import WIDEST, Kind, Momentum, normalize
 from ssl_bench.nets.core import Net, from_linen
 from ssl_bench.nets.vit import Rate
-from ssl_bench.settings.signature import Range
+from ssl_bench.settings.signature import BadSetting, Range
 
 
 def propagated_mlp(
@@ -36,6 +36,8 @@ def propagated_mlp(
     input_dropout: probability that an entry of the propagated features is zeroed while training.
     dropout: the same of each layer's output.
   """
+  if not widths:
+    raise BadSetting('propagated_mlp needs at least one width, such as net.widths=[32].')
   net = from_linen(_PropagatedMLP(widths, steps, norm, momentum, input_dropout, dropout))
   return net._replace(kinds=('graph',))
 

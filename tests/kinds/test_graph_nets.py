@@ -11,6 +11,7 @@ from support.trees import leaves
 from ssl_bench.contract import Nodes
 from ssl_bench.data.fake import fake_by_name
 from ssl_bench.nets import gat, gcnii, propagated_mlp
+from ssl_bench.settings.signature import BadSetting
 
 KEY = jax.random.key(0)
 CUT = np.array([0, 5, 17])  # edges that an operation has removed
@@ -132,3 +133,9 @@ def test_nets_and_their_gradients_equal_those_of_dense_matrices(name, nodes):
   for path, leaf in leaves(right).items():
     assert np.abs(leaf).max() > 1e-4 * largest, path
     np.testing.assert_allclose(leaves(grads)[path], leaf, atol=2e-6 * largest, err_msg=path)
+
+
+@pytest.mark.parametrize('net', [gat.gat, propagated_mlp.propagated_mlp])
+def test_a_net_without_layers_is_told(net):
+  with pytest.raises(BadSetting, match='needs at least one width'):
+    net(widths=())
