@@ -73,7 +73,8 @@ def _fault(plan: 'Plan') -> str | None:
     key = jax.random.key(0)
     drawn = batch.drawer(together, None)(data, key, 0, numbers['n_labels'])
     views = m.look(method.views, drawn, policies, key)
-    small = jax.tree.map(lambda x: x.reshape(turns, len(x) // turns, *x.shape[1:]), views)
+    is_leaf = lambda x: isinstance(x, m.Nodes)
+    small = jax.tree.map(lambda x: _in_turns(x, turns), views, is_leaf=is_leaf)
 
     def gradient(views: Any) -> Any:
       params, stats, memory = method.init(key, views)
@@ -89,6 +90,14 @@ def _fault(plan: 'Plan') -> str | None:
     if norms.max() <= NEGLIGIBLE * whole[stream]:
       return f'its loss does not depend on the {stream} ones, so nothing is learned from them'
   return None
+
+
+def _in_turns(batch: Any, turns: int) -> Any:
+  """A batch [n, …] as several, [turns, n / turns, …]; those of nodes are of one graph."""
+  if isinstance(batch, m.Nodes):
+    graph = jax.tree.map(lambda x: jnp.broadcast_to(x, (turns, *x.shape)), batch.graph)
+    return m.Nodes(graph, batch.index.reshape(turns, -1))
+  return batch.reshape(turns, len(batch) // turns, *batch.shape[1:])
 
 
 def _gradient_by_stream(
