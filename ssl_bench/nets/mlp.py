@@ -39,9 +39,8 @@ def mlp(
     dtype: of the computation; parameters, statistics and features are float32.
     pixels: the range on which the first layer sees them: symmetric, [-1, 1], or unit, [0, 1], as most code
       for MNIST has it.  Without BatchNorm the best rate of SGD depends on it.
-    input_dropout: probability that a pixel is black, or a node's feature zero, while training; the others are
-    brighter by as much as
-      dropout scales them on [0, 1].
+    input_dropout: probability that a pixel is black, or another value zero, while training; the others are
+      larger by as much as dropout scales them, pixels on [0, 1].
     input_noise: deviation of normal noise on the pixels while training, on their range (Salimans et al.
       2016, code for MNIST: 0.3 on [0, 1]).
     noise: deviation of normal noise on the output of each layer while training (as there: 0.5).
@@ -65,7 +64,7 @@ class _MLP(nn.Module):
   def __call__(self, x, *, train):
     if isinstance(x, Nodes):
       return self._of_nodes(x, train=train)
-    x = x.reshape(len(x), -1)
+    are_images, x = x.ndim == 4, x.reshape(len(x), -1)
     if self.widths and self.has_variable('params', 'Dense_0'):
       made_for = len(self.get_variable('params', 'Dense_0')['kernel'])
       if made_for != x.shape[1]:
@@ -73,15 +72,22 @@ class _MLP(nn.Module):
           f'mlp: made for images of {made_for} values, it cannot see those of {x.shape[1]}; '
           'give all views one size, or choose a net for any size, such as convnet.'
         )
-    if self.pixels == 'unit' or self.input_dropout:
-      x = (x + 1) / 2
-      x = nn.Dropout(self.input_dropout, deterministic=not train, name='input')(x)
-      x = x if self.pixels == 'unit' else 2 * x - 1
+    x = self._dropped(x, are_images, train)
     x = self.noisy(x, self.input_noise, train)
     for width in self.widths:
       x = nn.Dense(width, use_bias=self.norm == 'none', dtype=self.dtype)(x)
       x = self._activated(x, train)
     return x.astype(jnp.float32)
+
+  def _dropped(self, x, are_images, train):
+    """Dropout of the inputs: a pixel becomes black, which is −1, any other value 0."""
+    drop = nn.Dropout(self.input_dropout, deterministic=not train, name='input')
+    if not are_images:
+      return drop(x)
+    if self.pixels == 'symmetric' and not self.input_dropout:
+      return x
+    x = drop((x + 1) / 2)
+    return x if self.pixels == 'unit' else 2 * x - 1
 
   def _of_nodes(self, nodes, *, train):
     if not self.widths:
