@@ -34,12 +34,15 @@ def node_encoder(rows: np.ndarray, *, norm: bool) -> Net:
 
 
 def nodes_in_view(stream: str, rows: np.ndarray, total: int) -> Nodes:
-  """The nodes of a stream in a view whose features are unit vectors of their own: those of `rows`, in order."""
+  """The nodes of a stream in a view whose features are unit vectors of their own: those of `rows`, in order.
+
+  Nodes beyond the rows have no features.
+  """
   senders, receivers = (np.concatenate([ENDS[:, i], ENDS[:, 1 - i]]) for i in (0, 1))
   graph = Graph(
-    rows=np.arange(COUNT, dtype='int32'),
+    rows=np.arange(len(rows), dtype='int32'),
     columns=rows.astype('int32'),
-    values=np.ones(COUNT, 'float32'),
+    values=np.ones(len(rows), 'float32'),
     senders=senders,
     receivers=receivers,
     weights=np.ones(len(senders), 'float32'),
