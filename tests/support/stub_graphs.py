@@ -36,7 +36,7 @@ def node_encoder(rows: np.ndarray, *, norm: bool) -> Net:
 def nodes_in_view(stream: str, rows: np.ndarray, total: int) -> Nodes:
   """The nodes of a stream in a view whose features are unit vectors of their own: those of `rows`, in order.
 
-  Nodes beyond the rows have no features.
+  A node beyond them has no features.
   """
   senders, receivers = (np.concatenate([ENDS[:, i], ENDS[:, 1 - i]]) for i in (0, 1))
   graph = Graph(
