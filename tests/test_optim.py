@@ -285,3 +285,7 @@ def test_settings_are_split_into_numbers_and_structure():
 def test_wrong_settings_are_one_sentence(section, message):
   with pytest.raises(BadSetting, match=re.escape(message)):
     optim.check_optimizer(section)
+
+
+def test_the_group_without_a_name_needs_no_parameters():
+  optim.check_groups({'': {}}, {})  # a method that learns without gradients has none

@@ -144,7 +144,7 @@ def check_groups(groups: Collection[str], params: Any) -> None:
   """
   paths = [_path(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
   for group in groups:
-    if not any(_begins(group, path) for path in paths):
+    if group and not any(_begins(group, path) for path in paths):
       depth = group.count('/') + 1
       known = sorted({'/'.join(path.split('/')[:depth]) for path in paths})
       raise BadSetting(f'optimizer.groups: there are no parameters {group!r}; {suggest(group, known)}')
