@@ -149,6 +149,7 @@ def reproduce(
   workers: Workers = 0,
   to: Annotated[Path | None, typer.Option(help='A folder in which the table is kept too.')] = None,
   anew: Annotated[bool, typer.Option('--anew', help='Run what is kept with the project as well.')] = False,
+  again: AgainGrid = False,
 ) -> None:
   """Run what is missing of a published table, and set it beside what was published."""
   from ssl_bench.reproduce.table import names, read
@@ -160,7 +161,7 @@ def reproduce(
   found = read(table, seeds=seeds or None, rows=row or ())
   from ssl_bench.reproduce.command import reproduce as run_table
 
-  sys.exit(run_table(found, runs, workers or None, to=to, anew=anew))
+  sys.exit(run_table(found, runs, workers or None, to=to, anew=anew, again=again))
 
 
 @app.command()

@@ -18,7 +18,13 @@ GOOD = {'within', 'explained', 'nothing published', 'published only'}
 
 
 def reproduce(
-  table: Table, runs: Path, workers: int | None = None, *, to: Path | None = None, anew: bool = False
+  table: Table,
+  runs: Path,
+  workers: int | None = None,
+  *,
+  to: Path | None = None,
+  anew: bool = False,
+  again: bool = False,
 ) -> int:
   """Runs the trials of a table that nobody has recorded, shows it, and writes it to its run folder.
 
@@ -28,6 +34,7 @@ def reproduce(
     workers: processes.
     to: a folder in which the table is kept too, such as `leaderboard/reproduced`.
     anew: run what is recorded with the project as well.
+    again: run what other code recorded in the run folder once more; the old records are kept.
 
   Returns:
     0 if every cell is within its tolerance, explained or not published, else 1; 128 + the signal that
@@ -42,7 +49,9 @@ def reproduce(
   missing = [config for cell in table.cells for config in unmeasured(cell, known, datasets)]
   if missing:
     names = {config.method['name']: {'dataset', 'net.name'} for config in missing}
-    summary = run_grid(Grid(f'reproduce_{table.name}', tuple(missing)), folder, workers, names=names)
+    summary = run_grid(
+      Grid(f'reproduce_{table.name}', tuple(missing)), folder, workers, again=again, names=names
+    )
     console.print(told(summary), markup=False)
     if summary.signal:
       console.print('Stopped; what was trained is saved. The same command goes on from there.')
