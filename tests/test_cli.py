@@ -70,7 +70,7 @@ def test_the_version_is_that_of_the_package(monkeypatch, capsys):
 def test_init_copies_what_is_shipped_byte_for_byte_and_says_what_to_do_next(monkeypatch, capsys, here):
   code, out, _ = run(monkeypatch, capsys, 'init', 'my bench')
   assert code == 0 and out.splitlines()[-1].endswith(": cd 'my bench' && ssl-bench train digits/fixmatch")
-  for name in ('configs', 'experiments'):
+  for name in ('configs', 'experiments', 'tables'):
     files = sorted(path.relative_to(ROOT) for path in (ROOT / name).rglob('*.yaml'))
     assert sorted(path.relative_to('my bench') for path in Path('my bench', name).rglob('*.yaml')) == files
     assert all(Path('my bench', file).read_bytes() == (ROOT / file).read_bytes() for file in files)

@@ -81,7 +81,8 @@ def test_the_sdist_is_the_whole_repository(built):
 def test_the_wheel_holds_the_package_and_what_it_ships(built):
   wheel, _ = built
   inside = {name for name in tracked() if name.startswith('ssl_bench/')}
-  shipped = {name for name in tracked() if name.startswith(('configs/', 'experiments/'))}
+  folders = ('configs/', 'experiments/', 'tables/', 'leaderboard/reproduced/')
+  shipped = {name for name in tracked() if name.startswith(folders)}
   shipped.add('leaderboard/published.csv')
   places = {name: name for name in inside} | {f'ssl_bench/shipped/{name}': name for name in shipped}
   metadata = {name for name in wheel if '.dist-info/' in name}

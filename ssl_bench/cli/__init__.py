@@ -150,6 +150,7 @@ def reproduce(
   to: Annotated[Path | None, typer.Option(help='A folder in which the table is kept too.')] = None,
   anew: Annotated[bool, typer.Option('--anew', help='Run what is kept with the project as well.')] = False,
   again: AgainGrid = False,
+  recorded: Annotated[bool, typer.Option('--recorded', help='Run nothing; show what is recorded.')] = False,
 ) -> None:
   """Run what is missing of a published table, and set it beside what was published."""
   from ssl_bench.reproduce.table import names, read
@@ -161,7 +162,7 @@ def reproduce(
   found = read(table, seeds=seeds or None, rows=row or ())
   from ssl_bench.reproduce.command import reproduce as run_table
 
-  sys.exit(run_table(found, runs, workers or None, to=to, anew=anew, again=again))
+  sys.exit(run_table(found, runs, workers or None, to=to, anew=anew, again=again, recorded=recorded))
 
 
 @app.command()

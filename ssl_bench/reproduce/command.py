@@ -25,6 +25,7 @@ def reproduce(
   to: Path | None = None,
   anew: bool = False,
   again: bool = False,
+  recorded: bool = False,
 ) -> int:
   """Runs the trials of a table that nobody has recorded, shows it, and writes it to its run folder.
 
@@ -34,6 +35,7 @@ def reproduce(
     workers: processes.
     to: a folder in which the table is kept too, such as `leaderboard/reproduced`.
     anew: run what is recorded with the project as well.
+    recorded: run nothing, and show what is recorded.
     again: run what other code recorded in the run folder once more; the old records are kept.
 
   Returns:
@@ -47,7 +49,7 @@ def reproduce(
   }
   known: Known = {} if anew else known_of(table.name)
   missing = [config for cell in table.cells for config in unmeasured(cell, known, datasets)]
-  if missing:
+  if missing and not recorded:
     names = {config.method['name']: {'dataset', 'net.name'} for config in missing}
     summary = run_grid(
       Grid(f'reproduce_{table.name}', tuple(missing)), folder, workers, again=again, names=names

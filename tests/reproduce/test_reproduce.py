@@ -81,6 +81,9 @@ def test_a_table_is_run_once_and_its_cells_get_verdicts(folder, capsys, monkeypa
   reproduce(found, folder / 'runs', 1)
   assert '6 trials: 6 recorded before, none now' in capsys.readouterr().out
 
+  reproduce(found, folder / 'nothing', 1, recorded=True)
+  assert 'not run' in capsys.readouterr().out and not (folder / 'nothing/reproduce_mine/records').exists()
+
   # Where the project keeps the table, nothing has to be run, and its own records say the same.
   monkeypatch.setattr(gather, 'shipped', lambda name: folder / 'kept' / Path(name).name)
   reproduce(found, folder / 'elsewhere', 1)
