@@ -77,7 +77,7 @@ def test_no_end_of_a_range_makes_a_blank(name, setting, value):
     views = np.concatenate([graph.weights, graph.values], 1)
   else:
     views = np.asarray(look())
-    assert views.dtype == image.dtype and views.shape[1:] == image.shape
+    assert views.dtype == image.dtype and (setting == 'size' or views.shape[1:] == image.shape)
   assert np.isfinite(views).all()
   blank = [np.isin(x, (PAD, MASK)).all() if kind == 'tokens' else len(np.unique(x)) == 1 for x in views]
   assert np.mean(blank) < 0.5

@@ -15,7 +15,7 @@ FLOWS = {
 }
 OBSERVED = {'row'}
 MEMORY: set[str] = set()
-SETTINGS: dict[str, float] = {}
+SETTINGS = {'weight': 0.5}
 NUMBERS = {'masking': 0.6, 'weight': 5.0}
 CHANGES = {'dataset': 'fake_table'}
 

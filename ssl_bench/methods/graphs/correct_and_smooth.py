@@ -59,7 +59,7 @@ def correct_and_smooth(
     known = (labels >= 0)[:, None]
     base, truth = jax.nn.softmax(teacher.predict(nodes)), jax.nn.one_hot(labels, classes)
     errors = jnp.where(known, truth - base, 0)
-    usual = jnp.abs(errors).sum() / jnp.maximum(known.sum(), 1)
+    usual = jnp.abs(errors).sum() / jnp.maximum(known.sum(), 1).astype('float32')
     correction = diffuse(edges, errors, correct)
     size = jnp.abs(correction).sum(1, keepdims=True)
     factor = usual / jnp.where(size > 0, size, 1)

@@ -43,7 +43,7 @@ def dgi(encoder: net.Net) -> Method:
     size, part = len(features) // 2, state.params['discriminator']
     summary = jax.nn.sigmoid(features[:size].mean(0))
     logits = features @ (part['kernel'] @ summary) + part['bias']
-    value = bernoulli(logits, jnp.arange(2 * size) < size).mean()
+    value = bernoulli(logits, (jnp.arange(2 * size) < size).astype('float32')).mean()
     return value, Aux({**state.stats, 'encoder': seen}, (), {'loss/discrimination': value})
 
   def encode(state, nodes):

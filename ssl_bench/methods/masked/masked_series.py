@@ -52,7 +52,7 @@ def masked_series(
     shown, key = jnp.where(hidden, 0, series), jax.random.fold_in(key, 2)
     output, stats = model.apply(state.params, state.stats, shown, train=True, key=key, tokens=True)
     wrong = jnp.where(hidden, output['head'] - series, 0)
-    value = jnp.square(wrong).sum() / jnp.maximum(hidden.sum(), 1)
+    value = jnp.square(wrong).sum() / jnp.maximum(hidden.sum(), 1).astype('float32')
     return value, Aux(stats, (), {'loss/reconstruction': value})
 
   views = {'series': View('unlabeled', 'weak')}

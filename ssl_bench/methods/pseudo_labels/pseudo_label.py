@@ -53,7 +53,7 @@ def pseudo_label(
     on_u, _ = model.apply(state.params, state.stats, u, train=True, key=jax.random.fold_in(key, 1))
     target, confidence, keep, probs = believe(on_u['head'], views['unlabeled'])
     mask = (confidence >= threshold) & keep
-    alpha = weight * linear_ramp(jnp.maximum(state.step - start * steps, 0), ramp * steps)
+    alpha = weight * linear_ramp(jnp.maximum(state.step.astype('float32') - start * steps, 0), ramp * steps)
     labeled = cross_entropy(on_x['head'], views['labeled']['label']).mean()
     unlabeled = alpha * jnp.where(mask, cross_entropy(on_u['head'], target), 0).mean()
     metrics = {'loss/supervised': labeled, 'loss/unsupervised': unlabeled}
