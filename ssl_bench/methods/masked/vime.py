@@ -77,4 +77,7 @@ def draw(key, views, columns, *, masking):
   chosen = jax.random.bernoulli(jax.random.fold_in(key, 0), masking, size)
   source = jnp.argsort(jax.random.uniform(jax.random.fold_in(key, 1), size), 0)
   shown = corrupted(rows, source, chosen, columns)
-  return {'shown': shown, 'changed': changed(rows, shown, columns)}
+  # A value that is not exchanged, or with itself, is the same, however it is rounded where it is computed
+  # twice.
+  moved = (chosen & (source != jnp.arange(len(rows))[:, None])).astype('float32')
+  return {'shown': shown, 'changed': changed(rows, shown, columns) * moved}
