@@ -158,6 +158,8 @@ def reproduce(
   if table == 'list':
     print('\n'.join(names()))
     return
+  if to and (row or seeds):
+    raise BadSetting('--to keeps the whole table; leave out --row and --seeds, which only say what to run.')
   _prepare(runs)
   found = read(table, seeds=seeds or None, rows=row or ())
   from ssl_bench.reproduce.command import reproduce as run_table

@@ -1,11 +1,9 @@
 """A published table beside what was measured here: its form on disk, and what may be said of each cell."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ssl_bench.evaluation.intervals import Interval, mean_interval
@@ -64,24 +62,14 @@ class ReproducedCell(_Form):
   runs: dict[str, Run]
 
   @property
-  def values(self) -> np.ndarray:
-    """Percent, one a run."""
-    return np.array([100 * run.value for run in self.runs.values()])
-
-  @property
   def interval(self) -> Interval | None:
     """Mean and half width of its 95 % Student-t interval over runs, in percent."""
-    return mean_interval(self.values) if self.runs else None
+    return mean_interval([100 * run.value for run in self.runs.values()]) if self.runs else None
 
   @property
   def own(self) -> Interval | None:
     """The same of the accuracy of this project's protocol, which is that of the last step."""
     return mean_interval([100 * run.accuracy for run in self.runs.values()]) if self.runs else None
-
-  @property
-  def std(self) -> float | None:
-    """The standard deviation over runs, in percent, with n in the denominator as papers report it."""
-    return float(self.values.std()) if len(self.runs) > 1 else None
 
   @property
   def difference(self) -> float | None:
@@ -168,7 +156,7 @@ def _line(row: ReproducedRow, cell: ReproducedCell, tolerance: float, timing: bo
 
 
 def _say(mean: float, spread: float | None) -> str:
-  return f'{mean:.1f}' if spread is None or math.isnan(spread) else f'{mean:.1f} ± {spread:.1f}'
+  return f'{mean:.1f}' if spread is None else f'{mean:.1f} ± {spread:.1f}'
 
 
 def counts(table: Reproduced) -> Mapping[str, int]:

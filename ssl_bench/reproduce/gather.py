@@ -12,6 +12,7 @@ from ssl_bench.leaderboard.reproduced import Reproduced, ReproducedCell, Reprodu
 from ssl_bench.planning import identity
 from ssl_bench.reproduce.table import Table, Trials
 from ssl_bench.settings.find import shipped
+from ssl_bench.settings.signature import BadSetting
 from ssl_bench.trial.run_folder import RunFolder
 
 Datasets = Mapping[str, Dataset]
@@ -84,15 +85,22 @@ def _cell(
 
 
 def _run(trials: Trials, record: Mapping[str, Any]) -> Run:
-  """A trial's record as a run of the table."""
-  found = {name: measures.number_of(record, measures.get(name)) for name in (trials.row.measure, 'accuracy')}
-  value = found[trials.row.measure]
-  accuracy = found['accuracy']
+  """A trial's record as a run of the table; raises `BadSetting` where it lacks what the row reports."""
+
+  def measured(name: str) -> float:
+    value = measures.number_of(record, measures.get(name))
+    if value is None:
+      raise BadSetting(
+        f'Row {trials.row.name}: record {record["id"]} has no {name}; give the row another measure, or its '
+        'trials the probe or the evaluations that it needs.'
+      )
+    return value
+
   return Run(
     record=record['id'],
-    value=value if value is not None else 0.0,
-    accuracy=accuracy if accuracy is not None else (value or 0.0),
-    seconds=measures.number_of(record, measures.get('train_seconds')) or 0.0,
+    value=measured(trials.row.measure),
+    accuracy=measured('accuracy'),
+    seconds=measured('train_seconds'),
   )
 
 
@@ -104,7 +112,8 @@ def _kept(trials: Trials, known: Known, own: str) -> Mapping[str, Run]:
 
 def _identity(trials: Trials, datasets: Datasets) -> str:
   """What decides the numbers of a cell, but for its seeds; empty where it has no trials."""
-  for config in trials.configs.values():
-    unseeded = config.model_copy(update={'seed': 0, 'split_seed': 0})
-    return identity.identify(unseeded, datasets[config.dataset].fingerprint) + f' {trials.row.measure}'
-  return ''
+  config = next(iter(trials.configs.values()), None)
+  if config is None:
+    return ''
+  unseeded = config.model_copy(update={'seed': 0, 'split_seed': 0})
+  return f'{identity.identify(unseeded, datasets[config.dataset].fingerprint)} {trials.row.measure}'

@@ -87,18 +87,18 @@ def names() -> list[str]:
   return sorted({path.stem for folder in folders for path in folder.glob('*.yaml')})
 
 
-def read(name: str, *, seeds: int | None = None, rows: Sequence[str] = ()) -> Table:
+def read(table: str, *, seeds: int | None = None, rows: Sequence[str] = ()) -> Table:
   """A table by its name or its path.
 
   Args:
-    name: such as planetoid.
+    table: such as planetoid.
     seeds: at most so many runs of each cell.
     rows: only these rows; all by default.
 
   Raises:
     BadSetting: there is no such table, or a row of it is wrong; one sentence.
   """
-  path = find(Path(name), 'table')
+  path = find(Path(table), 'table')
   check_file(path, 'table')
   try:
     file = TableFile.model_validate(read_yaml(path))
@@ -106,9 +106,17 @@ def read(name: str, *, seeds: int | None = None, rows: Sequence[str] = ()) -> Ta
     first = error.errors()[0]
     raise BadSetting(f'{path}: {".".join(map(str, first["loc"]))}: {first["msg"]}.') from None
   known = [row.name for row in file.rows]
-  for row in rows:
-    if row not in known:
-      raise BadSetting(f'{path} has no row {short(row)}; {suggest(row, known)}')
+  for row in file.rows:
+    if known.count(row.name) > 1:
+      raise BadSetting(f'{path} has two rows {short(row.name)}; give one of them another name.')
+    for column in (*row.explained, *(row.columns or ())):
+      if column not in file.columns:
+        raise BadSetting(
+          f'{path}, row {row.name}: no column {short(column)}; {suggest(column, file.columns)}'
+        )
+  for name in rows:
+    if name not in known:
+      raise BadSetting(f'{path} has no row {short(name)}; {suggest(name, known)}')
   published = read_published(PUBLISHED) if PUBLISHED.is_file() else ()
   kept = [row for row in file.rows if not rows or row.name in rows]
   cells = [
@@ -122,8 +130,6 @@ def read(name: str, *, seeds: int | None = None, rows: Sequence[str] = ()) -> Ta
 def _trials(
   path: Path, file: TableFile, row: RowOfTable, column: str, published: Any, seeds: int | None
 ) -> Trials:
-  if column not in file.columns:
-    raise BadSetting(f'{path}, row {row.name}: no column {short(column)}; {suggest(column, file.columns)}')
   folder, *settings = file.columns[column]
   measures.get(row.measure)
   count = min(row.seeds or file.seeds, seeds or row.seeds or file.seeds)

@@ -20,23 +20,14 @@ CLOCK = (Head('hours', 'of training, all runs', numeric=True), Head('device'))
 def reproduced(table: Reproduced, timing: bool) -> Table:
   """One line for each cell."""
   heads = (*HEADS, *(CLOCK if timing else ()))
-  rows = tuple(tuple(map(words, _cells(line, timing))) for line in lines(table, timing=timing))
+  found = lines(table, timing=timing)
+  rows = tuple(tuple(map(words, _cells(line)[: len(heads)])) for line in found)
   return Table(table.title, heads, rows)
 
 
-def _cells(line: Line, timing: bool) -> list[str]:
-  verdict = f'{line.verdict}: {line.explained}' if line.explained else line.verdict
-  found = [
-    line.row,
-    line.column,
-    line.published,
-    line.measured,
-    line.own,
-    line.difference,
-    verdict,
-    line.runs,
-  ]
-  return [*found, *((line.hours, line.device) if timing else ())]
+def _cells(line: Line) -> Line:
+  """The line, its reason behind its verdict."""
+  return line._replace(verdict=f'{line.verdict}: {line.explained}') if line.explained else line
 
 
 def told(table: Reproduced) -> str:
