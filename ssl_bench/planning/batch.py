@@ -32,15 +32,15 @@ def drawer(structure: Structure, mesh: Mesh | None) -> Callable:
   ) -> Any:
     key, batch = jax.random.fold_in(key, STREAM), {}
     share = None if client is None else jax.tree.map(lambda x: x[client], data['clients']['each'])
-    if size.whole:
-      whole = {'labeled': labeled_images, 'unlabeled': unlabeled_images}
-      return {name: whole[name](data, jnp.arange(size.of(name))) for name in sorted(streams)}
     if 'labeled' in streams:
       own = jax.random.fold_in(key, 0)
       n, start = (n_labels, 0) if share is None else (share['labels'], share['first_label'])
-      batch['labeled'] = labeled_images(
-        data, start + stream.labeled_batch_indices(own, step, size.labeled, n)
+      drawn = (
+        jnp.arange(size.labeled)
+        if size.whole
+        else start + stream.labeled_batch_indices(own, step, size.labeled, n)
       )
+      batch['labeled'] = labeled_images(data, drawn)
     if 'unlabeled' in streams:
       own = jax.random.fold_in(key, 1)
       if sample is not None:
@@ -48,6 +48,8 @@ def drawer(structure: Structure, mesh: Mesh | None) -> Callable:
       elif share is not None:
         positions = stream.epoch_indices(own, step, size.unlabeled, share['images'])
         positions = data['clients']['images'][share['first_image'] + positions]
+      elif size.whole:
+        positions = jnp.arange(size.unlabeled)
       else:
         positions = stream.epoch_indices(own, step, size.unlabeled, shape.unlabeled)
       batch['unlabeled'] = unlabeled_images(data, positions)

@@ -39,9 +39,11 @@ def check_plan(plan: 'Plan') -> None:
     raise BadSetting(
       f'{name} learns from {learns}, and {dataset} has {kind.plural}; use a method such as simclr.'
     )
-  if structure.data.graph and config.patterns:
-    name = next(iter(config.patterns))
-    raise BadSetting(f'{plan.dataset.name} is one graph, whose nodes are not apart; leave {name} out.')
+  for name in config.patterns:
+    if structure.data.graph:
+      raise BadSetting(f'{plan.dataset.name} is one graph, whose nodes are not apart; leave {name} out.')
+    if structure.batch.whole:
+      raise BadSetting(f'batch.whole lets one learner see everything; leave it out, or leave {name} out.')
   check_batch(structure)
   check_plugins(plan)
   check_policies(structure, method.views)

@@ -58,6 +58,8 @@ def stressed(config: Config, dataset: Dataset) -> Dataset:
   which: dict[str, Any] = {'mismatch': asked.mismatch, 'imbalance': tail, 'budget': asked.unlabeled}
   if any(v is not None for v in which.values()):
     dataset = dataset._replace(stream=stress.unlabeled_positions(dataset, split_seed=seed, **which))
+  if asked.shift and dataset.graph is not None:
+    raise BadSetting(f'stress.shift moves images one by one, and {dataset.name} is one graph; leave it out.')
   if asked.shift:
     dataset = dataset._replace(shifted_images=_shifted(dataset, labeled, asked.shift))
   return dataset

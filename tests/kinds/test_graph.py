@@ -192,6 +192,7 @@ def test_every_step_of_a_whole_batch_sees_each_label_once():
       {'federated': {'clients': 2, 'local_steps': 2}},
       'fake_graph is one graph, whose nodes are not apart; leave federated out',
     ),
+    ({'stress': {'shift': 'drop_edges(0.5)'}}, 'stress.shift moves images one by one, and fake_graph is one'),
     ({'dataset': 'fake'}, 'net gcn reads nodes of a graph, and these are images'),
   ],
 )
@@ -204,3 +205,12 @@ def test_the_synthetic_graph_is_sound():
   found = data.load('fake_graph')
   assert found.shape == (64,) and found.n_images == found.graph.count == 360
   assert (found.hidden_labels()[240:] == -1).all()
+
+
+def test_a_whole_batch_is_for_one_learner():
+  images = {'dataset': 'fake', 'net': {'name': 'mlp'}, 'augment': {'weak': 'none', 'strong': 'none'}}
+  with pytest.raises(
+    BadSetting, match='batch.whole lets one learner see everything; leave it out, or leave fed'
+  ):
+    make_plan(config(**images, federated={'clients': 2, 'local_steps': 2}))
+  assert make_plan(config(**images)).structure.batch == (20, 240, True)
