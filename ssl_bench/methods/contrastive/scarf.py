@@ -31,10 +31,10 @@ def scarf(
   drawn anew for each, from other rows: the empirical marginal of each column.
 
   Args:
-    corruption: share of the columns that are replaced, rounded down, at least one (section 4: 60 %).
-    temperature: of the softmax (section 4: 1).
-    hidden: width of the projector's hidden layer (section 4: 256).
-    out: width of the projection (section 4: 256).
+    corruption: share of the columns that are replaced, rounded down, at least one (public copies of the method: 60 %).
+    temperature: of the softmax.
+    hidden: width of the projector's hidden layer.
+    out: width of the projection.
 
   Evaluated: the encoder's features of whole rows, by a probe; the paper fine-tunes, as `fine_tune` with this
   teacher does.

@@ -25,7 +25,7 @@ def ts2vec(
 ) -> Method:
   """Yue et al., "TS2Vec: Towards Universal Representation of Time Series" (2022).
 
-  Objective (eq. 1 to 3, algorithm 1): two crops of a series overlap.  In the overlap, each point's
+  Objective: two crops of a series overlap.  In the overlap, each point's
   representation in one crop is matched with that in the other, among all other points of the two (temporal)
   and among the same points of all other series (instance): softmax over dot products, the mean of both terms.
   Representations are then max-pooled over pairs of points, and so on until one point is left, which has the
@@ -37,7 +37,7 @@ def ts2vec(
     masking: probability that a point of a crop is shown as 0 in all channels (the paper: 0.5).
     out: size of a representation (the authors' code: 320).
 
-  Evaluated: the maximum of the representations over time (section 4.1), nothing hidden.
+  Evaluated: the maximum of the representations over time, nothing hidden.
   BatchNorm: one pass for both crops.
   Deviations: lengths of crops are settings, so that one program serves all steps, where the authors draw
   them; where a crop begins is drawn for each series, as there.  Points are masked in the input, not behind a

@@ -20,7 +20,7 @@ def bgrl(
 ) -> Method:
   """Thakoor et al., "Large-Scale Representation Learning on Graphs via Bootstrapping" (2022).
 
-  Objective (section 2, the loss ℓ(θ, φ) and its symmetric form): ‖q̂(h_a) − ĥ'_b‖² + ‖q̂(h_b) − ĥ'_a‖², the
+  Objective (the loss ℓ(θ, φ) and its symmetric form): ‖q̂(h_a) − ĥ'_b‖² + ‖q̂(h_b) − ĥ'_a‖², the
   mean over nodes; hats are unit length, h' comes from the target network and is held constant.  The paper
   writes −2 cos for each square, which is the square less 2.  The first view is the policy `strong`, the
   second `other`, for the paper drops edges and masks features with other probabilities in each.

@@ -25,7 +25,7 @@ def correct_and_smooth(
   smooth: Alpha = 0.76,
 ) -> Method:
   """Huang, He, Singh, Lim and Benson, "Combining Label Propagation and Simple Models Out-performs Graph
-  Neural Networks" (2021), section 2.
+  Neural Networks" (2021).
 
   The teacher is another trial's trained classifier (`teacher` in the config), such as an mlp that sees no
   edges.  There is no gradient: its probabilities Z [nodes, classes] are corrected and smoothed by two

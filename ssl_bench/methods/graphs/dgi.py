@@ -15,9 +15,9 @@ VERSION = 1
 def dgi(encoder: net.Net) -> Method:
   """Veličković et al., "Deep Graph Infomax" (2019).
 
-  Objective (eq. 1): binary cross-entropy of D(h_i, s) = σ(h_i W s + b) for the nodes of the graph, whose
+  Objective: binary cross-entropy of D(h_i, s) = σ(h_i W s + b) for the nodes of the graph, whose
   target is 1, and for those of the same graph whose nodes have each other's features, whose target is 0; the
-  mean over 2N.  The summary s is σ of the mean of the h_i (eq. 3).
+  mean over 2N.  The summary s is σ of the mean of the h_i.
 
   Evaluated: the encoder's features of the whole graph.
   BatchNorm: the paper's encoder has none; a net that has it sees both graphs together.

@@ -20,7 +20,7 @@ def grace(
 ) -> Method:
   """Zhu et al., "Deep Graph Contrastive Representation Learning" (2020).
 
-  Objective (eq. 1 and 2): NT-Xent between the projections of two views of all nodes, as in `simclr`: a node's
+  Objective: NT-Xent between the projections of two views of all nodes, as in `simclr`: a node's
   other view against all other nodes of both views, the mean over 2N anchors.  The first view is the policy
   `strong`, the second `other`, for the paper drops edges and masks features with other probabilities in each.
 

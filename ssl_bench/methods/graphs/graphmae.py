@@ -31,7 +31,7 @@ def graphmae(
   others those of a random node.  The encoder sees all nodes; a decoder sees its features, linearly mapped,
   with zeros in the place of the masked nodes (re-masking), and gives back features.
 
-  Objective (eq. 2, scaled cosine error): the mean over masked nodes of (1 − cos(x_i, z_i))^γ, where x_i are a
+  Objective (scaled cosine error): the mean over masked nodes of (1 − cos(x_i, z_i))^γ, where x_i are a
   node's features and z_i is what the decoder gives.
 
   Args:

@@ -23,7 +23,7 @@ def masked_series(
   """Zerveas et al., "A Transformer-based Framework for Multivariate Time Series Representation Learning"
   (2021).
 
-  Objective (section 3.2): the mean squared error of the hidden values, linear in the features of their point
+  Objective: the mean squared error of the hidden values, linear in the features of their point
   in time.  Hidden values are shown as 0.  Each channel is hidden by itself, in spans whose lengths, and those
   between them, are geometric.
 

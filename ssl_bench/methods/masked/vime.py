@@ -26,7 +26,7 @@ def vime(
   """Yoon et al., "VIME: Extending the Success of Self- and Semi-supervised Learning to Tabular Domain"
   (2020).
 
-  Objective (the self-supervised part, section 4.1): the mean binary cross-entropy of which columns were
+  Objective (the self-supervised part): the mean binary cross-entropy of which columns were
   changed, plus `weight` times the mean squared error of the whole row, both linear in the features of a row
   whose columns were exchanged: each column is shuffled over the batch, and each entry is taken from there
   with probability `masking`.  An entry that meets its own value again counts as unchanged, as in the authors'
