@@ -309,7 +309,7 @@ def test_what_a_user_gets_wrong_is_one_sentence(folder, words):
     load(folder / 'fixmatch.yaml', [words])
   text = str(error.value)
   assert WRONG[words] in text
-  assert '\n' not in text and text[-1] in '.?' and len(text) < 900
+  assert '\n' not in text and text[-1] in '.?' and len(text) < 600
 
 
 def test_numbers_are_what_they_look_like(folder):

@@ -22,7 +22,7 @@ class Seen(NamedTuple):
 def chunk_size(program: Program) -> int:
   """Images that are looked at together; of a graph all nodes, since a look computes the features of all."""
   if graph := program.structure.data.graph:
-    return graph[0]
+    return graph.nodes
   return 256 if jax.default_backend() == 'cpu' else 2048
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -142,12 +142,21 @@ def _halves(edges: Any) -> tuple[Any, Any]:
   return edges[:half], edges[half:]
 
 
-def shape_of(graph: Graph) -> tuple[int, int, int, int]:
-  """(nodes, features, entries, edges in both directions): what a compiled program knows of a graph."""
-  return graph.count, graph.width, len(graph.values), len(graph.weights)
+class GraphSizes(NamedTuple):
+  """What a compiled program knows of a graph."""
+
+  nodes: int
+  features: int  # of a node
+  entries: int  # of the sparse features
+  edges: int  # in both directions
 
 
-def graph_of_shapes(sizes: tuple[int, int, int, int], shape: Any) -> Graph:
+def sizes_of(graph: Graph) -> GraphSizes:
+  """The sizes of a graph."""
+  return GraphSizes(graph.count, graph.width, len(graph.values), len(graph.weights))
+
+
+def graph_of_shapes(sizes: GraphSizes, shape: Any) -> Graph:
   """The shapes of a graph's arrays; `shape(size, dtype)` makes one."""
   count, width, entries, edges = sizes
   whole, real = lambda n: shape((n,), 'int32'), lambda n: shape((n,), 'float32')

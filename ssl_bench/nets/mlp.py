@@ -73,7 +73,7 @@ class _MLP(nn.Module):
           'give all views one size, or choose a net for any size, such as convnet.'
         )
     x = self._dropped(x, are_images, train)
-    x = self.noisy(x, self.input_noise, train)
+    x = self._noisy(x, self.input_noise, train)
     for width in self.widths:
       x = nn.Dense(width, use_bias=self.norm == 'none', dtype=self.dtype)(x)
       x = self._activated(x, train)
@@ -102,9 +102,9 @@ class _MLP(nn.Module):
   def _activated(self, x, train):
     x = normalize(x, self.norm, train=train, momentum=self.momentum, dtype=self.dtype)
     x = nn.Dropout(self.dropout, deterministic=not train)(nn.relu(x))
-    return self.noisy(x, self.noise, train)
+    return self._noisy(x, self.noise, train)
 
-  def noisy(self, x, deviation, train):
+  def _noisy(self, x, deviation, train):
     if not (train and deviation):
       return x
     return x + deviation * jax.random.normal(self.make_rng('dropout'), x.shape, x.dtype)

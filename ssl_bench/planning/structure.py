@@ -12,7 +12,7 @@ from ssl_bench import augment, combine, methods, optim
 from ssl_bench.config import Config
 from ssl_bench.contract import pattern
 from ssl_bench.data.arrays import Dataset
-from ssl_bench.kinds.graph import shape_of
+from ssl_bench.kinds.graph import GraphSizes, sizes_of
 from ssl_bench.settings.signature import settings_of
 
 Frozen = immutabledict[str, Any]  # a tree of settings, lists as tuples
@@ -44,7 +44,7 @@ class DataShape(NamedTuple):
   is_subset: bool  # whether the unlabeled stream leaves some of them out
   captions: tuple[int, int] | None  # (captions an image, tokens a caption)
   prompts: tuple[Any, ...] | None  # the classes' names as tokens, where a text net reads them
-  graph: tuple[int, int, int, int] | None = None  # (nodes, features, entries, edges), where there is one
+  graph: GraphSizes | None = None  # where there is one
   columns: tuple[int, ...] | None = None  # values of each column of a table
 
   @property
@@ -129,7 +129,7 @@ def _shape_of(dataset: Dataset, reads_captions: bool) -> DataShape:
     is_subset=dataset.stream is not None,
     captions=None if dataset.captions is None else dataset.captions.shape[1:],
     prompts=None if prompts is None else _frozen(prompts.tolist()),
-    graph=None if dataset.graph is None else shape_of(dataset.graph),
+    graph=None if dataset.graph is None else sizes_of(dataset.graph),
     columns=dataset.columns,
   )
 

@@ -24,7 +24,7 @@ from typing import Any
 from ssl_bench.plugins import files, own, packages
 from ssl_bench.plugins.kinds import KINDS, kind_of
 from ssl_bench.settings.paths import is_path
-from ssl_bench.settings.signature import BadSetting, short, suggest
+from ssl_bench.settings.signature import BadSetting, nearest, short, suggest
 
 __all__ = [
   'KINDS',
@@ -48,6 +48,7 @@ __all__ = [
 ]
 
 OURS = 'ssl_bench'
+MOST = 40  # names that a sentence lists
 
 
 def names(kind: str) -> list[str]:
@@ -81,7 +82,11 @@ def get(kind: str, name: Any) -> Any:
 
 def unknown(kind: str, name: Any) -> BadSetting:
   """What is said, for every kind, of a name that nothing has."""
-  return BadSetting(f'There is no {kind_of(kind).noun} {short(name)}; {suggest(name, names(kind))}')
+  known = names(kind)
+  advice = (
+    suggest(name, known) if near or len(known) <= MOST else f'see: ssl-bench list {kind_of(kind).noun}s.'
+  )
+  return BadSetting(f'There is no {kind_of(kind).noun} {short(name)}; {advice}')
 
 
 def _is_of(name: Any, known: Any) -> bool:

@@ -15,7 +15,7 @@ FLOWS = {
 }
 OBSERVED = {'row'}
 MEMORY: set[str] = set()
-SETTINGS = {'weight': 0.5}
+SETTINGS: dict[str, float] = {}
 NUMBERS = {'masking': 0.6, 'weight': 5.0}
 CHANGES = {'dataset': 'fake_table'}
 

@@ -11,7 +11,7 @@ import pytest
 
 from ssl_bench import nets
 from ssl_bench.contract import Nodes
-from ssl_bench.kinds.graph import graph_of_shapes
+from ssl_bench.kinds.graph import GraphSizes, graph_of_shapes
 from ssl_bench.nets._norm import count_groups, normalize
 from ssl_bench.nets.core import chain
 from ssl_bench.nets.heads import linear
@@ -40,7 +40,7 @@ def inputs_of(net, shape):
   count, length, *more = shape
   values = length * math.prod(more)
   if net.kind == 'graph':
-    graph = graph_of_shapes((12, values, 20, 16), lambda size, dtype: jnp.zeros(size, dtype))
+    graph = graph_of_shapes(GraphSizes(12, values, 20, 16), lambda size, dtype: jnp.zeros(size, dtype))
     return Nodes(graph, jnp.arange(count, dtype='int32'))
   if net.kind == 'tokens':
     return jnp.zeros((count, shape[1] * shape[2]), 'int32')

@@ -31,7 +31,7 @@ def scarf(
   drawn anew for each, from other rows: the empirical marginal of each column.
 
   Args:
-    corruption: share of the columns that are replaced, rounded down, at least one (public copies of the method: 60 %).
+    corruption: share of the columns that are replaced, rounded down, at least one (public copies: 60 %).
     temperature: of the softmax.
     hidden: width of the projector's hidden layer.
     out: width of the projection.
