@@ -83,9 +83,8 @@ def get(kind: str, name: Any) -> Any:
 def unknown(kind: str, name: Any) -> BadSetting:
   """What is said, for every kind, of a name that nothing has."""
   known = names(kind)
-  advice = (
-    suggest(name, known) if near or len(known) <= MOST else f'see: ssl-bench list {kind_of(kind).noun}s.'
-  )
+  listed = nearest(name, known) or len(known) <= MOST
+  advice = suggest(name, known) if listed else f'see: ssl-bench list {kind_of(kind).noun}s.'
   return BadSetting(f'There is no {kind_of(kind).noun} {short(name)}; {advice}')
 
 
