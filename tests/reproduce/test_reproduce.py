@@ -211,3 +211,18 @@ def test_every_shipped_table_is_sound(name):
     (cell.row.name, cell.column) for cell in found.cells if cell.row.published and not cell.published
   }
   assert not unpublished
+
+
+def test_the_table_of_the_docs_can_be_read(tmp_path, monkeypatch):
+  page = (Path(__file__).parents[2] / 'docs/published-tables.md').read_text(encoding='utf-8')
+  text = page.split('```yaml title="tables/mine.yaml"\n')[1].split('```')[0]
+  monkeypatch.chdir(tmp_path)
+  (tmp_path / 'tables').mkdir()
+  (tmp_path / 'tables/mine.yaml').write_text(text)
+  cells = table.read('mine').cells
+  assert [(cell.row.name, cell.column, len(cell.configs)) for cell in cells] == [
+    ('supervised', '20 labels', 3),
+    ('supervised', '40 labels', 3),
+    ('FixMatch', '20 labels', 3),
+    ('FixMatch', '40 labels', 3),
+  ]
