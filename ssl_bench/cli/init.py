@@ -1,4 +1,4 @@
-"""`ssl-bench init`: a copy of the shipped configs and experiments, to edit."""
+"""`ssl-bench init`: a copy of the shipped configs, experiments and tables, to edit."""
 
 import os
 import shlex
@@ -10,13 +10,13 @@ from ssl_bench.settings.signature import BadSetting
 
 
 def copy_shipped(folder: Path) -> list[str]:
-  """Copies the shipped configs and experiments to `folder`, which is made where it is not there.
+  """Copies what is shipped to `folder`, which is made where it is not there.
 
   Returns:
     Lines that say what was written and what to do next.
 
   Raises:
-    BadSetting: if `folder` has one of the two already, or is no folder; nothing is written then.
+    BadSetting: if `folder` has one of these folders already, or is no folder; nothing is written then.
   """
   if folder.exists() and not folder.is_dir():
     raise BadSetting(f'{folder} is a file; name a folder, which is made where it is not there.')

@@ -6,11 +6,8 @@ from pathlib import Path
 
 from ssl_bench.settings.signature import BadSetting, nearest, short, suggest
 
-FOLDERS = {
-  'config': 'configs',
-  'grid': 'experiments',
-  'table': 'tables',
-}  # of the working folder, and of what is shipped
+# Of the working folder, and of what is shipped.
+FOLDERS = {'config': 'configs', 'grid': 'experiments', 'table': 'tables'}
 PROTOCOL = '_protocol.yaml'  # what all methods share in a folder of configs
 USUAL = 'digits'  # the folder that is suggested first: its data come with scikit-learn
 NAME_BYTES = 255  # that a file's name may have
