@@ -222,7 +222,7 @@ def submit(
 
 @app.command()
 def init(folder: Annotated[Path, typer.Argument(help='Where configs and experiments go.')]) -> None:
-  """Copy the shipped configs, experiments and tables into a folder, to edit them there; overwrites nothing."""
+  """Copy the shipped configs, experiments and tables into a folder, to edit there; overwrites nothing."""
   from ssl_bench.cli.init import copy_shipped
 
   print('\n'.join(copy_shipped(folder)))
