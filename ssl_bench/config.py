@@ -31,7 +31,7 @@ MANNER_OF_EVALUATION = ('pretraining',)
 # Settings of `evaluate` that training does not see.
 AFTER_TRAINING = ('probes', 'bootstrap', 'last')
 # What a teacher that names a config takes from there; the rest (labels, seeds, steps) is the student's.
-RECIPE = ('method', 'combine', 'net', 'text_net', 'optimizer', 'ema', 'augment', 'teacher')
+RECIPE = ('method', 'combine', 'net', 'text_net', 'optimizer', 'ema', 'augment', 'teacher', 'init')
 
 
 def load(path: str | Path, overrides: Iterable[str] = (), *, need_data: bool = False) -> Config:
@@ -145,7 +145,7 @@ def _beside(tree: Mapping[str, Any], teacher: Mapping[str, Any]) -> dict[str, An
   """A teacher with what it does not name taken from the student's tree, unless it is whole."""
   if Config.model_fields.keys() - set(ADDED) <= teacher.keys():
     return dict(teacher)
-  return merge({k: v for k, v in tree.items() if k not in ('teacher', 'combine')}, teacher)
+  return merge({k: v for k, v in tree.items() if k not in ('teacher', 'combine', 'init')}, teacher)
 
 
 def _inherit(tree: Mapping[str, Any]) -> Any:

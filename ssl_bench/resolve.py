@@ -34,7 +34,7 @@ def resolve(config: Config) -> Config:
   for name in {**config.patterns, **(config.teacher.patterns if config.teacher else {})}:
     pattern.get(name).check_config(config)
   method = _named('method', config.method, methods.get)
-  _check_teacher(method['name'], config.teacher, config.stress)
+  _check_teacher(method['name'], config)
   _check_text(method['name'], config.text_net)
   combined = combine.resolve(config.combine)
   _check_combined(combined)
@@ -62,12 +62,18 @@ def _check_combined(texts: Sequence[str]) -> None:
       raise BadSetting(f'combine names {name} twice; leave one of them out.')
 
 
-def _check_teacher(method: str, teacher: Config | None, stress: Stress | None) -> None:
-  """Raises `BadSetting` where a method that needs a teacher has none, or one that has no use for it has."""
-  needed = needs(methods.get(method), 'teacher')
-  if teacher and needed is None:
-    raise BadSetting(f'{method} has no use for a teacher; leave it out, or write teacher=null.')
-  if teacher and (teacher.stress or Stress()) != (stress or Stress()):
+def _check_teacher(method: str, config: Config) -> None:
+  """Raises `BadSetting` where what needs a teacher has none, or where there is one without a use."""
+  needed, teacher, begins = needs(methods.get(method), 'teacher'), config.teacher, config.init == 'teacher'
+  if begins and not teacher:
+    raise BadSetting(
+      'init=teacher needs a teacher, a trial that is trained first, such as teacher={config: simclr.yaml}.'
+    )
+  if teacher and needed is None and not begins:
+    raise BadSetting(
+      f'{method} has no use for a teacher; leave it out, or begin with its encoder by init=teacher.'
+    )
+  if teacher and (teacher.stress or Stress()) != (config.stress or Stress()):
     raise BadSetting("teacher: its stress must be the student's; leave it out.")
   if not teacher and needed:
     raise BadSetting(

@@ -27,7 +27,7 @@ def usual_settings(trials: Sequence[Trial], section: Sequence[Trial]) -> Setting
   def weight(key: str) -> tuple[int, int, int, int, str]:
     group, settings = groups[key], groups[key][0].settings
     options = sum(v == 'true' for k, v in settings.items() if k.startswith('method.'))
-    options += 'combine' in settings
+    options += ('combine' in settings) + ('init' in settings)
     alike = sum(common[item] for item in settings.items())
     options += len(patterns(settings))
     return -options, len({t.labels for t in group}), len(group), alike, key

@@ -108,6 +108,25 @@ def chain(**nets: Net) -> Net:
   return Net(init, apply)
 
 
+def starting_from(encoder: Net, teacher: Any) -> Net:
+  """The encoder, whose parameters and statistics begin as those of a teacher's encoder.
+
+  `teacher` has `params` and `stats` by the names of its parts.  Where it has no encoder, or another one,
+  initializing raises `BadSetting`.
+  """
+
+  def init(key, *inputs):
+    own = jax.eval_shape(encoder.init, key, *inputs)
+    found = teacher.params.get('encoder'), teacher.stats.get('encoder')
+    if jax.tree.map(jnp.shape, found) != jax.tree.map(jnp.shape, own):
+      raise BadSetting(
+        "The encoder goes on from its teacher's; take a teacher that trains a net, and give both the same."
+      )
+    return found
+
+  return encoder._replace(init=init)
+
+
 def each(net: Net) -> Net:
   """The net on several batches [B, …], whose images may be of several sizes: a pass for each, in turn.
 

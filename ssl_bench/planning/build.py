@@ -10,7 +10,7 @@ import optax
 
 from ssl_bench import combine, methods, nets, optim, plugins
 from ssl_bench import contract as m
-from ssl_bench.nets.core import Net
+from ssl_bench.nets.core import Net, starting_from
 from ssl_bench.planning.structure import Part, Structure
 from ssl_bench.plugins.blame import blame, named
 from ssl_bench.resolve import FURTHER, POLICIES
@@ -27,9 +27,9 @@ def builder(structure: Structure) -> Build:
   `numbers['examples']`, if it is there, says how many unlabeled images a training holds, such as a client's;
   else all.  `numbers['teacher']` is what `teaching` gives.
   """
-  data = structure.data
+  data, encoder = structure.data, make_net(structure.net)
   known = {
-    'encoder': make_net(structure.net),
+    'encoder': encoder,
     'text_encoder': structure.text_net and make_net(structure.text_net),
     'prompts': data.prompts and np.array(data.prompts, 'uint8'),
     'classes': data.classes,
@@ -42,6 +42,8 @@ def builder(structure: Structure) -> Build:
   def build(numbers: Mapping[str, Any]) -> tuple[m.Method, optax.GradientTransformation | None]:
     facts = {**known, 'steps': numbers['steps'], 'teacher': teach(numbers.get('teacher'))}
     facts['held'] = numbers.get('examples', known['examples'])
+    if structure.begins:
+      facts['encoder'] = starting_from(encoder, facts['teacher'])
     given, name = facts_for('methods', structure.method.name, facts), structure.method.name
     with blame('methods', name):
       made = methods.get(name)(*given, **structure.method.settings, **numbers['method'])

@@ -68,8 +68,8 @@ class BatchSize(NamedTuple):
 class Structure:
   """What is compiled for a trial; trials with equal structures share one program.
 
-  `teacher` is the structure of the trial that is trained first, `patterns` holds what each pattern
-  compiles, and `stride` is the number of steps of one dispatch.
+  `teacher` is the structure of the trial that is trained first; where `begins`, the encoder begins with that
+  trial's.  `patterns` holds what each pattern compiles, and `stride` is the number of steps of one dispatch.
   """
 
   method: Part
@@ -82,6 +82,7 @@ class Structure:
   policies: immutabledict[str, str]
   data: DataShape
   teacher: 'Structure | None'
+  begins: bool
   patterns: immutabledict[str, PatternPart]
   stride: int
 
@@ -106,6 +107,7 @@ def structure_of(config: Config, dataset: Dataset, labels: int = 1) -> Structure
     ),
     data=_shape_of(dataset, reads_captions=config.text_net is not None),
     teacher=structure_of(config.teacher, dataset, labels) if config.teacher else None,
+    begins=config.init == 'teacher',
     patterns=immutabledict({name: _pattern(name, own) for name, own in config.patterns.items()}),
     stride=stride_of(config),
   )

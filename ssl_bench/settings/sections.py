@@ -115,7 +115,7 @@ class Stress(Section):
 
 
 # Written only where they are not their default, as patterns are: so older records keep their identity.
-ADDED = ('stress', 'combine', 'teacher', 'text_net', 'plugins')
+ADDED = ('stress', 'combine', 'teacher', 'init', 'text_net', 'plugins')
 
 
 class Config(Section):
@@ -142,6 +142,7 @@ class Config(Section):
   stress: Stress | None = None
   combine: tuple[str, ...] = ()  # combinators over the method, the first the innermost
   teacher: SerializeAsAny['Config | None'] = None  # the trial whose trained network the method learns from
+  init: Literal['random', 'teacher'] = 'random'  # where the encoder's weights begin
   text_net: dict[str, Any] | None = None  # the net for captions, where a method reads them
   plugins: tuple[str, ...] = ()  # files, and installed packages, that hold what is named here
 

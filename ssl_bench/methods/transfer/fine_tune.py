@@ -1,13 +1,11 @@
 """Fine-tuning: supervised learning that starts from another trial's encoder."""
 
-import jax
 import jax.numpy as jnp
 
 from ssl_bench.contract import Aux, Method, Teacher, View, concatenate
 from ssl_bench.losses import cross_entropy
 from ssl_bench.nets import core as net
 from ssl_bench.nets import heads
-from ssl_bench.settings.signature import BadSetting
 
 VERSION = 1
 
@@ -28,17 +26,11 @@ def fine_tune(encoder: net.Net, classes: int, teacher: Teacher, *, strong: bool 
   Deviations: from the encoder's features, as in Chen et al.'s "A Simple Framework for Contrastive Learning"
   (2020); the later paper keeps the first layer of the projector.
   """
-  model = net.chain(encoder=encoder, head=heads.linear(classes))
+  model = net.chain(encoder=net.starting_from(encoder, teacher), head=heads.linear(classes))
   views = {'labeled': View('labeled', 'weak')} | ({'strong': View('labeled', 'strong')} if strong else {})
 
   def init(key, views):
-    params, stats = model.init(key, views['labeled']['image'])
-    trained = teacher.params.get('encoder'), teacher.stats.get('encoder')
-    if jax.tree.map(jnp.shape, trained) != jax.tree.map(jnp.shape, (params['encoder'], stats['encoder'])):
-      raise BadSetting(
-        'Fine-tuning goes on with the net of its teacher; take one that trains a net, and give both the same.'
-      )
-    return {**params, 'encoder': trained[0]}, {**stats, 'encoder': trained[1]}, ()
+    return *model.init(key, views['labeled']['image']), ()
 
   def loss(state, views, key):
     images = concatenate([v['image'] for v in views.values()])
