@@ -78,19 +78,6 @@ def spread(x: jax.Array, graph: Graph, links: Links, steps: int) -> jax.Array:
   return x
 
 
-class Decoder(nn.Module):
-  """One graph convolution on features [nodes, D] that the masked nodes lack; see `heads.graph_decoder`."""
-
-  out: int
-  dropout: float
-
-  @nn.compact
-  def __call__(self, x, graph, masked, *, train):
-    x = linear(x, x.shape[-1], bias=False).at[masked].set(0)
-    x = nn.Dropout(self.dropout, deterministic=not train)(x)
-    return linear(propagate(x, graph, links_of(graph))[masked], self.out, bias=True)
-
-
 def in_blocks(x: jax.Array) -> jax.Array:
   """Columns of x [nodes, d] in blocks [blocks, nodes, BLOCK], the last one filled up with zeros.
 

@@ -11,7 +11,7 @@ from ssl_bench.nets._graph import Activation, Project, activate, linear
 from ssl_bench.nets._norm import WIDEST
 from ssl_bench.nets.core import Net, from_linen
 from ssl_bench.nets.vit import Rate
-from ssl_bench.settings.signature import BadSetting, Range
+from ssl_bench.settings.signature import ADDED, BadSetting, Range
 
 SLOPE = 0.2  # of the LeakyReLU on scores, below zero
 
@@ -23,6 +23,7 @@ def gat(
   activation: Activation = 'elu',
   dropout: Rate = 0.6,
   attention_dropout: Rate = 0.6,
+  drop_projected: Annotated[bool, ADDED] = True,
   last: bool = True,
 ) -> Net:
   """Nodes -> features [B, heads · widths[-1]]: layers of attention over a node's neighbors and itself.
@@ -41,14 +42,15 @@ def gat(
     widths: size of a head in each layer.
     heads: of each layer but the last.
     activation: of each layer but the last; PReLU has one slope a layer, 0.25 at the start.
-    dropout: probability that an entry of a layer's input, or of W h, is zeroed while training; of the data's
-      features each head draws its own, as in the authors' code.
+    dropout: probability that an entry of a layer's input is zeroed while training; of the data's features
+      each head draws its own, as in the authors' code.
     attention_dropout: probability that a node's attention to a neighbor is zeroed while training.
+    drop_projected: whether entries of W h are zeroed too, as in the authors' code; others' layers do not.
     last: whether the layer that belongs to a linear classifier follows.
   """
   if not widths:
     raise BadSetting('gat needs at least one width, such as net.widths=[8].')
-  net = from_linen(_GAT(widths, heads, activation, dropout, attention_dropout, last))
+  net = from_linen(_GAT(widths, heads, activation, dropout, attention_dropout, drop_projected, last))
   return net._replace(kinds=('graph',))
 
 
@@ -58,6 +60,7 @@ class _GAT(nn.Module):
   activation: Activation
   dropout: float
   attention_dropout: float
+  drop_projected: bool
   last: bool
 
   @nn.compact
@@ -72,7 +75,8 @@ class _GAT(nn.Module):
       else:
         seen = drop(x)
         x = [linear(seen, width, bias=False) for _ in range(heads)]
-      x = look(jnp.stack(x, 1), dropout=self.dropout).reshape(graph.count, heads * width)
+      x = look(jnp.stack(x, 1), dropout=self.dropout * self.drop_projected)
+      x = x.reshape(graph.count, heads * width)
       x = activate(self.activation)(
         x + self.param(f'bias_{i}', nn.initializers.zeros, (heads * width,))[None]
       )

@@ -5,8 +5,9 @@ from typing import Any, Literal
 import flax.linen as nn
 import jax.numpy as jnp
 
-from ssl_bench.nets import _decoder, _graph
+from ssl_bench.nets import _decoder
 from ssl_bench.nets._graph import Activation, activate
+from ssl_bench.nets._graph_decoder import GraphDecoder
 from ssl_bench.nets._norm import Kind, normalize
 from ssl_bench.nets._patches import Decoder
 from ssl_bench.nets._patches import patchify as patchify
@@ -163,14 +164,18 @@ def patch_decoder(
   return from_linen(Decoder(*grid, out, dim, depth, heads, jnp.dtype(dtype)))
 
 
-def graph_decoder(out: int, *, dropout: float = 0.0) -> Net:
+def graph_decoder(
+  out: int, *, attention: bool = True, dropout: float = 0.0, attention_dropout: float = 0.0
+) -> Net:
   """GraphMAE's decoder, a net of three inputs: (features [nodes, D], graph, masked [K]) -> [K, out].
 
-  A linear layer without bias, D to D; zeros in the place of the masked nodes; dropout; and one graph
-  convolution, of which the rows of the masked nodes are given.
+  A linear layer without bias, D to D; zeros in the place of the masked nodes; dropout; and one layer of graph
+  attention with one head, or one graph convolution, of which the rows of the masked nodes are given.
 
   Args:
     out: numbers that are reconstructed of each node.
+    attention: whether the layer is attention; its scores are a · h_i + b · h_j, with a and b free.
     dropout: probability that an entry is zeroed while training, [0, 1).
+    attention_dropout: the same of a node's attention to a neighbor.
   """
-  return from_linen(_graph.Decoder(out, dropout))
+  return from_linen(GraphDecoder(out, attention, dropout, attention_dropout))

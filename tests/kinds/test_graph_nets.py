@@ -135,6 +135,19 @@ def test_nets_and_their_gradients_equal_those_of_dense_matrices(name, nodes):
     np.testing.assert_allclose(leaves(grads)[path], leaf, atol=2e-6 * largest, err_msg=path)
 
 
+def test_projected_features_are_dropped_only_where_that_is_asked(nodes):
+  def zeros(**changes):
+    net = gat.gat(widths=(64,), heads=1, dropout=0.3, attention_dropout=0.0, last=False, **changes)
+    lonely = nodes.with_graph(replace(nodes.graph, weights=jnp.zeros(len(nodes.graph.weights))))
+    params, stats = jax.jit(net.init)(KEY, lonely)
+    found = net.apply(params, stats, lonely, train=True, key=KEY)[0]
+    rows = found[(found != 0).any(1)]  # others have lost all features
+    return float((rows == 0).mean())
+
+  assert zeros(drop_projected=False) == 0
+  assert 0.2 < zeros() < 0.4
+
+
 @pytest.mark.parametrize('net', [gat.gat, propagated_mlp.propagated_mlp])
 def test_a_net_without_layers_is_told(net):
   with pytest.raises(BadSetting, match='needs at least one width'):

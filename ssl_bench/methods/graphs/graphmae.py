@@ -1,7 +1,7 @@
 """GraphMAE: reconstruct the features of masked nodes from those of the nodes around them."""
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +23,9 @@ def graphmae(
   masking: Annotated[Static, Range(0, 1, above=True)] = 0.5,
   replaced: Annotated[Static, UNIT] = 0.05,
   exponent: Annotated[float, Range(1)] = 3.0,
+  decoder: Literal['gat', 'gcn'] = 'gat',
   dropout: Annotated[Static, SHARE] = 0.2,
+  attention_dropout: Annotated[Static, SHARE] = 0.1,
 ) -> Method:
   """Hou et al., "GraphMAE: Self-Supervised Masked Graph Autoencoders" (2022).
 
@@ -38,22 +40,26 @@ def graphmae(
     masking: share of the nodes that is masked, rounded down (the authors' code on Cora and Citeseer: 0.5).
     replaced: share of the masked nodes that have a random node's features (Cora: 0.05, Citeseer: 0.1).
     exponent: γ (Cora: 3, Citeseer: 1).
+    decoder: its layer, graph attention of one head or a graph convolution.
     dropout: probability that an entry of the decoder's input is zeroed (0.2); the net has one of its own.
+    attention_dropout: the same of the decoder's attention (0.1).
 
   Evaluated: the encoder's features of the whole graph, nothing masked.  The decoder is thrown away.
   BatchNorm: the paper's encoder has none on these graphs; a net that has it gets moments of the masked graph.
-  Deviations: the decoder is one graph convolution, where the authors have one layer of graph attention;
-  linear layers start as Glorot's; dropout in the encoder's first layer zeroes the same entries of the learned
-  vector in all nodes that have it.
+  Deviations: the decoder's attention scores features before its linear layer, the authors' after it; linear
+  layers start as Glorot's; dropout in the encoder's first layer zeroes the same entries of the learned vector
+  in all nodes that have it.
   """
-  decoder = heads.graph_decoder(shape[-1], dropout=dropout)
+  rebuild = heads.graph_decoder(
+    shape[-1], attention=decoder == 'gat', dropout=dropout, attention_dropout=attention_dropout
+  )
 
   def init(key, views):
     nodes = every(views['nodes']['image'].graph)
     masked = draw(key, views, masking=masking, replaced=replaced)['masked']
     params, stats = net.init_each(key, encoder=(encoder, nodes))
     features, _ = encoder.apply(params['encoder'], stats['encoder'], nodes, train=False)
-    more, more_stats = net.init_each(key, decoder=(decoder, features, nodes.graph, masked))
+    more, more_stats = net.init_each(key, decoder=(rebuild, features, nodes.graph, masked))
     return {**params, **more, 'mask_token': jnp.zeros(shape[-1])}, stats | more_stats, ()
 
   def loss(state, views, key):
@@ -64,7 +70,7 @@ def graphmae(
     features, moments = encoder.apply(
       params['encoder'], stats['encoder'], seen, train=True, key=keys['encoder']
     )
-    found, _ = decoder.apply(
+    found, _ = rebuild.apply(
       params['decoder'], stats['decoder'], features, graph, masked, train=True, key=keys['decoder']
     )
     errors = jnp.maximum(cosine_distance(found, graph.features()[masked]) / 2, 0)
