@@ -71,7 +71,8 @@ def _check_teacher(method: str, config: Config) -> None:
     )
   if teacher and needed is None and not begins:
     raise BadSetting(
-      f'{method} has no use for a teacher; leave it out, or begin with its encoder by init=teacher.'
+      f'{method} has no use for a teacher; leave it out, or write teacher=null. '
+      'To begin with its encoder, write init=teacher.'
     )
   if teacher and (teacher.stress or Stress()) != (config.stress or Stress()):
     raise BadSetting("teacher: its stress must be the student's; leave it out.")

@@ -58,7 +58,7 @@ def test_supervised_learning_that_begins_with_a_teachers_encoder_is_fine_tuning(
 def test_a_beginning_needs_a_teacher_and_is_written_only_where_it_is_asked_for():
   with pytest.raises(BadSetting, match='init=teacher needs a teacher'):
     make_config({'name': 'fixmatch'}, init='teacher')
-  with pytest.raises(BadSetting, match='has no use for a teacher; leave it out, or begin with its encoder'):
+  with pytest.raises(BadSetting, match='To begin with its encoder, write init=teacher'):
     make_config({'name': 'fixmatch'}, teacher={'method': 'simclr'})
   assert 'init' not in to_dict(make_config({'name': 'fixmatch'}))
   begun = make_config({'name': 'fixmatch'}, init='teacher', teacher={'method': 'simclr'})
