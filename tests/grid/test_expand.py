@@ -115,7 +115,7 @@ def test_cells_of_nothing_but_scalars():
   assert list(cells({'method': 'a', 'x': 1})) == [{'method': 'a', 'x': 1}]
 
 
-SHIPPED = sorted((ROOT / 'experiments').glob('*.yaml'))
+SHIPPED = sorted((ROOT / 'experiments').rglob('*.yaml'))
 
 
 @pytest.mark.parametrize('path', SHIPPED, ids=lambda path: path.stem)
