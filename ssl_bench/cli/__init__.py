@@ -145,7 +145,7 @@ def reproduce(
   table: Annotated[str, typer.Argument(help='A published table, such as planetoid, or list.')] = 'list',
   runs: Runs = Path('runs'),
   row: Annotated[list[str] | None, typer.Option(help='Only this row; may be given again.')] = None,
-  seeds: Annotated[int, typer.Option(min=0, help='Runs of each cell at most; 0: as the table says.')] = 0,
+  seeds: Annotated[int, typer.Option(min=0, help='Runs of each cell; 0: as the table says.')] = 0,
   workers: Workers = 0,
   to: Annotated[Path | None, typer.Option(help='A folder in which the table is kept too.')] = None,
   anew: Annotated[bool, typer.Option('--anew', help='Run what is kept with the project as well.')] = False,
@@ -158,8 +158,8 @@ def reproduce(
   if table == 'list':
     print('\n'.join(names()))
     return
-  if to and (row or seeds):
-    raise BadSetting('--to keeps the whole table; leave out --row and --seeds, which only say what to run.')
+  if to and row:
+    raise BadSetting('--to keeps the whole table; leave out --row, which only says what to run.')
   _prepare(runs)
   found = read(table, seeds=seeds or None, rows=row or ())
   from ssl_bench.reproduce.command import reproduce as run_table

@@ -58,10 +58,9 @@ def gather(table: Table, folder: RunFolder, datasets: Datasets, known: Known) ->
 def _cell(
   trials: Trials, folder: RunFolder, datasets: Datasets, known: Known, made: dict[str, str]
 ) -> ReproducedCell:
-  own, runs, device = _identity(trials, datasets), {}, ''
-  kept = _kept(trials, known, own)
-  if kept:
-    device = known[trials.row.name, trials.column].device
+  own = _identity(trials, datasets)
+  runs = dict(_kept(trials, known, own))
+  device = known[trials.row.name, trials.column].device if runs else ''
   for key, config in trials.configs.items():
     record = folder.recorded(identity.identify(config, datasets[config.dataset].fingerprint))
     if record and record['status'] == 'done':
@@ -71,16 +70,14 @@ def _cell(
         'commit': record['environment']['git']['commit'],
         'jax': record['environment']['packages']['jax'],
       }
-    elif key in kept:
-      runs[key] = kept[key]
   return ReproducedCell(
     column=trials.column,
     identity=own,
     published=None if trials.published is None else Value.of(trials.published),
     explained=trials.row.explained.get(trials.column),
-    wanted=len(trials.configs),
+    wanted=trials.wanted,
     device=device,
-    runs=runs,
+    runs=dict(sorted(runs.items(), key=lambda run: tuple(map(int, run[0].split('/'))))),
   )
 
 

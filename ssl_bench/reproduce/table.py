@@ -65,10 +65,11 @@ class TableFile(_Form):
 
 
 class Trials(NamedTuple):
-  """The trials of one cell, by 'split_seed/seed', and what is published of it."""
+  """The trials of one cell by 'split_seed/seed', how many the table asks for, and what is published of it."""
 
   row: RowOfTable
   column: str
+  wanted: int
   configs: dict[str, Config]
   published: Published | None
 
@@ -92,7 +93,7 @@ def read(table: str, *, seeds: int | None = None, rows: Sequence[str] = ()) -> T
 
   Args:
     table: such as planetoid.
-    seeds: at most so many runs of each cell.
+    seeds: so many runs of each cell; as the table says by default.
     rows: only these rows; all by default.
 
   Raises:
@@ -132,16 +133,16 @@ def _trials(
 ) -> Trials:
   folder, *settings = file.columns[column]
   measures.get(row.measure)
-  count = min(row.seeds or file.seeds, seeds or row.seeds or file.seeds)
+  wanted = (row.seeds or file.seeds) if row.config else 0
   try:
     usual = load(f'{folder}/{row.config or "supervised"}', (*file.settings, *settings, *row.settings))
   except BadSetting as error:
     raise BadSetting(f'{path}, row {row.name}, {column}: {error}') from None
   configs = {}
-  for i in range(count if row.config else 0):
+  for i in range((seeds or wanted) if row.config else 0):
     config = usual.model_copy(update=dict.fromkeys(SEEDS[file.vary], i))
     configs[f'{config.split_seed}/{config.seed}'] = _with_teacher(config, file.vary, i)
-  return Trials(row, column, configs, _find(published, row, usual))
+  return Trials(row, column, wanted, configs, _find(published, row, usual))
 
 
 def _with_teacher(config: Config, vary: str, seed: int) -> Config:

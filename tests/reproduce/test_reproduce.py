@@ -90,6 +90,8 @@ def test_a_table_is_run_once_and_its_cells_get_verdicts(folder, capsys, monkeypa
   again = reproduced.read(folder / 'elsewhere/reproduce_mine/table.json')
   assert again.rows == kept.rows
   assert not (folder / 'elsewhere/reproduce_mine/records').exists()
+  reproduce(table.read('mine', seeds=1), folder / 'fewer', 1)  # what is kept is not dropped
+  assert reproduced.read(folder / 'fewer/reproduce_mine/table.json').rows == kept.rows
   changed = table.read('mine')._replace(cells=tuple(_with_other_steps(cell) for cell in found.cells))
   assert gather.unmeasured(changed.cells[0], gather.known_of('mine'), _datasets()) != []
 
