@@ -77,7 +77,7 @@ def inference(program: Program, state: Any, numbers: Any, images: np.ndarray) ->
     rounds.append(time.perf_counter() - started)
   return {
     'parameters': count_parameters(infer.__wrapped__, state, numbers, chunk),
-    'gflops_per_image': float((lowered.cost_analysis() or {})['flops']) / 1e9 / size,
+    'gflops_per_image': float((lowered.cost_analysis() or {}).get('flops', 0)) / 1e9 / size,
     'inference_images_per_second': size / float(np.median(rounds[1:])),
   }
 

@@ -216,6 +216,15 @@ def test_cost_counts_an_epoch_as_one_pass_over_the_training_part(semi, selfs):
     assert cost['inference_images_per_second'] > 0 and 'teacher_gflops' not in cost
 
 
+def test_a_method_that_computes_nothing_costs_nothing(tmp_path):
+  """Rows of a table come through unchanged, for which XLA counts no operation at all."""
+  folder = write_configs(tmp_path / 'configs', PROTOCOL)
+  config = load(folder / 'raw_pixels.yaml', ['dataset=fake_table', 'steps=1'])
+  record = run_trial(config, RunFolder(tmp_path / 'runs'))
+  assert record['status'] == 'done', record['error']
+  assert record['cost']['gflops_per_image'] == 0 and record['cost']['parameters'] == 0
+
+
 def test_a_failed_trial_is_recorded_with_its_sentence_and_run_again(tmp_path):
   config = load(write_configs(tmp_path / 'configs', PROTOCOL) / 'fixmatch.yaml', ['seed=5'])
   run_folder = RunFolder(tmp_path / 'runs')
