@@ -41,6 +41,7 @@ RIVER = Package('river', "pip install 'ssl_bench[table]'", 'datasets')
 AEON = Package('aeon', 'pip install --no-deps aeon', 'datasets/data')
 DJANGO = Package('django', "pip install 'ssl_bench[text]'", '')
 BSD = 'BSD-3-Clause (Django)'
+TSAD = 'none stated (KDD Cup 2021)'
 UCR = 'none stated (UCR archive)'
 
 FACTS = {
@@ -51,6 +52,7 @@ FACTS = {
   'arrow_head': Facts(AEON, 'series', '1.0.0', (251, 1), 3, 24, 12, 175, UCR),
   'gun_point': Facts(AEON, 'series', '1.0.0', (150, 1), 2, 34, 16, 150, UCR),
   'japanese_vowels': Facts(AEON, 'series', '1.0.0', (29, 12), 9, 180, 90, 370, 'CC BY 4.0'),
+  'internal_bleeding': Facts(AEON, 'series', '1.0.0', (192, 1), 1, 193, 13, 739, TSAD),
   'interface_texts': Facts(DJANGO, 'tokens', '1.0.0', (64, 1, 1), 30, 15_602, 1_500, 3_000, BSD),
 }
 
