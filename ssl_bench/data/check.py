@@ -47,6 +47,8 @@ def check(
     return checked
   data = make(name) if made else load(name, data_dir=data_dir)
   if data.graph is not None:  # whose nodes are no inputs of their own
+    if features:
+      raise BadSetting(f'{name} is a graph, in which no wrong labels are looked for; leave --record out.')
     return checked._replace(data=data)
   if why := broken_inputs(inputs_of(data), labels_of(data), data.classes):
     return checked._replace(wrong=[f'{name} is broken: {one}; correct that and try again.' for one in why])

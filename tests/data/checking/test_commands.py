@@ -8,11 +8,13 @@ import pytest
 from support import own_images as own
 from support.cli import write_configs
 
+from ssl_bench import data
 from ssl_bench.cli import app
 from ssl_bench.cli.exit import exit_code
 from ssl_bench.data.adding.add import add
 from ssl_bench.data.checking import before
 from ssl_bench.data.checking.report import report, summary
+from ssl_bench.settings.signature import BadSetting
 
 PROTOCOL = """
 dataset: mine
@@ -146,3 +148,11 @@ def test_a_broken_set_is_refused_before_anything_is_trained(place, ssl_bench, wo
   assert said.startswith('ssl-bench: gray is broken: all 20 train inputs are equal; correct that')
   assert not [*place.glob('refused/*/records')] and not [*place.glob('refused/*/checkpoints')]
   assert not [*(place / 'data/ssl_bench').glob('checks/gray*')]
+
+
+def test_the_features_of_a_record_of_a_graph_are_refused():
+  with pytest.raises(
+    BadSetting, match='fake_graph is a graph, in which no wrong labels are looked for; leave'
+  ):
+    data.check('fake_graph', wrong_labels=True, features=lambda one: pytest.fail('looked at'))
+  assert data.check('fake_graph').findings is None
