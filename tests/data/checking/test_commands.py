@@ -156,3 +156,9 @@ def test_the_features_of_a_record_of_a_graph_are_refused():
   ):
     data.check('fake_graph', wrong_labels=True, features=lambda one: pytest.fail('looked at'))
   assert data.check('fake_graph').findings is None
+
+
+@pytest.mark.parametrize('name', ['digits', 'wine', 'identifiers', 'fake_graph', 'fake_series', 'fake_table'])
+def test_a_made_set_of_every_kind_is_right(name, ssl_bench):
+  code, said = ssl_bench('data', 'check', name, '--quick')
+  assert code == 0 and f'{name} is right: fingerprint {data.load(name).fingerprint}' in said
