@@ -173,5 +173,5 @@ def load_trained(path: str | Path) -> TrainedNetwork:
       raise BadSetting(f'{path} has {count}; name one, such as {path / "records"}/<id>.json.')
     path = found[0]
   trial = make_plan(validate(record.read(path)['config']))
-  run = training.Run(RunFolder(path.parents[1]), only_restore=True)
+  run = training.Run(RunFolder.of_record(path), only_restore=True)
   return TrainedNetwork(trial, training.train(trial, run))

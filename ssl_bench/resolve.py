@@ -88,6 +88,10 @@ def _check_stress(stress: Stress) -> None:
 
   if stress.mismatch is not None and stress.imbalance is not None:
     raise BadSetting('stress: mismatch and imbalance both say which classes there are; leave one out.')
+  if stress.anomaly is not None and (stress.mismatch is not None or stress.imbalance is not None):
+    raise BadSetting(
+      'stress: anomaly takes a class away, as mismatch and imbalance do; leave the others out.'
+    )
   if isinstance(stress.unlabeled, float) and stress.unlabeled > 1:
     raise BadSetting(f'stress.unlabeled is a count or a fraction up to 1, not {stress.unlabeled}.')
   if stress.shift is not None:

@@ -116,7 +116,7 @@ def blank(name: str) -> Dataset:
   if name not in SOURCES and (name not in FACTS or find_spec(FACTS[name].package.name)):
     return data.load(name)
   source = SOURCES[name] if name in SOURCES else FACTS[name]
-  kind = getattr(source, 'kind', 'table' if len(source.shape) == 1 else 'series')
+  kind = source.kind
   graph = graph_of(source) if kind == 'graph' else None
   shape = () if graph else source.shape
   images = lambda n: np.broadcast_to(np.zeros((), kind_of(kind).stored), (n, *shape))

@@ -67,4 +67,5 @@ def with_memory(method: Method, own: Any, learn: Callable, *, guide: Callable, s
     encode=read(method.encode),
     predict=method.predict and read(method.predict),
     transduce=method.transduce and read(method.transduce),
+    reconstruction_error=method.reconstruction_error and read(method.reconstruction_error),
   )

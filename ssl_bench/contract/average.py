@@ -85,6 +85,7 @@ def with_ema(method: Method, *, decay: Any) -> Method:
     predict=method.predict and read(method.predict),
     embed=method.embed and read(method.embed),
     transduce=method.transduce and read(method.transduce),
+    reconstruction_error=method.reconstruction_error and read(method.reconstruction_error),
   )
 
 

@@ -84,6 +84,16 @@ class Transduce(Protocol):
     """Logits, float32 [examples, classes], of the unlabeled set."""
 
 
+class ReconstructionError(Protocol):
+  """Says how badly a trained method reconstructs examples; large for what is unlike those it has seen."""
+
+  def __call__(self, state: State, images: jax.Array, key: jax.Array, /) -> jax.Array:
+    """float32 [batch, H, W, C] in [-1, 1] -> float32 [batch]; rows do not depend on each other.
+
+    `key` is for what is drawn, such as a mask.  The mean over several keys is evaluated.
+    """
+
+
 def stay(state: State) -> State:
   """The `Update` of a method that has nothing to do after the optimizer."""
   return state
@@ -108,6 +118,7 @@ class Method(NamedTuple):
   embed: Embed | None = None
   trainings: int = 1  # how often a run starts training anew (in `refresh`); each time has a whole schedule
   transduce: Transduce | None = None
+  reconstruction_error: ReconstructionError | None = None
   kinds: tuple[str, ...] | None = None  # those of the data that it can learn from; None: any
 
 

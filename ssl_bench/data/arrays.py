@@ -28,6 +28,9 @@ class Dataset(NamedTuple):
   each as tokens (`data.text`).  `prompts`, uint8 [classes, P, L], name the classes in phrasings that no
   caption uses.  Captions are written from labels, so a method that reads them sees all labels.
 
+  `anomaly_images` are test images of what the training part has none of; only the measures of anomalies see
+  them.
+
   Where `kind` is graph, an "image" is a node: its position in `graph`, int32 [].  Training is transductive:
   it sees the features and the edges of all nodes, so `unlabeled_images` holds the nodes of the validation and
   the test part too, whose labels stay hidden.
@@ -63,6 +66,7 @@ class Dataset(NamedTuple):
   prompts: np.ndarray | None = None
   graph: Optional['Graph'] = None
   columns: tuple[int, ...] | None = None
+  anomaly_images: np.ndarray | None = None
 
   @property
   def shape(self) -> tuple[int, ...]:

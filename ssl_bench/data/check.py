@@ -47,6 +47,8 @@ def check(
     return checked
   data = make(name) if made else load(name, data_dir=data_dir)
   if data.graph is not None:  # whose nodes are no inputs of their own
+    if features:
+      raise BadSetting(f'{name} is a graph, in which no wrong labels are looked for; leave --record out.')
     return checked._replace(data=data)
   if why := broken_inputs(inputs_of(data), labels_of(data), data.classes):
     return checked._replace(wrong=[f'{name} is broken: {one}; correct that and try again.' for one in why])
@@ -78,8 +80,13 @@ def _check_decoded(name: str, data_dir: str | os.PathLike | None) -> Checked:
 def _check_made(name: str) -> Checked:
   data = make(name)
   arrays = {k: v for k, v in data._asdict().items() if isinstance(v, np.ndarray)}
-  sizes = {part: len(getattr(data, f'{part}_labels')) for part in PARTS} | {'unlabeled': 0}
-  expected = {k: v for k, v in layouts(sizes, data.shape, data.classes).items() if not v.positions}
+  sizes = {part: len(getattr(data, f'{part}_labels')) for part in PARTS}
+  sizes['unlabeled'] = 0 if data.unlabeled_images is None else len(data.unlabeled_images)
+  expected = {
+    k: v
+    for k, v in layouts(sizes, data.shape, data.classes, kind=data.kind).items()
+    if k in arrays and not v.positions
+  }
   wrong = [*faults({k: arrays[k] for k in expected}, expected), *_check_known(name, data.fingerprint)]
   lines = [f'{name}/{data.version}, which is made anew each time', *describe(arrays)]
   sentences = [f'{name} is broken: {why}; install the packages of constraints.txt.' for why in wrong]

@@ -11,7 +11,7 @@ from ssl_bench.settings.signature import BadSetting
 
 
 class NotInstalled(BadSetting):
-  """The package that holds a set's files is not installed."""
+  """The package that holds a set's files is not installed, or not in a version that has them."""
 
 
 class Package(NamedTuple):
@@ -26,6 +26,7 @@ class Facts(NamedTuple):
   """What is known of a set without reading it; the sizes are those of its parts."""
 
   package: Package
+  kind: str
   version: str
   shape: tuple[int, ...]
   classes: int
@@ -38,16 +39,21 @@ class Facts(NamedTuple):
 RIVER = Package('river', "pip install 'ssl_bench[table]'", 'datasets')
 # aeon 1.6 asks for numba < 0.64, which refuses the newest NumPy; its data files need neither.
 AEON = Package('aeon', 'pip install --no-deps aeon', 'datasets/data')
+DJANGO = Package('django', "pip install 'ssl_bench[text]'", '')
+BSD = 'BSD-3-Clause (Django)'
+TSAD = 'none stated (KDD Cup 2021)'
 UCR = 'none stated (UCR archive)'
 
 FACTS = {
-  'segment': Facts(RIVER, '1.0.0', (18,), 7, 1_260, 350, 700, 'CC BY 4.0'),
-  'phishing': Facts(RIVER, '1.0.0', (25,), 2, 850, 100, 300, 'CC BY 4.0'),
-  'italy_power_demand': Facts(AEON, '1.0.0', (24, 1), 2, 47, 20, 1_029, UCR),
-  'osu_leaf': Facts(AEON, '1.0.0', (427, 1), 6, 170, 30, 242, UCR),
-  'arrow_head': Facts(AEON, '1.0.0', (251, 1), 3, 24, 12, 175, UCR),
-  'gun_point': Facts(AEON, '1.0.0', (150, 1), 2, 34, 16, 150, UCR),
-  'japanese_vowels': Facts(AEON, '1.0.0', (29, 12), 9, 180, 90, 370, 'CC BY 4.0'),
+  'segment': Facts(RIVER, 'table', '1.0.0', (18,), 7, 1_260, 350, 700, 'CC BY 4.0'),
+  'phishing': Facts(RIVER, 'table', '1.0.0', (25,), 2, 850, 100, 300, 'CC BY 4.0'),
+  'italy_power_demand': Facts(AEON, 'series', '1.0.0', (24, 1), 2, 47, 20, 1_029, UCR),
+  'osu_leaf': Facts(AEON, 'series', '1.0.0', (427, 1), 6, 170, 30, 242, UCR),
+  'arrow_head': Facts(AEON, 'series', '1.0.0', (251, 1), 3, 24, 12, 175, UCR),
+  'gun_point': Facts(AEON, 'series', '1.0.0', (150, 1), 2, 34, 16, 150, UCR),
+  'japanese_vowels': Facts(AEON, 'series', '1.0.0', (29, 12), 9, 180, 90, 370, 'CC BY 4.0'),
+  'internal_bleeding': Facts(AEON, 'series', '1.0.0', (192, 1), 1, 193, 13, 739, TSAD),
+  'interface_texts': Facts(DJANGO, 'tokens', '1.0.0', (64, 1, 1), 30, 15_602, 1_500, 3_000, BSD),
 }
 
 

@@ -1,8 +1,10 @@
-"""Stress on a trial's data: wrong labels, unlabeled images of other classes, rare classes, fewer images.
+"""Stress on a trial's data: wrong labels, unlabeled images of other classes, rare classes, fewer images, or a
+class that is left out.
 
 Like the labeled subset, each stress chooses positions of the training part in the order of sha256 digests of
 (split_seed, position); so a smaller share is the beginning of a larger one.  The data that are evaluated stay
-the same, except that test and validation images of classes without labels are left out.
+the same, except that test and validation images of classes without labels are left out.  A class
+that training lacks is left out of all parts, and its test images are anomalies.
 """
 
 from collections.abc import Sequence
@@ -11,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ssl_bench.data.arrays import Dataset
+from ssl_bench.data.meta import PARTS
 from ssl_bench.data.split import by_hash, count_of, in_rounds, labeled_indices, queues
 from ssl_bench.settings.signature import BadSetting
 
@@ -162,4 +165,29 @@ def without_unknown(dataset: Dataset, known: Sequence[int]) -> Dataset:
     kept = np.isin(getattr(dataset, f'{part}_labels'), known)
     for name in (f'{part}_images', f'{part}_labels', f'{part}_index'):
       changed[name] = getattr(dataset, name)[kept]
+  return dataset._replace(**changed)
+
+
+def without_class(dataset: Dataset, anomaly: int) -> Dataset:
+  """The dataset without a class, whose test images become the anomalies; `classes` stays the same.
+
+  Applied again, it changes nothing.  Raises `BadSetting` where there is no such class, where fewer than two
+  would be left, and where images of the class cannot be left out of what training sees.
+  """
+  name, classes = dataset.name, dataset.classes
+  if anomaly >= classes or classes < 3:
+    told = f'are 0 to {classes - 1}' if classes > 2 else f'are {classes}, and two must be left'
+    raise BadSetting(f'stress.anomaly: {name} has no class {anomaly} to leave out; its classes {told}.')
+  if any(x is not None for x in (dataset.graph, dataset.unlabeled_images, dataset.folds, dataset.captions)):
+    raise BadSetting(
+      f'stress.anomaly: {name} has a graph, captions, folds or images without labels, from which no class '
+      'can be left out; use another set.'
+    )
+  if anomaly not in dataset.train_labels:
+    return dataset
+  changed: dict[str, Any] = {'anomaly_images': dataset.test_images[dataset.test_labels == anomaly]}
+  for part in PARTS:
+    kept = getattr(dataset, f'{part}_labels') != anomaly
+    for array in (f'{part}_images', f'{part}_labels', f'{part}_index'):
+      changed[array] = getattr(dataset, array)[kept]
   return dataset._replace(**changed)

@@ -81,7 +81,9 @@ def datasets() -> str:
     ' Your own: [a dataset](../your-own/dataset.md).\n',
     '`digits`, `digits_captions` (the digits with captions in six languages) and `identifiers` (names of ten'
     ' programming languages as bytes, from the tables of builtins in Pygments: whose is a name?) come with'
-    ' the installation. The others have the names and versions of TensorFlow Datasets and are prepared'
+    ' the installation. Two tables, the series and `interface_texts` (in which of 30 languages is a text of'
+    " Django's interface?) are read from files of other packages, which the list on your machine names."
+    ' The others have the names and versions of TensorFlow Datasets and are prepared'
     ' without TensorFlow.\n',
     table(head, rows),
   ])  # fmt: skip

@@ -39,6 +39,13 @@ def embed(program: Program, state: Any, numbers: Any, kind: str, inputs: np.ndar
   return in_chunks(lambda chunk: look(state, numbers, chunk, kind), inputs, chunk_size(program))['embedding']
 
 
+def reconstruction_error(program: Program, state: Any, numbers: Any, images: np.ndarray) -> np.ndarray:
+  """float32 [n]: how badly the method reconstructs each of uint8 images [n, H, W, C], over several draws."""
+  look = program.reconstruction_error
+  assert look is not None
+  return in_chunks(lambda chunk: look(state, numbers, chunk), images, chunk_size(program))['error']
+
+
 def in_chunks(
   look: Callable[[np.ndarray], Mapping[str, Any]], inputs: np.ndarray, size: int
 ) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ssl_bench.contract import pattern, without_average
 from ssl_bench.data.arrays import Dataset
-from ssl_bench.evaluation import calibration, cost, predict, probes, retrieval, scores
+from ssl_bench.evaluation import anomaly, calibration, cost, predict, probes, retrieval, scores
 from ssl_bench.evaluation.further_probes import further
 from ssl_bench.evaluation.health import Collapse, collapse
 from ssl_bench.evaluation.linear import Probe
@@ -108,6 +108,20 @@ class Trained:
     else:
       images = predict.views(policy, key, images, self.dataset.kind, self.dataset.columns)
     return predict.observe(program, state, numbers, images).features
+
+  @cached_property
+  def anomaly(self) -> dict[str, float]:
+    """How well the test part and the anomalies are told apart, by score; empty where there are none."""
+    images = self.dataset.anomaly_images
+    if images is None:
+      return {}
+    found = self.look(self.fitted.state, images).features
+    scored = anomaly.by_features(self.features.train, self.features.test, found)
+    if self.fitted.program.reconstruction_error:
+      program, numbers, state, *_ = self.fitted
+      error = lambda some: predict.reconstruction_error(program, state, numbers, some)
+      scored['reconstruction'] = anomaly.Scores(error(self.dataset.test_images), error(images))
+    return anomaly.told_apart(scored)
 
   @cached_property
   def collapse(self) -> Collapse:

@@ -44,7 +44,7 @@ def identify_training(config: Config, fingerprint: str, streams: Collection[str]
       part['stress'] = stress
     if 'labeled' not in streams and 'shift' not in stress:  # all but the labeled images are shifted
       del part['labels'], part['fold']
-      if not stress:
+      if not stress.keys() - {'anomaly'}:  # which no seed draws
         del part['split_seed']
     part = part.get('teacher')
   return digest(tree, versions_of(config, fingerprint))

@@ -101,6 +101,7 @@ class Stress(Section):
   shift: str | None = None  # a policy that all images but the labeled ones went through before
   unlabeled: StrictInt | StrictFloat | None = Field(None, gt=0, lt=IMAGES)  # a count, or a fraction
   imbalance: Imbalance | None = None  # a number is that of both
+  anomaly: StrictInt | None = Field(None, ge=0, lt=IMAGES)  # a class that training lacks: its test images
 
   @model_serializer(mode='wrap')
   def _write(self, write: Any) -> dict[str, Any]:

@@ -35,6 +35,7 @@ class Program(NamedTuple):
   observe: Callable[..., Any]  # (state, numbers, uint8 images) -> {'features', 'logits' where there are any}
   held_out_loss: Callable[..., Any] | None  # (state, numbers, uint8 images) -> the loss, if it needs no more
   embed: Callable[..., Any] | None  # (state, numbers, images or tokens, 'image' or 'text') -> {'embedding'}
+  reconstruction_error: Callable[..., Any] | None  # (state, numbers, uint8 images) -> {'error'}
   transduce: Callable[..., Any] | None  # (state, numbers) -> logits [examples, classes] of the unlabeled set
   structure: Structure
   steps_per_epoch: int
@@ -79,6 +80,7 @@ def compile_program(structure: Structure) -> Program:
     observe=jax.jit(readers.observe),
     held_out_loss=jax.jit(readers.held_out_loss) if loop.advance and images_only else None,
     embed=jax.jit(readers.embed, static_argnums=3) if method.embed else None,
+    reconstruction_error=jax.jit(readers.reconstruction_error) if method.reconstruction_error else None,
     transduce=jax.jit(readers.transduce) if method.transduce else None,
     structure=structure,
     steps_per_epoch=max(1, epoch),

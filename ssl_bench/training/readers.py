@@ -14,6 +14,8 @@ from ssl_bench.planning import build
 from ssl_bench.planning.policies import policies_of
 from ssl_bench.planning.structure import Structure
 
+DRAWS = 16  # of what a reconstruction hides, over which its error is averaged
+
 
 class Readers(NamedTuple):
   """Pure functions of a structure; images are uint8 [n, H, W, C], and so are texts, as tokens."""
@@ -22,6 +24,7 @@ class Readers(NamedTuple):
   observe: Callable[..., Any]  # (state, numbers, images) -> {'features', 'logits' where there are any}
   held_out_loss: Callable[..., Any]  # (state, numbers, images) -> the loss
   embed: Callable[..., Any]  # (state, numbers, inputs, 'image' or 'text') -> {'embedding'}
+  reconstruction_error: Callable[..., Any]  # (state, numbers, images) -> {'error'}
   transduce: Callable[..., Any]  # (state, numbers) -> logits [examples, classes] of the unlabeled set
 
 
@@ -66,9 +69,16 @@ def make_readers(structure: Structure, mesh: Mesh) -> Readers:
     inputs = m.scale(inputs) if kind == 'image' else inputs
     return {'embedding': method.embed(read(state), inputs, kind)}
 
+  def reconstruction_error(state, numbers, images):
+    method, _ = make(numbers)
+    assert method.reconstruction_error is not None
+    state, images = read(state), see(parallel.split_batch(images, mesh), numbers)
+    error = lambda key: method.reconstruction_error(state, images, key)
+    return {'error': jax.lax.map(error, jax.random.split(jax.random.key(0), DRAWS)).mean(0)}
+
   def transduce(state, numbers):
     method, _ = make(numbers)
     assert method.transduce is not None
     return method.transduce(state)
 
-  return Readers(infer, observe, held_out_loss, embed, transduce)
+  return Readers(infer, observe, held_out_loss, embed, reconstruction_error, transduce)

@@ -18,14 +18,15 @@ from ssl_bench.trial.training import Run, train
 def features_of_parts(path: Path, name: str) -> Callable[[Dataset], dict[str, np.ndarray]]:
   """A function from a set to the features of its labeled parts, float32 [N, D], by a record's network.
 
-  Raises `BadSetting` where the record is of another set than `name`.
+  Raises `BadSetting` where the record is of another set than `name`, and, when it is called,
+  `UnusableCheckpoint` where the record's run folder has no checkpoint of its last step.
   """
   config = validate(record.read(path)['config'])
   if config.dataset != name:
     raise BadSetting(f'{path} is of {config.dataset}, not of {name}; give a record of that set.')
 
   def features(data: Dataset) -> dict[str, np.ndarray]:
-    fitted = train(make_plan(config, data), Run(RunFolder(path.parents[1]), only_restore=True))
+    fitted = train(make_plan(config, data), Run(RunFolder.of_record(path), only_restore=True))
     images = {part: getattr(data, f'{part}_images') for part in ('train', 'validation', 'test')}
     see = lambda batch: predict.observe(fitted.program, fitted.state, fitted.numbers, batch).features
     return {part: np.asarray(see(batch)) for part, batch in images.items()}

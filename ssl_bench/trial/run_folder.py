@@ -28,6 +28,11 @@ class RunFolder:
     self.code = path / 'code'  # by training, the digest of the code that trained it
     self.replaced = path / 'replaced'  # what `--again` put aside
 
+  @classmethod
+  def of_record(cls, path: Path) -> 'RunFolder':
+    """The folder of a record, which lies in its folder `records`."""
+    return cls(path.absolute().parents[1])
+
   @contextmanager
   def alone(self, what: str = 'all') -> Iterator[None]:
     """Holds a lock; raises `BadSetting` where another process holds it."""

@@ -10,6 +10,7 @@ from ssl_bench.planning import Plan, identity
 from ssl_bench.planning.build import streams_seen
 from ssl_bench.planning.structure import structure_of
 from ssl_bench.records.code import code_of
+from ssl_bench.training.checkpoint import UnusableCheckpoint
 from ssl_bench.training.loop import Diverged, Fitted, fit
 from ssl_bench.trial.run_folder import RunFolder
 
@@ -92,6 +93,8 @@ def train(plan: Plan, run: Run, teacher: Fitted | None = None) -> Fitted:
 
   Its teacher is trained first, unless it is given; meanwhile `report` is given step 0.
   """
+  if run.only_restore and not (place := run.folder.checkpoints / plan.training_id).is_dir():
+    raise UnusableCheckpoint(f'{place} has no checkpoint of step {plan.config.steps}; train it first.')
   if plan.teachers and teacher is None:
     teacher = _train_teacher(plan.teachers[0], run)
   look = watch.of_classifier if plan.uses_labels else watch.of_pretraining

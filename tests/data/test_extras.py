@@ -165,3 +165,30 @@ def test_a_set_of_the_archive_is_standardized_by_its_training_part_and_padded(tm
     np.testing.assert_allclose(found.test_images[i, : raw.shape[1]].T, (raw - mean) / deviation, atol=1e-4)
     assert not found.test_images[i, raw.shape[1] :].any()
   np.testing.assert_array_equal(found.test_labels, np.arange(370) % 9)
+
+
+def test_windows_lie_in_their_part_and_those_of_the_anomaly_hold_all_of_it(tmp_path, monkeypatch):
+  from ssl_bench.data import extras
+
+  folder = tmp_path / 'aeon/datasets/data/KDD-TSAD_135'
+  folder.mkdir(parents=True)
+  values = np.random.default_rng(2).normal(5, 3, 3000).round(2)
+  labels = np.isin(np.arange(3000), range(2000, 2012))
+  lines = [f'{i},{value},{int(odd)}' for i, (value, odd) in enumerate(zip(values, labels))]
+  path = folder / '135_UCR_Anomaly_InternalBleeding16_TEST.csv'
+  path.write_text('timestamp,value,is_anomaly\n' + '\n'.join(lines))
+  monkeypatch.setattr(extras, 'find_spec', spec_of(tmp_path))
+  data.catalog._made.cache_clear()
+  found = data.load('internal_bleeding')
+  data.catalog._made.cache_clear()
+  assert fault(found, 'internal_bleeding') is None and found.classes == 1
+  scaled = (values - values[:960].mean()) / values[:960].std()
+  window = lambda start: scaled[start : start + 192]
+  for part, first, end in (('train', 0, 960), ('validation', 960, 1200), ('test', 1200, 3000)):
+    starts = getattr(found, f'{part}_index')
+    assert starts[0] == first and starts[-1] > end - 192 - 8 and starts[-1] <= end - 192
+    for start, one in zip(starts, getattr(found, f'{part}_images')):
+      np.testing.assert_allclose(one[:, 0], window(start), atol=1e-5)
+      assert not labels[start : start + 192].any()
+  wanted = [start for start in range(1200, 2809, 8) if start <= 2000 and start + 192 >= 2012]
+  np.testing.assert_allclose(found.anomaly_images[..., 0], [window(start) for start in wanted], atol=1e-5)

@@ -7,7 +7,17 @@ from ssl_bench.leaderboard.render.cells import NOTHING, Cell
 from ssl_bench.leaderboard.rows import Row
 
 # The order of the tables that measures name; those of any other table stand behind them.
-TABLES = ('accuracy', 'probes', 'calibration', 'pseudo_labels', 'retrieval', 'privacy', 'health', 'cost')
+TABLES = (
+  'accuracy',
+  'probes',
+  'calibration',
+  'pseudo_labels',
+  'retrieval',
+  'anomaly',
+  'privacy',
+  'health',
+  'cost',
+)
 
 
 def _total(row: Row) -> Cell:

@@ -70,9 +70,19 @@ def reconstruction(
     }
     return sum(terms.values()), Aux({**state.stats, **stats}, (), terms)
 
-  views = {'labeled': View('labeled', 'weak'), 'unlabeled': View('unlabeled', 'weak')}
+  def error(state, images, key):
+    code, _ = encoder.apply(state.params['encoder'], state.stats['encoder'], images, train=False)
+    drawn, _ = generator.apply(state.params['decoder'], state.stats['decoder'], code, train=False)
+    return jnp.square(drawn - images).reshape(len(images), -1).mean(-1)
+
   return Method(
-    views, init, loss, encode=net.output(model, 'encoder'), predict=net.output(model, 'head'), kinds=DENSE
+    {'labeled': View('labeled', 'weak'), 'unlabeled': View('unlabeled', 'weak')},
+    init,
+    loss,
+    encode=net.output(model, 'encoder'),
+    predict=net.output(model, 'head'),
+    reconstruction_error=error,
+    kinds=DENSE,
   )
 
 

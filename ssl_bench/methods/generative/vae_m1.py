@@ -72,7 +72,14 @@ def vae_m1(
   def encode(state, images):
     return model.apply(state.params, state.stats, images, train=False)[0]['posterior'][:, :latent]
 
-  return Method({'unlabeled': View('unlabeled', 'weak')}, init, loss, encode=encode, kinds=('image',))
+  def error(state, images, key):
+    logits, _ = generator.apply(
+      state.params['decoder'], state.stats['decoder'], encode(state, images), train=False
+    )
+    return trials * bernoulli(logits, (images + 1) / 2)
+
+  views = {'unlabeled': View('unlabeled', 'weak')}
+  return Method(views, init, loss, encode=encode, reconstruction_error=error, kinds=('image',))
 
 
 def draw(key, views, *, latent):

@@ -68,21 +68,30 @@ def mae(
     more, more_stats = net.init_each(key, decoder=(decoder, tokens, order))
     return params | more, stats | more_stats, ()
 
-  def loss(state, views, key):
+  def squares(state, views, key, train):
+    """Squared errors of the masked patches [batch, masked, pixels], and what the encoder's stats become."""
     params, stats, images = state.params, state.stats, views['image']['image']
     order = draw(key, views, encoder)['order']
-    see = {'keep': order[:, :visible], 'tokens': True, 'train': True, 'key': net.fold_name(key, 'encoder')}
+    see = {'keep': order[:, :visible], 'tokens': True, 'train': train, 'key': net.fold_name(key, 'encoder')}
     tokens, seen = encoder.apply(params['encoder'], stats['encoder'], images, **see)
-    drawn, _ = decoder.apply(params['decoder'], stats['decoder'], tokens, order, train=True)
+    drawn, _ = decoder.apply(params['decoder'], stats['decoder'], tokens, order, train=train)
     patches = patchify(images, side)
     target = jnp.take_along_axis(patches, order[:, visible:, None], 1)
-    value = jnp.square(drawn - (standardize(target) if normalized else target)).mean()
-    return value, Aux({**stats, 'encoder': seen}, (), {'loss/reconstruction': value})
+    return jnp.square(drawn - (standardize(target) if normalized else target)), seen
+
+  def loss(state, views, key):
+    wrong, seen = squares(state, views, key, train=True)
+    value = wrong.mean()
+    return value, Aux({**state.stats, 'encoder': seen}, (), {'loss/reconstruction': value})
+
+  def error(state, images, key):
+    return squares(state, {'image': {'image': images}}, key, train=False)[0].mean((1, 2))
 
   def encode(state, images):
     return encoder.apply(state.params['encoder'], state.stats['encoder'], images, train=False)[0]
 
-  return Method({'image': View('unlabeled', 'weak')}, init, loss, encode=encode, kinds=('image',))
+  views = {'image': View('unlabeled', 'weak')}
+  return Method(views, init, loss, encode=encode, reconstruction_error=error, kinds=('image',))
 
 
 def draw(key, views, encoder):

@@ -55,8 +55,21 @@ def masked_series(
     value = jnp.square(wrong).sum() / jnp.maximum(hidden.sum(), 1).astype('float32')
     return value, Aux(stats, (), {'loss/reconstruction': value})
 
-  views = {'series': View('unlabeled', 'weak')}
-  return Method(views, init, loss, encode=net.output(model, 'encoder'), kinds=('series',))
+  def error(state, series, key):
+    hidden = draw(key, {'series': {'image': series}}, masking=masking, span=span)['hidden']
+    shown = jnp.where(hidden, 0, series)
+    output, _ = model.apply(state.params, state.stats, shown, train=False, tokens=True)
+    wrong = jnp.where(hidden, output['head'] - series, 0)
+    return jnp.square(wrong).sum((1, 2)) / jnp.maximum(hidden.sum((1, 2)), 1)
+
+  return Method(
+    {'series': View('unlabeled', 'weak')},
+    init,
+    loss,
+    encode=net.output(model, 'encoder'),
+    reconstruction_error=error,
+    kinds=('series',),
+  )
 
 
 def draw(key, views, *, masking, span):

@@ -67,7 +67,12 @@ def vime(
   def encode(state, images):
     return encoder.apply(state.params['encoder'], state.stats['encoder'], images, train=False)[0]
 
-  return Method({'row': View('unlabeled', 'weak')}, init, loss, encode=encode, kinds=('table',))
+  def error(state, rows, key):
+    values, _ = restore.apply(state.params['values'], state.stats['values'], encode(state, rows), train=False)
+    return jnp.square(values - rows).mean(-1)
+
+  views = {'row': View('unlabeled', 'weak')}
+  return Method(views, init, loss, encode=encode, reconstruction_error=error, kinds=('table',))
 
 
 def draw(key, views, columns, *, masking):
