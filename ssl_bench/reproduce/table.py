@@ -26,7 +26,7 @@ class RowOfTable(_Form):
 
   config: a file of the column's folder of configs, without `.yaml`; None for a row that is only published.
   published: the method of `leaderboard/published.csv` whose values it has; None where nobody published any.
-  source: text that the source of these values holds, where several have them.
+  source: text that the source or the note of these values holds, where there are several.
   measure: what of ours the paper reports.
   seeds: runs of each cell; the table's by default.
   columns: those that it has; all by default.
@@ -161,7 +161,7 @@ def _find(published: Sequence[Published], row: RowOfTable, config: Config) -> Pu
     if one.method == row.published
     and one.dataset == config.dataset
     and one.labels == str(config.labels)
-    and row.source in f'{one.source} {one.url_or_citation}'
+    and row.source in f'{one.source} {one.url_or_citation} {one.protocol_note}'
   ]
   if len(found) > 1:
     raise BadSetting(

@@ -79,9 +79,10 @@ def objective(
   iterations=1,
   logits='linear',
   moments='labeled',
+  noises='shared',
 ):
   u = views['unlabeled']['image']
-  del logits  # the parameters say it
+  del logits, noises  # the parameters say the one, and this network has no noise
   log_q = _layers.log_softmax(classify(held, stats, u)[0])
   q = np.exp(log_q)
   d = unit(draws['direction'])

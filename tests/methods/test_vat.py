@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from ssl_bench import nets
+from ssl_bench.contract import State
 from ssl_bench.losses import soft_cross_entropy
-from ssl_bench.methods.consistency.vat import most_sensitive, unit
+from ssl_bench.methods.consistency.vat import most_sensitive, unit, vat
 from ssl_bench.nets import core as net
 from ssl_bench.nets.heads import linear
 
@@ -53,3 +54,18 @@ def test_direction_survives_precisions_in_which_the_published_step_vanishes():
 def test_unit_length_from_the_smallest_numbers_on():
   x = START * np.array([1e-30, 1e-20, 1.0, 0.0], 'float32')[:, None, None, None]
   np.testing.assert_allclose(jnp.square(unit(x)).sum((1, 2, 3)), [1, 1, 1, 0], rtol=1e-5)
+
+
+@pytest.mark.parametrize('noises', ['shared', 'own'])
+def test_noise_of_the_net_is_a_part_of_the_divergence_only_where_each_pass_has_its_own(noises):
+  """Without a perturbation to speak of, two passes differ by their noise alone."""
+  encoder = nets.get('mlp')(widths=(8,), noise=0.5)
+  method = vat(encoder, 3, 1.0, radius=1e-20, weight=1.0, entropy=0.0, ramp=1e-9, noises=noises)
+  views = {
+    'labeled': {'image': IMAGES[:, :2, :2], 'label': jnp.array([0, 1, 2, 0])},
+    'unlabeled': {'image': IMAGES[:, 2:4, :2], 'index': jnp.arange(4)},
+  }
+  params, stats, memory = method.init(jax.random.key(0), views)
+  state = State(jax.random.key(0), jnp.int32(5), params, stats, memory, ())
+  divergence = method.loss(state, views, jax.random.key(1))[1].metrics['loss/adversarial']
+  assert divergence > 0.01 if noises == 'own' else abs(divergence) < 1e-5

@@ -195,24 +195,28 @@ def test_a_wrong_table_is_one_sentence(folder, text, sentence):
 
 
 def test_several_published_values_need_a_source(folder, monkeypatch):
-  twice = (published('plain', 20, 3.0), published('plain', 20, 4.0)._replace(source='another'))
-  monkeypatch.setattr(table, 'read_published', lambda path: twice)
-  with pytest.raises(BadSetting, match='Row plain: 2 published values of plain on fake with 20 labels'):
-    table.read('mine')
-  (folder / 'tables/mine.yaml').write_text(
-    TABLE.replace('published: plain', 'published: plain, source: another')
+  note = 'as in the second version'
+  twice = (
+    published('plain', 20, 3.0),
+    published('plain', 20, 4.0)._replace(source='another'),
+    published('plain', 20, 5.0)._replace(protocol_note=note),
   )
-  assert table.read('mine').cells[0].published.value == 4.0
+  monkeypatch.setattr(table, 'read_published', lambda path: twice)
+  with pytest.raises(BadSetting, match='Row plain: 3 published values of plain on fake with 20 labels'):
+    table.read('mine')
+  for source, value in (('another', 4.0), (note, 5.0)):
+    chosen = TABLE.replace('published: plain', f'published: plain, source: {source}')
+    (folder / 'tables/mine.yaml').write_text(chosen)
+    assert table.read('mine').cells[0].published.value == value
 
 
 @pytest.mark.parametrize('name', table.names())
 def test_every_shipped_table_is_sound(name):
   found = table.read(name)
   assert found.cells
-  unpublished = {
-    (cell.row.name, cell.column) for cell in found.cells if cell.row.published and not cell.published
-  }
-  assert not unpublished
+  named = {cell.row.name for cell in found.cells if cell.row.published}
+  assert named == {cell.row.name for cell in found.cells if cell.published}
+  assert not [cell for cell in found.cells if not cell.row.config and not cell.published]
 
 
 def test_the_table_of_the_docs_can_be_read(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from ssl_bench.contract import DENSE, Aux, Method, View, use_all
 from ssl_bench.losses import cross_entropy
-from ssl_bench.settings.signature import BadSetting, Range
+from ssl_bench.settings.signature import ADDED, BadSetting, Range
 
 VERSION = 1
 SMALL = 1e-10  # added to a variance
@@ -24,6 +24,7 @@ def ladder(
   widths: Annotated[tuple[int, ...], Range(1, 65536)] = (1000, 500, 250, 250, 250),
   costs: Annotated[tuple[float, ...], Range(0)] = (1000.0, 10.0, 0.1, 0.1, 0.1, 0.1, 0.1),
   noise: Annotated[float, Range(0)] = 0.3,
+  hidden_noise: Annotated[float | None, Range(0), ADDED] = None,
 ) -> Method:
   """Rasmus et al., "Semi-Supervised Learning with Ladder Networks" (2015), of perceptrons.
 
@@ -42,6 +43,8 @@ def ladder(
       (the authors' code, MNIST, 100 labels: 1000, 10, 0.1, …; the Γ-model: 0, …, 0, 0.5).
     noise: deviation of the normal noise on pixels in [0, 1] and on every layer's normalized values, the
       logits' too (the authors' code: 0.3).
+    hidden_noise: deviation on every layer's values, where it is not that on the pixels (the authors' README,
+      1,000 labels: 0.2 beside 0.3 on the pixels).
 
   The network is the method's own: what the config says under `net` has no part in it.
   Evaluated: the network without noise; under `with_ema` its average.
@@ -56,6 +59,7 @@ def ladder(
       f'ladder: costs must hold {len(sizes)} numbers, not {len(costs)}: of the pixels, of {len(widths)} '
       'hidden layers and of the logits.'
     )
+  on_layers = noise if hidden_noise is None else hidden_noise
   lowest = next((layer for layer, cost in enumerate(costs) if cost), top + 1)
   names = ('encoder', *(f'layer_{layer}' for layer in range(2, top)), 'head')[-top:]
 
@@ -84,7 +88,7 @@ def ladder(
       z = h @ own['kernel']
       moments[name] = {'mean': z.mean(0), 'var': z.var(0)} if stats is None else stats[name]
       z = standard(z, **moments[name])
-      z = z if noises is None else z + noise * noises[layer]
+      z = z if noises is None else z + on_layers * noises[layer]
       values.append(z)
       h = z + own['bias'][None]
       h = own['scale'][None] * h if layer == top else jax.nn.relu(h)

@@ -27,6 +27,7 @@ def vat(
   iterations: Annotated[int, POSITIVE] = 1,
   logits: Annotated[Literal['linear', 'normalized'], ADDED] = 'linear',
   moments: Annotated[Literal['labeled', 'unlabeled'], ADDED] = 'labeled',
+  noises: Annotated[Literal['shared', 'own'], ADDED] = 'shared',
 ) -> Method:
   """Miyato et al., "Virtual Adversarial Training" (2018), with their entropy minimization (VAT + EntMin).
 
@@ -50,6 +51,9 @@ def vat(
       takerum/vat, models/fnn_mnist_semisup.py), which leaves no class without images in a batch.
     moments: the pass from which BatchNorm's running moments come; `unlabeled` stands for the authors' code
       for MNIST, which estimates them anew on the unlabeled images when training is over.
+    noises: whether dropout and noise of the net are the same for u and u + r, so that the divergence is that
+      of the perturbation alone, or the passes on u + r have their own, as in takerum/vat, where every pass
+      draws anew; the direction is then that of the network under those.
 
   Evaluated: the network; under `with_ema` its average.
   BatchNorm: every pass uses its batch's moments; the running ones come from the labeled pass only
@@ -65,10 +69,11 @@ def vat(
 
   def loss(state, views, key):
     x, u = views['labeled']['image'], views['unlabeled']['image']
-    key_x, key_u = (jax.random.fold_in(key, i) for i in range(2))  # dropout: the same on u and u + r
+    key_x, key_u = (jax.random.fold_in(key, i) for i in range(2))
+    key_r = jax.random.fold_in(key, 3) if noises == 'own' else key_u
 
     def on(params, images):
-      return model.apply(params, state.stats, images, train=True, key=key_u)[0]['head']
+      return model.apply(params, state.stats, images, train=True, key=key_r)[0]['head']
 
     on_x, after_x = model.apply(state.params, state.stats, x, train=True, key=key_x)
     out, after_u = model.apply(state.params, state.stats, u, train=True, key=key_u)

@@ -47,9 +47,10 @@ def ssl_gan(
   Each player has its own rate by a group of the optimizer: `optimizer: {groups: {generator: {lr: 0.001}}}`.
   Deviations: both players move at once, from the same parameters and on the same images, where the authors'
   code moves the discriminator first; the squared norm, as in the paper, where their code has the mean of
-  squares (MNIST) or of absolute values; the features are those below the classifier, as theirs on CIFAR-10
-  and SVHN, not a layer deeper, as on MNIST; the discriminator is the bench's net, without their noise or
-  dropout on the layers and weight normalization; pixels are in [-1, 1], so tanh ends the generator.
+  squares (MNIST) or of absolute values; the features are those below the classifier, as theirs, which on
+  MNIST lack the noise of the last layer; the discriminator is the bench's net, without weight normalization,
+  and with noise or dropout on its layers where the net has some; pixels are in [-1, 1], so tanh ends the
+  generator, whose units are ReLU where theirs are softplus.
   On the digits (experiments/semi_supervised.yaml, five pairs) it is not separable from `supervised`:
   +4.0 ± 7.3 points at 20 labels, +0.8 ± 5.0 at 40.  Runs are short, 1,500 steps where the paper trains for
   hundreds of epochs.
