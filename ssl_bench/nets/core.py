@@ -36,7 +36,8 @@ class Net(NamedTuple):
   `patch`: where the input is cut into square patches that become tokens, their side in pixels; such a net
   takes the options `keep`, `mask` and `tokens` (see `nets.vit`).
 
-  `kinds` are those of the data that it reads (`ssl_bench.kinds`): images, float32 [B, H, W, C]; tokens, whole
+  `kinds` are those of the data that it reads (`ssl_bench.kinds`): images, float32 [B, H, W, C], and
+  the spectrograms of sounds, [B, frames, bands, 1]; tokens, whole
   numbers [B, L] or [B, L, 1, 1]; `Nodes` of a graph; series, float32 [B, L, C]; rows of a table, float32 [B,
   values].
   """
@@ -44,7 +45,7 @@ class Net(NamedTuple):
   init: Callable[..., tuple[Any, Any]]
   apply: Callable[..., tuple[Any, Any]]
   patch: int | None = None
-  kinds: tuple[str, ...] = ('image',)
+  kinds: tuple[str, ...] = ('image', 'audio')
 
   @property
   def kind(self) -> str:

@@ -47,6 +47,7 @@ def make_method(
     'examples': examples,
     'held': examples,
     'shape': shape,
+    'stored': jax.ShapeDtypeStruct(shape, 'uint8' if len(shape) == 3 else 'float32'),
     'columns': columns or (1,) * math.prod(shape),
   }
   known |= {'text_encoder': text_encoder, 'prompts': None}
