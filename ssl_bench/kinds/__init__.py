@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from ssl_bench.settings.signature import BadSetting, short, suggest
 
-__all__ = ['APART', 'DENSE', 'KINDS', 'SIZES', 'Kind', 'kind_of', 'read_shape', 'scale']
+__all__ = ['APART', 'DENSE', 'KINDS', 'RATE', 'SIZES', 'Kind', 'kind_of', 'read_shape', 'scale']
 
 
 class Kind(NamedTuple):
@@ -51,6 +51,7 @@ KINDS = {
 }
 
 
+RATE = 8_000  # samples of a sound a second
 DENSE = tuple(kind.name for kind in KINDS.values() if kind.dense)
 APART = tuple(kind.name for kind in KINDS.values() if kind.name != 'graph')  # examples that stand alone
 SIZES = {0: '[N]', 1: '[N, values]', 2: '[N, length, channels]', 3: '[N, H, W, C]'}  # of arrays, by rank

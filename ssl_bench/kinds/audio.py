@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-RATE = 8_000  # samples a second
+from ssl_bench.kinds import RATE
+
 WINDOW, HOP = 256, 128  # samples: 32 and 16 ms
 BANDS = 32  # of the mel scale
 LOWEST, HIGHEST = 60.0, 4_000.0  # Hz: as BYOL-A (the authors' config.yaml), and half of RATE

@@ -45,6 +45,8 @@ def stressed(config: Config, dataset: Dataset) -> Dataset:
   if asked is None:
     return dataset
   dataset = dataset._replace(stream=None, noisy_labels=None, shifted_images=None)
+  if asked.held_out is not None:
+    dataset = stress.hold_out(dataset, asked.held_out)
   labeled, seed = labeled_of(config, dataset), config.split_seed
   known: tuple[int, ...] = tuple(range(dataset.classes))
   if asked.mismatch is not None:

@@ -77,7 +77,10 @@ def _check_operation(name: str, settings: Mapping[str, Any], structure: Structur
   with blame('augment', name, f'on {thing} of {list(image.shape)}'):
     found = jax.eval_shape(change, _key(), image)
   shape = _shape(found)
-  if len(shape) != len(image.shape) or shape[2:] != image.shape[2:] or found.dtype != kind.stored:
+  forms = [(len(image.shape), image.shape[2:], kind.stored)]
+  if kind.name == 'audio':  # or a spectrogram
+    forms += [(len(structure.data.shape), structure.data.shape[2:], kind.read)]
+  if (len(shape), shape[2:], getattr(found, 'dtype', None)) not in forms:
     raise BadSetting(f'{who} must give {thing}, {kind.stored} {_sizes(*image.shape)}, not {_kind(found)}.')
 
 

@@ -101,6 +101,7 @@ class Stress(Section):
   shift: str | None = None  # a policy that all images but the labeled ones went through before
   unlabeled: StrictInt | StrictFloat | None = Field(None, gt=0, lt=IMAGES)  # a count, or a fraction
   imbalance: Imbalance | None = None  # a number is that of both
+  held_out: str | None = None  # a group, such as a speaker, that is the test part and in no other
 
   @model_serializer(mode='wrap')
   def _write(self, write: Any) -> dict[str, Any]:
