@@ -113,7 +113,8 @@ def noisy(kind: str):
       return with_noise(image, 1 + 0.3 * jax.random.normal(key, image.graph.values.shape))
     if kind == 'tokens':
       return scale(jnp.roll(image, jax.random.randint(key, (), 0, 3), 0), kind)
-    return scale(image) + 0.3 * jax.random.normal(key, image.shape)
+    seen = scale(image)
+    return seen + 0.3 * jax.random.normal(key, seen.shape)
 
   return augment
 
