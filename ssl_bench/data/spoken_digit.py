@@ -139,7 +139,7 @@ def _files(source: Path) -> Iterator[tuple[str, bytes]]:
 def read_wave(content: bytes, where: str) -> np.ndarray:
   """int16 [samples] of a .wav file; raises `BadSetting` where it is none of 16 bits, mono, at 8,000 Hz."""
   try:
-    with wave.open(io.BytesIO(content)) as file:
+    with wave.Wave_read(io.BytesIO(content)) as file:
       form = file.getnchannels(), 8 * file.getsampwidth(), file.getframerate()
       samples = file.readframes(file.getnframes())
   except (wave.Error, EOFError) as error:
