@@ -76,9 +76,11 @@ def from_linen(module: nn.Module) -> Net:
 
 
 def _check_scale(images: Any) -> None:
-  """Raises `BadSetting` for images as they are stored, which a network would take for very large numbers."""
+  """Raises `BadSetting` for images and sounds as they are stored, which a network would take for numbers."""
   if getattr(images, 'dtype', None) == 'uint8' and images.ndim == 4 and images.shape[2:] != (1, 1):
     raise BadSetting('A network reads images on the scale [-1, 1], not uint8; call ssl_bench.contract.scale.')
+  if getattr(images, 'dtype', None) == 'int16':
+    raise BadSetting('A network reads spectrograms of sounds, not samples; call ssl_bench.contract.scale.')
 
 
 def chain(**nets: Net) -> Net:

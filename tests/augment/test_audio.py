@@ -8,7 +8,9 @@ from scipy import signal
 from support.tiny_trial import make_config
 
 from ssl_bench.augment import compile_policy, resolve
+from ssl_bench.contract import View, look
 from ssl_bench.kinds import audio, read_shape, scale
+from ssl_bench.nets.mlp import mlp
 from ssl_bench.planning import make_plan
 from ssl_bench.settings.signature import BadSetting
 
@@ -69,6 +71,17 @@ def test_silence_and_full_scale():
   assert found[8, :, 0].argmax() == np.abs(corners[1:-1] - 1000).argmin()
   power = audio.power(jnp.asarray(full))[..., None]
   np.testing.assert_allclose(audio.from_log(found), power, rtol=1e-3, atol=1e-5)
+
+
+def test_samples_are_refused_where_a_network_would_read_them():
+  with pytest.raises(BadSetting, match='reads spectrograms of sounds, not samples'):
+    net = mlp(widths=(4,))
+    params, stats = net.init(jax.random.key(0), LEVELS[None])
+    net.apply(params, stats, WAVE[None], train=False)
+  views = {'a': View('unlabeled', 'weak')}
+  batch = {'unlabeled': {'image': jnp.asarray(WAVE[None])}}
+  with pytest.raises(BadSetting, match="policy 'weak' gives int16 images"):
+    look(views, batch, {'weak': lambda key, sound: sound}, jax.random.key(0))
 
 
 def test_what_is_a_spectrogram_already_stays():
@@ -179,6 +192,22 @@ def test_what_does_not_fit_is_one_sentence(policy, sentence):
   config = make_config({'name': 'supervised'}, dataset='fake_audio', net={'name': 'convnet', 'width': 2})
   with pytest.raises(BadSetting, match=sentence):
     make_plan(config.model_copy(update={'augment': {'weak': policy, 'strong': 'none'}}))
+
+
+def test_shifted_sounds_are_waves():
+  config = make_config(
+    {'name': 'supervised'},
+    dataset='fake_audio',
+    net={'name': 'convnet', 'width': 2},
+    stress={'shift': 'gain_audio([-20, -20])'},
+  )
+  plan = make_plan(config)
+  quiet = np.setdiff1d(np.arange(240), plan.labeled)
+  loud = plan.dataset.train_images[quiet]
+  np.testing.assert_allclose(plan.dataset.shifted_images[quiet], loud / 10, atol=0.51)
+  masked = config.model_copy(update={'stress': config.stress.model_copy(update={'shift': 'mask_bands'})})
+  with pytest.raises(BadSetting, match='leave operations on spectrograms out'):
+    make_plan(masked)
 
 
 def test_a_policy_of_both_parts_is_seen_by_a_plan():
