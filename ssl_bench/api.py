@@ -95,7 +95,8 @@ def policy(
   Args:
     text: such as `'flip | crop(4)'`, or `'none'`, which only puts images on that scale.
     channels: of the images.
-    kind: `'image'`; `'tokens'` for texts, which stay whole numbers; `'series'` or `'table'`, which stay.
+    kind: `'image'`; `'tokens'` for texts, which stay whole numbers; `'series'` or `'table'`, which stay;
+      `'audio'` for clips, int16 [samples], which become log-mel spectrograms, float32 [frames, bands, 1].
     columns: of a table, how many values each column has; see `Dataset`.
 
   Raises:

@@ -125,6 +125,8 @@ def blank(name: str) -> Dataset:
   arrays |= {f'{part}_labels': np.arange(n, dtype='int32') % source.classes for part, n in parts.items()}
   arrays |= {f'{part}_index': np.arange(n, dtype='int32') for part, n in parts.items()}
   names = tuple(map(str, range(source.classes)))
+  if kind == 'audio':
+    arrays |= {f'{part}_groups': np.arange(n, dtype='int32') % 6 for part, n in parts.items()}
   extra = images(source.unlabeled) if getattr(source, 'unlabeled', 0) else None
   return Dataset(
     name,
@@ -136,6 +138,7 @@ def blank(name: str) -> Dataset:
     kind=kind,
     columns=(1,) * source.shape[0] if kind == 'table' else None,
     graph=graph,
+    group_names=tuple(map(str, range(6))) if kind == 'audio' else (),
     **arrays,
   )
 
@@ -172,7 +175,7 @@ def trace_step(parts, policies):
   def images(n):
     if parts.data.graph:
       return Nodes(graph_of_shapes(parts.data.graph, jax.ShapeDtypeStruct), kind(n))
-    return kind(n, *parts.data.shape, dtype=kind_of(parts.data.kind).stored)
+    return kind(n, *parts.data.stored, dtype=kind_of(parts.data.kind).stored)
 
   batch = {
     'labeled': {'image': images(labeled), 'label': kind(labeled)},

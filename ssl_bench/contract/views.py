@@ -45,9 +45,9 @@ def look(views: Mapping[str, View], batch: Batch, augment: Policies, key: jax.Ar
   def one(name: str, view: View) -> dict[str, Any]:
     stream, own = batch[view.stream], jax.random.fold_in(key, hash_name(name))
     images = _changed(augment[view.augment], own, stream['image'], view.copies)
-    if getattr(images, 'dtype', None) == 'uint8':
+    if (dtype := getattr(images, 'dtype', None)) in ('uint8', 'int16'):
       raise BadSetting(
-        f'The policy {view.augment!r} gives uint8 images, which no method learns from; make it by '
+        f'The policy {view.augment!r} gives {dtype} images, which no method learns from; make it by '
         "ssl_bench.policy('…'), which puts them on the scale [-1, 1]."
       )
     return {**stream, 'image': images}

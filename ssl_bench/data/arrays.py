@@ -38,6 +38,11 @@ class Dataset(NamedTuple):
   Where `kind` is series, an "image" is float32 [length, channels].  Where it is table, it is a row, float32
   [values]: `columns` says how many values each column has, 1 for a number and else one a category (`kinds`).
   Both are standardized by the training part where the dataset is made, so the fingerprint covers it.
+
+  Where it is audio, an "image" is a clip at 8,000 Hz, int16 [samples] (`kinds.audio`).
+
+  Examples may come from groups, such as speakers: `train_groups`, `validation_groups` and `test_groups`,
+  int32 [N], are positions in `group_names`.  The stress `held_out` tests on a group that training never sees.
   """
 
   name: str
@@ -67,10 +72,14 @@ class Dataset(NamedTuple):
   graph: Optional['Graph'] = None
   columns: tuple[int, ...] | None = None
   anomaly_images: np.ndarray | None = None
+  train_groups: np.ndarray | None = None
+  validation_groups: np.ndarray | None = None
+  test_groups: np.ndarray | None = None
+  group_names: tuple[str, ...] = ()
 
   @property
   def shape(self) -> tuple[int, ...]:
-    """(height, width, channels) of one image; (features,) of a node; that of a series or a row."""
+    """(height, width, channels) of one image; (features,) of a node; else that of an example as stored."""
     return self.train_images.shape[1:] if self.graph is None else (self.graph.width,)
 
   @property

@@ -12,7 +12,7 @@ from ssl_bench.plugins.blame import blame
 from ssl_bench.settings.signature import BadSetting, short
 
 Part = tuple[np.ndarray, np.ndarray]  # images, labels
-MADE = ('image', 'tokens', 'series', 'table')  # kinds that `from_parts` makes
+MADE = ('image', 'tokens', 'series', 'table', 'audio')  # kinds that `from_parts` makes
 
 
 def from_parts(
@@ -26,7 +26,7 @@ def from_parts(
   version: str = '1.0.0',
   license: str = '',
   unlabeled: np.ndarray | None = None,
-  kind: Literal['image', 'tokens', 'series', 'table'] = 'image',
+  kind: Literal['image', 'tokens', 'series', 'table', 'audio'] = 'image',
   columns: Sequence[int] | None = None,
 ) -> Dataset:
   """A `Dataset` of three parts, with the fingerprint of its arrays as its identity.
@@ -53,7 +53,8 @@ def from_parts(
     license: of the images.
     unlabeled: further images without labels, uint8 [N, H, W, C].
     kind: 'tokens' where an image is a text (`data.text`), uint8 [N, length, 1, 1]; 'series' for float32 [N,
-      length, channels]; 'table' for rows, float32 [N, values], which `data.tables` makes of columns.
+      length, channels]; 'table' for rows, float32 [N, values], which `data.tables` makes of columns;
+      'audio' for clips at 8,000 Hz, int16 [N, samples].
     columns: of a table, how many values each column has; by default one, for a number.
   """
   if kind == 'table' and columns is None:

@@ -3,7 +3,7 @@
 import io
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,13 @@ def _read_folds(file: Path, images: np.ndarray, train: np.ndarray) -> list[np.nd
   in_part[train] = np.arange(len(train), dtype=np.int32)
   folds = [in_part[[official[i] for i in fold]] for fold in saved['folds']]
   return [np.sort(fold[fold >= 0]) for fold in folds]
+
+
+def save_all(folder: Path, arrays: Mapping[str, np.ndarray], meta: Meta) -> None:
+  """Writes the arrays and meta.json of a decoded set into an empty folder."""
+  for key, array in arrays.items():
+    _save(folder / f'{key}.npy', array)
+  _write(folder / META, json.dumps(meta.model_dump(exclude_none=True), indent=1).encode())
 
 
 def _save(path: Path, array: np.ndarray) -> None:

@@ -40,7 +40,12 @@ class Layout(NamedTuple):
 
 
 def layouts(
-  sizes: Mapping[str, int], shape: tuple[int, ...], classes: int, folds: int = 0, kind: str = 'image'
+  sizes: Mapping[str, int],
+  shape: tuple[int, ...],
+  classes: int,
+  folds: int = 0,
+  kind: str = 'image',
+  groups: int = 0,
 ) -> dict[str, Layout]:
   """The arrays of a set by name, in the order of its fingerprint."""
   found: dict[str, Layout] = {}
@@ -62,11 +67,15 @@ def layouts(
     found['feature_starts'] = Layout('int32', (nodes + 1,))
     found['feature_columns'] = Layout('int32', (None,), shape[0])
     found['feature_values'] = Layout('float32', (None,))
+  if groups:
+    found |= {f'{part}_groups': Layout(np.int32, (sizes[part],), groups) for part in PARTS}
   return found
 
 
 def layouts_of(meta: Meta) -> dict[str, Layout]:
-  return layouts(meta.sizes.model_dump(), meta.shape, meta.classes, meta.folds, meta.kind)
+  return layouts(
+    meta.sizes.model_dump(), meta.shape, meta.classes, meta.folds, meta.kind, len(meta.groups or ())
+  )
 
 
 def faults(arrays: Mapping[str, np.ndarray], expected: Mapping[str, Layout]) -> Iterator[str]:
@@ -139,6 +148,7 @@ def read_decoded(name: str, root: Path) -> Dataset:
     folds=tuple(arrays[f'fold_{i}'] for i in range(meta.folds)) or None,
     kind=meta.kind,
     graph=graph,
+    group_names=meta.groups or (),
     **fields,
   )
 

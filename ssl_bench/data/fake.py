@@ -12,17 +12,20 @@ from ssl_bench.data.arrays import Dataset, fingerprint
 from ssl_bench.data.text import PAD, tokenize
 from ssl_bench.settings.signature import BadSetting, short
 
+PARTS = ('train', 'validation', 'test')
 MOST = 224 * 224 * 3  # values of an image
 
 
 def check_fake(name: str) -> re.Match:
   """Parses `fake`, `fake_16x16x3`, `fake_captions` and so on; raises `BadSetting` for another name."""
   size = '([1-9][0-9]{0,8})'
-  match = re.fullmatch(rf'fake(?:_(captions|tokens|graph|series|table))?(?:_{size}x{size}x{size})?', name)
+  match = re.fullmatch(
+    rf'fake(?:_(captions|tokens|graph|series|table|audio))?(?:_{size}x{size}x{size})?', name
+  )
   if not match:
     raise BadSetting(
       f'{short(name)} is no synthetic set; write fake, fake_captions, fake_tokens, fake_graph, fake_series, '
-      'fake_table or, for another shape, fake_16x16x3.'
+      'fake_table, fake_audio or, for another shape, fake_16x16x3.'
     )
   values = math.prod(int(side or 1) for side in match.groups()[1:])
   if values > MOST:
@@ -31,7 +34,8 @@ def check_fake(name: str) -> re.Match:
 
 
 def fake_by_name(name: str) -> Dataset:
-  """The synthetic set of a name: images, captioned images, texts of up to 12 letters, nodes, series, rows."""
+  """The synthetic set of a name: images, captioned images, texts of up to 12 letters, nodes, series, rows,
+  sounds of several tones."""
   what, *sizes = check_fake(name).groups()
   usual = {'tokens': (12, 1, 1), 'series': (16, 2, 1), 'table': (10, 1, 1)}.get(str(what), (8, 8, 1))
   height, width, channels = (int(size or default) for size, default in zip(sizes, usual))
@@ -42,6 +46,7 @@ def fake_by_name(name: str) -> Dataset:
     'graph': as_graph,
     'series': as_series,
     'table': as_table,
+    'audio': as_audio,
   }
   return made.get(what, lambda data: data)(data)
 
@@ -49,7 +54,7 @@ def fake_by_name(name: str) -> Dataset:
 def as_tokens(data: Dataset) -> Dataset:
   """The set as texts: each gray level becomes a letter, and the texts have several lengths."""
   arrays: dict[str, Any] = {}
-  for part in ('train', 'validation', 'test'):
+  for part in PARTS:
     images, labels = getattr(data, f'{part}_images'), getattr(data, f'{part}_labels')
     inside = np.arange(images.shape[1]) < images.shape[1] - labels[:, None] % 4
     arrays[f'{part}_images'] = np.where(inside[:, :, None, None], 97 + images // 10, PAD).astype(np.uint8)
@@ -64,7 +69,7 @@ def as_graph(data: Dataset, degree: int = 4, share: float = 0.8) -> Dataset:
   from ssl_bench.kinds.graph import make_graph  # imports jax
 
   rng = np.random.Generator(np.random.PCG64(1))
-  sizes = {part: len(getattr(data, f'{part}_labels')) for part in ('train', 'validation', 'test')}
+  sizes = {part: len(getattr(data, f'{part}_labels')) for part in PARTS}
   images = np.concatenate([getattr(data, f'{part}_images').reshape(n, -1) for part, n in sizes.items()])
   labels = np.concatenate([getattr(data, f'{part}_labels') for part in sizes])
   ends = []
@@ -104,10 +109,37 @@ def as_table(data: Dataset) -> Dataset:
   return data._replace(name='fake_table', kind='table', fingerprint=found, columns=columns, **arrays)
 
 
-def _parts(data: Dataset, change: Callable[[np.ndarray], np.ndarray]) -> dict[str, Any]:
-  """The images of each part, changed, as float32."""
-  names = [f'{part}_images' for part in ('train', 'validation', 'test')]
-  return {name: change(getattr(data, name)).astype(np.float32) for name in names}
+def as_audio(data: Dataset, block: int = 128) -> Dataset:
+  """The set as sounds [H block]: each row of an image is a block of time, each pixel how loud a tone is.
+
+  The speakers are Ann and Bob, whose tones are higher; they take turns.
+  """
+
+  def sounds(images: np.ndarray) -> np.ndarray:
+    loud = images.reshape(*images.shape[:2], -1) / 255.0
+    tones = 300 * 1.4 ** np.arange(loud.shape[-1])
+    high = np.where(np.arange(len(images)) % 20 < 10, 1, 1.1)[:, None, None]
+    angle = 2 * np.pi * np.arange(images.shape[1] * block)[:, None] * (tones * high % 4000) / 8000
+    wave = (np.repeat(loud, block, 1) * np.sin(angle)).mean(-1)
+    return np.rint(20_000 * wave)
+
+  arrays = _parts(data, sounds, np.int16)
+  speakers: dict[str, Any] = {
+    f'{part}_groups': np.arange(len(getattr(data, f'{part}_labels')), dtype=np.int32) // 10 % 2
+    for part in PARTS
+  }
+  found = fingerprint([*arrays.items(), *speakers.items()])
+  return data._replace(
+    name='fake_audio', kind='audio', fingerprint=found, group_names=('ann', 'bob'), **arrays, **speakers
+  )
+
+
+def _parts(
+  data: Dataset, change: Callable[[np.ndarray], np.ndarray], stored: type = np.float32
+) -> dict[str, Any]:
+  """The images of each part, changed."""
+  names = [f'{part}_images' for part in PARTS]
+  return {name: change(getattr(data, name)).astype(stored) for name in names}
 
 
 def with_captions(data: Dataset, length: int = 12) -> Dataset:
@@ -136,7 +168,7 @@ def fake(
   rng = np.random.Generator(np.random.PCG64(0))
   patterns = rng.integers(0, 256, (classes, *shape))
   arrays: dict[str, Any] = {}
-  for part, size in zip(('train', 'validation', 'test'), sizes):
+  for part, size in zip(PARTS, sizes):
     labels = np.arange(size, dtype=np.int32) % classes
     arrays[f'{part}_images'] = _noisy(rng, patterns[labels])
     arrays[f'{part}_labels'] = labels

@@ -60,7 +60,8 @@ def official_files(name: str) -> dict[str, Official]:
 
 def check_folder(folder: Path, name: str) -> None:
   """Raises `BadSetting` where the folder that should hold the official files of `name` is not there."""
-  if not folder.is_dir():
+  is_zip = not is_tfds(name) and not is_made(name) and source_of(name).kind == 'audio' and folder.is_file()
+  if not folder.is_dir() and not is_zip:
     told = f'{name} comes with {comes_with(name)}'
     if is_tfds(name):
       told = 'give --from a folder with the files that TFDS downloads'

@@ -44,7 +44,8 @@ class Meta(BaseModel):
   """The content of meta.json: enough to list a set without reading its images.
 
   `shape` is (height, width, channels), of a graph (features,); `fingerprint` is from `arrays.fingerprint`,
-  `folds` their number.  `added` is left out of the file for the sets of this package's sources.
+  `folds` their number, `groups` the names of the groups that examples are from, such as speakers.  `added` is
+  left out of the file for the sets of this package's sources, `groups` where there are none.
   """
 
   model_config = ConfigDict(extra='forbid', frozen=True, strict=True)
@@ -57,6 +58,7 @@ class Meta(BaseModel):
   fingerprint: str = Field(pattern='^[0-9a-f]{64}$')
   folds: int = Field(ge=0)
   kind: str = 'image'
+  groups: tuple[str, ...] | None = None
   added: Added | None = None
 
   @model_validator(mode='after')

@@ -2,8 +2,6 @@
 
 import codecs
 import copyreg
-import json
-import os
 import pickle
 import urllib.request
 from collections import defaultdict
@@ -15,7 +13,8 @@ import numpy as np
 from scipy import sparse
 
 from ssl_bench.data.arrays import fingerprint
-from ssl_bench.data.meta import META, PARTS, Meta, Sizes
+from ssl_bench.data.decode import save_all
+from ssl_bench.data.meta import PARTS, Meta, Sizes
 from ssl_bench.data.sources import KNOWN, source_of
 from ssl_bench.settings.signature import BadSetting
 
@@ -71,8 +70,6 @@ def write(name: str, source: Path, folder: Path) -> None:
   for part, size in sizes.items():
     if size != getattr(expected, part):
       raise BadSetting(f'{source} holds {size} nodes for {part}, and {name} has {getattr(expected, part)}.')
-  for key, array in arrays.items():
-    np.save(folder / f'{key}.npy', array)
   meta = Meta(
     version=expected.version,
     classes=expected.classes,
@@ -83,10 +80,7 @@ def write(name: str, source: Path, folder: Path) -> None:
     folds=1,
     kind='graph',
   )
-  with (folder / META).open('w', encoding='utf-8') as file:
-    json.dump(meta.model_dump(), file, indent=1)
-    file.flush()
-    os.fsync(file.fileno())
+  save_all(folder, arrays, meta)
 
 
 def arrays_of(graph: Citations) -> dict[str, np.ndarray]:

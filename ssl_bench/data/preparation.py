@@ -8,7 +8,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from ssl_bench.data import files, planetoid
+from ssl_bench.data import files, planetoid, spoken_digit
 from ssl_bench.data.added import is_tfds
 from ssl_bench.data.adding import tfds_sets
 from ssl_bench.data.adding.store import Wish
@@ -30,6 +30,9 @@ from ssl_bench.data.sources import (
 from ssl_bench.data.stage import alone
 from ssl_bench.settings.signature import BadSetting
 
+# Kinds whose sets are read from their own files, by a module with `download` and `write`.
+OWN = {'graph': planetoid, 'audio': spoken_digit}
+
 
 def prepare(
   name: str,
@@ -41,10 +44,10 @@ def prepare(
 ) -> Path | None:
   """Prepares `name` below the data folder and returns the folder of its decoded arrays.
 
-  `source` is a folder of the official files; without it TFDS downloads them.  `progress` is called with
-  one line of text at a time.  A set that is prepared already is checked and left as it is; an interrupted
-  preparation leaves no half-made files.  A bundled set needs no preparation (returns None).  `wish` says
-  which size and channels the images of any TFDS set (`tfds/beans`) get.  Raises
+  `source` is a folder of the official files, of sounds also their zip file; without it they are downloaded.
+  `progress` is called with one line of text at a time.  A set that is prepared already is checked and left as
+  it is; an interrupted preparation leaves no half-made files.  A bundled set needs no preparation (returns
+  None).  `wish` says which size and channels the images of any TFDS set (`tfds/beans`) get.  Raises
   `BadSetting` for an unknown name, a missing folder or file, a file that is not the official one, a host
   that cannot be reached, and a prepared set that is broken.
   """
@@ -61,8 +64,8 @@ def prepare(
     return None
   root = data_folder(data_dir)
   meta = read_meta(name, root)  # raises for a broken set before anything is built
-  if source_of(name).kind == 'graph':
-    return _prepare_graph(name, root, source, meta is not None, say)
+  if own := OWN.get(source_of(name).kind):
+    return _prepare_own(own, name, root, source, meta is not None, say)
   if _is_prepared(name, root):
     unread = '' if source is None else f'; nothing was taken from {source}'
     say(f'{name} is prepared already, in {root}{unread}')
@@ -82,7 +85,7 @@ def prepare(
   return folder
 
 
-def _prepare_graph(name: str, root: Path, source: Any, ready: bool, say: Progress) -> Path:
+def _prepare_own(own: Any, name: str, root: Path, source: Any, ready: bool, say: Progress) -> Path:
   folder = decoded_folder(name, root)
   if ready:
     say(
@@ -94,10 +97,10 @@ def _prepare_graph(name: str, root: Path, source: Any, ready: bool, say: Progres
       if source is None:
         say(f'downloading {name}')
         given.mkdir()
-        planetoid.download(name, given)
+        own.download(name, given)
       made = stage / 'made'
       made.mkdir()
-      planetoid.write(name, given, made)
+      own.write(name, given, made)
       folder.parent.mkdir(parents=True, exist_ok=True)
       made.rename(folder)
   read_decoded(name, root)  # checks all that was written, and notes that it passed

@@ -1,10 +1,11 @@
-"""Stress on a trial's data: wrong labels, unlabeled images of other classes, rare classes, fewer images, or a
-class that is left out.
+"""Stress on a trial's data: wrong labels, unlabeled images of other classes, rare classes, fewer images, a
+class that is left out, and a group that training never sees.
 
 Like the labeled subset, each stress chooses positions of the training part in the order of sha256 digests of
 (split_seed, position); so a smaller share is the beginning of a larger one.  The data that are evaluated stay
-the same, except that test and validation images of classes without labels are left out.  A class
-that training lacks is left out of all parts, and its test images are anomalies.
+the same, with three exceptions.  Test and validation images of classes without labels are left out; a class
+that training lacks is left out of all parts, and its test images are anomalies; all examples of a group that
+is held out are the test part.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ import numpy as np
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.data.meta import PARTS
 from ssl_bench.data.split import by_hash, count_of, in_rounds, labeled_indices, queues
-from ssl_bench.settings.signature import BadSetting
+from ssl_bench.settings.signature import BadSetting, short, suggest
 
 KNOWN = 0.6  # share of the classes that have labels under a mismatch: 6 of 10
 
@@ -188,6 +189,39 @@ def without_class(dataset: Dataset, anomaly: int) -> Dataset:
   changed: dict[str, Any] = {'anomaly_images': dataset.test_images[dataset.test_labels == anomaly]}
   for part in PARTS:
     kept = getattr(dataset, f'{part}_labels') != anomaly
-    for array in (f'{part}_images', f'{part}_labels', f'{part}_index'):
-      changed[array] = getattr(dataset, array)[kept]
+    for array in (f'{part}_images', f'{part}_labels', f'{part}_index', f'{part}_groups'):
+      found = getattr(dataset, array)
+      changed[array] = found if found is None else found[kept]
+  return dataset._replace(**changed)
+
+
+def hold_out(dataset: Dataset, group: str) -> Dataset:
+  """The dataset whose test part is all examples of a group, and the other parts those of other groups alone.
+
+  What the official test part holds of the other groups is left out.
+  Its `test_index` counts on from the official training split to the official test split.  Applied again, it
+  changes nothing.  Raises `BadSetting` where there are no groups, or none of that name.
+  """
+  names = dataset.group_names
+  if not names:
+    raise BadSetting(
+      f'stress.held_out: {dataset.name} does not say which group an example is from; leave it out.'
+    )
+  if group not in names:
+    raise BadSetting(f'stress.held_out: {dataset.name} has no group {short(group)}; {suggest(group, names)}')
+  if dataset.unlabeled_images is not None or dataset.folds:
+    raise BadSetting(
+      f'stress.held_out knows no group of the unlabeled images and folds of {dataset.name}; leave it out.'
+    )
+  own = {part: getattr(dataset, f'{part}_groups') == names.index(group) for part in PARTS}
+  if own['test'].all() and not own['train'].any() and not own['validation'].any():
+    return dataset
+  first = {'train': 0, 'validation': 0, 'test': len(dataset.train_index) + len(dataset.validation_index)}
+  changed: dict[str, Any] = {}
+  for what in ('images', 'labels', 'index', 'groups'):
+    arrays = {part: getattr(dataset, f'{part}_{what}') for part in PARTS}
+    if what == 'index':
+      arrays = {part: array + np.int32(first[part]) for part, array in arrays.items()}
+    changed[f'test_{what}'] = np.concatenate([arrays[part][own[part]] for part in PARTS])
+    changed |= {f'{part}_{what}': arrays[part][~own[part]] for part in ('train', 'validation')}
   return dataset._replace(**changed)

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from ssl_bench.settings.signature import BadSetting, short, suggest
 
-__all__ = ['APART', 'DENSE', 'KINDS', 'SIZES', 'Kind', 'kind_of', 'scale', 'stored_as']
+__all__ = ['APART', 'DENSE', 'KINDS', 'RATE', 'SIZES', 'Kind', 'kind_of', 'read_shape', 'scale']
 
 
 class Kind(NamedTuple):
@@ -14,6 +14,8 @@ class Kind(NamedTuple):
   * tokens: whole numbers, uint8 [length, 1, 1].
   * graph: a node, by its position; see `Graph`.
   * series: float32 [length, channels], each channel standardized by mean and deviation of the training part.
+  * audio: int16 [samples], a clip at 8,000 Hz; a network reads its log-mel spectrogram, float32 [frames,
+    bands, 1], which is computed on the device; see `kinds.audio`.
   * table: float32 [values], a row.  A numeric column is one value, standardized in the same way; a column of
     categories has a value for each, 1 for its own and 0 for the others.  `Dataset.columns` says how many
     values each column has.  A missing entry is 0 everywhere: the mean, or no category.
@@ -43,11 +45,13 @@ KINDS = {
     Kind('tokens', 'tokens', 3, 'uint8', 'int32', 'sequence', dense=False),
     Kind('graph', 'nodes of a graph', 0, 'int32', 'float32', 'gcn', dense=False),
     Kind('series', 'series', 2, 'float32', 'float32', 'resnet1d'),
+    Kind('audio', 'sounds', 1, 'int16', 'float32', 'convnet'),
     Kind('table', 'rows of a table', 1, 'float32', 'float32', 'mlp'),
   )
 }
 
 
+RATE = 8_000  # samples of a sound a second
 DENSE = tuple(kind.name for kind in KINDS.values() if kind.dense)
 APART = tuple(kind.name for kind in KINDS.values() if kind.name != 'graph')  # examples that stand alone
 SIZES = {0: '[N]', 1: '[N, values]', 2: '[N, length, channels]', 3: '[N, H, W, C]'}  # of arrays, by rank
@@ -60,17 +64,27 @@ def kind_of(name: str) -> Kind:
   return KINDS[name]
 
 
-def stored_as(shape: tuple[int, ...]) -> str:
-  """The dtype in which dense examples of a shape are stored: images have three axes."""
-  return KINDS['image'].stored if len(shape) == KINDS['image'].rank else 'float32'
+def read_shape(shape: tuple[int, ...], kind: str) -> tuple[int, ...]:
+  """The shape of an example as a network reads it, from that as it is stored."""
+  if kind != 'audio':
+    return shape
+  from ssl_bench.kinds import audio  # imports jax
+
+  return audio.frames(shape[0]), audio.BANDS, 1
 
 
 def scale(examples: Any, kind: str = 'image') -> Any:
   """Examples as they are stored -> as a network reads them.
 
-  uint8 images [0, 255] -> float32 [-1, 1], the pixel scale of every method (FixMatch's code); tokens ->
-  int32; nodes of a graph, and arrays that are float32 already, stay as they are.
+  uint8 images [0, 255] -> float32 [-1, 1], the pixel scale of every method (FixMatch's code); sounds, int16
+  [..., samples] -> log-mel spectrograms float32 [..., frames, bands, 1]; tokens -> int32; nodes of a graph,
+  and arrays that are float32 already, stay as they are.
   """
   if kind == 'tokens':
     return examples.astype('int32')
-  return examples.astype('float32') / 127.5 - 1 if getattr(examples, 'dtype', None) == 'uint8' else examples
+  stored = str(getattr(examples, 'dtype', None))
+  if stored == KINDS['audio'].stored:
+    from ssl_bench.kinds import audio  # imports jax
+
+    return audio.spectrogram(examples)
+  return examples.astype('float32') / 127.5 - 1 if stored == 'uint8' else examples

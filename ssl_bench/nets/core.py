@@ -36,7 +36,8 @@ class Net(NamedTuple):
   `patch`: where the input is cut into square patches that become tokens, their side in pixels; such a net
   takes the options `keep`, `mask` and `tokens` (see `nets.vit`).
 
-  `kinds` are those of the data that it reads (`ssl_bench.kinds`): images, float32 [B, H, W, C]; tokens, whole
+  `kinds` are those of the data that it reads (`ssl_bench.kinds`): images, float32 [B, H, W, C], and
+  the spectrograms of sounds, [B, frames, bands, 1]; tokens, whole
   numbers [B, L] or [B, L, 1, 1]; `Nodes` of a graph; series, float32 [B, L, C]; rows of a table, float32 [B,
   values].
   """
@@ -44,7 +45,7 @@ class Net(NamedTuple):
   init: Callable[..., tuple[Any, Any]]
   apply: Callable[..., tuple[Any, Any]]
   patch: int | None = None
-  kinds: tuple[str, ...] = ('image',)
+  kinds: tuple[str, ...] = ('image', 'audio')
 
   @property
   def kind(self) -> str:
@@ -75,9 +76,11 @@ def from_linen(module: nn.Module) -> Net:
 
 
 def _check_scale(images: Any) -> None:
-  """Raises `BadSetting` for images as they are stored, which a network would take for very large numbers."""
+  """Raises `BadSetting` for images and sounds as they are stored, which a network would take for numbers."""
   if getattr(images, 'dtype', None) == 'uint8' and images.ndim == 4 and images.shape[2:] != (1, 1):
     raise BadSetting('A network reads images on the scale [-1, 1], not uint8; call ssl_bench.contract.scale.')
+  if getattr(images, 'dtype', None) == 'int16':
+    raise BadSetting('A network reads spectrograms of sounds, not samples; call ssl_bench.contract.scale.')
 
 
 def chain(**nets: Net) -> Net:

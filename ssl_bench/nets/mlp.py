@@ -46,7 +46,7 @@ def mlp(
     noise: deviation of normal noise on the output of each layer while training (as there: 0.5).
   """
   modules = _MLP(widths, norm, momentum, dropout, jnp.dtype(dtype), pixels, input_dropout, input_noise, noise)
-  return from_linen(modules)._replace(kinds=('image', 'graph', 'series', 'table'))
+  return from_linen(modules)._replace(kinds=('image', 'graph', 'series', 'table', 'audio'))
 
 
 class _MLP(nn.Module):

@@ -48,7 +48,7 @@ def shapes(structure: Structure, shape: Callable) -> Arrays:
   """The shapes of the arrays; `shape(size, dtype)` makes one."""
   data = structure.data
   found: Arrays = {
-    'image': shape((data.images, *data.example), kind_of(data.kind).stored),
+    'image': shape((data.images, *data.stored), kind_of(data.kind).stored),
     'label': shape((data.unlabeled,), 'int32'),
     'given': shape((data.train,), 'int32'),
     'pool': shape((data.train,), 'int32'),

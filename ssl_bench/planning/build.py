@@ -5,11 +5,13 @@ from functools import lru_cache
 from itertools import repeat
 from typing import Any
 
+import jax
 import numpy as np
 import optax
 
 from ssl_bench import combine, methods, nets, optim, plugins
 from ssl_bench import contract as m
+from ssl_bench.kinds import kind_of
 from ssl_bench.nets.core import Net, starting_from
 from ssl_bench.planning.structure import Part, Structure
 from ssl_bench.plugins.blame import blame, named
@@ -35,6 +37,7 @@ def builder(structure: Structure) -> Build:
     'classes': data.classes,
     'examples': data.unlabeled,
     'shape': data.shape,
+    'stored': jax.ShapeDtypeStruct(data.stored, kind_of(data.kind).stored),
     'columns': data.columns or (),
   }
   teach = teacher_of(structure.teacher) if structure.teacher else lambda given: None

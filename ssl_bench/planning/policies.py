@@ -13,7 +13,7 @@ from ssl_bench.settings.signature import BadSetting
 
 
 def policies_of(structure: Structure, views: Mapping[str, View]) -> dict[str, Callable]:
-  """Policy -> (key, uint8 image [H, W, C]) -> float32 image in [-1, 1], or int32 tokens.
+  """Policy -> (key, example as it is stored) -> as a network reads it: an image is float32 in [-1, 1].
 
   Raises `BadSetting` where the config lacks a policy that a view names, or where one other than `local`
   changes the size of the images.
@@ -47,20 +47,29 @@ def text_of(structure: Structure, name: str) -> str:
 
 
 def size_of(structure: Structure, name: str) -> tuple[int, ...]:
-  """The shape of an image after a policy; raises `BadSetting` where the policy may not change it and does."""
+  """The shape of an image after a policy, as a network reads it.
+
+  Raises `BadSetting` where the policy may not change it and does.
+  """
   data = structure.data
-  return _size_of(name, text_of(structure, name), data.shape, data.kind, data.columns)
+  return _size_of(name, text_of(structure, name), data.shape, data.stored, data.kind, data.columns)
 
 
 @lru_cache(maxsize=512)
 def _size_of(
-  name: str, text: str, shape: tuple[int, ...], kind: str, columns: tuple[int, ...] | None
+  name: str,
+  text: str,
+  shape: tuple[int, ...],
+  stored: tuple[int, ...],
+  kind: str,
+  columns: tuple[int, ...] | None,
 ) -> tuple[int, ...]:
   if kind == 'graph':
     return shape
   change = augment.compile_policy(text, shape[-1], kind, columns)
   key = jax.eval_shape(lambda: jax.random.key(0))
-  size = jax.eval_shape(change, key, jax.ShapeDtypeStruct(shape, kind_of(kind).stored)).shape
+  read = lambda key, example: scale(change(key, example), kind)
+  size = jax.eval_shape(read, key, jax.ShapeDtypeStruct(stored, kind_of(kind).stored)).shape
   if size != shape and name != 'local':
     before, after = (shape[:2], size[:2]) if kind == 'image' else (shape, size)
     raise BadSetting(

@@ -47,6 +47,8 @@ def stressed(config: Config, dataset: Dataset) -> Dataset:
   dataset = dataset._replace(stream=None, noisy_labels=None, shifted_images=None)
   if asked.anomaly is not None:
     dataset = stress.without_class(dataset, asked.anomaly)
+  if asked.held_out is not None:
+    dataset = stress.hold_out(dataset, asked.held_out)
   labeled, seed = labeled_of(config, dataset), config.split_seed
   known: tuple[int, ...] = tuple(range(dataset.classes))
   if asked.mismatch is not None:
@@ -82,6 +84,10 @@ def _shifted(dataset: Dataset, labeled: np.ndarray, policy: str) -> np.ndarray:
   for start in range(0, len(images), CHUNK):
     part = np.asarray(images[start : start + CHUNK])
     moved.append(np.asarray(change(np.arange(start, start + len(part)), part)))
+    if moved[-1].dtype != part.dtype:
+      raise BadSetting(
+        'stress.shift changes sounds as they are stored; leave operations on spectrograms out.'
+      )
     if moved[-1].shape != part.shape:
       sizes = f'{part.shape[1:3]} into {moved[-1].shape[1:3]}'
       raise BadSetting(f'stress.shift turns images of {sizes}; leave size out.')

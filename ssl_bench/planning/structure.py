@@ -12,6 +12,7 @@ from ssl_bench import augment, combine, methods, optim
 from ssl_bench.config import Config
 from ssl_bench.contract import pattern
 from ssl_bench.data.arrays import Dataset
+from ssl_bench.kinds import read_shape
 from ssl_bench.kinds.graph import GraphSizes, sizes_of
 from ssl_bench.settings.signature import settings_of
 
@@ -36,7 +37,8 @@ class DataShape(NamedTuple):
   """What a compiled program knows of a dataset."""
 
   kind: str  # of `ssl_bench.kinds`
-  shape: tuple[int, ...]  # of one image: (height, width, channels)
+  shape: tuple[int, ...]  # of one image as a network reads it: (height, width, channels)
+  stored: tuple[int, ...]  # of one as it is stored; that of a node, which is its position, is ()
   classes: int
   train: int  # images of the training part
   unlabeled: int  # images of the unlabeled stream
@@ -46,11 +48,6 @@ class DataShape(NamedTuple):
   prompts: tuple[Any, ...] | None  # the classes' names as tokens, where a text net reads them
   graph: GraphSizes | None = None  # where there is one
   columns: tuple[int, ...] | None = None  # values of each column of a table
-
-  @property
-  def example(self) -> tuple[int, ...]:
-    """The shape of one example as it is stored; that of a node, which is its position, is ()."""
-    return () if self.graph else self.shape
 
 
 class BatchSize(NamedTuple):
@@ -123,7 +120,8 @@ def _shape_of(dataset: Dataset, reads_captions: bool) -> DataShape:
   prompts = dataset.prompts if reads_captions else None
   return DataShape(
     kind=dataset.kind,
-    shape=tuple(dataset.shape),
+    shape=read_shape(tuple(dataset.shape), dataset.kind),
+    stored=() if dataset.graph else tuple(dataset.shape),
     classes=dataset.classes,
     train=dataset.n_train,
     unlabeled=dataset.n_unlabeled,

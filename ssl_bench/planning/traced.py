@@ -65,7 +65,7 @@ def _check_net(part: Part, inputs: Any) -> None:
 
 def _check_operation(name: str, settings: Mapping[str, Any], structure: Structure) -> None:
   kind = kind_of(structure.data.kind)
-  image = jax.ShapeDtypeStruct(structure.data.shape, kind.stored)
+  image = jax.ShapeDtypeStruct(structure.data.stored, kind.stored)
   operation, who = augment.make(name, settings), named('augment', name)
   if not callable(operation):
     raise BadSetting(f'{who} must return a function (key, image) -> image, not {_kind(operation)}.')
@@ -73,11 +73,14 @@ def _check_operation(name: str, settings: Mapping[str, Any], structure: Structur
     _check_graph_operation(name, operation, who, structure)
     return
   change = augment.on_columns(operation, structure.data.columns) if structure.data.columns else operation
-  thing = {'table': 'a row', 'series': 'a series'}.get(kind.name, 'an image')
+  thing = {'table': 'a row', 'series': 'a series', 'audio': 'a sound'}.get(kind.name, 'an image')
   with blame('augment', name, f'on {thing} of {list(image.shape)}'):
     found = jax.eval_shape(change, _key(), image)
   shape = _shape(found)
-  if len(shape) != len(image.shape) or shape[2:] != image.shape[2:] or found.dtype != kind.stored:
+  forms = [(len(image.shape), image.shape[2:], kind.stored)]
+  if kind.name == 'audio':  # or a spectrogram
+    forms += [(len(structure.data.shape), structure.data.shape[2:], kind.read)]
+  if (len(shape), shape[2:], getattr(found, 'dtype', None)) not in forms:
     raise BadSetting(f'{who} must give {thing}, {kind.stored} {_sizes(*image.shape)}, not {_kind(found)}.')
 
 

@@ -102,6 +102,7 @@ class Stress(Section):
   unlabeled: StrictInt | StrictFloat | None = Field(None, gt=0, lt=IMAGES)  # a count, or a fraction
   imbalance: Imbalance | None = None  # a number is that of both
   anomaly: StrictInt | None = Field(None, ge=0, lt=IMAGES)  # a class that training lacks: its test images
+  held_out: str | None = None  # a group, such as a speaker, that is the test part and in no other
 
   @model_serializer(mode='wrap')
   def _write(self, write: Any) -> dict[str, Any]:

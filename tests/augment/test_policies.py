@@ -17,6 +17,9 @@ OTHERS = {  # operations on other data than images, by kind
   **dict.fromkeys(('mask_columns', 'noise_columns'), 'table'),
   **dict.fromkeys(('crop_series', 'jitter_series', 'mask_time', 'permute_series'), 'series'),
   **dict.fromkeys(('scale_series', 'warp_series'), 'series'),
+  **dict.fromkeys(('gain_audio', 'noise_audio', 'shift_audio', 'speed_audio'), 'audio'),
+  **dict.fromkeys(('crop_spectrogram', 'fade_spectrogram', 'mask_bands'), 'audio'),
+  **dict.fromkeys(('mask_frames', 'warp_frames'), 'audio'),
 }
 SIMCLR = 'resized_crop(scale=[0.2, 1]) | flip | jitter(0.4, 0.4, 0.4, 0.1) | grayscale | blur(probability=.5)'
 

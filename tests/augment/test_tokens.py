@@ -95,7 +95,7 @@ def test_a_config_whose_parts_do_not_fit_is_told(tmp_path):
   texts = data.load('fake_tokens')
   config = load(ROOT / 'configs/identifiers/simclr.yaml', ['net=convnet'])
   with pytest.raises(
-    BadSetting, match=r'^net convnet reads images, and these are tokens; .* net=sequence\.$'
+    BadSetting, match=r'^net convnet reads images or sounds, and these are tokens; .* net=sequence\.$'
   ):
     check_kinds(config, texts)
   folder = write_configs(tmp_path)

@@ -179,10 +179,10 @@ def test_every_step_of_a_whole_batch_sees_each_label_once():
 @pytest.mark.parametrize(
   ('changes', 'sentence'),
   [
-    ({'net': {'name': 'convnet'}}, 'net convnet reads images, and these are nodes of a graph'),
+    ({'net': {'name': 'convnet'}}, 'net convnet reads images or sounds, and these are nodes of a graph'),
     (
       {'method': {'name': 'mixmatch'}},
-      'mixmatch learns from images, series and rows of a table, and fake_graph has nodes of a graph',
+      'mixmatch learns from images, series, sounds and rows of a table, and fake_graph has nodes of a graph',
     ),
     (
       {'augment': {'weak': 'flip', 'strong': 'none'}},

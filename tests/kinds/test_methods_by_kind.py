@@ -20,6 +20,7 @@ KINDS = {  # kind -> its synthetic set, and a net
   'graph': ('fake_graph', {'name': 'gcn', 'widths': [8]}),
   'series': ('fake_series', {'name': 'resnet1d', 'width': 4}),
   'table': ('fake_table', {'name': 'mlp', 'widths': [8]}),
+  'audio': ('fake_audio', {'name': 'convnet', 'width': 2}),
 }
 FAST = {'supervised', 'simclr', 'mixmatch', 'label_propagation', 'rotation'}
 # These ask for nothing of an image, so they run unchanged on whatever is an array of numbers.

@@ -33,7 +33,7 @@ GRAPHS = {
   *('bgrl', 'correct_and_smooth', 'dgi', 'grace', 'grand', 'graphmae', 'laplacian_regularization'),
   'poisson_learning',
 }
-OTHERS = {'masked_series', 'scarf', 'ts2vec', 'vime'}  # of series and tables
+OTHERS = {'byol_a', 'masked_series', 'scarf', 'ts2vec', 'vime'}  # of sounds, series and tables
 MORE = {  # what their signatures ask for
   'distill': ['teacher={method: supervised}'],
   'correct_and_smooth': ['teacher={method: supervised}'],

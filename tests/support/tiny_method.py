@@ -47,6 +47,7 @@ def make_method(
     'examples': examples,
     'held': examples,
     'shape': shape,
+    'stored': jax.ShapeDtypeStruct(shape, 'uint8' if len(shape) == 3 else 'float32'),
     'columns': columns or (1,) * math.prod(shape),
   }
   known |= {'text_encoder': text_encoder, 'prompts': None}
@@ -112,7 +113,8 @@ def noisy(kind: str):
       return with_noise(image, 1 + 0.3 * jax.random.normal(key, image.graph.values.shape))
     if kind == 'tokens':
       return scale(jnp.roll(image, jax.random.randint(key, (), 0, 3), 0), kind)
-    return scale(image) + 0.3 * jax.random.normal(key, image.shape)
+    seen = scale(image)
+    return seen + 0.3 * jax.random.normal(key, seen.shape)
 
   return augment
 

@@ -15,6 +15,7 @@ from ssl_bench.data.arrays import Dataset
 from ssl_bench.data.checking import duplicates, inputs, label_errors, probe
 from ssl_bench.data.meta import PARTS
 from ssl_bench.data.text import VOCABULARY
+from ssl_bench.kinds import scale
 
 SCHEMA = 1
 LARGEST = 2**30  # bytes of inputs that are compared at once; beyond, those without labels are left out
@@ -147,12 +148,21 @@ def _wrong_labels(
 
 
 def _features(arrays: Mapping[str, np.ndarray], kind: str) -> dict[str, np.ndarray]:
-  """What the probes see of each part: pixels, how often each byte is in a text, or the values."""
+  """What the probes see of each part: pixels, how often each byte is in a text, the
+  spectrogram of a sound, or the values."""
   if kind == 'image':
     return {part: probe.pixels(array) for part, array in arrays.items()}
   if kind == 'tokens':
     return {part: _bytes(array) for part, array in arrays.items()}
+  if kind == 'audio':
+    return {part: _spectrograms(array) for part, array in arrays.items()}
   return {part: array.reshape(len(array), -1) for part, array in arrays.items()}
+
+
+def _spectrograms(clips: np.ndarray, rows: int = 256) -> np.ndarray:
+  """float32 [N, frames * bands]: the log-mel spectrograms of clips."""
+  parts = [clips[start : start + rows] for start in range(0, len(clips), rows)]
+  return np.concatenate([np.asarray(scale(part, 'audio')).reshape(len(part), -1) for part in parts])
 
 
 def _bytes(texts: np.ndarray) -> np.ndarray:

@@ -8,14 +8,13 @@ import jax.numpy as jnp
 
 from ssl_bench import graph
 from ssl_bench.contract import DENSE, Graph, Method, Nodes, Teacher, View, look_at_all, scale
-from ssl_bench.kinds import stored_as
 from ssl_bench.losses import normalize
 
 VIEWS = {'labeled': View('labeled', 'weak')}  # whose labels `refresh` sees
 
 
 def transduction(
-  believe: Callable, classes: int, examples: int, shape, teacher: Teacher | None, neighbors: int, width
+  believe: Callable, classes: int, examples: int, stored, teacher: Teacher | None, neighbors: int, width
 ) -> Method:
   """A method without gradients, on the pixels of the unlabeled set or a teacher's features of unit length.
 
@@ -26,7 +25,8 @@ def transduction(
 
   Args:
     believe: (weighted edges, labels [examples], -1 where unknown) -> beliefs ≥ 0 [examples, classes].
-    classes, examples, shape: of the data.
+    classes, examples: of the data.
+    stored: the shape and the dtype of an example as it is stored.
     teacher: whose features make the graph; None for pixels.
     neighbors: edges of each image.
     width: of the kernel, in units of the root mean squared distance of the edges.
@@ -48,10 +48,11 @@ def transduction(
   def init(key, views):
     if has_edges(views['labeled']['image']):
       return given.init(key, views)
-    bank = jnp.zeros((examples, *shape), stored_as(shape))
     if teacher:
       features = jax.eval_shape(teacher.encode, views['labeled']['image'])
       bank = jnp.zeros((examples, features.shape[-1]), 'float32')
+    else:
+      bank = jnp.zeros((examples, *stored.shape), stored.dtype)
     belief = jnp.full((examples, classes), 1 / classes, 'float32')
     return {}, {}, {'bank': bank, 'belief': belief, 'scale': jnp.ones((), 'float32')}
 

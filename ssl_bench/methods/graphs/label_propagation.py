@@ -1,6 +1,6 @@
 """Label propagation: labels spread over a graph of all images until nothing changes; given labels stay."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from ssl_bench import graph
 from ssl_bench.contract import Method, Teacher
@@ -13,7 +13,7 @@ VERSION = 1
 def label_propagation(
   classes: int,
   examples: int,
-  shape: tuple[int, ...],
+  stored: Any,
   teacher: Teacher | None = None,
   *,
   neighbors: Annotated[int, Range(1)] = 7,
@@ -47,4 +47,4 @@ def label_propagation(
   Ghahramani and Lafferty 2003) and what scikit-learn computes.
   """
   believe = lambda weights, labels: graph.propagate(weights, labels, classes)
-  return transduction(believe, classes, examples, shape, teacher, neighbors, width)
+  return transduction(believe, classes, examples, stored, teacher, neighbors, width)

@@ -1,6 +1,6 @@
 """Label spreading: labels diffuse over a graph of all images, where neighbors may outvote a given label."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax
 
@@ -15,7 +15,7 @@ VERSION = 1
 def label_spreading(
   classes: int,
   examples: int,
-  shape: tuple[int, ...],
+  stored: Any,
   teacher: Teacher | None = None,
   *,
   alpha: Annotated[float, Range(0, 1, below=True)] = 0.99,
@@ -55,4 +55,4 @@ def label_spreading(
   def believe(weights, labels):
     return graph.spread(weights, jax.nn.one_hot(labels, classes), alpha)  # of -1: zeros
 
-  return transduction(believe, classes, examples, shape, teacher, neighbors, width)
+  return transduction(believe, classes, examples, stored, teacher, neighbors, width)

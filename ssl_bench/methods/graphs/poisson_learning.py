@@ -1,6 +1,6 @@
 """Poisson learning: labels are sources and sinks on a graph of all images, and flow until they balance."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax
 
@@ -15,7 +15,7 @@ VERSION = 1
 def poisson_learning(
   classes: int,
   examples: int,
-  shape: tuple[int, ...],
+  stored: Any,
   teacher: Teacher | None = None,
   *,
   neighbors: Annotated[int, Range(1)] = 10,
@@ -52,4 +52,4 @@ def poisson_learning(
   def believe(weights, labels):
     return jax.nn.softmax(graph.poisson(weights, labels, classes))
 
-  return transduction(believe, classes, examples, shape, teacher, neighbors, width)
+  return transduction(believe, classes, examples, stored, teacher, neighbors, width)

@@ -91,7 +91,7 @@ def mae(
     return encoder.apply(state.params['encoder'], state.stats['encoder'], images, train=False)[0]
 
   views = {'image': View('unlabeled', 'weak')}
-  return Method(views, init, loss, encode=encode, reconstruction_error=error, kinds=('image',))
+  return Method(views, init, loss, encode=encode, reconstruction_error=error, kinds=('image', 'audio'))
 
 
 def draw(key, views, encoder):

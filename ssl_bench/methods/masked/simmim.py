@@ -76,7 +76,7 @@ def simmim(
   def encode(state, images):
     return encoder.apply(state.params['encoder'], state.stats['encoder'], images, train=False)[0]
 
-  return Method({'image': View('unlabeled', 'weak')}, init, loss, encode=encode, kinds=('image',))
+  return Method({'image': View('unlabeled', 'weak')}, init, loss, encode=encode, kinds=('image', 'audio'))
 
 
 def draw(key, views, encoder, *, masking, block):
