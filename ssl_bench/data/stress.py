@@ -8,7 +8,7 @@ that training lacks is left out of all parts, and its test images are anomalies;
 is held out are the test part.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -161,12 +161,15 @@ def noisy(labels: np.ndarray, share: float, among: Sequence[int], split_seed: in
 
 def without_unknown(dataset: Dataset, known: Sequence[int]) -> Dataset:
   """The dataset with validation and test images of the known classes only; `classes` stays the same."""
-  changed: dict[str, Any] = {}
-  for part in ('validation', 'test'):
-    kept = np.isin(getattr(dataset, f'{part}_labels'), known)
-    for name in (f'{part}_images', f'{part}_labels', f'{part}_index'):
-      changed[name] = getattr(dataset, name)[kept]
-  return dataset._replace(**changed)
+  known_only = lambda part: np.isin(getattr(dataset, f'{part}_labels'), known)
+  return _with_only(dataset, {part: known_only(part) for part in ('validation', 'test')})
+
+
+def _with_only(dataset: Dataset, kept: Mapping[str, np.ndarray]) -> Dataset:
+  """The dataset with some examples of these parts, bool [N] each."""
+  names = [(part, f'{part}_{what}') for part in kept for what in ('images', 'labels', 'index', 'groups')]
+  found = ((part, name, getattr(dataset, name)) for part, name in names)
+  return dataset._replace(**{name: array[kept[part]] for part, name, array in found if array is not None})
 
 
 def without_class(dataset: Dataset, anomaly: int) -> Dataset:
@@ -186,13 +189,9 @@ def without_class(dataset: Dataset, anomaly: int) -> Dataset:
     )
   if anomaly not in dataset.train_labels:
     return dataset
-  changed: dict[str, Any] = {'anomaly_images': dataset.test_images[dataset.test_labels == anomaly]}
-  for part in PARTS:
-    kept = getattr(dataset, f'{part}_labels') != anomaly
-    for array in (f'{part}_images', f'{part}_labels', f'{part}_index', f'{part}_groups'):
-      found = getattr(dataset, array)
-      changed[array] = found if found is None else found[kept]
-  return dataset._replace(**changed)
+  anomalies = dataset.test_images[dataset.test_labels == anomaly]
+  others = {part: getattr(dataset, f'{part}_labels') != anomaly for part in PARTS}
+  return _with_only(dataset._replace(anomaly_images=anomalies), others)
 
 
 def hold_out(dataset: Dataset, group: str) -> Dataset:
