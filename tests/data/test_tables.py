@@ -72,7 +72,7 @@ def test_a_table_of_ones_own_has_numbers_by_default():
     ('series', {'train_images': np.zeros((8, 5, 2))}, 'must be float32 .* not float64'),
     ('series', {'unlabeled_images': np.full((2, 5, 2), np.nan, 'float32')}, 'unlabeled_images hold a number'),
     ('table', {'columns': (1, 5)}, 'its columns have 6 values, and a row has 5'),
-    ('table', {'kind': 'tabel'}, "its kind must be one of image, tokens, series, table, not 'tabel'"),
+    ('table', {'kind': 'tabel'}, "its kind must be one of image, tokens, series, table, audio, not 'tabel'"),
   ],
 )
 def test_what_is_wrong_is_one_clause(kind, change, sentence):
