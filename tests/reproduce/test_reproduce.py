@@ -10,6 +10,7 @@ from scipy import stats
 from ssl_bench import leaderboard
 from ssl_bench.leaderboard import reproduced
 from ssl_bench.leaderboard.published import Published
+from ssl_bench.leaderboard.render import reproduced as render
 from ssl_bench.leaderboard.reproduced import Reproduced, ReproducedCell, ReproducedRow, Run, Value
 from ssl_bench.reproduce import gather, table
 from ssl_bench.reproduce.command import reproduce
@@ -111,6 +112,16 @@ def test_a_record_without_what_the_row_reports_is_no_zero(folder):
   (folder / 'tables/mine.yaml').write_text(TABLE.replace('validation_selected', 'linear_budget'))
   with pytest.raises(BadSetting, match=r'Row chosen: record .* has no linear_budget; give the row another'):
     reproduce(table.read('mine', rows=['chosen'], seeds=1), folder / 'runs', 1)
+
+
+def test_the_boards_readme_shows_what_was_measured_and_counts_the_rest(folder):
+  found = table.read('mine')
+  reproduce(found, folder / 'runs', 1, to=folder / 'kept', recorded=True)
+  kept = reproduced.read(folder / 'kept/mine.json')
+  assert (
+    len(render.reproduced(kept, True).rows) == 4 and not render.reproduced(kept, True, measured=True).rows
+  )
+  assert '3 not run, 1 published only' in render.told(kept)
 
 
 def made(value, std=None, explained=None, found=(0.5, 0.52, 0.54)):

@@ -24,7 +24,7 @@ def readme(board: Board) -> str:
   parts = ['# Leaderboard', PAGE, notes.counts(board) if board.sections else EMPTY]
   for table in board.reproduced:
     parts += [f'## {escape(table.title)}', escape(table.about), told(table)]
-    parts.append(markdown(reproduced(table, board.timing)))
+    parts.append(markdown(reproduced(table, board.timing, measured=True)))
   for section in board.sections:
     parts += _section(section)
   return '\n\n'.join(part.strip('\n') for part in parts if part) + '\n'

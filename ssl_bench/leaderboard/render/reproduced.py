@@ -17,10 +17,13 @@ HEADS = (
 CLOCK = (Head('hours', 'of training, all runs', numeric=True), Head('device'))
 
 
-def reproduced(table: Reproduced, timing: bool) -> Table:
-  """One line for each cell."""
+UNMEASURED = ('not run', 'published only')
+
+
+def reproduced(table: Reproduced, timing: bool, *, measured: bool = False) -> Table:
+  """One line for each cell, or for those that were measured."""
   heads = (*HEADS, *(CLOCK if timing else ()))
-  found = lines(table, timing=timing)
+  found = [line for line in lines(table, timing=timing) if not measured or line.verdict not in UNMEASURED]
   rows = tuple(tuple(map(words, _cells(line)[: len(heads)])) for line in found)
   return Table(table.title, heads, rows)
 
