@@ -1,5 +1,6 @@
 """A published table from its file to the board: real trials on the synthetic set, run once."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -221,12 +222,20 @@ def test_several_published_values_need_a_source(folder, monkeypatch):
     assert table.read('mine').cells[0].published.value == value
 
 
+UNREAD = {  # cells whose published value stands in no source that could be read
+  'mnist_few_labels': {
+    *itertools.product(('Pseudo-Label', 'Pseudo-Label, best on test'), ('100', '1,000', '3,000')),
+    ('Ladder, Γ, a ninth', '100'),
+  }
+}
+
+
 @pytest.mark.parametrize('name', table.names())
 def test_every_shipped_table_is_sound(name):
   found = table.read(name)
   assert found.cells
-  named = {cell.row.name for cell in found.cells if cell.row.published}
-  assert named == {cell.row.name for cell in found.cells if cell.published}
+  valued = {(cell.row.name, cell.column): cell.published for cell in found.cells if cell.row.published}
+  assert {cell for cell, value in valued.items() if not value} == UNREAD.get(name, set())
   assert not [cell for cell in found.cells if not cell.row.config and not cell.published]
 
 
