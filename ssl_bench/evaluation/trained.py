@@ -14,6 +14,7 @@ from ssl_bench.evaluation.health import Collapse, collapse
 from ssl_bench.evaluation.linear import Probe
 from ssl_bench.evaluation.probes import Features
 from ssl_bench.evaluation.propagation import propagation
+from ssl_bench.evaluation.rows import on_rows
 from ssl_bench.planning import Plan
 from ssl_bench.training.loop import Fitted, Interrupted
 
@@ -134,7 +135,7 @@ class Trained:
     return self.fitted.program.has_classifier
 
   def asks(self, probe: str) -> bool:
-    """Whether the config asks for a probe: linear, knn, label_propagation, label_spreading."""
+    """Whether the config asks for a probe: linear, linear_rows, knn, label_propagation, label_spreading."""
     return probe in self.config.evaluate.probes
 
   @cached_property
@@ -148,6 +149,13 @@ class Trained:
     if not self.asks('linear'):
       return None
     return probes.with_few_labels(self.features, self.dataset, self.labeled)
+
+  @cached_property
+  def rows(self) -> dict[str, float]:
+    """Accuracy of the probe of papers on graphs with the trial's labels, and the C that it chose."""
+    if not self.asks('linear_rows'):
+      return {}
+    return dict(zip(('accuracy', 'c'), on_rows(*self.features, self.dataset, self.labeled)))
 
   @cached_property
   def knn(self) -> dict[int, float]:

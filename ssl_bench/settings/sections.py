@@ -22,6 +22,7 @@ Protocol = Literal['smoke', 'budget', 'paper']
 # Probe -> what it is; there may be others in plugins.
 PROBES = {
   'linear': 'logistic regression on frozen features',
+  'linear_rows': 'logistic regression of each class against the rest, on features of length 1',
   'knn': 'cosine nearest neighbors',
   'label_propagation': 'label propagation on a graph of features',
   'label_spreading': 'label spreading on a graph of features',
