@@ -157,7 +157,7 @@ def test_a_step_can_be_traced(method):
   traced = set()
   for path in (p for p in SHIPPED if p.stem == method):
     config = load(path)
-    assert path.parent.name == config.dataset
+    assert path.parent.name in (config.dataset, f'{config.dataset}_{config.protocol}')
     dataset = blank(config.dataset)
     parts = structure_of(config, dataset, int(config.labels))
     check_groups(parts)

@@ -74,7 +74,7 @@ def speed_audio(*, factor: Annotated[tuple[float, float], Range(0.5, 2)] = (0.9,
 
 
 def mask_frames(
-  *, share: Annotated[float, Range(0, 1, below=True)] = 0.2, spans: Annotated[int, Range(1, 100)] = 1
+  *, share: Annotated[float, Range(0, 1, below=True)] = 0.2, spans: Annotated[int, Range(1, 10)] = 1
 ) -> Operation:
   """Sets `spans` spans of time to 0, the mean, in all bands (Park et al. 2019, SpecAugment, time masking).
 
@@ -84,7 +84,7 @@ def mask_frames(
 
 
 def mask_bands(
-  *, share: Annotated[float, Range(0, 1, below=True)] = 0.25, spans: Annotated[int, Range(1, 100)] = 1
+  *, share: Annotated[float, Range(0, 1, below=True)] = 0.25, spans: Annotated[int, Range(1, 10)] = 1
 ) -> Operation:
   """Sets `spans` spans of bands to 0, the mean, at all times (Park et al. 2019, SpecAugment, frequency
   masking).
@@ -118,7 +118,7 @@ def crop_spectrogram(
   *,
   time: Annotated[tuple[float, float], Range(0.05, 4)] = (0.6, 1.5),
   bands: Annotated[tuple[float, float], Range(0.05, 4)] = (0.6, 1.5),
-  canvas: Annotated[float, Range(1, 4)] = 1.5,
+  canvas: Annotated[float, Range(1, 2)] = 1.5,
 ) -> Operation:
   """A random piece in time and frequency, resized to the whole (Niizumi et al. 2021, BYOL-A, section III.B;
   settings as in the authors' code).

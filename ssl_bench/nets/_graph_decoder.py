@@ -1,9 +1,12 @@
 """The decoder of GraphMAE: features of masked nodes from those of the nodes around them."""
 
 import flax.linen as nn
+import jax
+import jax.numpy as jnp
 
-from ssl_bench.nets._graph import linear, links_of, propagate
-from ssl_bench.nets.gat import Attention
+from ssl_bench.kinds.graph import Graph
+from ssl_bench.nets._graph import glorot, linear, links_of, propagate
+from ssl_bench.nets.gat import attend
 
 
 class GraphDecoder(nn.Module):
@@ -21,8 +24,12 @@ class GraphDecoder(nn.Module):
   def __call__(self, x, graph, masked, *, train):
     x = linear(x, x.shape[-1], bias=False).at[masked].set(0)
     x = nn.Dropout(self.dropout, deterministic=not train)(x)
-    if self.attention:
-      x = Attention(self.attention_dropout)(x[:, None], graph, train=train)[:, 0]
-    else:
-      x = propagate(x, graph, links_of(graph))
+    x = self._attend(x, graph, train) if self.attention else propagate(x, graph, links_of(graph))
     return linear(x[masked], self.out, bias=True)
+
+  def _attend(self, x: jax.Array, graph: Graph, train: bool) -> jax.Array:
+    """One head, whose score of neighbor j is LeakyReLU(b · x_j + c), since masked nodes are themselves 0."""
+    sender = x @ self.param('sender', glorot, (x.shape[-1], 1))
+    thin = nn.Dropout(self.attention_dropout, deterministic=not train)
+    shift = self.param('shift', nn.initializers.zeros, (1,))
+    return attend(x[:, None], jnp.broadcast_to(shift, sender.shape), sender, graph, thin)[:, 0]

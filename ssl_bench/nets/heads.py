@@ -174,7 +174,7 @@ def graph_decoder(
 
   Args:
     out: numbers that are reconstructed of each node.
-    attention: whether the layer is attention; its scores are a · h_i + b · h_j, with a and b free.
+    attention: whether the layer is attention; its score of a neighbor is LeakyReLU(b · h_j + c).
     dropout: probability that an entry is zeroed while training, [0, 1).
     attention_dropout: the same of a node's attention to a neighbor.
   """

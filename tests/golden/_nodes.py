@@ -51,17 +51,16 @@ def embed(params, stats, features, reach):
 
 
 def attend(h, p, reach):
-  """One head of graph attention: each node's sum of the nodes that it reaches, by a softmax of scores."""
-  raw = h @ p['receiver'][0] + (h @ p['sender'][0]).T + p['shift'][0]
+  """One head of graph attention by the sender alone: each node's sum of what it reaches, by a softmax."""
+  raw = np.broadcast_to((h @ p['sender']).T + p['shift'], reach.shape)
   score = np.where(reach > 0, np.where(raw > 0, raw, 0.2 * raw), -np.inf)
   share = _layers.softmax(score)
 
   def pull(dy):
     d_share = dy @ h.T
     d = share * (d_share - (share * d_share).sum(1, keepdims=True)) * np.where(raw > 0, 1, 0.2)
-    to, of = d.sum(1, keepdims=True), d.sum(0)[:, None]
-    dh = share.T @ dy + to @ p['receiver'][0].T + of @ p['sender'][0].T
-    return dh, {'receiver': (h.T @ to)[None], 'sender': (h.T @ of)[None], 'shift': d.sum()[None]}
+    of = d.sum(0)[:, None]
+    return share.T @ dy + of @ p['sender'].T, {'sender': h.T @ of, 'shift': d.sum()[None]}
 
   return share @ h, pull
 

@@ -11,10 +11,10 @@ VERSION = 1
 KIND = 'graph'
 SURE = {'dropout': 0.0, 'attention_dropout': 0.0}  # nothing is dropped
 CASES = {
-  'half masked, cubed': Case(loss=1.90108, settings=SURE),
-  'squared': Case(loss=1.48135, settings={**SURE, 'exponent': 2.0}),
+  'half masked, cubed': Case(loss=2.24324, settings=SURE),
+  'squared': Case(loss=1.70068, settings={**SURE, 'exponent': 2.0}),
   'most masked, half of them replaced': Case(
-    loss=1.12153, settings={**SURE, 'masking': 0.7, 'replaced': 0.5, 'exponent': 1.0}
+    loss=1.17202, settings={**SURE, 'masking': 0.7, 'replaced': 0.5, 'exponent': 1.0}
   ),
   'convolution, cubed': Case(loss=1.8427, settings={**SURE, 'decoder': 'gcn'}),
   'convolution, most masked, half of them replaced': Case(
@@ -46,7 +46,7 @@ def objective(
   visible = np.ones((len(x), 1))
   visible[masked] = 0
   if decoder == 'gat':
-    spread, into_layer = _nodes.attend(visible * inner, p['Attention_0'], _nodes.reach_of(nodes))
+    spread, into_layer = _nodes.attend(visible * inner, p, _nodes.reach_of(nodes))
   else:
     links = _nodes.normalized(nodes)
     spread, into_layer = links @ (visible * inner), lambda d: (links.T @ d, None)
@@ -66,7 +66,7 @@ def objective(
   encoder, d_hidden = into_encoder(d)
   grads = {
     'encoder': encoder,
-    'decoder': {'Dense_0': first, 'Dense_1': last, **({'Attention_0': layer} if layer else {})},
+    'decoder': {'Dense_0': first, 'Dense_1': last, **(layer or {})},
     'mask_token': d_hidden[masked[len(others) :]].sum(0),
   }
   value = {'loss/reconstruction': value}

@@ -286,7 +286,7 @@ def test_encode_and_predict(name):
 @pytest.mark.slow
 def test_seeds_under_vmap_equal_separate_runs(name, stepping):
   tiny = tiny_trial(name)
-  method, tx = tiny_method(tiny), optax.sgd(0.1, momentum=0.9)
+  method, tx = tiny_method(tiny), optax.sgd(tiny.config.optimizer['lr'], momentum=0.9)
   augment = dict.fromkeys(('weak', 'strong', 'other', 'local'), noisy(tiny.dataset.kind))
   step, batch = make_step(method, tx, augment), batch_of(tiny.dataset)
 

@@ -79,7 +79,7 @@ def test_a_method_on_its_defaults_has_a_shipped_name(here):
     ('config', 'mine/tuend', "There is no config 'mine/tuend'; did you mean 'mine/tuned'?"),
     ('config', 'tuned', "There is no config 'tuned'; did you mean 'mine/tuned'?"),
     ('config', '../digits/vat', "There is no config '../digits/vat'; did you mean 'digits/vat'?"),
-    ('config', 'mnist', "'mnist' is a folder, not a config; choose from mnist/distill, mnist/dropout"),
+    ('config', 'mnist', "'mnist' is a folder, not a config; choose from mnist/distill, mnist/label_prop"),
     ('grid', 'quikstart', "There is no grid 'quikstart'; did you mean 'quickstart'?"),
     ('grid', 'mein', "There is no grid 'mein'; did you mean 'mine'?"),
     (

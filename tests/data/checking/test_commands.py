@@ -28,11 +28,11 @@ BROKEN = """
 import numpy as np
 from ssl_bench.data.custom import from_parts
 
-def gray():
+def flat():
   parts = [(np.full((n, 8, 8, 1), 7, np.uint8), np.arange(n) % 2) for n in (20, 4, 4)]
-  return from_parts('gray', *parts, classes=2)
+  return from_parts('flat', *parts, classes=2)
 
-PLUGINS = {'datasets': [gray]}
+PLUGINS = {'datasets': [flat]}
 """
 
 
@@ -138,16 +138,16 @@ def test_what_is_no_record_of_the_set_is_one_sentence(place, trained, ssl_bench)
     assert code == 2 and f'ssl-bench: {sentence}' in said and said.count('\n') == 1
 
 
-@pytest.mark.parametrize('words', [('train', 'configs/gray/supervised.yaml'), ('grid', 'gray_grid.yaml')])
+@pytest.mark.parametrize('words', [('train', 'configs/flat/supervised.yaml'), ('grid', 'flat_grid.yaml')])
 def test_a_broken_set_is_refused_before_anything_is_trained(place, ssl_bench, words):
-  (place / 'gray.py').write_text(BROKEN)
-  write_configs(place / 'configs/gray', PROTOCOL.replace('mine', 'gray') + f'plugins: [{place}/gray.py]')
-  (place / 'gray_grid.yaml').write_text(GRID.format('gray'))
+  (place / 'flat.py').write_text(BROKEN)
+  write_configs(place / 'configs/flat', PROTOCOL.replace('mine', 'flat') + f'plugins: [{place}/flat.py]')
+  (place / 'flat_grid.yaml').write_text(GRID.format('flat'))
   code, said = ssl_bench(*words, '--runs', 'refused', '--wandb', 'disabled')
   assert code == 2 and said.count('\n') == 1
-  assert said.startswith('ssl-bench: gray is broken: all 20 train inputs are equal; correct that')
+  assert said.startswith('ssl-bench: flat is broken: all 20 train inputs are equal; correct that')
   assert not [*place.glob('refused/*/records')] and not [*place.glob('refused/*/checkpoints')]
-  assert not [*(place / 'data/ssl_bench').glob('checks/gray*')]
+  assert not [*(place / 'data/ssl_bench').glob('checks/flat*')]
 
 
 def test_the_features_of_a_record_of_a_graph_are_refused():
