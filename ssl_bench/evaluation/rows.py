@@ -4,33 +4,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssl_bench.data.arrays import Dataset
+from ssl_bench.evaluation.probes import Features
 from ssl_bench.evaluation.scores import accuracy
 
 GRID = tuple(2.0**exponent for exponent in range(-10, 11))  # C, the inverse strength of L2
 
 
-def on_rows(
-  train: NDArray, validation: NDArray, test: NDArray, dataset: Dataset, labeled: NDArray
-) -> tuple[float, float]:
-  """(Test accuracy, C) of logistic regression with the trial's labels, on features [n, D] of length 1.
+def on_rows(features: Features, dataset: Dataset, labeled: NDArray) -> float:
+  """Test accuracy of logistic regression with the trial's labels, on features of length 1.
 
   Zhu et al. 2020 (GRACE) and Thakoor et al. 2022 (BGRL), the authors' codes: a classifier of each class
   against the rest; the C of highest validation accuracy, of equal ones the smallest.  `labeled` are positions
-  in the training part.
+  in the training part.  NaN where a feature is not finite.
   """
-  features, labels = unit(train[labeled]), dataset.given_labels[labeled]
-  chosen, best = (0.0, 0.0), -1.0
+  from sklearn.preprocessing import normalize  # a row of zeros stays
+
+  if not all(np.isfinite(part).all() for part in features):
+    return float('nan')
+  train, validation, test = map(normalize, features)
+  found, best = 0.0, -1.0
   for c in GRID:
-    weights, intercepts = one_against_rest(features, labels, dataset.classes, c)
-    scores = [unit(x) @ weights.T + intercepts for x in (validation, test)]
-    if (on_validation := accuracy(scores[0], dataset.validation_labels)) > best:
-      chosen, best = (accuracy(scores[1], dataset.test_labels), c), on_validation
-  return chosen
-
-
-def unit(features: NDArray) -> NDArray:
-  """Rows of length 1; a row of zeros stays."""
-  return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+    weights, intercepts = one_against_rest(train[labeled], dataset.given_labels[labeled], dataset.classes, c)
+    on_validation = accuracy(validation @ weights.T + intercepts, dataset.validation_labels)
+    if on_validation > best:
+      found, best = accuracy(test @ weights.T + intercepts, dataset.test_labels), on_validation
+  return found
 
 
 def one_against_rest(features: NDArray, labels: NDArray, classes: int, c: float) -> tuple[NDArray, NDArray]:

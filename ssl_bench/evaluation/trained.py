@@ -152,10 +152,10 @@ class Trained:
 
   @cached_property
   def rows(self) -> dict[str, float]:
-    """Accuracy of the probe of papers on graphs with the trial's labels, and the C that it chose."""
+    """`accuracy` on test of the linear probe on features of length 1, with the trial's labels."""
     if not self.asks('linear_rows'):
       return {}
-    return dict(zip(('accuracy', 'c'), on_rows(*self.features, self.dataset, self.labeled)))
+    return {'accuracy': on_rows(self.features, self.dataset, self.labeled)}
 
   @cached_property
   def knn(self) -> dict[int, float]:

@@ -5,7 +5,8 @@ import pytest
 from scipy.optimize import minimize
 
 from ssl_bench import data
-from ssl_bench.evaluation.rows import GRID, on_rows, one_against_rest, unit
+from ssl_bench.evaluation.probes import Features
+from ssl_bench.evaluation.rows import GRID, on_rows, one_against_rest
 
 CLASSES = 4
 
@@ -29,7 +30,7 @@ def test_each_class_has_the_least_of_its_objective(points, c):
     least = minimize(objective, np.zeros(6), method='BFGS', options={'gtol': 1e-9}).x
     np.testing.assert_allclose([*weights[label], intercepts[label]], least, atol=2e-3 * np.abs(least).max())
   assert intercepts[2] == -np.inf  # a class without a label is never predicted
-  assert (unit(features) @ weights.T + intercepts).argmax(1).tolist().count(2) == 0
+  assert (features @ weights.T + intercepts).argmax(1).tolist().count(2) == 0
 
 
 def test_one_class_alone_is_predicted_everywhere():
@@ -45,17 +46,26 @@ def test_the_length_of_a_row_does_not_matter_and_validation_chooses(points):
     np.eye(10)[labels] + rng.normal(scale=0.3, size=(len(labels), 10))
     for labels in (dataset.train_labels, dataset.validation_labels, dataset.test_labels)
   ]
-  found, c = on_rows(*parts, dataset, labeled)
+  found = on_rows(Features(*parts), dataset, labeled)
   lengths = [rng.uniform(0.01, 100, (len(part), 1)) for part in parts]
-  assert on_rows(*(part * length for part, length in zip(parts, lengths)), dataset, labeled) == (found, c)
+  longer = Features(*(part * length for part, length in zip(parts, lengths)))
+  assert on_rows(longer, dataset, labeled) == found
 
+  train, *others = (part / np.linalg.norm(part, axis=1, keepdims=True) for part in parts)
   scores = []
-  for each in GRID:
-    weights, intercepts = one_against_rest(unit(parts[0][labeled]), dataset.train_labels[labeled], 10, each)
-    right = [
-      np.mean((unit(part) @ weights.T + intercepts).argmax(1) == labels)
-      for part, labels in zip(parts[1:], (dataset.validation_labels, dataset.test_labels))
-    ]
-    scores.append((*right, each))
-  best = [one for one in scores if one[0] == max(scores)[0]]
-  assert (found, c) == best[0][1:] and 0.5 < found < 1
+  for c in GRID:
+    weights, intercepts = one_against_rest(train[labeled], dataset.train_labels[labeled], 10, c)
+    truths = (dataset.validation_labels, dataset.test_labels)
+    scores.append([np.mean((x @ weights.T + intercepts).argmax(1) == y) for x, y in zip(others, truths)])
+  best = next(test for validation, test in scores if validation == max(scores)[0])
+  assert found == best and 0.5 < found < 1
+
+
+def test_features_that_are_not_finite_have_no_accuracy():
+  dataset = data.load('fake')
+  parts = [
+    np.ones((len(labels), 3))
+    for labels in (dataset.train_labels, dataset.validation_labels, dataset.test_labels)
+  ]
+  parts[0][0] = np.inf
+  assert np.isnan(on_rows(Features(*parts), dataset, np.arange(30)))
