@@ -5,8 +5,7 @@
 Of each record of a self-supervised method there: its own linear probe with the labels of the public split
 (features standardized, L2 by validation), and on the same features three others:
 
-* rows: rows of length 1, logistic regression one against the rest, C of 2^-10 to 2^10 by validation accuracy
-  (GRACE's and BGRL's code);
+* rows: that of GRACE's and BGRL's code, on rows of length 1 (`linear_rows`);
 * Adam: softmax regression by 300 steps of Adam at 0.01 with L2 of 1e-4, on Citeseer 0.01, at the step of best
   validation accuracy (GraphMAE's code);
 * last: the same by 100 steps without L2, the last step (DGI's code).
@@ -20,10 +19,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from sklearn.linear_model import LogisticRegression
-from sklearn.multiclass import OneVsRestClassifier
 
 from ssl_bench.api import load_trained
+from ssl_bench.evaluation.probes import Features
+from ssl_bench.evaluation.rows import on_rows
 from ssl_bench.training.checkpoint import UnusableCheckpoint
 
 METHODS = ('dgi', 'grace', 'bgrl', 'graphmae')
@@ -41,45 +40,24 @@ def main(folder: Path) -> None:
 def told(path: Path, record, decay: float) -> str:
   """The test accuracies of all probes on the features of a record's network."""
   try:
-    parts, classes = features_of(path)
+    trained = load_trained(path)
   except UnusableCheckpoint:
     return 'was trained by other code'
+  dataset = trained.plan.dataset
+  few, see = dataset.folds[0], trained.features
+  features = Features(see(dataset.train_images), see(dataset.validation_images), see(dataset.test_images))
+  parts = {
+    'train': (features.train[few], dataset.train_labels[few]),
+    'validation': (features.validation, dataset.validation_labels),
+    'test': (features.test, dataset.test_labels),
+  }
   found = {
     'own': record['metrics']['linear_budget']['accuracy'],
-    'rows': by_rows(parts),
-    'Adam': by_adam(parts, classes, 300, decay),
-    'last': by_adam(parts, classes, 100, 0.0, last=True),
+    'rows': on_rows(features, dataset, few),
+    'Adam': by_adam(parts, dataset.classes, 300, decay),
+    'last': by_adam(parts, dataset.classes, 100, 0.0, last=True),
   }
   return ', '.join(f'{name} {100 * value:.1f}' for name, value in found.items())
-
-
-def features_of(path: Path) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], int]:
-  """Part -> (features, labels) of a record's network, and the number of classes."""
-  trained = load_trained(path)
-  dataset = trained.plan.dataset
-  few = dataset.folds[0]
-  nodes = {
-    'train': (dataset.train_images[few], dataset.train_labels[few]),
-    'validation': (dataset.validation_images, dataset.validation_labels),
-    'test': (dataset.test_images, dataset.test_labels),
-  }
-  return {
-    part: (trained.features(images), labels) for part, (images, labels) in nodes.items()
-  }, dataset.classes
-
-
-def by_rows(parts) -> float:
-  """Test accuracy of logistic regression on rows of length 1; of equal ones the smallest C."""
-  unit = {
-    part: x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12) for part, (x, _) in parts.items()
-  }
-  found = []
-  for exponent in range(-10, 11):
-    model = OneVsRestClassifier(LogisticRegression(C=2.0**exponent, solver='liblinear'))
-    model.fit(unit['train'], parts['train'][1])
-    validation, test = (model.score(unit[part], parts[part][1]) for part in ('validation', 'test'))
-    found.append((validation, -exponent, test))
-  return max(found)[2]
 
 
 def by_adam(parts, classes: int, steps: int, decay: float, *, last: bool = False) -> float:

@@ -9,10 +9,10 @@ import numpy as np
 from scipy import sparse
 
 from ssl_bench.data.arrays import Dataset, fingerprint
+from ssl_bench.data.meta import PARTS
 from ssl_bench.data.text import PAD, tokenize
 from ssl_bench.settings.signature import BadSetting, short
 
-PARTS = ('train', 'validation', 'test')
 MOST = 224 * 224 * 3  # values of an image
 
 

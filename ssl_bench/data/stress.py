@@ -197,9 +197,9 @@ def without_class(dataset: Dataset, anomaly: int) -> Dataset:
 def hold_out(dataset: Dataset, group: str) -> Dataset:
   """The dataset whose test part is all examples of a group, and the other parts those of other groups alone.
 
-  What the official test part holds of the other groups is left out.
-  Its `test_index` counts on from the official training split to the official test split.  Applied again, it
-  changes nothing.  Raises `BadSetting` where there are no groups, or none of that name.
+  What the official test part holds of the other groups is left out.  `test_index` counts on from the official
+  training split to the official test split.  Applied again, it changes nothing.  Raises `BadSetting` where
+  there are no groups, or none of that name.
   """
   names = dataset.group_names
   if not names:

@@ -36,10 +36,9 @@ class Net(NamedTuple):
   `patch`: where the input is cut into square patches that become tokens, their side in pixels; such a net
   takes the options `keep`, `mask` and `tokens` (see `nets.vit`).
 
-  `kinds` are those of the data that it reads (`ssl_bench.kinds`): images, float32 [B, H, W, C], and
-  the spectrograms of sounds, [B, frames, bands, 1]; tokens, whole
-  numbers [B, L] or [B, L, 1, 1]; `Nodes` of a graph; series, float32 [B, L, C]; rows of a table, float32 [B,
-  values].
+  `kinds` are those of the data that it reads (`ssl_bench.kinds`): images, float32 [B, H, W, C], and the
+  spectrograms of sounds, [B, frames, bands, 1]; tokens, whole numbers [B, L] or [B, L, 1, 1]; `Nodes` of a
+  graph; series, float32 [B, L, C]; rows of a table, float32 [B, values].
   """
 
   init: Callable[..., tuple[Any, Any]]
@@ -76,7 +75,7 @@ def from_linen(module: nn.Module) -> Net:
 
 
 def _check_scale(images: Any) -> None:
-  """Raises `BadSetting` for images and sounds as they are stored, which a network would take for numbers."""
+  """Raises `BadSetting` for images and sounds as they are stored, which are on another scale."""
   if getattr(images, 'dtype', None) == 'uint8' and images.ndim == 4 and images.shape[2:] != (1, 1):
     raise BadSetting('A network reads images on the scale [-1, 1], not uint8; call ssl_bench.contract.scale.')
   if getattr(images, 'dtype', None) == 'int16':

@@ -45,7 +45,7 @@ def gat(
     dropout: probability that an entry of a layer's input is zeroed while training; of the data's features
       each head draws its own, as in the authors' code.
     attention_dropout: probability that a node's attention to a neighbor is zeroed while training.
-    drop_projected: whether entries of W h are zeroed too, as in the authors' code; others' layers do not.
+    drop_projected: whether entries of W h are zeroed too, as in the authors' code; GraphMAE's zeroes none.
     last: whether the layer that belongs to a linear classifier follows.
   """
   if not widths:

@@ -148,8 +148,7 @@ def _wrong_labels(
 
 
 def _features(arrays: Mapping[str, np.ndarray], kind: str) -> dict[str, np.ndarray]:
-  """What the probes see of each part: pixels, how often each byte is in a text, the
-  spectrogram of a sound, or the values."""
+  """What the probes see of each part: pixels, how often each byte is in a text, spectrograms, or values."""
   if kind == 'image':
     return {part: probe.pixels(array) for part, array in arrays.items()}
   if kind == 'tokens':

@@ -12,10 +12,7 @@ from ssl_bench.data.tables import standardize
 
 NAME, FOLDER = 'internal_bleeding', 'KDD-TSAD_135'
 FILE = '135_UCR_Anomaly_InternalBleeding16_TEST.csv'  # it begins with the points of the TRAIN file
-TRAIN, VALIDATION = (
-  960,
-  1_200,
-)  # points before which a part ends; the official training part is the first 1,200
+TRAIN, VALIDATION = 960, 1_200  # points at which a part ends; the official training part has 1,200
 STRIDES = {'train': 4, 'validation': 4, 'test': 8}  # points between the starts of two windows
 
 

@@ -15,8 +15,6 @@ HEADS = (
   Head('runs', numeric=True),
 )
 CLOCK = (Head('hours', 'of training, all runs', numeric=True), Head('device'))
-
-
 UNMEASURED = ('not run', 'published only')
 
 
