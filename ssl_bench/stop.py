@@ -22,11 +22,12 @@ class Stop:
   take minutes.  So the system's handler wakes a thread, which ends the process with the signal's exit code if
   it still runs after `grace` seconds: by then a training has saved, and an evaluation has nothing to save.
   A checkpoint that is being written is finished first.  With `grace` None the process is never ended.  A
-  signal that was ignored before, as SIGHUP is under nohup, stays ignored.
+  signal that was ignored before, as SIGHUP is under nohup, stays ignored.  `code` is the exit code, by
+  default 128 + the signal.
   """
 
-  def __init__(self, grace: float | None = GRACE):
-    self.grace = grace
+  def __init__(self, grace: float | None = GRACE, code: int | None = None):
+    self.grace, self.code = grace, code
     self.asked = 0  # the number of the first signal that arrived
     self._left = threading.Event()
     self._old: dict[Any, Any] = {}
@@ -36,8 +37,8 @@ class Stop:
 
   @property
   def exit_code(self) -> int:
-    """128 + the signal."""
-    return 128 + self.asked
+    """`code`, or 128 + the signal."""
+    return 128 + self.asked if self.code is None else self.code
 
   def __enter__(self) -> 'Stop':
     self._read_end, self._write_end = os.pipe()

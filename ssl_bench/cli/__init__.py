@@ -1,4 +1,4 @@
-"""The command line: train, evaluate, grid, reproduce, leaderboard, submit, data, list, speed, init.
+"""The command line: train, evaluate, grid, work, reproduce, leaderboard, submit, data, list, speed, init.
 
 Every command imports what it needs when it runs, so that help comes at once.
 """
@@ -138,6 +138,24 @@ def grid(
   from ssl_bench.records.trackers import choose
 
   sys.exit(run_whole(found, runs, workers or None, choose(wandb, track), timing=not no_timing, again=again))
+
+
+@app.command()
+def work(
+  folder: Annotated[Path, typer.Argument(help='The run folder of a grid, such as runs/digits.')],
+  manifest: Annotated[Path, typer.Option(help='What to do: a file of its folder manifests.')],
+  pull: Annotated[bool, typer.Option('--pull', help='Take any task that no other worker has.')] = False,
+  index: Annotated[int | None, typer.Option(min=0, help='Take the tasks of this job alone.')] = None,
+  of: Annotated[int, typer.Option(min=0, help='How many jobs there are; 0: one a task.')] = 0,
+  shared: Annotated[bool, typer.Option('--shared', help='Other trials run on this machine.')] = False,
+) -> None:
+  """Run the tasks of a manifest until none is left; exit code 75 if a signal stops it: run it again."""
+  _prepare(folder.absolute().parent)
+  from ssl_bench.grid.work_command import run_worker
+
+  if pull == (index is not None):
+    raise BadSetting('Give either --pull, for any task that is left, or --index, for those of one job.')
+  sys.exit(run_worker(folder, manifest, index=index, of=of, shared=shared))
 
 
 @app.command()

@@ -48,7 +48,7 @@ def run_whole(
     console.print(
       f'\n{told(summary)} The page: {run_folder.path / "leaderboard" / "index.html"}', markup=False
     )
-  done = summary.ended['done'] + summary.before['done']
+  done = summary.ended['done'] + summary.before['done'] + summary.elsewhere['done']
   return 0 if done == summary.total and not left_out else 1
 
 
@@ -57,4 +57,7 @@ def told(summary: Summary) -> str:
   ended = ', '.join(f'{count} {status}' for status, count in sorted(summary.ended.items()))
   bad = ', '.join(f'{n} {status}' for status, n in sorted(summary.before.items()) if status != 'done')
   before = f'{summary.before.total()} recorded before{f" ({bad})" if bad else ""}'
-  return f'{summary.total} trials: {before}, {ended or "none"} now.'
+  others = ', '.join(f'{count} {status}' for status, count in sorted(summary.elsewhere.items()))
+  return (
+    f'{summary.total} trials: {before}, {ended or "none"} now{f", {others} elsewhere" if others else ""}.'
+  )

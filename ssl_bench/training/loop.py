@@ -74,6 +74,7 @@ def fit(
   report: Callable[[int, dict[str, float]], None] = lambda step, metrics: None,
   should_stop: Callable[[], bool] = lambda: False,
   only_restore: bool = False,
+  check: Callable[[], None] = lambda: None,
 ) -> Fitted:
   """Trains to the last step, from the newest checkpoint in `folder` if there is one.
 
@@ -85,6 +86,7 @@ def fit(
     report: is given the step and the means of the metrics at every log.
     should_stop: asked after each dispatch; true saves and raises `Interrupted`.
     only_restore: take the training from its last checkpoint, and train nothing.
+    check: called before each save; it may raise, and then nothing is saved.
 
   Raises:
     Interrupted: asked to stop.
@@ -95,7 +97,7 @@ def fit(
   data, numbers = on_device(plan, teacher)
   carry = program.init(np.uint32(plan.config.seed), data, numbers)
   with Checkpoints(folder) as checkpoints:
-    run = _Run(plan, program, data, numbers, carry, checkpoints, watch, report)
+    run = _Run(plan, program, data, numbers, carry, checkpoints, watch, report, check)
     if only_restore and checkpoints.latest() != plan.config.steps:
       raise UnusableCheckpoint(f'{folder} has no checkpoint of step {plan.config.steps}; train it first.')
     if program.advance is None:
@@ -143,9 +145,10 @@ class _Run:
     checkpoints: Checkpoints,
     watch: Watch | None,
     report: Callable[[int, dict[str, float]], None],
+    check: Callable[[], None],
   ):
     self.config, self.program, self.data, self.numbers = plan.config, program, data, numbers
-    self.checkpoints, self.watch, self.report = checkpoints, watch, report
+    self.checkpoints, self.watch, self.report, self.check = checkpoints, watch, report, check
     self.empty = jax.device_put(jax.device_get(carry[1]), parallel.everywhere(parallel.make_mesh()))
     saved = checkpoints.restore(carry)
     self.is_restored = saved is not None
@@ -206,6 +209,7 @@ class _Run:
       self.history['evaluations'].append({'step': self.step, **noted})
 
   def save(self) -> None:
+    self.check()
     self.checkpoints.save(self.step, (self.state, self.totals), self.history)
 
   def learn_at_once(self) -> None:

@@ -65,7 +65,7 @@ def run_single(
         console.print(suspect, markup=False)
       compile_program(plan.structure)  # an error is told before all else
       console.print(yaml.dump(to_dict(config), Dumper=Dumper, sort_keys=False), markup=False)
-      with run_folder.alone(plan.training_id), Progress(console=console, transient=True) as bars:
+      with run_folder.claims.alone(plan.training_id), Progress(console=console, transient=True) as bars:
         if again:
           forget(config, dataset, run_folder)
         bar = bars.add_task('training', total=config.steps)

@@ -68,6 +68,7 @@ def run_trial(
     kind = '' if isinstance(error, BadSetting) else f'{type(error).__name__}: '
     written |= {'status': 'failed', 'error': f'{kind}{error}'}
     _note(run_folder, plan.trial_id, traceback.format_exc())
+  run_folder.claims.check()
   written['time'] = {'started': started, 'finished': _now()}
   return record.read_with_curves(record.write(written, run_folder.records))
 

@@ -1,21 +1,16 @@
 """The folder that a grid or a train command writes, shared by processes."""
 
-import fcntl
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from ssl_bench.records import curves, record
 from ssl_bench.records.disk import write_whole
-from ssl_bench.settings.signature import BadSetting
 from ssl_bench.training.checkpoint import UnusableCheckpoint
-from ssl_bench.training.loop import Interrupted
-
-WAIT = 0.2  # seconds between two looks at a lock
+from ssl_bench.trial.claims import Claims
 
 
 class RunFolder:
@@ -27,6 +22,8 @@ class RunFolder:
     self.checkpoints = path / 'checkpoints'
     self.code = path / 'code'  # by training, the digest of the code that trained it
     self.replaced = path / 'replaced'  # what `--again` put aside
+    self.manifests = path / 'manifests'
+    self.claims = Claims(path / 'claims')
 
   @classmethod
   def of_record(cls, path: Path) -> 'RunFolder':
@@ -34,23 +31,18 @@ class RunFolder:
     return cls(path.absolute().parents[1])
 
   @contextmanager
-  def alone(self, what: str = 'all') -> Iterator[None]:
-    """Holds a lock; raises `BadSetting` where another process holds it."""
-    self.path.mkdir(parents=True, exist_ok=True)
-    with open(self.path / f'.lock-{what}', 'w', encoding='utf-8') as lock:
-      if not _take(lock):
-        raise BadSetting(f'Another process works in {self.path}; wait for it, or stop it first.')
-      yield
-
-  @contextmanager
   def turn(self, training: str, should_stop: Callable[[], bool]) -> Iterator[Path]:
     """The folder of a training, once no other process works at it; raises `Interrupted` if asked to stop."""
-    with self._lock(training) as lock:
-      while not _take(lock):
-        if should_stop():
-          raise Interrupted(0)
-        time.sleep(WAIT)
+    with self.claims.holding(training, should_stop):
       yield self.checkpoints / training
+
+  def names(self) -> set[str]:
+    """The ids of all records, as the folder lists them."""
+    try:
+      files = os.listdir(self.records)
+    except FileNotFoundError:
+      return set()
+    return {file.removesuffix('.json') for file in files if file.endswith('.json') and file[0] != '.'}
 
   def record_of(self, identity: str) -> Path:
     return self.records / f'{identity}.json'
@@ -61,7 +53,7 @@ class RunFolder:
     found = record.read(path) if path.is_file() else None
     return found if found and found['status'] != 'failed' else None
 
-  def claim(self, training: str, code: str) -> None:
+  def note_code(self, training: str, code: str) -> None:
     """Notes the code of a training's checkpoints; raises `UnusableCheckpoint` if it was other code.
 
     Checkpoints that are there without a note, from before there were notes, stay without one.
@@ -84,12 +76,10 @@ class RunFolder:
 
     Raises `BadSetting` where another process works at one of these trainings.
     """
-    with ExitStack() as locks:
+    with ExitStack() as held:
       paths = []
       for training in trainings:
-        if not _take(locks.enter_context(self._lock(training))):
-          place = self.checkpoints / training
-          raise BadSetting(f'Another process trains {place}; wait for it, or stop it first.')
+        held.enter_context(self.claims.alone(training))
         paths += [self.checkpoints / training, self.code / training]
       self._put_record_aside(self.record_of(identity))
       for path in (path for path in paths if path.exists()):
@@ -111,18 +101,3 @@ class RunFolder:
     kind.mkdir(parents=True, exist_ok=True)
     times = (kind / f'{path.stem}-{n}{path.suffix}' for n in count(1))
     return next(place for place in times if not place.exists())
-
-  def _lock(self, training: str) -> IO:
-    """The file that whoever works at a training holds the lock of."""
-    folder = self.path / 'locks'
-    folder.mkdir(parents=True, exist_ok=True)
-    return open(folder / training, 'w', encoding='utf-8')
-
-
-def _take(lock: IO) -> bool:
-  """Whether the lock is ours now; it is given back where the file is closed or the process ends."""
-  try:
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-  except BlockingIOError:
-    return False
-  return True

@@ -100,7 +100,7 @@ def train(plan: Plan, run: Run, teacher: Fitted | None = None) -> Fitted:
   look = watch.of_classifier if plan.uses_labels else watch.of_pretraining
   is_watched = plan.uses_labels or plan.config.evaluate.pretraining
   with run.folder.turn(plan.training_id, run.should_stop) as folder:
-    run.folder.claim(plan.training_id, code_of(plan.config))
+    run.folder.note_code(plan.training_id, code_of(plan.config))
     return fit(
       plan,
       folder,
@@ -109,6 +109,7 @@ def train(plan: Plan, run: Run, teacher: Fitted | None = None) -> Fitted:
       report=run.report,
       should_stop=run.should_stop,
       only_restore=run.only_restore,
+      check=run.folder.claims.check,
     )
 
 

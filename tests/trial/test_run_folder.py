@@ -88,9 +88,10 @@ def test_what_another_process_trains_stays(folder, run_folder):
   (config,) = budgets(folder, 20)
   run_trial(config, run_folder)
   before = there(run_folder, 'checkpoints')
+  other = RunFolder(run_folder.path)  # another process would see the same
   with (
-    run_folder.turn(name_of(config, DATASET), lambda: False),
-    pytest.raises(BadSetting, match=r'Another process trains .*; wait for it, or stop it'),
+    other.turn(name_of(config, DATASET), lambda: False),
+    pytest.raises(BadSetting, match=r'Another process works at .*; wait for it, or stop it'),
   ):
     forget(config, DATASET, run_folder)
   assert (

@@ -1,0 +1,153 @@
+"""Work: what a worker does with a manifest, wherever it runs, until no task of it is left."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from ssl_bench.config import validate
+from ssl_bench.grid.manifest import Manifest, Task, Trial
+from ssl_bench.records import record
+from ssl_bench.settings.signature import BadSetting
+from ssl_bench.training.loop import Interrupted
+from ssl_bench.trial.claims import ENDED, LEFT, REFUSED, Claim, Superseded
+from ssl_bench.trial.run import run_trial
+from ssl_bench.trial.run_folder import RunFolder
+
+WAIT = 1.0  # seconds between two looks for a task, where all that are left are somebody else's
+MOST_DEATHS = 3  # workers that may die at one task; then nobody takes it up any more
+
+Tell = Callable[..., None]
+
+
+def work(
+  manifest: Manifest,
+  run_folder: RunFolder,
+  *,
+  tell: Tell = lambda *message: None,
+  should_stop: Callable[[], bool] = lambda: False,
+  shared: bool = False,
+) -> None:
+  """Runs every trial of a manifest that has no record, one task at a time, until none is left.
+
+  A task that another worker holds is waited for, and taken over where that worker dies.
+
+  Args:
+    manifest: the tasks.
+    run_folder: where claims, checkpoints and records are.
+    tell: is given ('begin', label), ('step', steps since the last word) and ('end', a record's id, status,
+      error and accuracy).
+    should_stop: asked often; true saves what is trained and raises `Interrupted`.
+    shared: whether other trials run on the machine meanwhile.
+  """
+  left, program = list(manifest.tasks), None
+  while True:
+    outlook = look(left, run_folder)
+    left = [task for task in left if task.training not in outlook.over]
+    if not left:
+      return
+    if should_stop():
+      raise Interrupted(0)
+    task = choose([task for task in left if task.training not in outlook.held], outlook.programs, program)
+    if task is None:
+      time.sleep(WAIT)
+    elif run_folder.claims.take(task.training):
+      program = task.program
+      _run(task, manifest.grid, run_folder, tell, should_stop, shared)
+
+
+class Outlook(NamedTuple):
+  """What has become of tasks, by the name of their training."""
+
+  over: dict[str, str]  # those that nobody takes up any more -> recorded, refused or lost
+  held: dict[str, Claim]  # those that a worker is at
+  programs: set[str]  # what those compile
+
+
+def look(tasks: Sequence[Task], run_folder: RunFolder) -> Outlook:
+  """What has become of some tasks: one look at the names of the records and claims, and into few of them."""
+  outlook = Outlook({}, {}, set())
+  recorded, claims = run_folder.names(), run_folder.claims.all()
+  for task in tasks:
+    missing = [trial for trial in task.trials if not is_recorded(trial, recorded, run_folder)]
+    number = claims.get(task.training, -1)
+    claim = run_folder.claims.at(task.training, number) if missing and number >= 0 else None
+    if claim and number > task.claim:
+      told = set(claim.note.get('recorded', ()))  # a record may be seen later than the claim that tells of it
+      missing = [trial for trial in missing if trial.id not in told]
+    if not missing:
+      outlook.over[task.training] = 'recorded'
+    elif claim and not run_folder.claims.is_free(task.training, claim):
+      outlook.held[task.training] = claim
+      outlook.programs.add(task.program)
+    elif claim and number > task.claim and claim.end == REFUSED:
+      outlook.over[task.training] = 'refused'
+    elif claim and run_folder.claims.deaths(task.training, after=task.claim) >= MOST_DEATHS:
+      outlook.over[task.training] = 'lost'
+  return outlook
+
+
+def is_recorded(trial: Trial, recorded: set[str], run_folder: RunFolder) -> bool:
+  """Whether a trial has a record that is not the failed one for which it is run again."""
+  if trial.id not in recorded:
+    return False
+  return (
+    trial.failed is None or record.read(run_folder.record_of(trial.id))['time']['finished'] != trial.failed
+  )
+
+
+def choose(tasks: Sequence[Task], others: set[str], program: str | None) -> Task | None:
+  """A task of the program that a worker has compiled; else of one that no other has; else any."""
+  mine = (task for task in tasks if task.program == program)
+  free = (task for task in tasks if task.program not in others)
+  return next(mine, None) or next(free, None) or next(iter(tasks), None)
+
+
+def _run(
+  task: Task, grid: str, run_folder: RunFolder, tell: Tell, should_stop: Callable[[], bool], shared: bool
+) -> None:
+  """Runs the trials of a task that this worker has the claim of, and gives the claim back."""
+  recorded: list[str] = []
+  refused: list[str] = []
+  end = LEFT
+  try:
+    names = run_folder.names()
+    for trial in task.trials:
+      if is_recorded(trial, names, run_folder):
+        recorded.append(trial.id)
+        continue
+      found = _run_trial(task, trial, grid, run_folder, tell, should_stop, shared)
+      (recorded if found['id'] else refused).append(trial.id)
+      accuracy = found['metrics'].get('accuracy')
+      tell('end', {'id': trial.id, 'status': found['status'], 'error': found['error'], 'accuracy': accuracy})
+    end = REFUSED if refused else ENDED
+  except Superseded:
+    pass
+  finally:
+    run_folder.claims.give(task.training, end, recorded=recorded)
+
+
+def _run_trial(
+  task: Task,
+  trial: Trial,
+  grid: str,
+  run_folder: RunFolder,
+  tell: Tell,
+  should_stop: Callable[[], bool],
+  shared: bool,
+) -> dict[str, Any]:
+  """The record of a trial, or the like of one where its settings or a checkpoint cannot be used."""
+  tell('begin', trial.label)
+  run_folder.claims.note(task.training, trial=trial.label, step=0, steps=task.steps)
+  before = 0
+
+  def report(step: int, metrics: dict[str, Any]) -> None:
+    nonlocal before
+    run_folder.claims.note(task.training, step=step)
+    tell('step', step - before)
+    before = step
+
+  try:
+    how: dict[str, Any] = {'grid': grid, 'shared': shared, 'report': report, 'should_stop': should_stop}
+    return run_trial(validate(trial.config), run_folder, **how)
+  except BadSetting as error:  # nothing is recorded
+    return {'id': None, 'status': 'failed', 'error': str(error), 'metrics': {}}

@@ -1,0 +1,53 @@
+"""A worker from the command line: takes tasks of a manifest, and says what it is at."""
+
+from pathlib import Path
+from typing import Any
+
+from ssl_bench.grid import manifest
+from ssl_bench.grid.work import work
+from ssl_bench.settings.signature import BadSetting
+from ssl_bench.stop import Stop
+from ssl_bench.training.loop import Interrupted
+from ssl_bench.trial.run_folder import RunFolder
+
+AGAIN = 75  # the exit code of a worker that was stopped before the end: EX_TEMPFAIL of sysexits.h
+
+
+def run_worker(folder: Path, path: Path, *, index: int | None, of: int, shared: bool) -> int:
+  """Works at a manifest, or at one job's part of it; returns 0 where nothing is left, 75 after a signal.
+
+  Args:
+    folder: the run folder.
+    path: the manifest.
+    index: which job this is, from 0; None takes any task.
+    of: how many jobs there are; 0 for one a task.
+    shared: whether other trials run on the machine.
+  """
+  todo = manifest.read(path)
+  if index is not None:
+    todo = todo.part(index, of or len(todo.tasks))
+  if not folder.is_dir():
+    raise BadSetting(f'There is no run folder {str(folder)!r}; `ssl-bench grid` makes one.')
+  with Stop(code=AGAIN) as stop:
+    try:
+      work(todo, RunFolder(folder), tell=_Said(), should_stop=stop, shared=shared)
+    except Interrupted:
+      print('Stopped; what was trained is saved. The same command goes on from there.', flush=True)
+      return AGAIN
+  return 0
+
+
+class _Said:
+  """Prints a line for each trial that ends."""
+
+  def __init__(self) -> None:
+    self.label = ''
+
+  def __call__(self, kind: str, *words: Any) -> None:
+    if kind == 'begin':
+      (self.label,) = words
+    elif kind == 'end':
+      (found,) = words
+      good = found['status'] == 'done' and found['accuracy'] is not None
+      told = f'accuracy {found["accuracy"]:.3f}' if good else f'{found["status"]}: {found["error"]}'
+      print(f'{self.label}: {told}', flush=True)

@@ -1,0 +1,300 @@
+"""Claims: which process works at a training, on one machine or on several that share a folder.
+
+The claims of a training are files with numbers, and the newest alone counts.  A file is made only where none
+has its name, which network file systems promise while their locks are not to be trusted; so of two processes
+that reach for the next number one gets it.  Its owner beats: it writes a growing count into it.  Whoever else
+wants the training sees by its own clock that the count stands still, and after `PATIENCE` makes the next
+file.  So no clock is compared with that of another machine.
+"""
+
+import functools
+import json
+import os
+import platform
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+
+from ssl_bench.records.disk import write_whole
+from ssl_bench.settings.signature import BadSetting
+from ssl_bench.training.loop import Interrupted
+
+BEAT = 5.0  # seconds between two signs of life
+PATIENCE = 60.0  # seconds without a sign after which an owner of another machine counts as dead
+WAIT = 0.5  # seconds between two looks at a claim of somebody else's
+
+LEFT, ENDED, REFUSED = 'left', 'ended', 'refused'
+
+
+class Superseded(Interrupted):
+  """Another process took a training over, since this one gave no sign; nothing of it is written any more."""
+
+  def __init__(self, name: str):
+    super().__init__(0)
+    self.args = (f'Another process took over {name}, since this one gave no sign of life for too long.',)
+
+
+class Claim(NamedTuple):
+  """A claim as its file says."""
+
+  number: int
+  owner: dict[str, Any]  # host, machine, pid, process, since; empty where the file is not written yet
+  beat: int
+  end: str | None  # how its owner left it: LEFT to be taken up again, ENDED, REFUSED; None while it is held
+  note: dict[str, Any]  # what its owner says of its work
+
+  @property
+  def who(self) -> str:
+    """The owner in a few words."""
+    return f'process {self.owner.get("pid")} of {self.owner.get("host")}' if self.owner else 'a process'
+
+
+class Disk:
+  """What claims ask of a file system."""
+
+  def names(self, folder: Path) -> list[str]:
+    try:
+      return os.listdir(folder)
+    except FileNotFoundError:
+      return []
+
+  def read(self, path: Path) -> bytes:
+    """The content; empty for a file that is not there."""
+    try:
+      return path.read_bytes()
+    except FileNotFoundError:
+      return b''
+
+  def create(self, path: Path, content: bytes) -> bool:
+    """Makes a file where there is none of that name; returns whether this process made it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+      handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+    except FileExistsError:
+      return False
+    with os.fdopen(handle, 'wb') as file:
+      file.write(content)
+    return True
+
+  def write(self, path: Path, content: bytes) -> None:
+    write_whole(path, content)
+
+
+class Claims:
+  """The claims in a folder, as one process sees and makes them.
+
+  claims = Claims(Path('runs/mine/claims'))
+  if claims.take('a training'):
+    …
+    claims.give('a training')
+  """
+
+  def __init__(
+    self, folder: Path, *, beat: float = BEAT, patience: float = PATIENCE, disk: Disk | None = None
+  ):
+    self.folder, self.beat, self.patience, self.disk = folder, beat, patience, disk or Disk()
+    self._held: dict[str, _Held] = {}
+    self._seen: dict[str, tuple[int, int, float]] = {}  # name -> number, beat, when it was first seen so
+    self._lock = threading.RLock()
+    self._heart: threading.Thread | None = None
+
+  def take(self, name: str) -> bool:
+    """Whether this process holds the claim of a training now; taken twice, it has to be given twice."""
+    with self._lock:
+      if held := self._held.get(name):
+        held.times += 1
+        return True
+      newest = self.newest(name)
+      if newest and not self.is_free(name, newest):
+        return False
+      number = newest.number + 1 if newest else 0
+      held = _Held(number, {**_process(), 'since': datetime.now(UTC).isoformat(timespec='seconds')})
+      if not self.disk.create(self._path(name, number), held.content()):
+        return False
+      held.beaten = _now()
+      self._held[name] = held
+      if self._heart is None:
+        self._heart = threading.Thread(target=self._beat, daemon=True)
+        self._heart.start()
+      return True
+
+  def give(self, name: str, end: str = LEFT, **note: Any) -> None:
+    """Gives a claim back: the training is LEFT to whoever takes it up, is ENDED, or was REFUSED."""
+    with self._lock:
+      held = self._held[name]
+      held.times -= 1
+      if held.times:
+        return
+      del self._held[name]
+      held.end, held.note = end, held.note | note
+      self.disk.write(self._path(name, held.number), held.content())
+
+  def note(self, name: str, **note: Any) -> None:
+    """Adds to what the next beat says of the work at a training that this process holds."""
+    with self._lock:
+      if held := self._held.get(name):
+        held.note |= note
+
+  @contextmanager
+  def holding(self, name: str, should_stop: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """Holds a claim, once nobody else does; raises `Interrupted` if asked to stop meanwhile."""
+    while not self.take(name):
+      if should_stop():
+        raise Interrupted(0)
+      time.sleep(WAIT)
+    try:
+      yield
+    finally:
+      self.give(name)
+
+  @contextmanager
+  def alone(self, name: str) -> Iterator[None]:
+    """Holds a claim; raises `BadSetting` where another process does."""
+    if not self.take(name):
+      newest = self.newest(name)
+      who = newest.who if newest else 'a process'
+      raise BadSetting(
+        f'Another process works at {name} in {self.folder.parent} ({who}); wait for it, or stop it.'
+      )
+    try:
+      yield
+    finally:
+      self.give(name)
+
+  def check(self) -> None:
+    """Raises `Superseded` where somebody took over what this process holds; asked before each write."""
+    with self._lock:
+      for name, held in self._held.items():
+        if held.is_lost or (_now() - held.beaten > self.patience / 2 and self._is_past(name, held)):
+          held.is_lost = True
+          raise Superseded(name)
+
+  def newest(self, name: str) -> Claim | None:
+    """The claim that counts, or None where nobody ever made one."""
+    numbers = [number for one, number in self._listed() if one == name]
+    return self._read(name, max(numbers)) if numbers else None
+
+  def all(self) -> dict[str, int]:
+    """Name -> the number of its newest claim."""
+    found: dict[str, int] = {}
+    for name, number in self._listed():
+      found[name] = max(number, found.get(name, number))
+    return found
+
+  def at(self, name: str, number: int) -> Claim:
+    """One claim of a training."""
+    return self._read(name, number)
+
+  def is_free(self, name: str, claim: Claim) -> bool:
+    """Whether a training's newest claim stands in nobody's way: given back, or its owner is dead."""
+    if claim.end:
+      return True
+    if is_dead(claim.owner):
+      return True
+    number, beat, since = self._seen.get(name, (-1, -1, 0.0))
+    if (number, beat) != (claim.number, claim.beat):
+      self._seen[name] = (claim.number, claim.beat, _now())
+      return False
+    return _now() - since > self.patience
+
+  def deaths(self, name: str, after: int = -1) -> int:
+    """How many claims with a number above `after` ended with their owner's death."""
+    numbers = [number for one, number in self._listed() if one == name and number > after]
+    claims = [self._read(name, number) for number in sorted(numbers)]
+    older = sum(claim.end is None for claim in claims[:-1])
+    return older + (bool(claims) and claims[-1].end is None and self.is_free(name, claims[-1]))
+
+  def _beat(self) -> None:
+    """Writes a sign of life for all that is held, as long as anything is."""
+    while True:
+      time.sleep(self.beat)
+      with self._lock:
+        if not self._held:
+          self._heart = None
+          return
+        for name, held in self._held.items():
+          with suppress(OSError):  # a full disk, or a server that is away; the next beat tries again
+            if self._is_past(name, held):
+              held.is_lost = True
+            if not held.is_lost:
+              held.count += 1
+              self.disk.write(self._path(name, held.number), held.content())
+              held.beaten = _now()
+
+  def _is_past(self, name: str, held: '_Held') -> bool:
+    """Whether there is a newer claim than one that this process holds."""
+    return any(one == name and number > held.number for one, number in self._listed())
+
+  def _listed(self) -> Iterator[tuple[str, int]]:
+    for file in self.disk.names(self.folder):
+      name, _, number = file.rpartition('.')
+      if name and number.isdigit() and not file.startswith('.'):
+        yield name, int(number)
+
+  def _read(self, name: str, number: int) -> Claim:
+    try:
+      tree = json.loads(self.disk.read(self._path(name, number)))
+    except ValueError:  # made, and not written yet
+      tree = {}
+    return Claim(number, tree.get('owner', {}), tree.get('beat', 0), tree.get('end'), tree.get('note', {}))
+
+  def _path(self, name: str, number: int) -> Path:
+    return self.folder / f'{name}.{number}'
+
+
+class _Held:
+  """A claim that this process holds."""
+
+  def __init__(self, number: int, owner: dict[str, Any]):
+    self.number, self.owner, self.times, self.count = number, owner, 1, 0
+    self.end: str | None = None
+    self.note: dict[str, Any] = {}
+    self.is_lost, self.beaten = False, 0.0
+
+  def content(self) -> bytes:
+    tree = {'owner': self.owner, 'beat': self.count, 'end': self.end, 'note': self.note}
+    return json.dumps(tree).encode()
+
+
+def is_dead(owner: dict[str, Any]) -> bool:
+  """Whether an owner is a process of this machine that has ended; of others nobody knows."""
+  if not owner or owner['machine'] != _machine():
+    return False
+  return _started(owner['pid']) != owner['process']
+
+
+def _process() -> dict[str, Any]:
+  """This process, so that another one of this machine can tell whether it lives."""
+  pid = os.getpid()
+  return {'host': platform.node(), 'machine': _machine(), 'pid': pid, 'process': _started(pid)}
+
+
+@functools.cache
+def _machine() -> str:
+  """This machine since it was started, and the space in which its process numbers count."""
+  found: Sequence[str] = [platform.node()]
+  with suppress(OSError):
+    boot = Path('/proc/sys/kernel/random/boot_id').read_text(encoding='ascii').strip()
+    found = [*found, boot, os.readlink('/proc/self/ns/pid')]
+  return ' '.join(found)
+
+
+def _started(pid: int) -> str | None:
+  """A mark of the living process of a number, which a later process with that number lacks."""
+  try:
+    words = Path(f'/proc/{pid}/stat').read_text(encoding='utf-8', errors='replace').rpartition(')')[2].split()
+  except OSError:
+    return None if Path('/proc/self').exists() or not psutil.pid_exists(pid) else 'alive'
+  return None if words[0] in 'ZX' else words[19]  # a zombie; ticks from the machine's start to its own
+
+
+def _now() -> float:
+  """Seconds of a clock that nobody sets, which goes on while a machine sleeps where the system has one."""
+  clock = getattr(time, 'CLOCK_BOOTTIME', None)
+  return time.monotonic() if clock is None else time.clock_gettime(clock)
