@@ -174,7 +174,16 @@ def _refuse(constant: str) -> Any:
 
 def digest(*parts: Any) -> str:
   """16 hex digits of the SHA-256 of the parts as canonical JSON; raises ValueError for what is not finite."""
-  text = json.dumps(parts, sort_keys=True, separators=(',', ':'), allow_nan=False)
+  return digest_of(canonical(*parts))
+
+
+def canonical(*parts: Any) -> str:
+  """The parts as JSON that has one spelling; raises ValueError for what is not finite."""
+  return json.dumps(parts, sort_keys=True, separators=(',', ':'), allow_nan=False)
+
+
+def digest_of(text: str) -> str:
+  """16 hex digits of the SHA-256 of a text."""
   return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ssl_bench.graph import search
+from ssl_bench.graph import host, search
 from ssl_bench.graph.potentials import poisson as solve_poisson
 from ssl_bench.graph.solvers import diffuse, harmonic, symmetric
 from ssl_bench.settings.signature import BadSetting
@@ -172,8 +172,10 @@ def logits(shares):
 def _on_host(function: Callable, shape: tuple[int, ...], *trees):
   """Calls a function of NumPy arrays from a compiled program; its result is float32 of that shape."""
 
-  def call(*given):
-    return np.asarray(function(*jax.tree.map(np.asarray, given)), 'float32')
+  leaves, structure = jax.tree.flatten(trees)
 
-  result = jax.ShapeDtypeStruct(shape, 'float32')
-  return jax.pure_callback(call, result, *trees, vmap_method='sequential')
+  def call(*given):
+    return (np.asarray(function(*jax.tree.unflatten(structure, given)), 'float32'),)
+
+  (result,) = host.call(call, [jax.ShapeDtypeStruct(shape, 'float32')], *leaves)
+  return result

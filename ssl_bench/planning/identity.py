@@ -1,10 +1,11 @@
 """The identity of a trial and of its training: what a record's id is made of."""
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from ssl_bench import combine, methods
-from ssl_bench.config import Config, digest, outcome, training
+from ssl_bench.config import Config, canonical, digest, digest_of, outcome, training
 
 Tree = dict[str, Any]
 PROTOCOL_VERSION = 1  # bumped when the protocol changes what a number means
@@ -30,12 +31,54 @@ def identify(config: Config, fingerprint: str) -> str:
   return digest(outcome(config), versions_of(config, fingerprint))
 
 
+class OfSeeds:
+  """The ids of a config and of its training for many seeds, as `identify` and `identify_training` give them.
+
+      ids = OfSeeds(config, fingerprint, streams)
+      ids.trial(split_seed=1, seed=2), ids.training(split_seed=1, seed=2)
+
+  Both are digests of one text in which two numbers change, unless a teacher has seeds of its own.
+  """
+
+  def __init__(self, config: Config, fingerprint: str, streams: Collection[str]):
+    marked = config.model_copy(update=MARKS)
+    versions = versions_of(config, fingerprint)
+    self._trial = _parts(outcome(marked), versions)
+    self._training = _parts(seen(marked, streams), versions)
+
+  def trial(self, *, split_seed: int, seed: int) -> str:
+    return _filled(self._trial, split_seed, seed)
+
+  def training(self, *, split_seed: int, seed: int) -> str:
+    return _filled(self._training, split_seed, seed)
+
+
+MARKS = {'split_seed': 2**62 + 1, 'seed': 2**62 + 3}  # no seed is as large
+MARKED = re.compile('|'.join(f'(?<="{name}":){mark}(?=[,}}])' for name, mark in MARKS.items()))
+
+
+def _parts(*trees: Any) -> list[str]:
+  """Canonical JSON around the marks: text, the mark's name, text, …"""
+  text, names = canonical(*trees), {str(mark): name for name, mark in MARKS.items()}
+  return [names.get(part, part) for part in re.split(f'({MARKED.pattern})', text)]
+
+
+def _filled(parts: list[str], split_seed: int, seed: int) -> str:
+  numbers = {'split_seed': str(split_seed), 'seed': str(seed)}
+  return digest_of(''.join(numbers.get(part, part) for part in parts))
+
+
 def identify_training(config: Config, fingerprint: str, streams: Collection[str]) -> str:
   """The id of a training.  Trials that differ only in settings that training never uses share it.
 
   `streams` are those that it draws from: without 'labeled' no label counts, without 'unlabeled' no stress of
   the unlabeled images.
   """
+  return digest(seen(config, streams), versions_of(config, fingerprint))
+
+
+def seen(config: Config, streams: Collection[str]) -> Tree:
+  """The part of a config that a training from these streams sees."""
   tree = training(config)
   part: Any = tree
   while part:
@@ -47,7 +90,7 @@ def identify_training(config: Config, fingerprint: str, streams: Collection[str]
       if not stress.keys() - {'anomaly'}:  # which no seed draws
         del part['split_seed']
     part = part.get('teacher')
-  return digest(tree, versions_of(config, fingerprint))
+  return tree
 
 
 UNSEEN = {'labeled': ('label_noise',), 'unlabeled': ('shift', 'unlabeled')}  # without a stream, its stress

@@ -1,16 +1,21 @@
 """Graphs, solvers and induction against scikit-learn and SciPy; how the methods and probes on them end."""
 
+import os
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 from sklearn.semi_supervised import LabelPropagation, LabelSpreading
+from support.cli import ROOT
 from support.tiny_trial import run, tiny_trial
 
 from ssl_bench import data, graph
 from ssl_bench.evaluation.propagation import propagation
-from ssl_bench.graph import search
+from ssl_bench.graph import host, search
 from ssl_bench.settings.signature import BadSetting
 
 pytestmark = pytest.mark.slow
@@ -178,3 +183,34 @@ def test_near_one_alpha_lets_classes_with_many_labels_outvote_the_rest():
   even, tail = places([4] * 10), places(np.round(10 * 10 ** (-np.arange(10) / 9)).astype(int))
   assert found(even, 0.99) > found(even, 0.2)
   assert found(tail, 0.99) < found(tail, 0.9) - 0.02
+
+
+def test_a_search_that_calls_back_ends_on_one_thread():
+  """A search on the device that the host has to finish, behind programs that take a while."""
+  code = """
+import jax, jax.numpy as jnp, numpy as np
+from ssl_bench import graph
+x = np.random.default_rng(0).normal(size=(400, 500)).astype('float32')
+x[100:] = x[0]  # so many are equally near that the host ranks them
+long = jax.jit(lambda x: jnp.linalg.matrix_power(x @ x.T * 0, 6) @ x + x)
+search = jax.jit(lambda x: graph.nearest(x, x, 5, same=True))
+jax.block_until_ready([search(long(jnp.asarray(x))) for _ in range(8)])
+print('ended')
+"""
+  one_thread = {'NPROC': '1', 'XLA_FLAGS': '--xla_cpu_multi_thread_eigen=false', 'JAX_PLATFORMS': 'cpu'}
+  env = {**os.environ, 'PYTHONPATH': str(ROOT), **one_thread}
+  told = subprocess.run([sys.executable, '-c', code], env=env, capture_output=True, text=True, timeout=120)
+  assert told.stdout == 'ended\n', told.stderr
+
+
+def test_a_call_to_the_host_is_the_function_also_under_vmap_and_outside_of_a_program():
+  shape = [jax.ShapeDtypeStruct((3,), 'float32'), jax.ShapeDtypeStruct((), 'int32')]
+  function = lambda x, y: (np.sort(x) + y, np.int32(x.argmax()))
+  call = lambda x, y: host.call(function, shape, x, y)
+  x = np.random.default_rng(0).normal(size=(4, 3)).astype('float32')
+  y = np.arange(4, dtype='float32')
+  many = jax.jit(jax.vmap(call))(x, y)
+  for i in range(4):
+    expected = function(x[i], y[i])
+    for found in (call(x[i], y[i]), jax.jit(call)(x[i], y[i]), [part[i] for part in many]):
+      jax.tree.map(np.testing.assert_array_equal, tuple(found), expected)
