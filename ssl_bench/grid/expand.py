@@ -3,7 +3,8 @@
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from ssl_bench.grid.select import select as choose
 from ssl_bench.settings.explain import say
 from ssl_bench.settings.find import NAME_BYTES, check_file, find, is_file, shipped
 from ssl_bench.settings.paths import find_plugins
+from ssl_bench.settings.sections import SEEDS
 from ssl_bench.settings.signature import BadSetting, short, suggest
 from ssl_bench.settings.yaml import (
   leaves,
@@ -29,7 +31,11 @@ from ssl_bench.settings.yaml import (
 KEYS = ('name', 'base', 'plugins', 'set', 'blocks')
 TAKEN = ('train', 'compiled', 'null', 'none')  # folders of a run's that are no grid's, and no names
 NAME_LENGTH = 100
-MOST = 20_000  # trials of a grid
+SEEDED = ('split_seed', 'seed')
+UNSEEDED = dict.fromkeys(SEEDED, 0)
+MOST = 1_000_000  # trials of a grid
+
+Read = Callable[[str], dict[str, Any]]
 
 
 class Grid(NamedTuple):
@@ -68,6 +74,7 @@ def expand(
     raise BadSetting(f'{path}: set must hold settings of the form name: value, not {short(changes)}.')
   changes = merge({'plugins': tree.get('plugins') or []}, find_plugins(changes, path))
   name = check_name(path, tree.get('name', path.stem))
+  read = cache(partial(read_base, base))  # every file once
   blocks = _blocks(path, tree['blocks'])
   try:
     check_overrides([cell for block in blocks for cell in block], overrides)
@@ -75,19 +82,37 @@ def expand(
     raise BadSetting(f'{path}: {error}') from None
   numbered = [(number, cell) for number, block in enumerate(blocks, 1) for cell in block]
   if select:
-    there = [_trial(path, base, changes, number, cell, ()) for number, cell in numbered]
+    there = [_trial(path, base, read, changes, number, cell, ()) for number, cell in numbered]
     chosen = set(map(id, choose(there, select)))
     numbered = [one for one, trial in zip(numbered, there) if id(trial) in chosen]
-  configs: dict[str, Config] = {}
+  given = {parse_override(text)[0] for text in overrides}
+  shapes: dict[str, tuple[Config, str]] = {}  # a cell without seeds -> its config, as text
+  configs: dict[tuple[str, int, int], Config] = {}
   for number, cell in numbered:
-    config = _trial(path, base, changes, number, cell, overrides, need_data).config
-    configs.setdefault(str(to_dict(config)), config)
+    seeds = {k: cell[k] for k in SEEDED if _is_seed(cell.get(k)) and k not in given}
+    shape = repr((number, [(k, v) for k, v in cell.items() if k not in seeds]))
+    if shape not in shapes:
+      config = _trial(path, base, read, changes, number, cell, overrides, need_data).config
+      shapes[shape] = config, str(to_dict(config.model_copy(update=UNSEEDED)))
+    config, text = shapes[shape]
+    if config.teacher:  # which takes its seeds from the student
+      config = _trial(path, base, read, changes, number, cell, overrides).config
+      text = str(to_dict(config))
+    elif seeds:
+      config = config.model_copy(update=seeds)
+    configs.setdefault((text, config.split_seed, config.seed), config)
   return Grid(name, tuple(configs.values()))
+
+
+def _is_seed(value: Any) -> bool:
+  """Whether a value can stand in a config as a seed without another look."""
+  return type(value) is int and 0 <= value < SEEDS
 
 
 def _trial(
   path: Path,
   base: Path,
+  read: Read,
   changes: Mapping[str, Any],
   number: int,
   cell: Mapping[str, Any],
@@ -96,7 +121,7 @@ def _trial(
 ) -> Trial:
   """A cell of block `number`, as a config."""
   try:
-    tree = assemble(base, changes, cell, overrides)
+    tree = assemble(read, changes, cell, overrides)
     plugins.load(tree.get('plugins'))
     if need_data:
       check_data(tree)
@@ -130,15 +155,18 @@ def _blocks(path: Path, blocks: Sequence[Any]) -> list[list[dict[str, Any]]]:
   return [list(cells(block)) for block in blocks]
 
 
+def read_base(base: Path, method: str) -> dict[str, Any]:
+  """What a folder says of a method: its protocol, and the method's own file where it has one."""
+  tree, own = read_protocol(base), base / f'{method}.yaml'
+  return merge(tree, read_sections(own)) if method.isidentifier() and is_file(own) else tree
+
+
 def assemble(
-  base: Path, changes: Mapping[str, Any], cell: Mapping[str, Any], overrides: Sequence[str]
+  read: Read, changes: Mapping[str, Any], cell: Mapping[str, Any], overrides: Sequence[str]
 ) -> dict[str, Any]:
-  """The tree of one config of a grid."""
-  tree = read_protocol(base)
+  """The tree of one config of a grid; `read` gives what the base folder says of a method."""
   method = cell['method'].get('name') if isinstance(cell['method'], Mapping) else cell['method']
-  own = base / f'{method}.yaml'
-  if isinstance(method, str) and method.isidentifier() and is_file(own):
-    tree = merge(tree, read_sections(own))
+  tree = read(method if isinstance(method, str) else '')
   for settings in (changes.items(), cell.items(), map(parse_override, overrides)):
     tree = overlay(tree, ((str(name), value) for name, value in settings))
   return tree

@@ -1,15 +1,15 @@
 """A manifest: what a grid has to do, as a file of JSON lines that any worker on any machine can read.
 
-The first line says which grid it is; every other one is a task, one training with its trials.  Tasks that
-compile one program stand together.
+The first line says which grid it is and holds its configs; every other one is a task, one training with its
+trials.  Tasks that compile one program stand together.
 """
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ssl_bench.config import digest
+from ssl_bench.config import digest_of
+from ssl_bench.grid.label import label
 from ssl_bench.records.disk import write_whole
 from ssl_bench.settings.signature import BadSetting
 
@@ -20,8 +20,9 @@ class Trial(NamedTuple):
   """A trial that has no record, or one that says that it failed."""
 
   id: str
-  label: str
-  config: dict[str, Any]
+  config: int  # which of the manifest's configs it is, but for its seeds
+  split_seed: int
+  seed: int
   failed: str | None = None  # when the failed record was written that is there already
 
 
@@ -39,7 +40,22 @@ class Manifest(NamedTuple):
   """What a grid has to do."""
 
   grid: str
+  names: dict[str, list[str]]  # method -> the settings that the grid varies, which a label tells
+  configs: tuple[dict[str, Any], ...]
   tasks: tuple[Task, ...]
+
+  @property
+  def trials(self) -> list[Trial]:
+    """The trials of all tasks."""
+    return [trial for task in self.tasks for trial in task.trials]
+
+  def config_of(self, trial: Trial) -> dict[str, Any]:
+    """A trial's config as plain data."""
+    return {**self.configs[trial.config], 'split_seed': trial.split_seed, 'seed': trial.seed}
+
+  def label_of(self, trial: Trial) -> str:
+    """A trial in a few words."""
+    return label(self.config_of(trial), {method: set(names) for method, names in self.names.items()})
 
   def part(self, index: int, of: int) -> 'Manifest':
     """The tasks of job `index` of `of` equal runs of them; raises `BadSetting` for a job that is none."""
@@ -51,13 +67,12 @@ class Manifest(NamedTuple):
 
 def write(manifest: Manifest, folder: Path) -> Path:
   """Writes a manifest under a name that is its digest, and returns its path."""
-  head = {'form': FORM, 'grid': manifest.grid, 'tasks': len(manifest.tasks)}
-  lines = [
-    head,
-    *({**task._asdict(), 'trials': [t._asdict() for t in task.trials]} for task in manifest.tasks),
-  ]
-  path = folder / f'{digest(*((t.training, t.claim, t.trials) for t in manifest.tasks))}.jsonl'
-  write_whole(path, ''.join(f'{json.dumps(line)}\n' for line in lines))
+  names = {method: sorted(names) for method, names in manifest.names.items()}
+  head: dict[str, Any] = {'form': FORM, 'grid': manifest.grid, 'names': names, 'tasks': len(manifest.tasks)}
+  lines: list[Any] = [{**head, 'configs': manifest.configs}, *manifest.tasks]
+  text = ''.join(f'{json.dumps(line)}\n' for line in lines)
+  path = folder / f'{digest_of(text)}.jsonl'
+  write_whole(path, text)
   return path
 
 
@@ -68,19 +83,11 @@ def read(path: Path) -> Manifest:
       head, *lines = (json.loads(line) for line in file)
     if head['form'] != FORM or head['tasks'] != len(lines):
       raise ValueError
-    return Manifest(head['grid'], tuple(_task(line) for line in lines))
+    tasks = ((*line[:-1], tuple(Trial(*trial) for trial in line[-1])) for line in lines)
+    return Manifest(head['grid'], head['names'], tuple(head['configs']), tuple(map(Task._make, tasks)))
   except OSError as error:
     raise BadSetting(
       f'There is no manifest {str(path)!r} ({error.strerror}); `ssl-bench grid` writes one.'
     ) from None
   except (ValueError, KeyError, TypeError, IndexError):
     raise BadSetting(f'{path} is no whole manifest of this version; run `ssl-bench grid` again.') from None
-
-
-def _task(line: dict[str, Any]) -> Task:
-  return Task(**{**line, 'trials': tuple(Trial(**trial) for trial in line['trials'])})
-
-
-def trials_of(tasks: Iterable[Task]) -> list[Trial]:
-  """All trials of some tasks."""
-  return [trial for task in tasks for trial in task.trials]

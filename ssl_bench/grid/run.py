@@ -5,21 +5,19 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ssl_bench import data
-from ssl_bench.config import Config, digest, to_dict
-from ssl_bench.data.arrays import Dataset
+from ssl_bench.config import to_dict
 from ssl_bench.grid import manifest, pool
 from ssl_bench.grid.expand import Grid
-from ssl_bench.grid.label import label
 from ssl_bench.grid.manifest import Manifest, Task, Trial
-from ssl_bench.planning import identity, make_plan
+from ssl_bench.grid.survey import Datasets, Found, Survey, other_code, survey
+from ssl_bench.planning import make_plan
 from ssl_bench.records import record
 from ssl_bench.records.naming import varied
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import Stop
 from ssl_bench.trial.run_folder import RunFolder
-from ssl_bench.trial.training import forget, is_of_other_code, name_of
+from ssl_bench.trial.training import forget
 
-UNSEEDED = {'seed': 0, 'split_seed': 0}
 Names = Mapping[str, set[str]]  # method -> dotted names
 
 
@@ -51,83 +49,85 @@ def run_grid(
   `BadSetting` where there is such and it is not asked for, or where another process is training it.
   """
   datasets = {name: data.load(name) for name in {c.dataset for c in grid.configs}}
+  found = survey(grid.configs, run_folder, datasets)
   with Stop() as stop:
-    for config in {str(to_dict(c.model_copy(update=UNSEEDED))): c for c in grid.configs}.values():
-      make_plan(config, datasets[config.dataset])
+    for alike in found.kinds:
+      make_plan(alike.config, datasets[alike.config.dataset])
     for dataset in datasets.values():
       if suspect := data.check_before(dataset, should_stop=stop):
         print(suspect, flush=True)
   if stop():
     return Summary(len(grid.configs), Counter(), Counter(), Counter(), stop.asked)
-  renew(grid, run_folder, datasets, again=again)
-  names = varied(map(to_dict, grid.configs)) if names is None else names
-  todo, before = plan(grid, run_folder, datasets, names)
+  if renew(found, run_folder, datasets, again=again):
+    found = survey(grid.configs, run_folder, datasets)
+  names = varied(to_dict(alike.config) for alike in found.kinds) if names is None else names
+  todo, before = plan(grid.name, found, run_folder, names)
   if not todo.tasks:
     return Summary(len(grid.configs), before, Counter(), Counter(), 0)
   path = manifest.write(todo, run_folder.manifests)
   ended, asked = pool.run(path, todo, run_folder, workers, of=len(grid.configs), before=before.total())
   elsewhere = elsewhere_of(todo, run_folder, ended)
-  lost = [t for t in manifest.trials_of(todo.tasks) if not asked and t.id not in {*ended, *elsewhere}]
+  lost = [t for t in todo.trials if not asked and t.id not in {*ended, *elsewhere}]
   for trial in lost:
-    print(f'Lost: {trial.label}; no worker lived to end it. The same command tries it again.', flush=True)
+    print(f'Lost: {todo.label_of(trial)}; no worker lived to end it. The same command tries it again.')
   counts = Counter([*ended.values(), *('lost' for _ in lost)])
   return Summary(len(grid.configs), before, counts, Counter(elsewhere.values()), asked)
 
 
-def renew(grid: Grid, run_folder: RunFolder, datasets: Mapping[str, Dataset], *, again: bool) -> None:
-  """Puts aside what other code recorded or trained; raises `BadSetting` where that is not asked for."""
-  old = [c for c in grid.configs if is_of_other_code(c, datasets[c.dataset], run_folder)]
+def renew(found: Survey, run_folder: RunFolder, datasets: Datasets, *, again: bool) -> bool:
+  """Puts aside what other code recorded or trained; raises `BadSetting` where that is not asked for.
+
+  Returns whether there was such.
+  """
+  old = other_code(found, run_folder, datasets)
   if old and not again:
     names = ', '.join(sorted({config.method['name'] for config in old}))
     raise BadSetting(
-      f'{len(old)} of {len(grid.configs)} trials ({names}) were run with other code than is there now; give '
+      f'{len(old)} of {len(found.trials)} trials ({names}) were run with other code than is there now; give '
       'changed methods a new VERSION, or run with --again, which keeps the old records in '
       f'{run_folder.replaced}.'
     )
   for config in old:
     forget(config, datasets[config.dataset], run_folder)
+  return bool(old)
 
 
-def plan(
-  grid: Grid, run_folder: RunFolder, datasets: Mapping[str, Dataset], names: Names
-) -> tuple[Manifest, Counter]:
-  """What is to be done, tasks of one program together, and how many trials of each status are recorded."""
-  shared: dict[str, list[Config]] = {}
-  trials: dict[str, list[Trial]] = {}
-  before: Counter = Counter()
-  for config in grid.configs:
-    dataset = datasets[config.dataset]
-    trial_id = identity.identify(config, dataset.fingerprint)
-    found = record.read(path) if (path := run_folder.record_of(trial_id)).is_file() else None
-    if found and found['status'] != 'failed':
-      before[found['status']] += 1
-      continue
-    tree, failed = to_dict(config), found['time']['finished'] if found else None
-    training = name_of(config, dataset)
-    shared.setdefault(training, []).append(config)
-    trials.setdefault(training, []).append(Trial(trial_id, label(tree, names), tree, failed))
+def plan(name: str, found: Survey, run_folder: RunFolder, names: Names) -> tuple[Manifest, Counter]:
+  """What a grid has to do, tasks of one program together, and how many trials of each status are recorded."""
+  before = Counter(t.record.status for t in found.trials if t.record and t.record.status != 'failed')
   claims = run_folder.claims.all()
+  groups: dict[str, list[Found]] = {}
+  for trial in found.trials:
+    if not trial.record or trial.record.status == 'failed':
+      groups.setdefault(trial.training, []).append(trial)
   tasks = [
-    Task(training, program_of(group[0]), group[0].steps, claims.get(training, -1), tuple(trials[training]))
-    for training, group in shared.items()
+    Task(
+      training,
+      found.kinds[group[0].alike].program,
+      group[0].config.steps,
+      claims.get(training, -1),
+      tuple(_trial(trial) for trial in group),
+    )
+    for training, group in groups.items()
   ]
   order = {program: place for place, program in enumerate(dict.fromkeys(task.program for task in tasks))}
-  return Manifest(grid.name, tuple(sorted(tasks, key=lambda task: order[task.program]))), before
+  configs = tuple(to_dict(alike.config) for alike in found.kinds)
+  listed = {method: sorted(settings) for method, settings in names.items()}
+  return Manifest(name, listed, configs, tuple(sorted(tasks, key=lambda task: order[task.program]))), before
+
+
+def _trial(trial: Found) -> Trial:
+  failed = trial.record.finished if trial.record else None
+  return Trial(trial.id, trial.alike, trial.config.split_seed, trial.config.seed, failed)
 
 
 def elsewhere_of(todo: Manifest, run_folder: RunFolder, ended: Mapping[str, str]) -> dict[str, str]:
   """The status of each trial that others recorded, of those that this process was to do."""
+  recorded = run_folder.names()
   others: dict[str, str] = {}
-  for trial in manifest.trials_of(todo.tasks):
-    path = run_folder.record_of(trial.id)
-    if trial.id not in ended and path.is_file():
-      found = record.read(path)
-      if found['time']['finished'] != trial.failed:
-        others[trial.id] = found['status']
+  for trial in todo.trials:
+    if trial.id in recorded and trial.id not in ended:
+      found = record.glance(run_folder.record_of(trial.id))
+      if found.finished != trial.failed:
+        others[trial.id] = found.status
   return others
-
-
-def program_of(config: Config) -> str:
-  """A word for what a trial compiles, to keep alike trials in one process."""
-  tree = to_dict(config)
-  return digest(tree['dataset'], tree['method']['name'], tree['net'], tree['batch'], tree['augment'])

@@ -39,6 +39,7 @@ def work(
     should_stop: asked often; true saves what is trained and raises `Interrupted`.
     shared: whether other trials run on the machine meanwhile.
   """
+  worker = _Worker(manifest, run_folder, tell, should_stop, shared)
   left, program = list(manifest.tasks), None
   while True:
     outlook = look(left, run_folder)
@@ -52,7 +53,7 @@ def work(
       time.sleep(WAIT)
     elif run_folder.claims.take(task.training):
       program = task.program
-      _run(task, manifest.grid, run_folder, tell, should_stop, shared)
+      worker.run(task)
 
 
 class Outlook(NamedTuple):
@@ -102,52 +103,57 @@ def choose(tasks: Sequence[Task], others: set[str], program: str | None) -> Task
   return next(mine, None) or next(free, None) or next(iter(tasks), None)
 
 
-def _run(
-  task: Task, grid: str, run_folder: RunFolder, tell: Tell, should_stop: Callable[[], bool], shared: bool
-) -> None:
-  """Runs the trials of a task that this worker has the claim of, and gives the claim back."""
-  recorded: list[str] = []
-  refused: list[str] = []
-  end = LEFT
-  try:
-    names = run_folder.names()
-    for trial in task.trials:
-      if is_recorded(trial, names, run_folder):
-        recorded.append(trial.id)
-        continue
-      found = _run_trial(task, trial, grid, run_folder, tell, should_stop, shared)
-      (recorded if found['id'] else refused).append(trial.id)
-      accuracy = found['metrics'].get('accuracy')
-      tell('end', {'id': trial.id, 'status': found['status'], 'error': found['error'], 'accuracy': accuracy})
-    end = REFUSED if refused else ENDED
-  except Superseded:
-    pass
-  finally:
-    run_folder.claims.give(task.training, end, recorded=recorded)
+class _Worker(NamedTuple):
+  """Whoever runs tasks of a manifest, and whom it tells and asks meanwhile."""
 
+  manifest: Manifest
+  run_folder: RunFolder
+  tell: Tell
+  should_stop: Callable[[], bool]
+  shared: bool
 
-def _run_trial(
-  task: Task,
-  trial: Trial,
-  grid: str,
-  run_folder: RunFolder,
-  tell: Tell,
-  should_stop: Callable[[], bool],
-  shared: bool,
-) -> dict[str, Any]:
-  """The record of a trial, or the like of one where its settings or a checkpoint cannot be used."""
-  tell('begin', trial.label)
-  run_folder.claims.note(task.training, trial=trial.label, step=0, steps=task.steps)
-  before = 0
+  def run(self, task: Task) -> None:
+    """Runs the trials of a task that this worker has the claim of, and gives the claim back."""
+    recorded: list[str] = []
+    refused: list[str] = []
+    end = LEFT
+    try:
+      names = self.run_folder.names()
+      for trial in task.trials:
+        if is_recorded(trial, names, self.run_folder):
+          recorded.append(trial.id)
+          continue
+        found = self._run_trial(task, trial)
+        (recorded if found['id'] else refused).append(trial.id)
+        told = {'id': trial.id, 'status': found['status'], 'error': found['error']}
+        self.tell('end', told | {'accuracy': found['metrics'].get('accuracy')})
+      end = REFUSED if refused else ENDED
+    except Superseded:
+      pass
+    finally:
+      self.run_folder.claims.give(task.training, end, recorded=recorded)
 
-  def report(step: int, metrics: dict[str, Any]) -> None:
-    nonlocal before
-    run_folder.claims.note(task.training, step=step)
-    tell('step', step - before)
-    before = step
+  def _run_trial(self, task: Task, trial: Trial) -> dict[str, Any]:
+    """The record of a trial, or the like of one where its settings or a checkpoint cannot be used."""
+    label, claims = self.manifest.label_of(trial), self.run_folder.claims
+    self.tell('begin', label)
+    claims.note(task.training, trial=label, step=0, steps=task.steps)
+    before = 0
 
-  try:
-    how: dict[str, Any] = {'grid': grid, 'shared': shared, 'report': report, 'should_stop': should_stop}
-    return run_trial(validate(trial.config), run_folder, **how)
-  except BadSetting as error:  # nothing is recorded
-    return {'id': None, 'status': 'failed', 'error': str(error), 'metrics': {}}
+    def report(step: int, metrics: dict[str, Any]) -> None:
+      nonlocal before
+      claims.note(task.training, step=step)
+      self.tell('step', step - before)
+      before = step
+
+    try:
+      return run_trial(
+        validate(self.manifest.config_of(trial)),
+        self.run_folder,
+        grid=self.manifest.grid,
+        shared=self.shared,
+        report=report,
+        should_stop=self.should_stop,
+      )
+    except BadSetting as error:  # nothing is recorded
+      return {'id': None, 'status': 'failed', 'error': str(error), 'metrics': {}}

@@ -13,6 +13,7 @@ import os
 import platform
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -105,11 +106,12 @@ class Claims:
     self._heart: threading.Thread | None = None
 
   def take(self, name: str) -> bool:
-    """Whether this process holds the claim of a training now; taken twice, it has to be given twice."""
+    """Whether this thread holds the claim of a training now; taken twice, it has to be given twice."""
     with self._lock:
       if held := self._held.get(name):
-        held.times += 1
-        return True
+        is_ours = held.thread == threading.get_ident()
+        held.times += is_ours
+        return is_ours
       newest = self.newest(name)
       if newest and not self.is_free(name, newest):
         return False
@@ -120,7 +122,7 @@ class Claims:
       held.beaten = _now()
       self._held[name] = held
       if self._heart is None:
-        self._heart = threading.Thread(target=self._beat, daemon=True)
+        self._heart = threading.Thread(target=_live, args=(weakref.ref(self), self.beat), daemon=True)
         self._heart.start()
       return True
 
@@ -210,22 +212,20 @@ class Claims:
     older = sum(claim.end is None for claim in claims[:-1])
     return older + (bool(claims) and claims[-1].end is None and self.is_free(name, claims[-1]))
 
-  def _beat(self) -> None:
-    """Writes a sign of life for all that is held, as long as anything is."""
-    while True:
-      time.sleep(self.beat)
-      with self._lock:
-        if not self._held:
-          self._heart = None
-          return
-        for name, held in self._held.items():
-          with suppress(OSError):  # a full disk, or a server that is away; the next beat tries again
-            if self._is_past(name, held):
-              held.is_lost = True
-            if not held.is_lost:
-              held.count += 1
-              self.disk.write(self._path(name, held.number), held.content())
-              held.beaten = _now()
+  def _beat(self) -> bool:
+    """Writes a sign of life for all that is held; returns whether anything is."""
+    with self._lock:
+      for name, held in self._held.items():
+        with suppress(OSError):  # a full disk, or a server that is away; the next beat tries again
+          if self._is_past(name, held):
+            held.is_lost = True
+          if not held.is_lost:
+            held.count += 1
+            self.disk.write(self._path(name, held.number), held.content())
+            held.beaten = _now()
+      if not self._held:
+        self._heart = None
+      return bool(self._held)
 
   def _is_past(self, name: str, held: '_Held') -> bool:
     """Whether there is a newer claim than one that this process holds."""
@@ -248,6 +248,15 @@ class Claims:
     return self.folder / f'{name}.{number}'
 
 
+def _live(claims: 'weakref.ref[Claims]', beat: float) -> None:
+  """Has claims beat as long as they hold anything and somebody has them."""
+  while True:
+    time.sleep(beat)
+    if not ((alive := claims()) and alive._beat()):
+      return
+    del alive
+
+
 class _Held:
   """A claim that this process holds."""
 
@@ -256,6 +265,7 @@ class _Held:
     self.end: str | None = None
     self.note: dict[str, Any] = {}
     self.is_lost, self.beaten = False, 0.0
+    self.thread = threading.get_ident()
 
   def content(self) -> bytes:
     tree = {'owner': self.owner, 'beat': self.count, 'end': self.end, 'note': self.note}

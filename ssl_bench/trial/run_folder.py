@@ -71,6 +71,14 @@ class RunFolder:
     path = self.code / training
     return (path.read_text(encoding='utf-8') or None) if path.is_file() else None
 
+  def noted_codes(self) -> dict[str, str]:
+    """Training -> the digest of the code that its checkpoints are of, for those of which it is noted."""
+    try:
+      names = os.listdir(self.code)
+    except FileNotFoundError:
+      return {}
+    return {name: code for name in names if name[0] != '.' and (code := self.trained_by(name))}
+
   def put_aside(self, identity: str, trainings: Iterable[str]) -> None:
     """Moves a trial's record and the checkpoints of some trainings to `replaced`, where they are there.
 

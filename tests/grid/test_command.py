@@ -12,7 +12,9 @@ RECORDS = Path(__file__).parents[2] / 'leaderboard' / 'records'
 
 
 def test_a_bad_record_is_named_and_the_others_are_shown(tmp_path, monkeypatch, capsys):
-  monkeypatch.setattr(whole, 'run_grid', lambda *_, **__: Summary(1, Counter(done=1), Counter(), 0))
+  monkeypatch.setattr(
+    whole, 'run_grid', lambda *_, **__: Summary(1, Counter(done=1), Counter(), Counter(), 0)
+  )
   grid, folder = Grid('mine', ()), tmp_path / 'mine/records'
   folder.mkdir(parents=True)
   good = json.loads(next((RECORDS / 'digits/supervised').glob('*.json')).read_text())

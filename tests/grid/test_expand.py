@@ -158,7 +158,7 @@ WRONG = {
     "'augment.weak' stands twice in one block"
   ),
   'base: configs\nblocks: [{method: supervised, steps: &s [1, 2, 3, 4, 5, 6, 7, 8, 9], seed: *s, '
-  'split_seed: *s, labels: *s, log_every: *s, batch.labeled: *s}]': 'a grid has at most 20,000.',
+  'split_seed: *s, labels: *s, log_every: *s, batch.labeled: *s, knn: *s}]': 'a grid has at most 1,000,000.',
   'base: configs\nname: train\nblocks: [{method: supervised}]': "'train' is taken for something else",
   'base: configs\nname: Compiled\nblocks: [{method: supervised}]': "'Compiled' is taken for something else",
   'base: configs\nname: "null"\nblocks: [{method: supervised}]': "'null' is taken for something else",
@@ -212,3 +212,33 @@ def test_a_swept_setting_may_stand_before_the_name_of_its_section(folder):
   block = {'method.threshold': [0.5, 0.6], 'method': 'fixmatch', 'net.widths': [[4], [8]], 'net': 'mlp'}
   found = [(c.method['threshold'], c.net['widths']) for c in grid_of(folder, block).configs]
   assert found == [(0.5, (4,)), (0.5, (8,)), (0.6, (4,)), (0.6, (8,))]
+
+
+def test_seeds_of_a_cell_an_override_and_a_teacher_are_each_taken(folder):
+  """Trials that differ in seeds alone are read once; what comes out is what reading each would give."""
+  text = """
+    name: mine
+    base: configs
+    set: {split_seed: 7}
+    blocks: [{method: [supervised, fixmatch], seed: [3, 4], labels: [20, 40]}]
+  """
+  path = write(folder, text)
+  seeds = lambda grid: [(c.method['name'], c.labels, c.split_seed, c.seed) for c in grid.configs]
+  expected = [
+    (method, labels, 7, seed)
+    for method in ('supervised', 'fixmatch')
+    for seed in (3, 4)
+    for labels in (20, 40)
+  ]
+  assert seeds(expand(path)) == expected
+  assert seeds(expand(path, ['split_seed=9', 'log_every=5'])) == [(m, n, 9, s) for m, n, _, s in expected]
+  assert expand(path, ['split_seed=9']).name == 'mine'
+  with_teacher = text.replace(
+    'method: [supervised, fixmatch]', 'method: distill, teacher: {method: supervised}'
+  )
+  grid = expand(write(folder, with_teacher))
+  assert [c.teacher.seed for c in grid.configs] == [c.seed for c in grid.configs] == [3, 3, 4, 4]
+  with pytest.raises(BadSetting, match='seed must be'):
+    expand(write(folder, text.replace('seed: [3, 4]', 'seed: [3, -4]')))
+  with pytest.raises(BadSetting, match='seed must be'):
+    expand(write(folder, text.replace('seed: [3, 4]', 'seed: [3, true]')))

@@ -19,6 +19,7 @@ from ssl_bench.grid.label import label
 from ssl_bench.grid.pool import default_workers
 from ssl_bench.grid.progress import Progress
 from ssl_bench.grid.run import plan, run_grid
+from ssl_bench.grid.survey import survey
 from ssl_bench.records.naming import varied
 from ssl_bench.trial.run_folder import RunFolder
 
@@ -40,6 +41,10 @@ def write(folder: Path, text: str = GRID, protocol: str = '') -> Path:
   return path
 
 
+def planned(grid, run_folder):
+  return plan(grid.name, survey(grid.configs, run_folder, {'fake': data.load('fake')}), run_folder, {})
+
+
 def board_of(runs: Path) -> dict[str, bytes]:
   """The board's files, byte for byte."""
   folder = runs / 'small/leaderboard'
@@ -59,10 +64,10 @@ def wait_until(condition, seconds=120):
 
 def test_a_plan_shares_a_pretraining_among_label_budgets(tmp_path):
   grid = expand(write(tmp_path))
-  todo, before = plan(grid, RunFolder(tmp_path / 'runs'), {'fake': data.load('fake')}, {})
+  todo, before = planned(grid, RunFolder(tmp_path / 'runs'))
   tasks = todo.tasks
-  assert not before and len(manifest.trials_of(tasks)) == len(grid.configs) == 8
-  configs = [[trial.config for trial in task.trials] for task in tasks]
+  assert not before and len(todo.trials) == len(grid.configs) == 8
+  configs = [[todo.config_of(trial) for trial in task.trials] for task in tasks]
   shared = {(c[0]['method']['name'], c[0]['seed']): [one['labels'] for one in c] for c in configs}
   assert shared[('simclr', 0)] == shared[('simclr', 1)] == [20, 40]
   assert len(tasks) == 4 + 2
@@ -111,7 +116,7 @@ def test_a_worker_that_waits_for_work_ends_at_once_when_asked(tmp_path):
   """Somebody else holds the only task that there is."""
   grid = expand(write(tmp_path, 'name: small\nbase: configs\nblocks: [{method: supervised}]'))
   run_folder = RunFolder(tmp_path / 'runs')
-  todo, _ = plan(grid, run_folder, {'fake': data.load('fake')}, {})
+  todo, _ = planned(grid, run_folder)
   path = manifest.write(todo, run_folder.manifests)
   assert run_folder.claims.take(todo.tasks[0].training)
   workers = pool.Pool(run_folder, path, 1, Progress('small', 1, 0, 1))

@@ -15,6 +15,7 @@ from ssl_bench.grid import manifest
 from ssl_bench.grid import work as working
 from ssl_bench.grid.expand import expand
 from ssl_bench.grid.run import plan, run_grid
+from ssl_bench.grid.survey import survey
 from ssl_bench.grid.work import choose, look, work
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.training.loop import Interrupted
@@ -26,6 +27,10 @@ name: small
 base: configs
 blocks: [{method: [supervised, simclr], labels: [20, 40], split_seed: [0, 1]}]
 """
+
+
+def planned(grid, run_folder):
+  return plan(grid.name, survey(grid.configs, run_folder, {'fake': data.load('fake')}), run_folder, {})
 
 
 @pytest.fixture
@@ -42,7 +47,7 @@ def run_folder(tmp_path):
 
 @pytest.fixture
 def todo(grid, run_folder):
-  return plan(grid, run_folder, {'fake': data.load('fake')}, {})[0]
+  return planned(grid, run_folder)[0]
 
 
 def write_claim(run_folder, task, number, end=None, machine='far away', **note):
@@ -105,7 +110,7 @@ def test_two_workers_train_each_task_once(todo, run_folder, grid):
   for thread in threads:
     thread.join()
   ended = [words[1]['id'] for words in (*told[0], *told[1]) if words[0] == 'end']
-  assert sorted(ended) == sorted(trial.id for trial in manifest.trials_of(todo.tasks))
+  assert sorted(ended) == sorted(trial.id for trial in todo.trials)
   assert {r['status'] for r in records(run_folder.records).values()} == {'done'}
   assert set(run_folder.claims.all().values()) == {0}  # each training was claimed once
   assert {run_folder.claims.newest(task.training).end for task in todo.tasks} == {ENDED}
@@ -128,7 +133,7 @@ def test_a_task_that_kills_its_workers_is_given_up_and_tried_again_when_asked(gr
     assert task.training not in look(todo.tasks, run_folder).over
     die_at(run_folder, task, deaths)
   assert look(todo.tasks, run_folder).over == {task.training: 'lost'}
-  again, _ = plan(grid, run_folder, {'fake': data.load('fake')}, {})
+  again, _ = planned(grid, run_folder)
   assert not look(again.tasks, run_folder).over
 
 
@@ -161,7 +166,7 @@ def test_a_worker_that_is_stopped_leaves_its_task_to_the_next(todo, run_folder):
 
 def test_a_free_task_is_taken_within_two_seconds(todo, run_folder, monkeypatch):
   taken = []
-  monkeypatch.setattr(working, '_run', lambda task, *how: taken.append(time.monotonic()) or 1 / 0)
+  monkeypatch.setattr(working._Worker, 'run', lambda *given: taken.append(time.monotonic()) or 1 / 0)
   few = todo._replace(tasks=todo.tasks[:1])
   other = RunFolder(run_folder.path).claims
   assert other.take(few.tasks[0].training)
@@ -212,7 +217,7 @@ def test_the_command_works_at_a_manifest(tmp_path, todo, run_folder):
   path = manifest.write(todo, run_folder.manifests)
   words = ('work', run_folder.path, '--manifest', path)
   out = command(*words, '--index=0', '--of=3')
-  assert len(run_folder.names()) == len(manifest.trials_of(todo.part(0, 3).tasks))
+  assert len(run_folder.names()) == len(todo.part(0, 3).trials)
   assert out.count(': accuracy 0.') == len(run_folder.names())
   assert command(*words, code=2) == command(*words, '--pull', '--index=0', code=2)
   command(*words, '--pull')
@@ -227,7 +232,7 @@ def test_the_command_saves_and_asks_to_be_run_again(tmp_path, number):
   config = load(tmp_path / 'configs/supervised.yaml')
   folder = RunFolder(tmp_path / 'runs/one')
   (tmp_path / 'one.yaml').write_text('base: configs\nblocks: [{method: supervised}]')
-  todo, _ = plan(expand(tmp_path / 'one.yaml'), folder, {'fake': data.load('fake')}, {})
+  todo, _ = planned(expand(tmp_path / 'one.yaml'), folder)
   worker = start('work', folder.path, '--manifest', manifest.write(todo, folder.manifests), '--pull')
   while not any(folder.checkpoints.glob('*')):
     time.sleep(0.05)
