@@ -1,4 +1,4 @@
-"""The command line: train, evaluate, grid, work, reproduce, leaderboard, submit, data, list, speed, init.
+"""The command line: train, evaluate, grid and its workers, reproduce, leaderboard, submit, data, list, init.
 
 Every command imports what it needs when it runs, so that help comes at once.
 """
@@ -128,12 +128,22 @@ def grid(
   track: Track = None,
   no_timing: NoTiming = False,
   again: AgainGrid = False,
+  dry_run: Annotated[
+    bool, typer.Option('--dry-run', help='Say what would run and about how long; run nothing.')
+  ] = False,
 ) -> None:
   """Run the trials of a grid that are not recorded yet, and show its leaderboard."""
-  _prepare(runs)
+  if not dry_run:
+    _prepare(runs)
   from ssl_bench.grid.expand import expand
 
   found = expand(file, overrides or (), select=select or (), need_data=True)
+  if dry_run:
+    from ssl_bench.grid.dry_run import dry_run as tell
+    from ssl_bench.trial.run_folder import RunFolder
+
+    print(tell(found, RunFolder(runs / found.name), workers or None, [BOARD]))
+    return
   from ssl_bench.grid.command import run_whole
   from ssl_bench.records.trackers import choose
 
@@ -156,6 +166,20 @@ def work(
   if pull == (index is not None):
     raise BadSetting('Give either --pull, for any task that is left, or --index, for those of one job.')
   sys.exit(run_worker(folder, manifest, index=index, of=of, shared=shared))
+
+
+@app.command()
+def status(
+  folder: Annotated[Path, typer.Argument(help='The run folder of a grid, such as runs/digits.')],
+  select: Select = None,
+  watch: Annotated[
+    bool, typer.Option('--watch', help='Say it again every few seconds, until a key.')
+  ] = False,
+) -> None:
+  """How far a sweep is: what is recorded, running where and since when, and what failed or was lost."""
+  from ssl_bench.grid.status import show
+
+  show(folder, select or (), watch=watch)
 
 
 @app.command()

@@ -54,20 +54,29 @@ def select(trials: Sequence[Trial], terms: Iterable[str]) -> list[Trial]:
   A term names a setting of a config, with dots, and a value or several; terms on one setting add up.  Raises
   `BadSetting` for an unknown name or value, and where no trial is left, with the values that there are.
   """
-  views = [_View.of(trial) for trial in trials]
+  return [trials[place] for place in _chosen([_View.of(trial) for trial in trials], terms)]
+
+
+def chosen(trees: Sequence[Mapping[str, Any]], terms: Iterable[str]) -> list[int]:
+  """The places of those configs, as records hold them, of which every term holds; as `select`."""
+  return _chosen([_View({}, dict(leaves(tree))) for tree in trees], terms)
+
+
+def _chosen(views: Sequence['_View'], terms: Iterable[str]) -> list[int]:
+  """The places of the views of which every term holds."""
   wanted: dict[Place, list[Any]] = {}
   for term in (term.strip() for text in terms for term in split(text)):
     place, values = _read(term, views)
     wanted.setdefault(place, []).extend(values)
-  chosen = [
-    trial
-    for trial, view in zip(trials, views)
+  places = [
+    place
+    for place, view in enumerate(views)
     if all(any(view.holds(place, value) for value in values) for place, values in wanted.items())
   ]
-  if not chosen:
+  if not places:
     there = '; '.join(f'{_dotted(place)} is {_list(_values(views, place))}' for place in wanted)
-    raise BadSetting(f'--select: no trial is all of that at once; in this grid {there}.')
-  return chosen
+    raise BadSetting(f'--select: no trial is all of that at once; here {there}.')
+  return places
 
 
 class _View(NamedTuple):
@@ -97,13 +106,13 @@ def _read(term: str, views: Sequence[_View]) -> tuple[Place, list[Any]]:
   known = {one: None for view in views for told in view for one in told}
   if place not in known:
     near = suggest(_dotted(place), map(_dotted, known))
-    raise BadSetting(f'--select: no trial of this grid has a setting {short(name.strip())}; {near}')
+    raise BadSetting(f'--select: no trial here has a setting {short(name.strip())}; {near}')
   parts = [text] if any(view.holds(place, parse_override(term)[1]) for view in views) else split(text, '|')
   values = [parse_override(f'{name}={part.strip()}')[1] for part in parts]
   for value in values:
     if not any(view.holds(place, value) for view in views):
       raise BadSetting(
-        f'--select: {_dotted(place)} is {_list(_values(views, place))} in this grid, never {short(value)}.'
+        f'--select: {_dotted(place)} is {_list(_values(views, place))} here, never {short(value)}.'
       )
   return place, values
 

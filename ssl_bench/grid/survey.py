@@ -86,5 +86,9 @@ def _is_of_other(trial: Found, code: str, noted: Mapping[str, str], datasets: Da
 
 def program_of(config: Config) -> str:
   """A word for what a trial compiles."""
-  tree = to_dict(config)
+  return program_of_tree(to_dict(config))
+
+
+def program_of_tree(tree: Mapping[str, Any]) -> str:
+  """As `program_of`, of a config's plain data."""
   return digest(tree['dataset'], tree['method']['name'], tree['net'], tree['batch'], tree['augment'])

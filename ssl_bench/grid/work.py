@@ -115,7 +115,7 @@ class _Worker(NamedTuple):
   def run(self, task: Task) -> None:
     """Runs the trials of a task that this worker has the claim of, and gives the claim back."""
     recorded: list[str] = []
-    refused: list[str] = []
+    refused: list[str] = []  # why
     end = LEFT
     try:
       names = self.run_folder.names()
@@ -124,20 +124,23 @@ class _Worker(NamedTuple):
           recorded.append(trial.id)
           continue
         found = self._run_trial(task, trial)
-        (recorded if found['id'] else refused).append(trial.id)
+        if found['id']:
+          recorded.append(trial.id)
+        else:
+          refused.append(found['error'])
         told = {'id': trial.id, 'status': found['status'], 'error': found['error']}
         self.tell('end', told | {'accuracy': found['metrics'].get('accuracy')})
       end = REFUSED if refused else ENDED
     except Superseded:
       pass
     finally:
-      self.run_folder.claims.give(task.training, end, recorded=recorded)
+      self.run_folder.claims.give(task.training, end, recorded=recorded, refused=refused)
 
   def _run_trial(self, task: Task, trial: Trial) -> dict[str, Any]:
     """The record of a trial, or the like of one where its settings or a checkpoint cannot be used."""
     label, claims = self.manifest.label_of(trial), self.run_folder.claims
     self.tell('begin', label)
-    claims.note(task.training, trial=label, step=0, steps=task.steps)
+    claims.note(task.training, id=trial.id, trial=label, step=0, steps=task.steps)
     before = 0
 
     def report(step: int, metrics: dict[str, Any]) -> None:

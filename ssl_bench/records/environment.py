@@ -28,7 +28,7 @@ def describe() -> dict[str, Any]:
     'packages': {name: version for name in PACKAGES if (version := _version(name))},
     'git': _git(),
     'python': sys.version.split()[0],
-    'device': _device(),
+    'device': device(),
     'flags': numerics.flags(),
   }
 
@@ -61,7 +61,8 @@ def _git() -> dict[str, Any] | None:
     return None
 
 
-def _device() -> dict[str, Any]:
+def device() -> dict[str, Any]:
+  """The platform, the kind and the count of the devices of this process."""
   import jax
 
   first = jax.devices()[0]

@@ -10,16 +10,15 @@ from pathlib import Path
 
 import pytest
 from support.cli import command, die, records, start, write_configs
+from support.sweep import planned
 
-from ssl_bench import data
 from ssl_bench.config import to_dict
 from ssl_bench.grid import manifest, pool
 from ssl_bench.grid.expand import expand
 from ssl_bench.grid.label import label
 from ssl_bench.grid.pool import default_workers
 from ssl_bench.grid.progress import Progress
-from ssl_bench.grid.run import plan, run_grid
-from ssl_bench.grid.survey import survey
+from ssl_bench.grid.run import run_grid
 from ssl_bench.records.naming import varied
 from ssl_bench.trial.run_folder import RunFolder
 
@@ -39,10 +38,6 @@ def write(folder: Path, text: str = GRID, protocol: str = '') -> Path:
   path = folder / 'small.yaml'
   path.write_text(text)
   return path
-
-
-def planned(grid, run_folder):
-  return plan(grid.name, survey(grid.configs, run_folder, {'fake': data.load('fake')}), run_folder, {})
 
 
 def board_of(runs: Path) -> dict[str, bytes]:

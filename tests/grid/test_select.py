@@ -62,16 +62,16 @@ def test_a_selection_keeps_what_it_says_in_the_order_of_the_grid(path, terms, ho
 
 
 WRONG = {
-  'seed=7': 'seed is 0, 1 or 2 in this grid, never 7.',
-  'seed=true': 'seed is 0, 1 or 2 in this grid, never True.',
+  'seed=7': 'seed is 0, 1 or 2 here, never 7.',
+  'seed=true': 'seed is 0, 1 or 2 here, never True.',
   'seed=0|7': 'never 7.',
-  'sede=0': "no trial of this grid has a setting 'sede'; did you mean 'seed'?",
+  'sede=0': "no trial here has a setting 'sede'; did you mean 'seed'?",
   'method.treshold=0.5': "did you mean 'method.threshold'?",
-  'method=FixMatch': "method is supervised or fixmatch in this grid, never 'FixMatch'.",
+  'method=FixMatch': "method is supervised or fixmatch here, never 'FixMatch'.",
   'seed': "'seed' is not of the form name=value, such as seed=0.",
   'seed=': "'seed=' is not of the form name=value",
   'seed=0,': "'' is not of the form name=value",
-  'seed=1, labels=40, net.widths=[8]': 'no trial is all of that at once; in this grid seed is',
+  'seed=1, labels=40, net.widths=[8]': 'no trial is all of that at once; here seed is',
 }
 
 

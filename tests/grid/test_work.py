@@ -1,6 +1,5 @@
 """Workers of one manifest share its tasks: each is trained once, by one of them, and none is forgotten."""
 
-import json
 import signal
 import threading
 import time
@@ -8,14 +7,13 @@ from collections import Counter
 
 import pytest
 from support.cli import command, records, start, write_configs
+from support.sweep import die_at, planned, write_claim
 
-from ssl_bench import data
 from ssl_bench.config import load
 from ssl_bench.grid import manifest
 from ssl_bench.grid import work as working
 from ssl_bench.grid.expand import expand
-from ssl_bench.grid.run import plan, run_grid
-from ssl_bench.grid.survey import survey
+from ssl_bench.grid.run import run_grid
 from ssl_bench.grid.work import choose, look, work
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.training.loop import Interrupted
@@ -27,10 +25,6 @@ name: small
 base: configs
 blocks: [{method: [supervised, simclr], labels: [20, 40], split_seed: [0, 1]}]
 """
-
-
-def planned(grid, run_folder):
-  return plan(grid.name, survey(grid.configs, run_folder, {'fake': data.load('fake')}), run_folder, {})
 
 
 @pytest.fixture
@@ -48,23 +42,6 @@ def run_folder(tmp_path):
 @pytest.fixture
 def todo(grid, run_folder):
   return planned(grid, run_folder)[0]
-
-
-def write_claim(run_folder, task, number, end=None, machine='far away', **note):
-  """The claim of a process that has ended, on a machine of that name."""
-  owner = {'host': 'far', 'machine': machine, 'pid': 2**30, 'process': '1', 'since': ''}
-  path = run_folder.path / f'claims/{task.training}.{number}'
-  path.parent.mkdir(parents=True, exist_ok=True)
-  path.write_text(json.dumps({'owner': owner, 'beat': 0, 'end': end, 'note': note}))
-
-
-def die_at(run_folder, task, number):
-  """A worker of this machine has died at a task."""
-  claims = Claims(run_folder.path / 'claims')
-  assert claims.take(task.training)
-  own = claims.newest(task.training).owner['machine']
-  claims._held.clear()
-  write_claim(run_folder, task, number, machine=own)
 
 
 def test_a_manifest_is_read_as_it_was_written(todo, tmp_path):

@@ -1,0 +1,53 @@
+"""What a grid would do, without doing it."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from ssl_bench import data
+from ssl_bench.config import to_dict
+from ssl_bench.grid.estimate import duration, estimate, timings
+from ssl_bench.grid.expand import Grid
+from ssl_bench.grid.pool import default_workers
+from ssl_bench.grid.run import plan
+from ssl_bench.grid.survey import other_code, survey
+from ssl_bench.planning import make_plan
+from ssl_bench.records.naming import varied
+from ssl_bench.trial.run_folder import RunFolder
+
+
+def dry_run(grid: Grid, run_folder: RunFolder, workers: int | None, records: Iterable[Path] = ()) -> str:
+  """What a grid would do, in a few lines: trials, trainings, programs, what is recorded, and about how long.
+
+  Nothing is trained or written.  Raises `BadSetting` for a trial that cannot be planned.
+
+  Args:
+    grid: its trials.
+    run_folder: where it would run.
+    workers: processes; None for as many as `grid` would take.
+    records: more folders of records, which tell how long a program takes.
+  """
+  datasets = {name: data.load(name) for name in {c.dataset for c in grid.configs}}
+  found = survey(grid.configs, run_folder, datasets)
+  for alike in found.kinds:
+    make_plan(alike.config, datasets[alike.config.dataset])
+  names = varied(to_dict(alike.config) for alike in found.kinds)
+  todo, before = plan(grid.name, found, run_folder, names)
+  programs = {task.program for task in todo.tasks}
+  recorded = ', '.join(f'{count:,} {status}' for status, count in sorted(before.items()))
+  count = len(todo.trials)
+  lines = [
+    f'{grid.name}: {len(found.trials):,} trials; recorded: {recorded or "none"}; to do: {count:,}, which are '
+    f'{len(todo.tasks):,} trainings of {len(programs):,} programs.'
+  ]
+  if old := other_code(found, run_folder, datasets):
+    lines.append(f'{len(old):,} of them were run with other code than is there now; --again runs them anew.')
+  if todo.tasks:
+    wanted = min(workers or default_workers(), len(todo.tasks))
+    told = estimate(todo.tasks, timings([run_folder.records, *records]))
+    on = f'on {wanted} {"worker" if wanted == 1 else "workers"} of this machine'
+    if told.known:
+      lines.append(f'About {duration(told.seconds / wanted)} {on}, by records of such programs here.')
+    if told.unknown:
+      unknown = len(todo.tasks) - told.known
+      lines.append(f'No record tells how long {unknown:,} trainings of {len(told.unknown):,} programs take.')
+  return '\n'.join(lines)

@@ -1,0 +1,149 @@
+"""The status of a sweep counts each trial once, and names what runs, what is silent and what is not well."""
+
+import json
+import os
+import signal
+import time
+
+import pytest
+from support.cli import command, start, write_configs
+from support.sweep import die_at, planned, write_claim
+
+from ssl_bench.grid import manifest, work
+from ssl_bench.grid.dry_run import dry_run
+from ssl_bench.grid.estimate import Timing, duration, estimate, timings
+from ssl_bench.grid.expand import expand
+from ssl_bench.grid.status import status, told
+from ssl_bench.records.environment import device
+from ssl_bench.settings.signature import BadSetting
+from ssl_bench.trial.run_folder import RunFolder
+
+GRID = """
+name: small
+base: configs
+blocks:
+  - {method: supervised, labels: [20, 40], split_seed: [0, 1, 2]}
+  - {method: supervised, net: {name: vit, patch: 3, dim: 12, depth: 1}}
+"""
+
+
+@pytest.fixture
+def grid(tmp_path):
+  write_configs(tmp_path / 'configs')
+  (tmp_path / 'small.yaml').write_text(GRID)
+  return expand(tmp_path / 'small.yaml')
+
+
+@pytest.fixture
+def run_folder(tmp_path):
+  return RunFolder(tmp_path / 'runs/small')
+
+
+def test_every_trial_is_counted_once_by_what_became_of_it(grid, run_folder):
+  """One done, one failed by itself, one running, one silent on another machine, one lost, two to do."""
+  todo, _ = planned(grid, run_folder)
+  manifest.write(todo, run_folder.manifests)
+  few = todo._replace(tasks=(todo.tasks[0], todo.tasks[-1]))
+  work.work(few, run_folder)
+  _, running, silent, lost, *_ = todo.tasks
+  assert run_folder.claims.take(running.training)
+  run_folder.claims.note(running.training, id=running.trials[0].id, step=5, steps=12)
+  run_folder.claims._beat()
+  write_claim(run_folder, silent, 0, step=2, steps=12)
+  os.utime(run_folder.path / f'claims/{silent.training}.0', (time.time() - 700,) * 2)
+  for deaths in range(work.MOST_DEATHS):
+    die_at(run_folder, lost, deaths)
+  found = status(run_folder.path)
+  assert found.counts == {'done': 1, 'failed': 1, 'running': 1, 'silent': 1, 'lost': 1, 'to do': 2}
+  text = told(found)
+  assert '7 trials: 1 done, 1 failed, 1 lost, 1 running, 1 silent, 2 to do; about ' in text
+  assert 'step 5 of 12, process' in text and 'process 1073741824 of far since , silent for 12 min' in text
+  assert 'net vit: failed: vit: patch 3 must divide the image size 8x8; choose another patch.' in text
+  assert 'lost: its workers died' in text
+  assert status(run_folder.path, ['net=vit']).counts == {'failed': 1}
+  with pytest.raises(BadSetting, match=r'net is mlp or vit here, never'):
+    status(run_folder.path, ['net=convnet'])
+  # What failed or was lost is to do again once a grid asks for it.
+  manifest.write(planned(grid, run_folder)[0], run_folder.manifests)
+  again = status(run_folder.path).counts
+  assert again == {'done': 1, 'running': 1, 'silent': 1, 'to do': 4}
+
+
+def test_a_folder_without_a_sweep_is_named(tmp_path):
+  with pytest.raises(BadSetting, match='holds no records and no manifest; name a run folder'):
+    status(tmp_path)
+
+
+def test_a_dry_run_tells_what_is_to_do_and_how_long(grid, run_folder):
+  grid = grid._replace(configs=grid.configs[:-1])
+  out = dry_run(grid, run_folder, 2)
+  assert out.startswith('small: 6 trials; recorded: none; to do: 6, which are 6 trainings of 1 programs.')
+  assert 'No record tells how long 6 trainings of 1 programs take.' in out and not run_folder.path.exists()
+  todo, _ = planned(grid, run_folder)
+  work.work(todo._replace(tasks=todo.tasks[:2]), run_folder)
+  out = dry_run(grid, run_folder, 2)
+  assert 'recorded: 2 done; to do: 4' in out and 'on 2 workers of this machine, by records' in out
+
+
+def test_an_estimate_is_steps_and_trials_of_the_same_program(grid, run_folder):
+  todo, _ = planned(grid, run_folder)
+  known = todo.tasks[0].program
+  found = estimate(todo.tasks, {known: Timing(0.5, 3.0)})
+  same = [task for task in todo.tasks if task.program == known]
+  assert found.seconds == sum(task.steps * 0.5 + 3.0 * len(task.trials) for task in same)
+  assert found.known == len(same) and found.unknown == {task.program for task in todo.tasks} - {known}
+
+
+def test_timings_are_of_this_device_and_of_whole_trials(run_folder, grid):
+  """Training without the rest; a trial that took its training from another tells of the rest alone."""
+  config = planned(grid, run_folder)[0].configs[0]
+  made = {'status': 'done', 'config': {**config, 'steps': 10}, 'environment': {'device': device()}}
+  times = {'started': '2026-01-01T00:00:00+00:00', 'finished': '2026-01-01T00:00:30+00:00'}
+  rows = {
+    'whole': {**made, 'time': times, 'cost': {'train_seconds': 20.0}},
+    'shared': {
+      **made,
+      'time': {**times, 'finished': '2026-01-01T00:00:10+00:00'},
+      'cost': {'train_seconds': 40.0},
+    },
+    'elsewhere': {
+      **made,
+      'time': times,
+      'cost': {'train_seconds': 1.0},
+      'environment': {'device': 'another'},
+    },
+    'failed': {**made, 'status': 'failed', 'time': times, 'cost': {}},
+    'none': {},
+  }
+  run_folder.records.mkdir(parents=True)
+  for name, row in rows.items():
+    (run_folder.records / f'{name}.json').write_text(json.dumps(row))
+  (timing,) = timings([run_folder.records]).values()
+  assert timing == Timing(step=3.0, beside=10.0)  # medians of 2 and 4, of 10 and 10
+
+
+def test_durations_are_words():
+  assert [duration(s) for s in (40, 89, 90, 700, 5399, 5400, 36_000)] == [
+    '40 s', '89 s', '2 min', '12 min', '90 min', '1.5 hours', '10.0 hours',
+  ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_commands_print_them(tmp_path, grid):
+  words = (
+    'grid',
+    tmp_path / 'small.yaml',
+    '--select=method=supervised, net=mlp',
+    '--runs',
+    tmp_path / 'runs',
+  )
+  out = command(*words, '--dry-run')
+  assert '6 trials' in out and not (tmp_path / 'runs').exists()
+  command(*words, '--workers=1', '--wandb=disabled', '--no-timing')
+  assert command('status', tmp_path / 'runs/small').strip() == 'small: 6 trials: 6 done'
+  assert 'small: 3 trials: 3 done' in command('status', tmp_path / 'runs/small', '--select=labels=20')
+  watching = start('status', tmp_path / 'runs/small', '--watch')
+  time.sleep(10)
+  watching.send_signal(signal.SIGINT)
+  out, errors = watching.communicate()
+  assert watching.returncode == 130 and not errors and out.count('small: 6 trials: 6 done') >= 2

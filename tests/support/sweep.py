@@ -1,0 +1,29 @@
+"""A sweep as others left it: what it has to do, and claims of processes that are gone."""
+
+import json
+
+from ssl_bench import data
+from ssl_bench.grid.run import plan
+from ssl_bench.grid.survey import survey
+from ssl_bench.trial.claims import Claims
+
+
+def planned(grid, run_folder):
+  return plan(grid.name, survey(grid.configs, run_folder, {'fake': data.load('fake')}), run_folder, {})
+
+
+def write_claim(run_folder, task, number, end=None, machine='far away', **note):
+  """The claim of a process that has ended, on a machine of that name."""
+  owner = {'host': 'far', 'machine': machine, 'pid': 2**30, 'process': '1', 'since': ''}
+  path = run_folder.path / f'claims/{task.training}.{number}'
+  path.parent.mkdir(parents=True, exist_ok=True)
+  path.write_text(json.dumps({'owner': owner, 'beat': 0, 'end': end, 'note': note}))
+
+
+def die_at(run_folder, task, number):
+  """A worker of this machine has died at a task."""
+  claims = Claims(run_folder.path / 'claims')
+  assert claims.take(task.training)
+  own = claims.newest(task.training).owner['machine']
+  claims._held.clear()
+  write_claim(run_folder, task, number, machine=own)
