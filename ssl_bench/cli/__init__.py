@@ -131,6 +131,11 @@ def grid(
   dry_run: Annotated[
     bool, typer.Option('--dry-run', help='Say what would run and about how long; run nothing.')
   ] = False,
+  engine: Annotated[
+    Literal['local', 'slurm'], typer.Option(help='Where workers run: on this machine, or as jobs of Slurm.')
+  ] = 'local',
+  cluster: Annotated[Path | None, typer.Option(help='What a job of Slurm gets, as YAML.')] = None,
+  wait: Annotated[bool, typer.Option('--wait', help='Follow the jobs, then show the board.')] = False,
 ) -> None:
   """Run the trials of a grid that are not recorded yet, and show its leaderboard."""
   if not dry_run:
@@ -144,9 +149,16 @@ def grid(
 
     print(tell(found, RunFolder(runs / found.name), workers or None, [BOARD]))
     return
-  from ssl_bench.grid.command import run_whole
+  from ssl_bench.grid.command import run_whole, submit
   from ssl_bench.records.trackers import choose
 
+  if engine == 'slurm':
+    from ssl_bench.grid.engines.cluster import read
+
+    how = {'timing': not no_timing, 'again': again, 'wait': wait}
+    sys.exit(submit(found, runs, read(cluster), choose(wandb, track), **how))
+  if cluster or wait:
+    raise BadSetting('--cluster and --wait are for jobs; give --engine slurm with them.')
   sys.exit(run_whole(found, runs, workers or None, choose(wandb, track), timing=not no_timing, again=again))
 
 

@@ -5,8 +5,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from ssl_bench.grid.engines import slurm
+from ssl_bench.grid.engines.cluster import Cluster
 from ssl_bench.grid.expand import Grid
-from ssl_bench.grid.run import Summary, run_grid
+from ssl_bench.grid.run import Summary, prepare, run_grid
+from ssl_bench.grid.work import is_recorded
 from ssl_bench.leaderboard import terminal
 from ssl_bench.leaderboard.build import publish
 from ssl_bench.records import record
@@ -33,23 +36,66 @@ def run_whole(
   if summary.signal:
     console.print('Stopped; what was trained is saved. The same command goes on from there.')
     return 128 + summary.signal
-  if run_folder.records.is_dir():
-    if trackers:
-      mirrored, unread = record.gather([run_folder.records], with_curves=True)
-      mirror_and_say(trackers, mirrored, mirrored, run_folder.path)
-      for sentence in unread:
-        console.print(f'Not mirrored: {sentence}', markup=False)
-    board = publish(
-      [run_folder.records], run_folder.path / 'leaderboard', timing=timing, report=left_out.append
-    )
-    console.print(terminal(board))
-    for sentence in left_out:
-      console.print(f'Left out: {sentence}', markup=False)
-    console.print(
-      f'\n{told(summary)} The page: {run_folder.path / "leaderboard" / "index.html"}', markup=False
-    )
+  left_out = show(run_folder, trackers, console, timing=timing)
+  console.print(f'\n{told(summary)} The page: {run_folder.path / "leaderboard" / "index.html"}', markup=False)
   done = summary.ended['done'] + summary.before['done'] + summary.elsewhere['done']
   return 0 if done == summary.total and not left_out else 1
+
+
+def show(run_folder: RunFolder, trackers: Sequence[Tracker], console: Console, *, timing: bool) -> list[str]:
+  """Mirrors the records of a run folder, builds their board and prints it; what was left out of it."""
+  left_out: list[str] = []
+  if not run_folder.records.is_dir():
+    return left_out
+  if trackers:
+    mirrored, unread = record.gather([run_folder.records], with_curves=True)
+    mirror_and_say(trackers, mirrored, mirrored, run_folder.path)
+    for sentence in unread:
+      console.print(f'Not mirrored: {sentence}', markup=False)
+  board = publish(
+    [run_folder.records], run_folder.path / 'leaderboard', timing=timing, report=left_out.append
+  )
+  console.print(terminal(board))
+  for sentence in left_out:
+    console.print(f'Left out: {sentence}', markup=False)
+  return left_out
+
+
+def submit(
+  grid: Grid,
+  runs: Path,
+  cluster: Cluster,
+  trackers: Sequence[Tracker],
+  *,
+  timing: bool,
+  again: bool = False,
+  wait: bool = False,
+) -> int:
+  """Submits workers to Slurm and returns, or waits for them and shows the board.
+
+  Returns 0 where all went well: all is submitted, or with `wait` all trials are done; else 1.
+  """
+  console, run_folder = Console(highlight=False, soft_wrap=True), RunFolder(runs / grid.name)
+  prepared = prepare(grid, run_folder, again=again)
+  if prepared.signal:
+    return 128 + prepared.signal
+  if not prepared.todo.tasks:
+    console.print(f'{prepared.total} trials: all are recorded; nothing is submitted.')
+    return 0
+  job = slurm.submit(prepared.path, run_folder, cluster, len(prepared.todo.tasks))
+  console.print(
+    f'{len(prepared.todo.trials):,} trials are submitted as job {job}. How far they are: '
+    f'ssl-bench status {run_folder.path}',
+    markup=False,
+  )
+  if not wait:
+    return 0
+  left = lambda: sum(not is_recorded(t, run_folder.names(), run_folder) for t in prepared.todo.trials)
+  slurm.follow(job, console.print, left)
+  left_out = show(run_folder, trackers, console, timing=timing)
+  if count := left():
+    console.print(f'{count:,} trials are left, and no job; the same command submits them again.')
+  return 1 if count or left_out else 0
 
 
 def told(summary: Summary) -> str:

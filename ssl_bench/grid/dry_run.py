@@ -5,9 +5,9 @@ from pathlib import Path
 
 from ssl_bench import data
 from ssl_bench.config import to_dict
+from ssl_bench.grid.engines.local import default_workers
 from ssl_bench.grid.estimate import duration, estimate, timings
 from ssl_bench.grid.expand import Grid
-from ssl_bench.grid.pool import default_workers
 from ssl_bench.grid.run import plan
 from ssl_bench.grid.survey import other_code, survey
 from ssl_bench.planning import make_plan

@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from ssl_bench import data
 from ssl_bench.config import to_dict
-from ssl_bench.grid import manifest, pool
+from ssl_bench.grid import manifest
+from ssl_bench.grid.engines import local
 from ssl_bench.grid.expand import Grid
 from ssl_bench.grid.manifest import Manifest, Task, Trial
 from ssl_bench.grid.survey import Datasets, Found, Survey, other_code, survey
@@ -31,23 +33,20 @@ class Summary(NamedTuple):
   signal: int  # that asked it to stop, or 0
 
 
-def run_grid(
-  grid: Grid,
-  run_folder: RunFolder,
-  workers: int | None = None,
-  *,
-  again: bool = False,
-  names: Names | None = None,
-) -> Summary:
-  """Trains what is missing; every finished trial is on disk before the next begins.
+class Prepared(NamedTuple):
+  """What is to do, written down where workers find it."""
 
-  Several processes may run one grid at a time, on one machine or on several that share the run folder: each
-  takes what no other is at.
+  total: int
+  before: Counter  # status -> trials recorded before
+  todo: Manifest
+  path: Path  # of the manifest
+  signal: int  # that asked to stop before anything was written, or 0
 
-  `names` are the settings that a line of progress names, by method; those that the grid varies by default.
-  With `again`, what other code of a method recorded or trained is put aside first, and run again.  Raises
-  `BadSetting` where there is such and it is not asked for, or where another process is training it.
-  """
+
+def prepare(
+  grid: Grid, run_folder: RunFolder, *, again: bool = False, names: Names | None = None
+) -> Prepared:
+  """Checks the trials and their data, and writes the manifest of those without a record; see `run_grid`."""
   datasets = {name: data.load(name) for name in {c.dataset for c in grid.configs}}
   found = survey(grid.configs, run_folder, datasets)
   with Stop() as stop:
@@ -57,21 +56,42 @@ def run_grid(
       if suspect := data.check_before(dataset, should_stop=stop):
         print(suspect, flush=True)
   if stop():
-    return Summary(len(grid.configs), Counter(), Counter(), Counter(), stop.asked)
+    return Prepared(len(grid.configs), Counter(), Manifest(grid.name, {}, (), ()), Path(), stop.asked)
   if renew(found, run_folder, datasets, again=again):
     found = survey(grid.configs, run_folder, datasets)
   names = varied(to_dict(alike.config) for alike in found.kinds) if names is None else names
   todo, before = plan(grid.name, found, run_folder, names)
-  if not todo.tasks:
-    return Summary(len(grid.configs), before, Counter(), Counter(), 0)
-  path = manifest.write(todo, run_folder.manifests)
-  ended, asked = pool.run(path, todo, run_folder, workers, of=len(grid.configs), before=before.total())
+  path = manifest.write(todo, run_folder.manifests) if todo.tasks else Path()
+  return Prepared(len(grid.configs), before, todo, path, 0)
+
+
+def run_grid(
+  grid: Grid,
+  run_folder: RunFolder,
+  workers: int | None = None,
+  *,
+  again: bool = False,
+  names: Names | None = None,
+) -> Summary:
+  """Trains what is missing on this machine; every finished trial is on disk before the next begins.
+
+  Several processes may run one grid at a time, on one machine or on several that share the run folder: each
+  takes what no other is at.
+
+  `names` are the settings that a line of progress names, by method; those that the grid varies by default.
+  With `again`, what other code of a method recorded or trained is put aside first, and run again.  Raises
+  `BadSetting` where there is such and it is not asked for, or where another process is training it.
+  """
+  total, before, todo, path, asked = prepare(grid, run_folder, again=again, names=names)
+  if asked or not todo.tasks:
+    return Summary(total, before, Counter(), Counter(), asked)
+  ended, asked = local.run(path, todo, run_folder, workers, of=total, before=before.total())
   elsewhere = elsewhere_of(todo, run_folder, ended)
   lost = [t for t in todo.trials if not asked and t.id not in {*ended, *elsewhere}]
   for trial in lost:
     print(f'Lost: {todo.label_of(trial)}; no worker lived to end it. The same command tries it again.')
   counts = Counter([*ended.values(), *('lost' for _ in lost)])
-  return Summary(len(grid.configs), before, counts, Counter(elsewhere.values()), asked)
+  return Summary(total, before, counts, Counter(elsewhere.values()), asked)
 
 
 def renew(found: Survey, run_folder: RunFolder, datasets: Datasets, *, again: bool) -> bool:

@@ -13,10 +13,11 @@ from support.cli import command, die, records, start, write_configs
 from support.sweep import planned
 
 from ssl_bench.config import to_dict
-from ssl_bench.grid import manifest, pool
+from ssl_bench.grid import manifest
+from ssl_bench.grid.engines import local
+from ssl_bench.grid.engines.local import default_workers
 from ssl_bench.grid.expand import expand
 from ssl_bench.grid.label import label
-from ssl_bench.grid.pool import default_workers
 from ssl_bench.grid.progress import Progress
 from ssl_bench.grid.run import run_grid
 from ssl_bench.records.naming import varied
@@ -91,7 +92,7 @@ def test_a_label_says_what_the_grid_varies(tmp_path):
 
 
 def test_an_accelerator_gets_one_worker_and_a_processor_one_a_core(monkeypatch):
-  monkeypatch.setattr(pool, 'find_spec', lambda name: name == 'jax_cuda13_plugin')
+  monkeypatch.setattr(local, 'find_spec', lambda name: name == 'jax_cuda13_plugin')
   monkeypatch.delenv('JAX_PLATFORMS', raising=False)
   assert default_workers() == 1
   monkeypatch.setenv('JAX_PLATFORMS', 'cpu')
@@ -99,7 +100,7 @@ def test_an_accelerator_gets_one_worker_and_a_processor_one_a_core(monkeypatch):
 
 
 def test_workers_that_cannot_start_end_the_grid_and_are_told(tmp_path, monkeypatch, capsys):
-  monkeypatch.setattr(pool, 'serve', die)
+  monkeypatch.setattr(local, 'serve', die)
   summary = run_grid(expand(write(tmp_path)), RunFolder(tmp_path / 'runs'), 2)
   assert summary.ended == {'lost': 8} and not summary.signal
   out = capsys.readouterr().out
@@ -114,14 +115,14 @@ def test_a_worker_that_waits_for_work_ends_at_once_when_asked(tmp_path):
   todo, _ = planned(grid, run_folder)
   path = manifest.write(todo, run_folder.manifests)
   assert run_folder.claims.take(todo.tasks[0].training)
-  workers = pool.Pool(run_folder, path, 1, Progress('small', 1, 0, 1))
+  workers = local.Pool(run_folder, path, 1, Progress('small', 1, 0, 1))
   workers._start()
   ((pipe, worker),) = workers.workers.items()
   time.sleep(10)  # it has started, and looks for a task
   assert not pipe.poll() and worker.process.is_alive()
   started = time.monotonic()
   workers._stop()
-  assert time.monotonic() - started < pool.GRACE / 2
+  assert time.monotonic() - started < local.GRACE / 2
   assert worker.process.exitcode == 0 and pipe.recv() == ('over',)
 
 
