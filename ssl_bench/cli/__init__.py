@@ -44,7 +44,10 @@ AgainGrid = Annotated[
   bool, typer.Option('--again', help='Run again what other code recorded; the old is kept in replaced/.')
 ]
 ConfigFile = Annotated[
-  Path, typer.Argument(help='A file, or a name such as digits/fixmatch: of ./configs, else of the package.')
+  Path,
+  typer.Argument(
+    help='A file, or a name such as digits/fixmatch: of ./configs, else of the package; or a record.'
+  ),
 ]
 GridFile = Annotated[
   Path, typer.Argument(help='A file, or a name such as quickstart: of ./experiments, else of the package.')
@@ -110,7 +113,12 @@ def _one(
   _prepare(runs)
   from ssl_bench import config as configs
 
-  config = configs.load(path, overrides or (), need_data=True)
+  if path.suffix == '.json':
+    from ssl_bench.records.record import config_of
+
+    config = config_of(path, overrides or ())
+  else:
+    config = configs.load(path, overrides or (), need_data=True)
   from ssl_bench.records.trackers import choose
   from ssl_bench.trial.command import run_single
 
@@ -189,9 +197,59 @@ def status(
   ] = False,
 ) -> None:
   """How far a sweep is: what is recorded, running where and since when, and what failed or was lost."""
-  from ssl_bench.grid.status import show
+  from ssl_bench.grid.status import show as tell
 
-  show(folder, select or (), watch=watch)
+  tell(folder, select or (), watch=watch)
+
+
+@app.command()
+def retry(
+  folder: Annotated[Path, typer.Argument(help='The run folder of a grid, such as runs/digits.')],
+  select: Select = None,
+  workers: Workers = 0,
+  wandb: Mirror = 'offline',
+  track: Track = None,
+  no_timing: NoTiming = False,
+) -> None:
+  """Run once more what failed, diverged or was lost; a diverged record is kept in replaced/."""
+  _prepare(folder.absolute().parent)
+  from ssl_bench.grid.command import run_whole
+  from ssl_bench.grid.retry import grid_of_bad
+  from ssl_bench.records.trackers import choose
+
+  found = grid_of_bad(folder, select or ())
+  trackers = choose(wandb, track)
+  sys.exit(run_whole(found, folder.absolute().parent, workers or None, trackers, timing=not no_timing))
+
+
+@app.command()
+def prune(
+  folder: Annotated[Path, typer.Argument(help='The run folder of a grid, such as runs/digits.')],
+  yes: Annotated[bool, typer.Option('--yes', help='Remove them without asking.')] = False,
+) -> None:
+  """Remove checkpoints of recorded trials and of none; what a trial still needs stays, as all records do."""
+  from ssl_bench.grid.prune import litter, remove
+
+  found = litter(folder)
+  print(f'{folder}: {found.told()}.')
+  asked = found.paths and not yes
+  if asked and not sys.stdin.isatty():
+    raise BadSetting('Nothing is removed, since nobody can answer here; give --yes to remove them.')
+  question = 'Remove them? Recorded trials cannot be evaluated again'
+  if found.paths and (yes or typer.confirm(question)):
+    remove(found)
+    print('Removed.')
+
+
+@app.command()
+def show(
+  name: Annotated[str, typer.Argument(help="A record's file, its id, or the beginning of it.")],
+) -> None:
+  """Open a record: its settings and numbers, where it was made, and the command that runs it again."""
+  from ssl_bench.records.show import find
+  from ssl_bench.records.show import show as tell
+
+  sys.exit(tell(find(name)))
 
 
 @app.command()

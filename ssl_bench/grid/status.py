@@ -97,6 +97,31 @@ def status(folder: Path, terms: Iterable[str] = ()) -> Status:
   return found._replace(seconds=_seconds(left, records.values(), len(found.running)))
 
 
+def not_well(folder: Path, terms: Iterable[str] = ()) -> list[tuple[str, Tree]]:
+  """(failed, diverged, refused or lost, its config) of each trial of a run folder that did not end well."""
+  run_folder, terms = RunFolder(folder), list(terms)
+  records = {tree['id']: tree for tree in _records(run_folder)}
+  found = [(tree['status'], tree['config']) for tree in records.values() if tree['status'] != 'done']
+  ages = _Ages(run_folder)
+  for trial_id, (whole, task, trial) in _todo(run_folder, records).items():
+    word, _ = _state(task, trial, run_folder, ages)
+    if word in ('lost', 'refused') and trial_id not in records:
+      found.append((word, whole.config_of(trial)))
+  return [found[place] for place in chosen([tree for _, tree in found], terms)] if terms else found
+
+
+def recorded_and_left(folder: Path) -> tuple[list[Tree], list[Tree]]:
+  """The configs of the trials that came to an end, and of those that are to be run or to be run again."""
+  run_folder = RunFolder(folder)
+  records = {tree['id']: tree for tree in _records(run_folder)}
+  todo = _todo(run_folder, records)
+  if not records and not todo:
+    raise BadSetting(f'{folder} holds no records and no manifest; name a run folder, such as runs/digits.')
+  failed = [tree['config'] for k, tree in records.items() if tree['status'] == 'failed' and k not in todo]
+  left = [whole.config_of(trial) for whole, _, trial in todo.values()] + failed
+  return [tree['config'] for tree in records.values() if tree['status'] != 'failed'], left
+
+
 def _at(name: str, claim: Claim, silent: float) -> Running:
   step, steps = claim.note.get('step', 0), claim.note.get('steps', 0)
   return Running(name, step, steps, claim.who, claim.owner['since'], silent)

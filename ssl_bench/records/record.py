@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from ssl_bench import data
-from ssl_bench.config import to_dict, validate
+from ssl_bench.config import Config, to_dict, validate
 from ssl_bench.data.sources import BUNDLED
 from ssl_bench.planning.build import streams_seen
 from ssl_bench.planning.identity import versions_of
@@ -19,6 +19,7 @@ from ssl_bench.records.disk import read_limited, write_whole
 from ssl_bench.records.form import Record, Tree
 from ssl_bench.records.strict_json import check_finite, loads, printable, words_for_nonfinite
 from ssl_bench.settings.signature import BadSetting
+from ssl_bench.settings.yaml import overlay, parse_override
 
 SCHEMA = 2  # 1 held the curves as well; such files are read, and none is written
 ENDS = ('done', 'failed', 'diverged')  # how a trial ends
@@ -76,6 +77,13 @@ def glance(path: Path) -> Glance:
 
 def _glance(tree: Mapping[str, Any]) -> Glance:
   return Glance(tree['status'], tree['error'], tree['time']['finished'], tree['versions'].get('code'))
+
+
+def config_of(path: Path, overrides: Iterable[str] = ()) -> Config:
+  """The config of the record in a file, under `key=value` overrides; raises `BadSetting` as `read` does."""
+  tree = overlay(read(path)['config'], map(parse_override, overrides))
+  data.check_here(tree['dataset'])
+  return validate(tree)
 
 
 def read_curves(path: Path) -> Tree:
