@@ -11,6 +11,7 @@ from typing import Any
 ASKING = tuple(
   getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2') if hasattr(signal, name)
 )
+AGAIN = 75  # the exit code of work that goes on where it is run again (EX_TEMPFAIL of sysexits.h)
 GRACE = 6.0  # seconds from the signal to the end of the process
 SAVING = threading.Lock()  # held while a checkpoint is written
 

@@ -231,6 +231,22 @@ def test_a_broken_record_in_the_way_is_named(monkeypatch, capsys, here):
   assert code == 1 and 'Left out: runs/grid/records/x.json is not a readable record' in errors
 
 
+def test_a_board_of_some_records_goes_to_a_folder_of_its_own(monkeypatch, capsys, here):
+  for method in ('supervised', 'fixmatch'):
+    path = next((ROOT / f'leaderboard/records/digits/{method}').glob('*.json'))
+    (here / 'given/records').mkdir(parents=True, exist_ok=True)
+    shutil.copy(path, here / 'given/records')
+  words = ('leaderboard', '--records', 'given/records', '--select', 'method=fixmatch')
+  code, _, errors = run(monkeypatch, capsys, *words, '--out', 'part')
+  assert (code, errors) == (0, '')
+  page = (here / 'part/index.html').read_text()
+  assert '1 trials' in (here / 'part/README.md').read_text() and 'fixmatch' in page
+  code, _, errors = run(monkeypatch, capsys, *words, '--out', 'given')
+  assert code == 2 and 'would take the place of the board; name another folder with --out.' in errors
+  code, _, errors = run(monkeypatch, capsys, *words[:3], '--select', 'method=byol', '--out', 'part')
+  assert code == 2 and "method is fixmatch or supervised here, never 'byol'" in errors
+
+
 def test_a_bad_record_is_named_the_good_ones_are_shown_and_submit_takes_neither(monkeypatch, capsys, here):
   path = next((ROOT / 'leaderboard/records/digits/supervised').glob('*.json'))
   good = json.loads(path.read_text())

@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -139,6 +139,9 @@ def grid(
   dry_run: Annotated[
     bool, typer.Option('--dry-run', help='Say what would run and about how long; run nothing.')
   ] = False,
+  time_limit: Annotated[
+    str, typer.Option(help='Save and end after that time, such as 90m or 04:00:00; exit code 75.')
+  ] = '',
   engine: Annotated[
     Literal['local', 'slurm'], typer.Option(help='Where workers run: on this machine, or as jobs of Slurm.')
   ] = 'local',
@@ -161,13 +164,18 @@ def grid(
   from ssl_bench.records.trackers import choose
 
   if engine == 'slurm':
+    if time_limit:
+      raise BadSetting('--time-limit is for this machine; of a job of Slurm, the cluster file says time.')
     from ssl_bench.grid.engines.cluster import read
 
     how = {'timing': not no_timing, 'again': again, 'wait': wait}
     sys.exit(submit(found, runs, read(cluster), choose(wandb, track), **how))
   if cluster or wait:
     raise BadSetting('--cluster and --wait are for jobs; give --engine slurm with them.')
-  sys.exit(run_whole(found, runs, workers or None, choose(wandb, track), timing=not no_timing, again=again))
+  from ssl_bench.grid.estimate import parse_duration
+
+  limits: Any = {'again': again, 'seconds': parse_duration(time_limit) if time_limit else None}
+  sys.exit(run_whole(found, runs, workers or None, choose(wandb, track), timing=not no_timing, **limits))
 
 
 @app.command()
@@ -285,6 +293,7 @@ def leaderboard(
   out: Annotated[Path, typer.Option(help='Where README.md, index.html and tables/*.csv go.')] = Path(
     'leaderboard'
   ),
+  select: Select = None,
   no_timing: NoTiming = False,
   plugin: Plugin = None,
 ) -> None:
@@ -295,9 +304,13 @@ def leaderboard(
   plugins.load(plugin)
   if not records.is_dir():
     raise BadSetting(f'There is no folder {str(records)!r}; {_other_records()}')
+  if select and out.resolve() == records.parent.resolve():
+    raise BadSetting(
+      'A part of the records would take the place of the board; name another folder with --out.'
+    )
   left_out: list[str] = []
   not_shown: list[str] = []
-  told = {'report': left_out.append, 'note': not_shown.append}
+  told: Any = {'report': left_out.append, 'note': not_shown.append, 'select': select or ()}
   publish([records], out, timing=not no_timing, reproduced=records.parent / 'reproduced', **told)
   print(f'{out / "README.md"}\n{out / "index.html"}')
   for sentence in left_out:

@@ -25,17 +25,21 @@ def run_whole(
   *,
   timing: bool,
   again: bool = False,
+  seconds: float | None = None,
 ) -> int:
-  """Returns 0 if all trials are done and all records good, else 1; 128 + the signal that stopped it."""
+  """Returns 0 if all trials are done and all records good, else 1; 128 + the signal that stopped it.
+
+  After `seconds` it saves and returns 75.
+  """
   for tracker in trackers:
     tracker.check()
   console = Console(highlight=False, soft_wrap=True)
   left_out: list[str] = []
   run_folder = RunFolder(runs / grid.name)
-  summary = run_grid(grid, run_folder, workers, again=again)
-  if summary.signal:
+  summary = run_grid(grid, run_folder, workers, again=again, seconds=seconds)
+  if summary.exit_code:
     console.print('Stopped; what was trained is saved. The same command goes on from there.')
-    return 128 + summary.signal
+    return summary.exit_code
   left_out = show(run_folder, trackers, console, timing=timing)
   console.print(f'\n{told(summary)} The page: {run_folder.path / "leaderboard" / "index.html"}', markup=False)
   done = summary.ended['done'] + summary.before['done'] + summary.elsewhere['done']
@@ -77,8 +81,8 @@ def submit(
   """
   console, run_folder = Console(highlight=False, soft_wrap=True), RunFolder(runs / grid.name)
   prepared = prepare(grid, run_folder, again=again)
-  if prepared.signal:
-    return 128 + prepared.signal
+  if prepared.exit_code:
+    return prepared.exit_code
   if not prepared.todo.tasks:
     console.print(f'{prepared.total} trials: all are recorded; nothing is submitted.')
     return 0

@@ -30,7 +30,7 @@ class Summary(NamedTuple):
   before: Counter  # status -> trials recorded before this run
   ended: Counter  # status -> trials of this run
   elsewhere: Counter  # status -> trials that other processes recorded meanwhile
-  signal: int  # that asked it to stop, or 0
+  exit_code: int  # of a run that a signal or its time limit stopped, or 0
 
 
 class Prepared(NamedTuple):
@@ -40,7 +40,7 @@ class Prepared(NamedTuple):
   before: Counter  # status -> trials recorded before
   todo: Manifest
   path: Path  # of the manifest
-  signal: int  # that asked to stop before anything was written, or 0
+  exit_code: int  # where a signal asked to stop before anything was written, or 0
 
 
 def prepare(
@@ -56,7 +56,7 @@ def prepare(
       if suspect := data.check_before(dataset, should_stop=stop):
         print(suspect, flush=True)
   if stop():
-    return Prepared(len(grid.configs), Counter(), Manifest(grid.name, {}, (), ()), Path(), stop.asked)
+    return Prepared(len(grid.configs), Counter(), Manifest(grid.name, {}, (), ()), Path(), stop.exit_code)
   if renew(found, run_folder, datasets, again=again):
     found = survey(grid.configs, run_folder, datasets)
   names = varied(to_dict(alike.config) for alike in found.kinds) if names is None else names
@@ -72,20 +72,28 @@ def run_grid(
   *,
   again: bool = False,
   names: Names | None = None,
+  seconds: float | None = None,
 ) -> Summary:
   """Trains what is missing on this machine; every finished trial is on disk before the next begins.
 
   Several processes may run one grid at a time, on one machine or on several that share the run folder: each
   takes what no other is at.
 
-  `names` are the settings that a line of progress names, by method; those that the grid varies by default.
-  With `again`, what other code of a method recorded or trained is put aside first, and run again.  Raises
-  `BadSetting` where there is such and it is not asked for, or where another process is training it.
+  Args:
+    grid: its trials.
+    run_folder: where claims, checkpoints and records are.
+    workers: processes.
+    again: put aside what other code of a method recorded or trained, and run it again.
+    names: the settings that a line of progress names, by method; those that the grid varies by default.
+    seconds: after which it saves and ends.
+
+  Raises:
+    BadSetting: there is what other code recorded and `again` is not asked for, or another process trains it.
   """
   total, before, todo, path, asked = prepare(grid, run_folder, again=again, names=names)
   if asked or not todo.tasks:
     return Summary(total, before, Counter(), Counter(), asked)
-  ended, asked = local.run(path, todo, run_folder, workers, of=total, before=before.total())
+  ended, asked = local.run(path, todo, run_folder, workers, of=total, before=before.total(), seconds=seconds)
   elsewhere = elsewhere_of(todo, run_folder, ended)
   lost = [t for t in todo.trials if not asked and t.id not in {*ended, *elsewhere}]
   for trial in lost:

@@ -6,11 +6,9 @@ from typing import Any
 from ssl_bench.grid import manifest
 from ssl_bench.grid.work import work
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.stop import Stop
+from ssl_bench.stop import AGAIN, Stop
 from ssl_bench.training.loop import Interrupted
 from ssl_bench.trial.run_folder import RunFolder
-
-AGAIN = 75  # the exit code of a worker that was stopped before the end: EX_TEMPFAIL of sysexits.h
 
 
 def run_worker(folder: Path, path: Path, *, index: int | None, of: int, shared: bool) -> int:

@@ -55,9 +55,9 @@ def reproduce(
       Grid(f'reproduce_{table.name}', tuple(missing)), folder, workers, again=again, names=names
     )
     console.print(told(summary), markup=False)
-    if summary.signal:
+    if summary.exit_code:
       console.print('Stopped; what was trained is saved. The same command goes on from there.')
-      return 128 + summary.signal
+      return summary.exit_code
   found = gather(table, folder, datasets, known)
   for path in (folder.path / 'table.json', *([to / f'{table.name}.json'] if to else [])):
     reproduced.write(found, path)

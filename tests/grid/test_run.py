@@ -102,7 +102,7 @@ def test_an_accelerator_gets_one_worker_and_a_processor_one_a_core(monkeypatch):
 def test_workers_that_cannot_start_end_the_grid_and_are_told(tmp_path, monkeypatch, capsys):
   monkeypatch.setattr(local, 'serve', die)
   summary = run_grid(expand(write(tmp_path)), RunFolder(tmp_path / 'runs'), 2)
-  assert summary.ended == {'lost': 8} and not summary.signal
+  assert summary.ended == {'lost': 8} and not summary.exit_code
   out = capsys.readouterr().out
   assert 'A worker: its process ended with code 3.' in out and out.count('Lost: ') == 8
 
@@ -202,6 +202,18 @@ def test_a_grid_that_is_stopped_saves_what_it_trains(tmp_path):
   assert not list(runs.glob('small/records/*.json'))
   steps = [int(path.name) for path in runs.glob('small/checkpoints/*/*')]
   assert len(steps) == 2 and all(0 < step < 50000 for step in steps)
+
+
+@pytest.mark.slow
+def test_a_grid_whose_time_is_up_saves_and_asks_to_be_run_again(tmp_path):
+  runs = tmp_path / 'runs'
+  settings = [f'{name}=500000' for name in ('steps', 'checkpoint.every', 'log_every')]
+  few = '--select=labels=20, method=supervised'
+  words = ('grid', write(tmp_path), *settings, few, '--runs', runs, *FEW)
+  out = command(*words, '--time-limit=20s', code=75)
+  assert 'Stopped; what was trained is saved. The same command goes on from there.' in out
+  assert not list(runs.glob('small/records/*.json')) and len(list(runs.glob('small/checkpoints/*/*'))) == 2
+  assert 'is no length of time' in command(*words, '--time-limit=long', code=2)
 
 
 FAILING = """

@@ -11,7 +11,7 @@ from support.sweep import die_at, planned, write_claim
 
 from ssl_bench.grid import manifest, work
 from ssl_bench.grid.dry_run import dry_run
-from ssl_bench.grid.estimate import Timing, duration, estimate, timings
+from ssl_bench.grid.estimate import Timing, duration, estimate, parse_duration, timings
 from ssl_bench.grid.expand import expand
 from ssl_bench.grid.status import status, told
 from ssl_bench.records.environment import device
@@ -126,6 +126,14 @@ def test_durations_are_words():
   assert [duration(s) for s in (40, 89, 90, 700, 5399, 5400, 36_000)] == [
     '40 s', '89 s', '2 min', '12 min', '90 min', '1.5 hours', '10.0 hours',
   ]  # fmt: skip
+
+
+def test_lengths_of_time_are_read():
+  lengths = {'40s': 40, '90m': 5400, '3.5h': 12_600, '1h30m': 5400, '2d': 172_800, '04:00:30': 14_430}
+  assert {text: parse_duration(text) for text in lengths} == lengths
+  for text in ('', '4', '0s', '1:00', '3 h', 'h', '-1h', '1h30', '4h x'):
+    with pytest.raises(BadSetting, match='is no length of time; write it as 90m'):
+      parse_duration(text)
 
 
 @pytest.mark.slow

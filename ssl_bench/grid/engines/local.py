@@ -1,5 +1,6 @@
 """The local engine: worker processes of this machine, and one display of what they say."""
 
+import math
 import multiprocessing
 import os
 import time
@@ -12,24 +13,31 @@ from typing import Any, NamedTuple
 
 from ssl_bench.grid.manifest import Manifest
 from ssl_bench.grid.progress import Progress
-from ssl_bench.stop import Stop, die_with_parent
+from ssl_bench.stop import AGAIN, Stop, die_with_parent
 from ssl_bench.trial.run_folder import RunFolder
 
 GRACE = 7.5  # seconds until a worker that was asked to stop is killed; it ends itself a little earlier
 
 
 def run(
-  path: Path, todo: Manifest, run_folder: RunFolder, workers: int | None, *, of: int, before: int
+  path: Path,
+  todo: Manifest,
+  run_folder: RunFolder,
+  workers: int | None,
+  *,
+  of: int,
+  before: int,
+  seconds: float | None = None,
 ) -> tuple[dict[str, str], int]:
-  """Works at the manifest in a file until nothing is left, or a signal arrives.
+  """Works at the manifest in a file until nothing is left, a signal arrives, or `seconds` are over.
 
-  Returns what this machine's workers ended, trial id -> status, and the signal or 0.  `of` is how many trials
-  the grid has, `before` how many of them were recorded before.
+  Returns what this machine's workers ended, trial id -> status, and the exit code of a run that was stopped
+  so, or 0.  `of` is how many trials the grid has, `before` how many of them were recorded before.
   """
   wanted = workers or default_workers()
   progress = Progress(todo.grid, of, before, sum(task.steps for task in todo.tasks))
   with progress, _threads(wanted):  # not of `count`: how much is left must not change a trial's numbers
-    return Pool(run_folder, path, min(wanted, len(todo.tasks)), progress).run()
+    return Pool(run_folder, path, min(wanted, len(todo.tasks)), progress).run(seconds)
 
 
 def default_workers() -> int:
@@ -77,16 +85,18 @@ class Pool:
     self.ended: dict[str, str] = {}  # trial id -> status
     self.stop = Stop(grace=None)
 
-  def run(self) -> tuple[dict[str, str], int]:
-    """Until every worker has ended; then what they ended, and the signal that asked to stop or 0."""
+  def run(self, seconds: float | None = None) -> tuple[dict[str, str], int]:
+    """Until every worker has ended, or time is up; then what they ended, and an exit code; see `run`."""
+    end = math.inf if seconds is None else time.monotonic() + seconds
     with self.stop:
       for _ in range(self.count):
         self._start()
-      while self.workers and not self.stop():
+      while self.workers and not self.stop() and time.monotonic() < end:
         for pipe in wait(list(self.workers), timeout=0.5):
           self._hear(self.workers[pipe])
+      is_early = bool(self.workers)
       self._stop()
-    return self.ended, self.stop.asked
+    return self.ended, self.stop.exit_code if self.stop() else AGAIN if is_early else 0
 
   def _start(self) -> None:
     context = multiprocessing.get_context('spawn')

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Literal
 
 from ssl_bench.grid.engines.cluster import Cluster
-from ssl_bench.grid.work_command import AGAIN
 from ssl_bench.records.disk import write_whole
 from ssl_bench.settings.signature import BadSetting
+from ssl_bench.stop import AGAIN
 from ssl_bench.trial.run_folder import RunFolder
 
 State = Literal['queued', 'running', 'gone']
