@@ -1,12 +1,12 @@
 """How a command ends: its exit code, and one sentence on what a user got wrong."""
 
-import errno
 import os
 import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 
+from ssl_bench.records.disk import NO_ROOM
 from ssl_bench.settings.signature import BadSetting
 
 LONGEST_LINE = 1500
@@ -66,7 +66,7 @@ def _no_room(error: OSError) -> int:
     if isinstance(error, BrokenPipeError):  # whoever read has enough
       return 1
     return complain(f'Nothing can be written to standard output: {error.strerror}.')
-  if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+  if error.errno not in NO_ROOM:
     raise error
   return complain(f'{error.strerror}.')
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from ssl_bench.config import validate
@@ -29,7 +30,8 @@ def work(
 ) -> None:
   """Runs every trial of a manifest that has no record, one task at a time, until none is left.
 
-  A task that another worker holds is waited for, and taken over where that worker dies.
+  A task that another worker holds is waited for, and taken over where that worker dies.  Raises `OSError`
+  where the disk takes no more; what is recorded stays, and nothing is recorded of the trial.
 
   Args:
     manifest: the tasks.
@@ -134,7 +136,8 @@ class _Worker(NamedTuple):
     except Superseded:
       pass
     finally:
-      self.run_folder.claims.give(task.training, end, recorded=recorded, refused=refused)
+      with suppress(OSError):  # of a disk that is full; the claim ends with this process
+        self.run_folder.claims.give(task.training, end, recorded=recorded, refused=refused)
 
   def _run_trial(self, task: Task, trial: Trial) -> dict[str, Any]:
     """The record of a trial, or the like of one where its settings or a checkpoint cannot be used."""

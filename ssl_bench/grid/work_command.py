@@ -5,6 +5,7 @@ from typing import Any
 
 from ssl_bench.grid import manifest
 from ssl_bench.grid.work import work
+from ssl_bench.records.disk import NO_ROOM
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import AGAIN, Stop
 from ssl_bench.training.loop import Interrupted
@@ -32,6 +33,11 @@ def run_worker(folder: Path, path: Path, *, index: int | None, of: int, shared: 
     except Interrupted:
       print('Stopped; what was trained is saved. The same command goes on from there.', flush=True)
       return AGAIN
+    except OSError as error:
+      if error.errno not in NO_ROOM:
+        raise
+      place = error.filename or folder
+      raise BadSetting(f'{place}: {error.strerror}. Make room, and run the same command again.') from None
   return 0
 
 

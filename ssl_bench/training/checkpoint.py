@@ -1,5 +1,8 @@
 """Checkpoints: the whole state and the history of a run, saved by Orbax so that it resumes bit for bit."""
 
+import logging
+import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +13,7 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
+from ssl_bench.records.disk import NO_ROOM
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import SAVING
 
@@ -44,11 +48,19 @@ class Checkpoints:
     return self._manager.latest_step()
 
   def save(self, step: int, carry: Any, history: dict[str, Any]) -> None:
-    """Saves a pytree of arrays and a tree of plain data under a step."""
+    """Saves a pytree of arrays and a tree of plain data under a step.
+
+    Raises `OSError` where the disk takes no more; what was saved before stays.
+    """
     items = ocp.args.Composite(carry=ocp.args.StandardSave(carry), history=ocp.args.JsonSave(history))
-    with SAVING:
-      self._manager.save(step, args=items, force=True)
-      self._manager.wait_until_finished()
+    with SAVING, _quiet():
+      try:
+        self._manager.save(step, args=items, force=True)
+        self._manager.wait_until_finished()
+      except Exception as error:
+        if number := _disk_error(error):
+          raise OSError(number, os.strerror(number), str(self.folder)) from None
+        raise
 
   def restore(self, carry: Any) -> tuple[Any, dict[str, Any]] | None:
     """The newest checkpoint, in the shapes and on the devices of `carry`, or None where there is none.
@@ -83,15 +95,29 @@ class Checkpoints:
       self._alias.cleanup()
 
 
+def _disk_error(error: Exception) -> int:
+  """The number of an error of a disk that takes no more, which Orbax has in its text; 0 for other errors."""
+  if isinstance(error, OSError):
+    return error.errno if error.errno in NO_ROOM else 0
+  found = re.search(r"os_error_code='(\d+)'", str(error))
+  return int(found[1]) if found and int(found[1]) in NO_ROOM else 0
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
-  """Where one read fails, TensorStore prints of the others that their event loop is closed; this does not."""
+  """Where one read or write fails, Orbax logs its trace, and that the others' event loop is closed."""
   show = sys.unraisablehook
 
   def hook(found: Any) -> None:
     if str(found.exc_value) != 'Event loop is closed':
       show(found)
 
+  logger = logging.getLogger('absl')
+  level = logger.level
   sys.unraisablehook = hook
-  yield
-  sys.unraisablehook = show  # not after an error: the other reads may end later
+  logger.setLevel(logging.CRITICAL)
+  try:
+    yield
+  finally:
+    logger.setLevel(level)
+  sys.unraisablehook = show  # not after an error: the others may end later

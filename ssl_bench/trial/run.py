@@ -13,6 +13,7 @@ from ssl_bench.planning.split import describe_split
 from ssl_bench.records import environment, record
 from ssl_bench.records.checks import check_values
 from ssl_bench.records.code import code_of
+from ssl_bench.records.disk import NO_ROOM
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.training.checkpoint import UnusableCheckpoint
 from ssl_bench.training.loop import Diverged, Interrupted
@@ -60,14 +61,16 @@ def run_trial(
     }
   except (Interrupted, UnusableCheckpoint):
     raise
+  except OSError as error:
+    if error.errno in NO_ROOM:  # which is no fault of the trial's
+      raise
+    written |= _failed(run_folder, plan.trial_id, error)
   except Diverged as error:
     history = error.history
     written |= {'status': 'diverged', 'error': str(error)}
     written |= {'curve': history['curve'], 'evaluations': history['evaluations']}
   except Exception as error:
-    kind = '' if isinstance(error, BadSetting) else f'{type(error).__name__}: '
-    written |= {'status': 'failed', 'error': f'{kind}{error}'}
-    _note(run_folder, plan.trial_id, traceback.format_exc())
+    written |= _failed(run_folder, plan.trial_id, error)
   run_folder.claims.check()
   written['time'] = {'started': started, 'finished': _now()}
   return record.read_with_curves(record.write(written, run_folder.records))
@@ -100,11 +103,13 @@ def describe(plan: Plan) -> dict[str, Any]:
   }
 
 
-def _note(run_folder: RunFolder, trial_id: str, text: str) -> None:
-  """Keeps a failed trial's traceback beside the records, for whoever looks into it."""
+def _failed(run_folder: RunFolder, trial_id: str, error: Exception) -> dict[str, Any]:
+  """What a record says of a trial that failed; its traceback is kept beside the records."""
   path = run_folder.path / 'failures' / f'{trial_id}.txt'
   path.parent.mkdir(parents=True, exist_ok=True)
-  path.write_text(text, encoding='utf-8')
+  path.write_text(traceback.format_exc(), encoding='utf-8')
+  kind = '' if isinstance(error, BadSetting) else f'{type(error).__name__}: '
+  return {'status': 'failed', 'error': f'{kind}{error}'}
 
 
 def _now() -> str:

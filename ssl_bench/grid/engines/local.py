@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 from ssl_bench.grid.manifest import Manifest
 from ssl_bench.grid.progress import Progress
+from ssl_bench.records.disk import NO_ROOM
+from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import AGAIN, Stop, die_with_parent
 from ssl_bench.trial.run_folder import RunFolder
 
@@ -32,7 +34,8 @@ def run(
   """Works at the manifest in a file until nothing is left, a signal arrives, or `seconds` are over.
 
   Returns what this machine's workers ended, trial id -> status, and the exit code of a run that was stopped
-  so, or 0.  `of` is how many trials the grid has, `before` how many of them were recorded before.
+  so, or 0.  Raises `BadSetting` where the disk takes no more.  `of` is how many trials the grid has, `before`
+  how many of them were recorded before.
   """
   wanted = workers or default_workers()
   progress = Progress(todo.grid, of, before, sum(task.steps for task in todo.tasks))
@@ -62,9 +65,14 @@ def serve(pipe: Connection, folder: str, manifest: str, shared: bool) -> None:
       except OSError:
         os._exit(1)  # nobody listens any more
 
-    with suppress(Interrupted):
-      work(read(Path(manifest)), RunFolder(Path(folder)), tell=tell, should_stop=stop, shared=shared)
-    tell('over')
+    try:
+      with suppress(Interrupted):
+        work(read(Path(manifest)), RunFolder(Path(folder)), tell=tell, should_stop=stop, shared=shared)
+      tell('over')
+    except OSError as error:
+      if error.errno not in NO_ROOM:
+        raise
+      tell('no room', f'{error.filename or folder}: {error.strerror}')
 
 
 class Worker(NamedTuple):
@@ -83,6 +91,7 @@ class Pool:
     self.count, self.progress = count, progress
     self.workers: dict[Any, Worker] = {}
     self.ended: dict[str, str] = {}  # trial id -> status
+    self.no_room = ''  # what a worker said of a disk that takes no more
     self.stop = Stop(grace=None)
 
   def run(self, seconds: float | None = None) -> tuple[dict[str, str], int]:
@@ -96,6 +105,8 @@ class Pool:
           self._hear(self.workers[pipe])
       is_early = bool(self.workers)
       self._stop()
+    if self.no_room:
+      raise BadSetting(f'{self.no_room}. Make room, and the same command goes on from what was saved.')
     return self.ended, self.stop.exit_code if self.stop() else AGAIN if is_early else 0
 
   def _start(self) -> None:
@@ -123,6 +134,7 @@ class Pool:
       self.progress.end(worker.process.pid, worker.state['doing'], words[0])
       worker.state['doing'] = None
     else:
+      self.no_room = words[0] if kind == 'no room' else self.no_room
       del self.workers[worker.pipe]
 
   def _bury(self, worker: Worker) -> None:
