@@ -1,10 +1,13 @@
 """Stop signals: a command saves and ends when one arrives; a process that does not end in time is ended."""
 
 import ctypes
+import multiprocessing
 import os
 import signal
 import sys
 import threading
+import weakref
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -13,6 +16,7 @@ ASKING = tuple(
 )
 AGAIN = 75  # the exit code of work that goes on where it is run again (EX_TEMPFAIL of sysexits.h)
 GRACE = 6.0  # seconds from the signal to the end of the process
+LEAVING: 'weakref.WeakSet[Any]' = weakref.WeakSet()  # what has a method `leave`, called before a forced end
 SAVING = threading.Lock()  # held while a checkpoint is written
 
 
@@ -71,6 +75,9 @@ class Stop:
       os.close(self._read_end)  # not before: a second signal is written to it
       return
     with SAVING:
+      for one in list(LEAVING):
+        with suppress(Exception):
+          one.leave()
       name = signal.Signals(self.asked).name
       message = f'Stopped by {name}; the same command goes on from what was saved, if anything.'
       print(f'ssl-bench: {message}', file=sys.stderr)
@@ -81,3 +88,6 @@ def die_with_parent() -> None:
   """Has Linux kill this child process when its parent dies, so that no orphan is left."""
   if sys.platform == 'linux':
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+  parent = multiprocessing.parent_process()
+  if parent and os.getppid() != parent.pid:  # it died before
+    os._exit(1)

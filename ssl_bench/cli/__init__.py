@@ -188,12 +188,16 @@ def work(
   shared: Annotated[bool, typer.Option('--shared', help='Other trials run on this machine.')] = False,
 ) -> None:
   """Run the tasks of a manifest until none is left; exit code 75 if a signal stops it: run it again."""
-  _prepare(folder.absolute().parent)
-  from ssl_bench.grid.work_command import run_worker
-
   if pull == (index is not None):
     raise BadSetting('Give either --pull, for any task that is left, or --index, for those of one job.')
-  sys.exit(run_worker(folder, manifest, index=index, of=of, shared=shared))
+  _prepare(folder.absolute().parent)
+  from ssl_bench.stop import AGAIN, Stop
+
+  with Stop(code=AGAIN) as stop:  # before what takes seconds to import
+    from ssl_bench.grid.work_command import run_worker
+
+    code = run_worker(folder, manifest, stop, index=index, of=of, shared=shared)
+  sys.exit(code)
 
 
 @app.command()

@@ -43,6 +43,7 @@ class Manifest(NamedTuple):
   names: dict[str, list[str]]  # method -> the settings that the grid varies, which a label tells
   configs: tuple[dict[str, Any], ...]
   tasks: tuple[Task, ...]
+  folder: str = ''  # the working folder of whoever wrote it, from where the paths of plugin files go
 
   @property
   def trials(self) -> list[Trial]:
@@ -68,7 +69,8 @@ class Manifest(NamedTuple):
 def write(manifest: Manifest, folder: Path) -> Path:
   """Writes a manifest under a name that is its digest, and returns its path."""
   names = {method: sorted(names) for method, names in manifest.names.items()}
-  head: dict[str, Any] = {'form': FORM, 'grid': manifest.grid, 'names': names, 'tasks': len(manifest.tasks)}
+  head: dict[str, Any] = {'form': FORM, 'grid': manifest.grid, 'names': names, 'folder': manifest.folder}
+  head['tasks'] = len(manifest.tasks)
   lines: list[Any] = [{**head, 'configs': manifest.configs}, *manifest.tasks]
   text = ''.join(f'{json.dumps(line)}\n' for line in lines)
   path = folder / f'{digest_of(text)}.jsonl'
@@ -83,8 +85,9 @@ def read(path: Path) -> Manifest:
       head, *lines = (json.loads(line) for line in file)
     if head['form'] != FORM or head['tasks'] != len(lines):
       raise ValueError
-    tasks = ((*line[:-1], tuple(Trial(*trial) for trial in line[-1])) for line in lines)
-    return Manifest(head['grid'], head['names'], tuple(head['configs']), tuple(map(Task._make, tasks)))
+    rows = ((*line[:-1], tuple(Trial(*trial) for trial in line[-1])) for line in lines)
+    tasks = tuple(map(Task._make, rows))
+    return Manifest(head['grid'], head['names'], tuple(head['configs']), tasks, head['folder'])
   except OSError as error:
     raise BadSetting(
       f'There is no manifest {str(path)!r} ({error.strerror}); `ssl-bench grid` writes one.'

@@ -12,15 +12,22 @@ from ssl_bench.grid.engines import local
 from ssl_bench.grid.expand import Grid
 from ssl_bench.grid.manifest import Manifest, Task, Trial
 from ssl_bench.grid.survey import Datasets, Found, Survey, other_code, survey
+from ssl_bench.grid.work import look
 from ssl_bench.planning import make_plan
 from ssl_bench.records import record
 from ssl_bench.records.naming import varied
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import Stop
 from ssl_bench.trial.run_folder import RunFolder
-from ssl_bench.trial.training import forget
+from ssl_bench.trial.training import forget, is_of_other_code
 
 Names = Mapping[str, set[str]]  # method -> dotted names
+WHY = {
+  'lost': 'Lost, since three workers died at it',
+  'refused': 'Refused, as another process says',
+  'left': 'Left, since no worker lives',
+  'recorded': 'Not read again, though it is recorded',
+}
 
 
 class Summary(NamedTuple):
@@ -95,11 +102,15 @@ def run_grid(
     return Summary(total, before, Counter(), Counter(), asked)
   ended, asked = local.run(path, todo, run_folder, workers, of=total, before=before.total(), seconds=seconds)
   elsewhere = elsewhere_of(todo, run_folder, ended)
-  lost = [t for t in todo.trials if not asked and t.id not in {*ended, *elsewhere}]
-  for trial in lost:
-    print(f'Lost: {todo.label_of(trial)}; no worker lived to end it. The same command tries it again.')
-  counts = Counter([*ended.values(), *('lost' for _ in lost)])
-  return Summary(total, before, counts, Counter(elsewhere.values()), asked)
+  over = {} if asked else look(todo.tasks, run_folder).over
+  missing = Counter[str]()
+  for task in () if asked else todo.tasks:
+    for trial in task.trials:
+      if trial.id not in ended and trial.id not in elsewhere:
+        word = over.get(task.training, 'left')
+        missing[word] += 1
+        print(f'{WHY[word]}: {todo.label_of(trial)}. The same command tries it again.', flush=True)
+  return Summary(total, before, Counter(ended.values()) + missing, Counter(elsewhere.values()), asked)
 
 
 def renew(found: Survey, run_folder: RunFolder, datasets: Datasets, *, again: bool) -> bool:
@@ -116,7 +127,9 @@ def renew(found: Survey, run_folder: RunFolder, datasets: Datasets, *, again: bo
       f'{run_folder.replaced}.'
     )
   for config in old:
-    forget(config, datasets[config.dataset], run_folder)
+    dataset = datasets[config.dataset]
+    if is_of_other_code(config, dataset, run_folder):  # still: another process may renew it as well
+      forget(config, dataset, run_folder)
   return bool(old)
 
 
@@ -141,7 +154,8 @@ def plan(name: str, found: Survey, run_folder: RunFolder, names: Names) -> tuple
   order = {program: place for place, program in enumerate(dict.fromkeys(task.program for task in tasks))}
   configs = tuple(to_dict(alike.config) for alike in found.kinds)
   listed = {method: sorted(settings) for method, settings in names.items()}
-  return Manifest(name, listed, configs, tuple(sorted(tasks, key=lambda task: order[task.program]))), before
+  tasks.sort(key=lambda task: order[task.program])
+  return Manifest(name, listed, configs, tuple(tasks), str(Path.cwd())), before
 
 
 def _trial(trial: Found) -> Trial:

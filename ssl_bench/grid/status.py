@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -124,7 +124,7 @@ def recorded_and_left(folder: Path) -> tuple[list[Tree], list[Tree]]:
 
 def _at(name: str, claim: Claim, silent: float) -> Running:
   step, steps = claim.note.get('step', 0), claim.note.get('steps', 0)
-  return Running(name, step, steps, claim.who, claim.owner['since'], silent)
+  return Running(name, step, steps, claim.who, claim.owner.get('since', ''), silent)
 
 
 def _first(why: str | None) -> str:
@@ -133,28 +133,45 @@ def _first(why: str | None) -> str:
 
 
 def _records(run_folder: RunFolder) -> Iterator[dict[str, Any]]:
-  """What the records say, unchecked."""
+  """What the records say, as far as a status asks; one that is no record is left out, as a board names it."""
   for trial_id in sorted(run_folder.names()):
     try:
       tree = json.loads(run_folder.record_of(trial_id).read_bytes())
-      yield {k: tree[k] for k in ('id', 'status', 'error', 'config', 'time', 'cost')}
-    except (OSError, ValueError, KeyError, TypeError):
-      continue  # a board names it
+      program_of_tree(tree['config'])
+      label(tree['config'], {})
+      rate = tree['cost'].get('train_seconds', 0.0) / max(1, tree['config']['steps'])
+      yield {
+        'id': trial_id,
+        'status': str(tree['status']),
+        'error': tree['error'] and str(tree['error']),
+        'config': tree['config'],
+        'finished': tree['time']['finished'],
+        'rate': float(rate),  # seconds a step
+      }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+      continue
 
 
 def _todo(run_folder: RunFolder, records: Mapping[str, Tree]) -> dict[str, tuple[Manifest, Task, Trial]]:
   """The trials of all manifests that have no record, or the failed one for which they are run again."""
   found: dict[str, tuple[Manifest, Task, Trial]] = {}
   paths = sorted(run_folder.manifests.glob('*.jsonl'), key=lambda path: path.stat().st_mtime)
-  for whole in map(manifest.read, paths):
+  for whole in _readable(paths):
     for task in whole.tasks:
       for trial in task.trials:
         known = records.get(trial.id)
-        if known is None or (known['status'] == 'failed' and known['time']['finished'] == trial.failed):
+        if known is None or (known['status'] == 'failed' and known['finished'] == trial.failed):
           found[trial.id] = whole, task, trial
         else:
           found.pop(trial.id, None)
   return found
+
+
+def _readable(paths: Iterable[Path]) -> Iterator[Manifest]:
+  """The manifests of some files; those of another version, or half written, say nothing that is to do."""
+  for path in paths:
+    with suppress(BadSetting):
+      yield manifest.read(path)
 
 
 def _state(task: Task, trial: Trial, run_folder: RunFolder, ages: '_Ages') -> tuple[str, Claim | None]:
@@ -179,10 +196,9 @@ class _Ages:
   def __init__(self, run_folder: RunFolder):
     self.folder = run_folder.claims.folder
     self.claims = run_folder.claims.all()
-    self.now = 0.0
-    if self.claims:
-      with tempfile.NamedTemporaryFile(dir=self.folder, prefix='.now-') as file:
-        self.now = os.fstat(file.fileno()).st_mtime
+    self.now = time.time()
+    with suppress(OSError), tempfile.NamedTemporaryFile(dir=self.folder, prefix='.now-') as file:
+      self.now = os.fstat(file.fileno()).st_mtime
 
   def of(self, task: Task, claim: Claim) -> float:
     """Seconds."""
@@ -196,9 +212,8 @@ def _seconds(left: Iterable[Task], records: Iterable[Tree], workers: int) -> flo
   """Seconds until the end, by what a step of the same program took here, else by the mean of all."""
   rates: dict[str, list[float]] = {}
   for tree in records:
-    if tree['status'] == 'done' and tree['config']['steps']:
-      rate = tree['cost'].get('train_seconds', 0.0) / tree['config']['steps']
-      rates.setdefault(program_of_tree(tree['config']), []).append(rate)
+    if tree['status'] == 'done':
+      rates.setdefault(program_of_tree(tree['config']), []).append(tree['rate'])
   if not rates or not workers:
     return None
   means = {program: sum(own) / len(own) for program, own in rates.items()}

@@ -5,10 +5,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from ssl_bench import data
 from ssl_bench.config import validate
 from ssl_bench.grid.manifest import Manifest, Task, Trial
+from ssl_bench.planning import identity
 from ssl_bench.records import record
 from ssl_bench.settings.signature import BadSetting
+from ssl_bench.training.checkpoint import UnusableCheckpoint
 from ssl_bench.training.loop import Interrupted
 from ssl_bench.trial.claims import ENDED, LEFT, REFUSED, Claim, Superseded
 from ssl_bench.trial.run import run_trial
@@ -27,11 +30,16 @@ def work(
   tell: Tell = lambda *message: None,
   should_stop: Callable[[], bool] = lambda: False,
   shared: bool = False,
-) -> None:
+) -> dict[str, str]:
   """Runs every trial of a manifest that has no record, one task at a time, until none is left.
 
-  A task that another worker holds is waited for, and taken over where that worker dies.  Raises `OSError`
-  where the disk takes no more; what is recorded stays, and nothing is recorded of the trial.
+  A task that another worker holds is waited for, and taken over where that worker dies.  Returns what became
+  of each task, by its training: recorded, refused, or lost.
+
+  Raises:
+    Interrupted: asked to stop.
+    BadSetting: this process cannot do the work: its data, plugins or code are not those of the manifest.
+    OSError: the disk takes no more.  What is recorded stays, and nothing is recorded of the trial.
 
   Args:
     manifest: the tasks.
@@ -42,18 +50,20 @@ def work(
     shared: whether other trials run on the machine meanwhile.
   """
   worker = _Worker(manifest, run_folder, tell, should_stop, shared)
-  left, program = list(manifest.tasks), None
+  left, program, over = list(manifest.tasks), None, dict[str, str]()
   while True:
     outlook = look(left, run_folder)
+    over |= outlook.over
     left = [task for task in left if task.training not in outlook.over]
     if not left:
-      return
+      return over
     if should_stop():
       raise Interrupted(0)
-    task = choose([task for task in left if task.training not in outlook.held], outlook.programs, program)
+    free = [task for task in left if task.training not in outlook.held]
+    task = next((t for t in by_choice(free, outlook.programs, program) if worker.take(t)), None)
     if task is None:
       time.sleep(WAIT)
-    elif run_folder.claims.take(task.training):
+    else:
       program = task.program
       worker.run(task)
 
@@ -93,16 +103,12 @@ def is_recorded(trial: Trial, recorded: set[str], run_folder: RunFolder) -> bool
   """Whether a trial has a record that is not the failed one for which it is run again."""
   if trial.id not in recorded:
     return False
-  return (
-    trial.failed is None or record.read(run_folder.record_of(trial.id))['time']['finished'] != trial.failed
-  )
+  return trial.failed is None or record.glance(run_folder.record_of(trial.id)).finished != trial.failed
 
 
-def choose(tasks: Sequence[Task], others: set[str], program: str | None) -> Task | None:
-  """A task of the program that a worker has compiled; else of one that no other has; else any."""
-  mine = (task for task in tasks if task.program == program)
-  free = (task for task in tasks if task.program not in others)
-  return next(mine, None) or next(free, None) or next(iter(tasks), None)
+def by_choice(tasks: Sequence[Task], others: set[str], program: str | None) -> list[Task]:
+  """Those of the program that a worker has compiled; then of programs that no other has; then the others."""
+  return sorted(tasks, key=lambda task: (task.program != program, task.program in others))
 
 
 class _Worker(NamedTuple):
@@ -113,6 +119,10 @@ class _Worker(NamedTuple):
   tell: Tell
   should_stop: Callable[[], bool]
   shared: bool
+
+  def take(self, task: Task) -> bool:
+    """Whether this worker has the claim of a task now."""
+    return self.run_folder.claims.take(task.training)
 
   def run(self, task: Task) -> None:
     """Runs the trials of a task that this worker has the claim of, and gives the claim back."""
@@ -152,14 +162,19 @@ class _Worker(NamedTuple):
       self.tell('step', step - before)
       before = step
 
+    config = validate(self.manifest.config_of(trial))
+    if identity.identify(config, data.load(config.dataset).fingerprint) != trial.id:
+      raise BadSetting(
+        f'{label}: the data or the versions here are not those of the manifest; run `ssl-bench grid` here.'
+      )
     try:
       return run_trial(
-        validate(self.manifest.config_of(trial)),
+        config,
         self.run_folder,
         grid=self.manifest.grid,
         shared=self.shared,
         report=report,
         should_stop=self.should_stop,
       )
-    except BadSetting as error:  # nothing is recorded
+    except UnusableCheckpoint as error:  # nothing is recorded
       return {'id': None, 'status': 'failed', 'error': str(error), 'metrics': {}}

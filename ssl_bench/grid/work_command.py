@@ -1,5 +1,6 @@
 """A worker from the command line: takes tasks of a manifest, and says what it is at."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +13,42 @@ from ssl_bench.training.loop import Interrupted
 from ssl_bench.trial.run_folder import RunFolder
 
 
-def run_worker(folder: Path, path: Path, *, index: int | None, of: int, shared: bool) -> int:
-  """Works at a manifest, or at one job's part of it; returns 0 where nothing is left, 75 after a signal.
+def run_worker(folder: Path, path: Path, stop: Stop, *, index: int | None, of: int, shared: bool) -> int:
+  """Works at a manifest, or at one job's part of it.
 
   Args:
     folder: the run folder.
     path: the manifest.
+    stop: whether a signal asked to stop.
     index: which job this is, from 0; None takes any task.
     of: how many jobs there are; 0 for one a task.
     shared: whether other trials run on the machine.
+
+  Returns:
+    0 where nothing is left, 1 where trials are that nobody takes up, which are named, 75 after a signal.
   """
-  todo = manifest.read(path)
+  todo, run_folder = manifest.read(path), RunFolder(folder.absolute())
   if index is not None:
     todo = todo.part(index, of or len(todo.tasks))
   if not folder.is_dir():
     raise BadSetting(f'There is no run folder {str(folder)!r}; `ssl-bench grid` makes one.')
-  with Stop(code=AGAIN) as stop:
-    try:
-      work(todo, RunFolder(folder), tell=_Said(), should_stop=stop, shared=shared)
-    except Interrupted:
-      print('Stopped; what was trained is saved. The same command goes on from there.', flush=True)
-      return AGAIN
-    except OSError as error:
-      if error.errno not in NO_ROOM:
-        raise
-      place = error.filename or folder
-      raise BadSetting(f'{place}: {error.strerror}. Make room, and run the same command again.') from None
-  return 0
+  if any(config.get('plugins') for config in todo.configs) and Path(todo.folder).is_dir():
+    os.chdir(todo.folder)
+  try:
+    over = work(todo, run_folder, tell=_Said(), should_stop=stop, shared=shared)
+  except Interrupted:
+    print('Stopped; what was trained is saved. The same command goes on from there.', flush=True)
+    return AGAIN
+  except OSError as error:
+    if error.errno not in NO_ROOM:
+      raise
+    place = error.filename or folder
+    raise BadSetting(f'{place}: {error.strerror}. Make room, and run the same command again.') from None
+  bad = [task for task in todo.tasks if over[task.training] != 'recorded']
+  for task in bad:
+    for trial in task.trials:
+      print(f'{over[task.training]}: {todo.label_of(trial)}; `ssl-bench retry` or `grid` tries it again.')
+  return 1 if bad else 0
 
 
 class _Said:

@@ -24,12 +24,14 @@ import psutil
 
 from ssl_bench.records.disk import write_whole
 from ssl_bench.settings.signature import BadSetting
+from ssl_bench.stop import LEAVING
 from ssl_bench.training.loop import Interrupted
 
 BEAT = 5.0  # seconds between two signs of life
 PATIENCE = 60.0  # seconds without a sign after which an owner of another machine counts as dead
 WAIT = 0.5  # seconds between two looks at a claim of somebody else's
 
+UNKNOWN = 'unknown'
 LEFT, ENDED, REFUSED = 'left', 'ended', 'refused'
 
 
@@ -79,8 +81,12 @@ class Disk:
       handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
     except FileExistsError:
       return False
-    with os.fdopen(handle, 'wb') as file:
-      file.write(content)
+    try:
+      with os.fdopen(handle, 'wb') as file:
+        file.write(content)
+    except OSError:  # the disk is full; a claim that says nothing would be somebody's for a minute
+      path.unlink(missing_ok=True)
+      raise
     return True
 
   def write(self, path: Path, content: bytes) -> None:
@@ -104,6 +110,7 @@ class Claims:
     self._seen: dict[str, tuple[int, int, float]] = {}  # name -> number, beat, when it was first seen so
     self._lock = threading.RLock()
     self._heart: threading.Thread | None = None
+    LEAVING.add(self)
 
   def take(self, name: str) -> bool:
     """Whether this thread holds the claim of a training now; taken twice, it has to be given twice."""
@@ -157,17 +164,29 @@ class Claims:
 
   @contextmanager
   def alone(self, name: str) -> Iterator[None]:
-    """Holds a claim; raises `BadSetting` where another process does."""
-    if not self.take(name):
+    """Holds a claim; raises `BadSetting` where another process does, as soon as it gives a sign of life."""
+    first = self.newest(name)
+    while not self.take(name):
       newest = self.newest(name)
-      who = newest.who if newest else 'a process'
-      raise BadSetting(
-        f'Another process works at {name} in {self.folder.parent} ({who}); wait for it, or stop it.'
-      )
+      if newest and (self._is_alive(newest) or (first and newest[:3] != first[:3])):
+        place = f'{name} in {self.folder.parent}'
+        raise BadSetting(f'Another process works at {place} ({newest.who}); wait for it, or stop it first.')
+      first = first or newest
+      time.sleep(WAIT)
     try:
       yield
     finally:
       self.give(name)
+
+  def leave(self) -> None:
+    """Gives back all that is held, as its process is about to end."""
+    if self._lock.acquire(timeout=1):
+      try:
+        for name in list(self._held):
+          self._held[name].times = 1
+          self.give(name)
+      finally:
+        self._lock.release()
 
   def check(self) -> None:
     """Raises `Superseded` where somebody took over what this process holds; asked before each write."""
@@ -199,11 +218,13 @@ class Claims:
       return True
     if is_dead(claim.owner):
       return True
+    # Not by a clock that goes on while this machine sleeps, since the owner may sleep with it.
+    now = time.monotonic()
     number, beat, since = self._seen.get(name, (-1, -1, 0.0))
     if (number, beat) != (claim.number, claim.beat):
-      self._seen[name] = (claim.number, claim.beat, _now())
+      self._seen[name] = (claim.number, claim.beat, now)
       return False
-    return _now() - since > self.patience
+    return now - since > self.patience
 
   def deaths(self, name: str, after: int = -1) -> int:
     """How many claims with a number above `after` ended with their owner's death."""
@@ -220,9 +241,9 @@ class Claims:
           if self._is_past(name, held):
             held.is_lost = True
           if not held.is_lost:
-            held.count += 1
+            held.count, now = held.count + 1, _now()
             self.disk.write(self._path(name, held.number), held.content())
-            held.beaten = _now()
+            held.beaten = now
       if not self._held:
         self._heart = None
       return bool(self._held)
@@ -230,6 +251,11 @@ class Claims:
   def _is_past(self, name: str, held: '_Held') -> bool:
     """Whether there is a newer claim than one that this process holds."""
     return any(one == name and number > held.number for one, number in self._listed())
+
+  def _is_alive(self, claim: Claim) -> bool:
+    """Whether a claim is held by a process of this machine that lives."""
+    is_here = claim.owner.get('machine') == _machine()
+    return claim.end is None and is_here and not is_dead(claim.owner)
 
   def _listed(self) -> Iterator[tuple[str, int]]:
     for file in self.disk.names(self.folder):
@@ -240,9 +266,10 @@ class Claims:
   def _read(self, name: str, number: int) -> Claim:
     try:
       tree = json.loads(self.disk.read(self._path(name, number)))
-    except ValueError:  # made, and not written yet
-      tree = {}
-    return Claim(number, tree.get('owner', {}), tree.get('beat', 0), tree.get('end'), tree.get('note', {}))
+      owner, note = dict(tree['owner']), dict(tree['note'])
+      return Claim(number, owner, int(tree['beat']), tree['end'], note)
+    except (ValueError, KeyError, TypeError):  # made, and not written yet
+      return Claim(number, {}, 0, None, {})
 
   def _path(self, name: str, number: int) -> Path:
     return self.folder / f'{name}.{number}'
@@ -274,9 +301,10 @@ class _Held:
 
 def is_dead(owner: dict[str, Any]) -> bool:
   """Whether an owner is a process of this machine that has ended; of others nobody knows."""
-  if not owner or owner['machine'] != _machine():
+  if not owner or owner.get('machine') != _machine():
     return False
-  return _started(owner['pid']) != owner['process']
+  started = _started(owner['pid'])
+  return started != UNKNOWN and started != owner['process']
 
 
 def _process() -> dict[str, Any]:
@@ -296,12 +324,15 @@ def _machine() -> str:
 
 
 def _started(pid: int) -> str | None:
-  """A mark of the living process of a number, which a later process with that number lacks."""
+  """A mark of the living process of a number, which a later process with that number lacks; None without one.
+
+  `UNKNOWN` where the system does not show another user's process, or shows none.
+  """
   try:
     words = Path(f'/proc/{pid}/stat').read_text(encoding='utf-8', errors='replace').rpartition(')')[2].split()
+    return None if words[0] in 'ZX' else words[19]  # a zombie; ticks from the machine's start to its own
   except OSError:
-    return None if Path('/proc/self').exists() or not psutil.pid_exists(pid) else 'alive'
-  return None if words[0] in 'ZX' else words[19]  # a zombie; ticks from the machine's start to its own
+    return UNKNOWN if psutil.pid_exists(pid) else None
 
 
 def _now() -> float:

@@ -17,7 +17,7 @@ from ssl_bench.records import record
 from ssl_bench.records.trackers import Tracker, mirror_and_say
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.settings.yaml12 import Dumper
-from ssl_bench.stop import Stop
+from ssl_bench.stop import AGAIN, Stop
 from ssl_bench.training.checkpoint import Checkpoints
 from ssl_bench.training.loop import Interrupted
 from ssl_bench.training.program import compile_program
@@ -78,7 +78,7 @@ def run_single(
         )
   except Interrupted as interrupted:
     console.print(str(interrupted), markup=False)
-    return stop.exit_code
+    return stop.exit_code if stop() else AGAIN
   if not stop():
     _mirror(found, run_folder, trackers)
   console.print(f'Recorded: {run_folder.record_of(trial)}', markup=False)

@@ -50,8 +50,9 @@ class RunFolder:
   def recorded(self, identity: str) -> dict[str, Any] | None:
     """The record of a trial that came to an end; a failed one is run again."""
     path = self.record_of(identity)
-    found = record.read(path) if path.is_file() else None
-    return found if found and found['status'] != 'failed' else None
+    if not path.is_file() or record.glance(path).status == 'failed':
+      return None
+    return record.read(path)
 
   def note_code(self, training: str, code: str) -> None:
     """Notes the code of a training's checkpoints; raises `UnusableCheckpoint` if it was other code.

@@ -102,9 +102,9 @@ def test_an_accelerator_gets_one_worker_and_a_processor_one_a_core(monkeypatch):
 def test_workers_that_cannot_start_end_the_grid_and_are_told(tmp_path, monkeypatch, capsys):
   monkeypatch.setattr(local, 'serve', die)
   summary = run_grid(expand(write(tmp_path)), RunFolder(tmp_path / 'runs'), 2)
-  assert summary.ended == {'lost': 8} and not summary.exit_code
+  assert summary.ended == {'left': 8} and not summary.exit_code
   out = capsys.readouterr().out
-  assert 'A worker: its process ended with code 3.' in out and out.count('Lost: ') == 8
+  assert 'A worker: its process ended with code 3.' in out and out.count('Left, since no worker lives: ') == 8
 
 
 @pytest.mark.slow

@@ -69,6 +69,26 @@ def test_every_trial_is_counted_once_by_what_became_of_it(grid, run_folder):
   assert again == {'done': 1, 'running': 1, 'silent': 1, 'to do': 4}
 
 
+def test_odd_files_are_passed_over(grid, run_folder):
+  """Records that are none, a claim that is not written yet, and manifests of another version or cut off."""
+  todo, _ = planned(grid, run_folder)
+  path = manifest.write(todo, run_folder.manifests)
+  run_folder.claims.folder.mkdir()
+  (run_folder.claims.folder / f'{todo.tasks[0].training}.0').touch()
+  (run_folder.manifests / 'old.jsonl').write_text('{"form": "ssl_bench manifest 0", "tasks": 0}')
+  (run_folder.manifests / 'cut.jsonl').write_text(path.read_text()[:-30])
+  (run_folder.manifests / 'empty.jsonl').touch()
+  run_folder.records.mkdir()
+  good = {'status': 'done', 'error': None, 'config': todo.configs[0], 'cost': {}, 'time': {'finished': ''}}
+  for number, change in enumerate(
+    ({'config': {}}, {'cost': None}, {'time': {}}, {'config': None}, {'config': 3})
+  ):
+    (run_folder.records / f'odd{number}.json').write_text(json.dumps(good | change))
+  (run_folder.records / 'deep.json').write_text('[' * 100_000)
+  (run_folder.records / 'good.json').write_text(json.dumps(good))
+  assert status(run_folder.path).counts == {'done': 1, 'running': 1, 'to do': 6}
+
+
 def test_a_folder_without_a_sweep_is_named(tmp_path):
   with pytest.raises(BadSetting, match='holds no records and no manifest; name a run folder'):
     status(tmp_path)

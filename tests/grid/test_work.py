@@ -4,6 +4,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 from support.cli import command, records, start, write_configs
@@ -14,7 +15,7 @@ from ssl_bench.grid import manifest
 from ssl_bench.grid import work as working
 from ssl_bench.grid.expand import expand
 from ssl_bench.grid.run import run_grid
-from ssl_bench.grid.work import choose, look, work
+from ssl_bench.grid.work import by_choice, look, work
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.training.loop import Interrupted
 from ssl_bench.trial.claims import ENDED, REFUSED, Claims, Disk
@@ -67,10 +68,10 @@ def test_jobs_have_equal_parts_and_together_all(todo):
 def test_a_worker_takes_what_it_has_compiled_then_what_nobody_else_has(todo):
   first, *_, last = todo.tasks
   assert first.program != last.program
-  assert choose(todo.tasks, set(), last.program).program == last.program
-  assert choose(todo.tasks, {first.program}, None).program == last.program
-  assert choose(todo.tasks, {first.program, last.program}, None) == first
-  assert choose([], set(), None) is None
+  assert by_choice(todo.tasks, set(), last.program)[0].program == last.program
+  assert by_choice(todo.tasks, {first.program}, None)[0].program == last.program
+  assert by_choice(todo.tasks, {first.program, last.program}, None) == list(todo.tasks)
+  assert by_choice(todo.tasks, {first.program}, first.program) == list(todo.tasks)
 
 
 def test_two_workers_train_each_task_once(todo, run_folder, grid):
@@ -175,6 +176,45 @@ def test_a_client_that_sees_nothing_takes_nothing(todo, run_folder):
   assert not Claims(run_folder.path / 'claims', disk=Blind()).take(task.training)
 
 
+def test_a_worker_that_cannot_do_the_work_says_so_and_leaves_it_to_others(todo, run_folder, monkeypatch):
+  """Its data or its code are others; nothing is refused for all, and nothing is recorded under another id."""
+  few = todo._replace(tasks=todo.tasks[:1])
+  with monkeypatch.context() as patch:
+    patch.setattr(working.identity, 'identify', lambda config, fingerprint: 'another')
+    with pytest.raises(BadSetting, match='the data or the versions here are not those of the manifest'):
+      work(few, RunFolder(run_folder.path))
+  assert not run_folder.names() and run_folder.claims.newest(few.tasks[0].training).end == 'left'
+  assert work(few, RunFolder(run_folder.path)) == {few.tasks[0].training: 'recorded'}
+
+
+def test_a_worker_tells_what_nobody_takes_up(todo, run_folder):
+  task = todo.tasks[0]
+  for deaths in range(working.MOST_DEATHS):
+    die_at(run_folder, task, deaths)
+  assert work(todo._replace(tasks=(task,)), run_folder) == {task.training: 'lost'}
+
+
+def test_a_client_with_an_old_listing_turns_to_what_is_free(todo, run_folder, monkeypatch):
+  """It sees no claim at all, reaches for each task once, and rests."""
+  other = RunFolder(run_folder.path).claims
+  *held, free = todo.tasks
+  for task in held:
+    assert other.take(task.training)
+  ran, rests = [], []
+  blind = RunFolder(run_folder.path)
+  blind.claims = Claims(run_folder.path / 'claims', disk=Blind())
+
+  def run(worker, task):
+    ran.append(task)
+    blind.claims.give(task.training)
+
+  monkeypatch.setattr(working._Worker, 'run', run)
+  monkeypatch.setattr(working, 'time', SimpleNamespace(sleep=rests.append))
+  with pytest.raises(Interrupted):
+    work(todo, blind, should_stop=lambda: len(rests) > 2)
+  assert ran == [free] and len(rests) == 3
+
+
 @pytest.mark.slow
 def test_a_second_grid_on_the_folder_joins_in(tmp_path, grid):
   """Both end well, each trial is recorded once, and together they did what one does."""
@@ -200,6 +240,8 @@ def test_the_command_works_at_a_manifest(tmp_path, todo, run_folder):
   command(*words, '--pull')
   assert len(run_folder.names()) == 8
   assert command(*words, '--pull') == ''
+  path.write_text(path.read_text().replace(todo.trials[0].id, 'f' * 16))
+  assert 'are not those of the manifest; run `ssl-bench grid` here.' in command(*words, '--pull', code=2)
 
 
 @pytest.mark.slow

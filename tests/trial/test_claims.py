@@ -11,6 +11,7 @@ import time
 import pytest
 
 from ssl_bench.settings.signature import BadSetting
+from ssl_bench.stop import LEAVING
 from ssl_bench.training.loop import Interrupted
 from ssl_bench.trial import claims as module
 from ssl_bench.trial.claims import ENDED, LEFT, Claims, Disk, Superseded
@@ -237,3 +238,67 @@ def test_late_news_gives_nobody_what_another_one_has(folder, seed):
       assert name not in holders, f'two have {name}'
       holders[name], taken = client, taken + 1
   assert taken > 100
+
+
+def test_a_killed_owner_of_another_machine_is_outwaited_by_whoever_wants_it_alone(folder):
+  """As after a reboot: `train` takes its training up again, once the claim has stood still."""
+  write_foreign(folder)
+  with Claims(folder, **SOON).alone('a'):
+    pass
+  path = write_foreign(folder, name='b')
+  beating = threading.Timer(0.2, lambda: write_foreign(folder, name='b', beat=1))
+  beating.start()
+  with (
+    pytest.raises(BadSetting, match=r'works at b .*process 1 of far'),
+    Claims(folder, patience=30).alone('b'),
+  ):
+    pass
+  assert path.exists()
+
+
+def test_a_machine_that_slept_takes_nothing_from_an_owner_that_slept_with_it(folder, monkeypatch):
+  """The clock of the owner goes on while the machine sleeps; that of whoever waits does not."""
+  write_foreign(folder)
+  claims = Claims(folder, beat=600, patience=60)
+  assert not claims.take('a')
+  now = module._now()
+  monkeypatch.setattr(module, '_now', lambda: now + 3600)
+  assert not claims.take('a')
+
+
+def test_an_owner_that_the_system_does_not_show_is_not_dead(folder, monkeypatch):
+  """As another user's process under hidepid."""
+  mine, other = Claims(folder, **SOON), Claims(folder, **SOON)
+  assert mine.take('a')
+  monkeypatch.setattr(module, '_started', lambda pid: module.UNKNOWN)
+  assert not other.take('a')
+
+
+def test_what_is_held_is_given_back_before_a_forced_end(folder):
+  claims = Claims(folder)
+  assert claims.take('a') and claims.take('a')
+  claims.leave()
+  assert claims.newest('a').end == LEFT and claims.deaths('a') == 0 and claims in LEAVING
+
+
+@pytest.mark.parametrize(
+  'text', ['', 'null', '[]', '{}', '{"owner": {}}', '{"owner": 3, "note": {}, "beat": 0}', 'xx']
+)
+def test_a_claim_that_is_none_is_somebodys_for_a_while(folder, text):
+  folder.mkdir()
+  (folder / 'a.0').write_text(text)
+  claims = Claims(folder, **SOON)
+  assert not claims.take('a') and claims.newest('a').who == 'a process'
+  time.sleep(0.5)
+  assert claims.take('a')
+
+
+def test_a_claim_that_a_full_disk_cuts_off_is_none(folder, monkeypatch):
+  def fail(*words):
+    raise OSError(28, 'No space left on device')
+
+  monkeypatch.setattr(module.os, 'fdopen', fail)
+  with pytest.raises(OSError):
+    Claims(folder).take('a')
+  monkeypatch.undo()
+  assert not list(folder.iterdir()) and Claims(folder).take('a')

@@ -18,6 +18,7 @@ from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import AGAIN, Stop, die_with_parent
 from ssl_bench.trial.run_folder import RunFolder
 
+MOST_DEATHS = 3  # of workers that were killed before they began a trial
 GRACE = 7.5  # seconds until a worker that was asked to stop is killed; it ends itself a little earlier
 
 
@@ -34,8 +35,8 @@ def run(
   """Works at the manifest in a file until nothing is left, a signal arrives, or `seconds` are over.
 
   Returns what this machine's workers ended, trial id -> status, and the exit code of a run that was stopped
-  so, or 0.  Raises `BadSetting` where the disk takes no more.  `of` is how many trials the grid has, `before`
-  how many of them were recorded before.
+  so, or 0.  Raises `BadSetting` where a worker cannot go on, as on a full disk.  `of` is how many trials the
+  grid has, `before` how many of them were recorded before.
   """
   wanted = workers or default_workers()
   progress = Progress(todo.grid, of, before, sum(task.steps for task in todo.tasks))
@@ -52,7 +53,7 @@ def default_workers() -> int:
 
 
 def serve(pipe: Connection, folder: str, manifest: str, shared: bool) -> None:
-  """A worker's whole life.  Says what `work` tells, and ('over',) where nothing is left."""
+  """A worker's whole life.  Says what `work` tells, then ('over',) or ('cannot', why)."""
   die_with_parent()
   with Stop() as stop:
     from ssl_bench.grid.manifest import read
@@ -69,10 +70,15 @@ def serve(pipe: Connection, folder: str, manifest: str, shared: bool) -> None:
       with suppress(Interrupted):
         work(read(Path(manifest)), RunFolder(Path(folder)), tell=tell, should_stop=stop, shared=shared)
       tell('over')
+    except BadSetting as error:
+      tell('cannot', str(error))
     except OSError as error:
       if error.errno not in NO_ROOM:
         raise
-      tell('no room', f'{error.filename or folder}: {error.strerror}')
+      place = error.filename or folder
+      tell(
+        'cannot', f'{place}: {error.strerror}. Make room, and the same command goes on from what was saved.'
+      )
 
 
 class Worker(NamedTuple):
@@ -91,7 +97,8 @@ class Pool:
     self.count, self.progress = count, progress
     self.workers: dict[Any, Worker] = {}
     self.ended: dict[str, str] = {}  # trial id -> status
-    self.no_room = ''  # what a worker said of a disk that takes no more
+    self.cannot = ''  # why a worker ended before its time
+    self.deaths = 0  # of workers in a row that had not begun a trial
     self.stop = Stop(grace=None)
 
   def run(self, seconds: float | None = None) -> tuple[dict[str, str], int]:
@@ -105,8 +112,8 @@ class Pool:
           self._hear(self.workers[pipe])
       is_early = bool(self.workers)
       self._stop()
-    if self.no_room:
-      raise BadSetting(f'{self.no_room}. Make room, and the same command goes on from what was saved.')
+    if self.cannot:
+      raise BadSetting(self.cannot)
     return self.ended, self.stop.exit_code if self.stop() else AGAIN if is_early else 0
 
   def _start(self) -> None:
@@ -134,15 +141,16 @@ class Pool:
       self.progress.end(worker.process.pid, worker.state['doing'], words[0])
       worker.state['doing'] = None
     else:
-      self.no_room = words[0] if kind == 'no room' else self.no_room
+      self.cannot = words[0] if kind == 'cannot' else self.cannot
       del self.workers[worker.pipe]
 
   def _bury(self, worker: Worker) -> None:
-    """A worker died: it is told, and another takes its place, unless it died before any work."""
+    """A worker died: it is told, and another takes its place, unless it cannot even begin."""
     worker.process.join()
     del self.workers[worker.pipe]
     self.progress.lose(worker.process.pid, worker.state['doing'], worker.process.exitcode)
-    if worker.state['began']:
+    self.deaths = 0 if worker.state['began'] else self.deaths + 1
+    if worker.state['began'] or (worker.process.exitcode < 0 and self.deaths < MOST_DEATHS):
       self._start()
 
   def _stop(self) -> None:
