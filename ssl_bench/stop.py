@@ -1,6 +1,7 @@
 """Stop signals: a command saves and ends when one arrives; a process that does not end in time is ended."""
 
 import ctypes
+import errno
 import multiprocessing
 import os
 import signal
@@ -16,6 +17,7 @@ ASKING = tuple(
 )
 AGAIN = 75  # the exit code of work that goes on where it is run again (EX_TEMPFAIL of sysexits.h)
 GRACE = 6.0  # seconds from the signal to the end of the process
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # errors of a disk that is full, or takes nothing
 LEAVING: 'weakref.WeakSet[Any]' = weakref.WeakSet()  # what has a method `leave`, called before a forced end
 SAVING = threading.Lock()  # held while a checkpoint is written
 

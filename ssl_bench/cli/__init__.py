@@ -3,56 +3,37 @@
 Every command imports what it needs when it runs, so that help comes at once.
 """
 
-import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 from ssl_bench import numerics
+from ssl_bench.cli import sweep
 from ssl_bench.cli.data import data_app
 from ssl_bench.cli.exit import exit_code
+from ssl_bench.cli.options import (
+  BOARD,
+  Again,
+  AgainGrid,
+  ConfigFile,
+  Mirror,
+  NoTiming,
+  Overrides,
+  Plugin,
+  Runs,
+  Select,
+  Track,
+  Wandb,
+  Workers,
+  prepare,
+)
 from ssl_bench.settings.signature import BadSetting, short, suggest
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(data_app, name='data')
-
-BOARD = Path('leaderboard/records')
-
-Overrides = Annotated[list[str] | None, typer.Argument(help='Settings as key=value; they win over the file.')]
-Select = Annotated[
-  list[str] | None,
-  typer.Option(help="Only trials of which this holds, such as 'seed=0', 'method=fixmatch, labels=20|40'."),
-]
-Runs = Annotated[Path, typer.Option(help='Where everything that a run writes goes.')]
-Workers = Annotated[
-  int, typer.Option(min=0, max=1024, help='Processes; 0: one a core, or one for an accelerator.')
-]
-Wandb = Literal['offline', 'online', 'disabled']
-Mirror = Annotated[Wandb, typer.Option(help='How to mirror to Weights & Biases.')]
-Track = Annotated[
-  list[str] | None,
-  typer.Option(help='Another tracker to mirror to, as name(setting=value); may be given again.'),
-]
-Plugin = Annotated[list[str] | None, typer.Option(help='A plugin file to load; may be given again.')]
-Again = Annotated[
-  bool, typer.Option('--again', help='Run again what is recorded; the old record is kept in replaced/.')
-]
-AgainGrid = Annotated[
-  bool, typer.Option('--again', help='Run again what other code recorded; the old is kept in replaced/.')
-]
-ConfigFile = Annotated[
-  Path,
-  typer.Argument(
-    help='A file, or a name such as digits/fixmatch: of ./configs, else of the package; or a record.'
-  ),
-]
-GridFile = Annotated[
-  Path, typer.Argument(help='A file, or a name such as quickstart: of ./experiments, else of the package.')
-]
-NoTiming = Annotated[bool, typer.Option('--no-timing', help='Leave out what a clock wrote.')]
 
 
 def main() -> None:
@@ -110,7 +91,7 @@ def evaluate(
 def _one(
   path: Path, overrides: list[str] | None, runs: Path, wandb: Wandb, track: list[str] | None, **how: bool
 ) -> None:
-  _prepare(runs)
+  prepare(runs)
   from ssl_bench import config as configs
 
   if path.suffix == '.json':
@@ -125,143 +106,19 @@ def _one(
   sys.exit(run_single(config, runs / 'train', choose(wandb, track), **how))
 
 
-@app.command()
-def grid(
-  file: GridFile,
-  overrides: Overrides = None,
-  runs: Runs = Path('runs'),
-  select: Select = None,
-  workers: Workers = 0,
-  wandb: Mirror = 'offline',
-  track: Track = None,
-  no_timing: NoTiming = False,
-  again: AgainGrid = False,
-  dry_run: Annotated[
-    bool, typer.Option('--dry-run', help='Say what would run and about how long; run nothing.')
-  ] = False,
-  time_limit: Annotated[
-    str, typer.Option(help='Save and end after that time, such as 90m or 04:00:00; exit code 75.')
-  ] = '',
-  engine: Annotated[
-    Literal['local', 'slurm'], typer.Option(help='Where workers run: on this machine, or as jobs of Slurm.')
-  ] = 'local',
-  cluster: Annotated[Path | None, typer.Option(help='What a job of Slurm gets, as YAML.')] = None,
-  wait: Annotated[bool, typer.Option('--wait', help='Follow the jobs, then show the board.')] = False,
-) -> None:
-  """Run the trials of a grid that are not recorded yet, and show its leaderboard."""
-  if not dry_run:
-    _prepare(runs)
-  from ssl_bench.grid.expand import expand
-
-  found = expand(file, overrides or (), select=select or (), need_data=True)
-  if dry_run:
-    from ssl_bench.grid.dry_run import dry_run as tell
-    from ssl_bench.trial.run_folder import RunFolder
-
-    print(tell(found, RunFolder(runs / found.name), workers or None, [BOARD]))
-    return
-  from ssl_bench.grid.command import run_whole, submit
-  from ssl_bench.records.trackers import choose
-
-  if engine == 'slurm':
-    if time_limit:
-      raise BadSetting('--time-limit is for this machine; of a job of Slurm, the cluster file says time.')
-    from ssl_bench.grid.engines.cluster import read
-
-    how = {'timing': not no_timing, 'again': again, 'wait': wait}
-    sys.exit(submit(found, runs, read(cluster), choose(wandb, track), **how))
-  if cluster or wait:
-    raise BadSetting('--cluster and --wait are for jobs; give --engine slurm with them.')
-  from ssl_bench.grid.estimate import parse_duration
-
-  limits: Any = {'again': again, 'seconds': parse_duration(time_limit) if time_limit else None}
-  sys.exit(run_whole(found, runs, workers or None, choose(wandb, track), timing=not no_timing, **limits))
-
-
-@app.command()
-def work(
-  folder: Annotated[Path, typer.Argument(help='The run folder of a grid, such as runs/digits.')],
-  manifest: Annotated[Path, typer.Option(help='What to do: a file of its folder manifests.')],
-  pull: Annotated[bool, typer.Option('--pull', help='Take any task that no other worker has.')] = False,
-  index: Annotated[int | None, typer.Option(min=0, help='Take the tasks of this job alone.')] = None,
-  of: Annotated[int, typer.Option(min=0, help='How many jobs there are; 0: one a task.')] = 0,
-  shared: Annotated[bool, typer.Option('--shared', help='Other trials run on this machine.')] = False,
-) -> None:
-  """Run the tasks of a manifest until none is left; exit code 75 if a signal stops it: run it again."""
-  if pull == (index is not None):
-    raise BadSetting('Give either --pull, for any task that is left, or --index, for those of one job.')
-  _prepare(folder.absolute().parent)
-  from ssl_bench.stop import AGAIN, Stop
-
-  with Stop(code=AGAIN) as stop:  # before what takes seconds to import
-    from ssl_bench.grid.work_command import run_worker
-
-    code = run_worker(folder, manifest, stop, index=index, of=of, shared=shared)
-  sys.exit(code)
-
-
-@app.command()
-def status(
-  folder: Annotated[Path, typer.Argument(help='The run folder of a grid, such as runs/digits.')],
-  select: Select = None,
-  watch: Annotated[
-    bool, typer.Option('--watch', help='Say it again every few seconds, until a key.')
-  ] = False,
-) -> None:
-  """How far a sweep is: what is recorded, running where and since when, and what failed or was lost."""
-  from ssl_bench.grid.status import show as tell
-
-  tell(folder, select or (), watch=watch)
-
-
-@app.command()
-def retry(
-  folder: Annotated[Path, typer.Argument(help='The run folder of a grid, such as runs/digits.')],
-  select: Select = None,
-  workers: Workers = 0,
-  wandb: Mirror = 'offline',
-  track: Track = None,
-  no_timing: NoTiming = False,
-) -> None:
-  """Run once more what failed, diverged or was lost; a diverged record is kept in replaced/."""
-  _prepare(folder.absolute().parent)
-  from ssl_bench.grid.command import run_whole
-  from ssl_bench.grid.retry import grid_of_bad
-  from ssl_bench.records.trackers import choose
-
-  found = grid_of_bad(folder, select or ())
-  trackers = choose(wandb, track)
-  sys.exit(run_whole(found, folder.absolute().parent, workers or None, trackers, timing=not no_timing))
-
-
-@app.command()
-def prune(
-  folder: Annotated[Path, typer.Argument(help='The run folder of a grid, such as runs/digits.')],
-  yes: Annotated[bool, typer.Option('--yes', help='Remove them without asking.')] = False,
-) -> None:
-  """Remove checkpoints of recorded trials and of none; what a trial still needs stays, as all records do."""
-  from ssl_bench.grid.prune import litter, remove
-
-  found = litter(folder)
-  print(f'{folder}: {found.told()}.')
-  asked = found.paths and not yes
-  if asked and not sys.stdin.isatty():
-    raise BadSetting('Nothing is removed, since nobody can answer here; give --yes to remove them.')
-  question = 'Remove them? Recorded trials cannot be evaluated again'
-  if found.paths and (yes or typer.confirm(question)):
-    remove(found)
-    print('Removed.')
+for _command in (sweep.grid, sweep.work, sweep.status, sweep.retry, sweep.prune):
+  app.command()(_command)
 
 
 @app.command()
 def show(
-  name: Annotated[str, typer.Argument(help="A record's file, its id, or the beginning of it.")],
+  record: Annotated[str, typer.Argument(help="A record's file, its id, or the beginning of it.")],
 ) -> None:
   """Open a record: its settings and numbers, where it was made, and the command that runs it again."""
-  from ssl_bench.records.show import find
-  from ssl_bench.records.show import show as tell
+  from ssl_bench.trial.show import find
+  from ssl_bench.trial.show import show as tell
 
-  sys.exit(tell(find(name)))
+  sys.exit(tell(find(record)))
 
 
 @app.command()
@@ -284,7 +141,7 @@ def reproduce(
     return
   if to and row:
     raise BadSetting('--to keeps the whole table; leave out --row, which only says what to run.')
-  _prepare(runs)
+  prepare(runs)
   found = read(table, seeds=seeds or None, rows=row or ())
   from ssl_bench.reproduce.command import reproduce as run_table
 
@@ -314,7 +171,11 @@ def leaderboard(
     )
   left_out: list[str] = []
   not_shown: list[str] = []
-  told: Any = {'report': left_out.append, 'note': not_shown.append, 'select': select or ()}
+  told: Any = {'report': left_out.append, 'note': not_shown.append}
+  if select:
+    from ssl_bench.grid.select import chosen
+
+    told['choose'] = lambda configs: chosen(configs, select)
   publish([records], out, timing=not no_timing, reproduced=records.parent / 'reproduced', **told)
   print(f'{out / "README.md"}\n{out / "index.html"}')
   for sentence in left_out:
@@ -385,13 +246,3 @@ def speed(
   from ssl_bench.speed.measure import measure, show
 
   show(measure(found, steps))
-
-
-def _prepare(runs: Path) -> None:
-  """XLA's programs are kept on disk and found by later processes, worker processes included."""
-  place = next(p for p in (runs.absolute(), *runs.absolute().parents) if p.exists())
-  if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
-    raise BadSetting(f'Nothing can be written to {runs}; name another folder with --runs.')
-  os.environ.setdefault('JAX_COMPILATION_CACHE_DIR', str((runs / 'compiled').absolute()))
-  os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0')
-  os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES', '-1')

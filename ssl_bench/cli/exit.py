@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
-from ssl_bench.records.disk import NO_ROOM
 from ssl_bench.settings.signature import BadSetting
+from ssl_bench.stop import NO_ROOM
 
 LONGEST_LINE = 1500
 INTERRUPTED = 128 + signal.SIGINT

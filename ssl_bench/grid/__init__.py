@@ -1,1 +1,1 @@
-"""A grid: the trials of a file of axes, run by workers that keep what is recorded and resume the rest."""
+"""A grid: the trials of a file of axes, its manifest, the workers that take tasks from it, where they run."""

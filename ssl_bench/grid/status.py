@@ -24,7 +24,8 @@ from ssl_bench.grid.survey import program_of_tree
 from ssl_bench.grid.work import MOST_DEATHS
 from ssl_bench.records.naming import varied
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.trial.claims import PATIENCE, REFUSED, Claim, is_dead
+from ssl_bench.trial.claims import PATIENCE, REFUSED, Claim
+from ssl_bench.trial.owner import is_dead
 from ssl_bench.trial.run_folder import RunFolder
 
 EVERY = 3.0  # seconds between two looks of `--watch`

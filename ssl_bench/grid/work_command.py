@@ -6,9 +6,8 @@ from typing import Any
 
 from ssl_bench.grid import manifest
 from ssl_bench.grid.work import work
-from ssl_bench.records.disk import NO_ROOM
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.stop import AGAIN, Stop
+from ssl_bench.stop import AGAIN, NO_ROOM, Stop
 from ssl_bench.training.loop import Interrupted
 from ssl_bench.trial.run_folder import RunFolder
 

@@ -56,20 +56,19 @@ def publish(
   report: Callable[[str], object] = warnings.warn,
   note: Callable[[str], object] = lambda sentence: None,
   reproduced: Path | None = None,
-  select: Sequence[str] = (),
+  choose: Callable[[list[Any]], list[int]] | None = None,
 ) -> Board:
   """Reads every record in the folders and writes the board to `out`, as `build` does.
 
   A file that is no record, or not the only one of its id, is left out; `report` is told a sentence for each.
   `note` is told of measures of plugins that are recorded and not loaded.  `reproduced` is a folder of
-  published tables that were run here.  `select` are terms such as seed=0, of which all have to hold.
+  published tables that were run here.  `choose` is given all configs, and gives the places of those to show.
   """
-  from ssl_bench.grid.select import chosen
   from ssl_bench.records.record import gather
 
   records, bad = gather(folders)
-  if select:
-    records = [records[place] for place in chosen([one['config'] for one in records], select)]
+  if choose:
+    records = [records[place] for place in choose([one['config'] for one in records])]
   for sentence in bad:
     report(sentence)
   unread = sorted({name for one in records if one['config'].get('plugins') for name in measures.unread(one)})

@@ -1,11 +1,9 @@
 """Files that are written whole or not at all, and read up to a size."""
 
-import errno
 import os
 import tempfile
 from pathlib import Path
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # a disk that is full, or takes nothing
 LARGEST_FILE = 64 * 2**20  # bytes
 
 

@@ -13,9 +13,8 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
-from ssl_bench.records.disk import NO_ROOM
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.stop import SAVING
+from ssl_bench.stop import NO_ROOM, SAVING
 
 WILD = frozenset('*?[]')
 

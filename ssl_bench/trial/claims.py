@@ -7,31 +7,26 @@ wants the training sees by its own clock that the count stands still, and after 
 file.  So no clock is compared with that of another machine.
 """
 
-import functools
 import json
-import os
-import platform
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import psutil
-
-from ssl_bench.records.disk import write_whole
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import LEAVING
 from ssl_bench.training.loop import Interrupted
+from ssl_bench.trial.claim_files import Disk
+from ssl_bench.trial.owner import is_dead, this_machine, this_process
 
 BEAT = 5.0  # seconds between two signs of life
 PATIENCE = 60.0  # seconds without a sign after which an owner of another machine counts as dead
 WAIT = 0.5  # seconds between two looks at a claim of somebody else's
 
-UNKNOWN = 'unknown'
 LEFT, ENDED, REFUSED = 'left', 'ended', 'refused'
 
 
@@ -56,41 +51,6 @@ class Claim(NamedTuple):
   def who(self) -> str:
     """The owner in a few words."""
     return f'process {self.owner.get("pid")} of {self.owner.get("host")}' if self.owner else 'a process'
-
-
-class Disk:
-  """What claims ask of a file system."""
-
-  def names(self, folder: Path) -> list[str]:
-    try:
-      return os.listdir(folder)
-    except FileNotFoundError:
-      return []
-
-  def read(self, path: Path) -> bytes:
-    """The content; empty for a file that is not there."""
-    try:
-      return path.read_bytes()
-    except FileNotFoundError:
-      return b''
-
-  def create(self, path: Path, content: bytes) -> bool:
-    """Makes a file where there is none of that name; returns whether this process made it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-      handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
-    except FileExistsError:
-      return False
-    try:
-      with os.fdopen(handle, 'wb') as file:
-        file.write(content)
-    except OSError:  # the disk is full; a claim that says nothing would be somebody's for a minute
-      path.unlink(missing_ok=True)
-      raise
-    return True
-
-  def write(self, path: Path, content: bytes) -> None:
-    write_whole(path, content)
 
 
 class Claims:
@@ -123,7 +83,7 @@ class Claims:
       if newest and not self.is_free(name, newest):
         return False
       number = newest.number + 1 if newest else 0
-      held = _Held(number, {**_process(), 'since': datetime.now(UTC).isoformat(timespec='seconds')})
+      held = _Held(number, {**this_process(), 'since': datetime.now(UTC).isoformat(timespec='seconds')})
       if not self.disk.create(self._path(name, number), held.content()):
         return False
       held.beaten = _now()
@@ -254,7 +214,7 @@ class Claims:
 
   def _is_alive(self, claim: Claim) -> bool:
     """Whether a claim is held by a process of this machine that lives."""
-    is_here = claim.owner.get('machine') == _machine()
+    is_here = claim.owner.get('machine') == this_machine()
     return claim.end is None and is_here and not is_dead(claim.owner)
 
   def _listed(self) -> Iterator[tuple[str, int]]:
@@ -297,42 +257,6 @@ class _Held:
   def content(self) -> bytes:
     tree = {'owner': self.owner, 'beat': self.count, 'end': self.end, 'note': self.note}
     return json.dumps(tree).encode()
-
-
-def is_dead(owner: dict[str, Any]) -> bool:
-  """Whether an owner is a process of this machine that has ended; of others nobody knows."""
-  if not owner or owner.get('machine') != _machine():
-    return False
-  started = _started(owner['pid'])
-  return started != UNKNOWN and started != owner['process']
-
-
-def _process() -> dict[str, Any]:
-  """This process, so that another one of this machine can tell whether it lives."""
-  pid = os.getpid()
-  return {'host': platform.node(), 'machine': _machine(), 'pid': pid, 'process': _started(pid)}
-
-
-@functools.cache
-def _machine() -> str:
-  """This machine since it was started, and the space in which its process numbers count."""
-  found: Sequence[str] = [platform.node()]
-  with suppress(OSError):
-    boot = Path('/proc/sys/kernel/random/boot_id').read_text(encoding='ascii').strip()
-    found = [*found, boot, os.readlink('/proc/self/ns/pid')]
-  return ' '.join(found)
-
-
-def _started(pid: int) -> str | None:
-  """A mark of the living process of a number, which a later process with that number lacks; None without one.
-
-  `UNKNOWN` where the system does not show another user's process, or shows none.
-  """
-  try:
-    words = Path(f'/proc/{pid}/stat').read_text(encoding='utf-8', errors='replace').rpartition(')')[2].split()
-    return None if words[0] in 'ZX' else words[19]  # a zombie; ticks from the machine's start to its own
-  except OSError:
-    return UNKNOWN if psutil.pid_exists(pid) else None
 
 
 def _now() -> float:

@@ -13,8 +13,8 @@ from ssl_bench.planning.split import describe_split
 from ssl_bench.records import environment, record
 from ssl_bench.records.checks import check_values
 from ssl_bench.records.code import code_of
-from ssl_bench.records.disk import NO_ROOM
 from ssl_bench.settings.signature import BadSetting
+from ssl_bench.stop import NO_ROOM
 from ssl_bench.training.checkpoint import UnusableCheckpoint
 from ssl_bench.training.loop import Diverged, Interrupted
 from ssl_bench.trial.evaluation import evaluate

@@ -12,9 +12,9 @@ from ssl_bench.grid import manifest, work
 from ssl_bench.grid.expand import expand
 from ssl_bench.grid.prune import litter, remove, say_bytes
 from ssl_bench.grid.retry import grid_of_bad
-from ssl_bench.records.show import find
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.trial.run_folder import RunFolder
+from ssl_bench.trial.show import find
 
 GRID = """
 name: small

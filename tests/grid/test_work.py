@@ -18,7 +18,8 @@ from ssl_bench.grid.run import run_grid
 from ssl_bench.grid.work import by_choice, look, work
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.training.loop import Interrupted
-from ssl_bench.trial.claims import ENDED, REFUSED, Claims, Disk
+from ssl_bench.trial.claim_files import Disk
+from ssl_bench.trial.claims import ENDED, REFUSED, Claims
 from ssl_bench.trial.run_folder import RunFolder
 
 GRID = """

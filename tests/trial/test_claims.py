@@ -13,8 +13,10 @@ import pytest
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import LEAVING
 from ssl_bench.training.loop import Interrupted
+from ssl_bench.trial import claim_files, owner
 from ssl_bench.trial import claims as module
-from ssl_bench.trial.claims import ENDED, LEFT, Claims, Disk, Superseded
+from ssl_bench.trial.claim_files import Disk
+from ssl_bench.trial.claims import ENDED, LEFT, Claims, Superseded
 
 SOON = {'beat': 0.05, 'patience': 0.4}
 
@@ -270,7 +272,7 @@ def test_an_owner_that_the_system_does_not_show_is_not_dead(folder, monkeypatch)
   """As another user's process under hidepid."""
   mine, other = Claims(folder, **SOON), Claims(folder, **SOON)
   assert mine.take('a')
-  monkeypatch.setattr(module, '_started', lambda pid: module.UNKNOWN)
+  monkeypatch.setattr(owner, '_started', lambda pid: owner.UNKNOWN)
   assert not other.take('a')
 
 
@@ -297,7 +299,7 @@ def test_a_claim_that_a_full_disk_cuts_off_is_none(folder, monkeypatch):
   def fail(*words):
     raise OSError(28, 'No space left on device')
 
-  monkeypatch.setattr(module.os, 'fdopen', fail)
+  monkeypatch.setattr(claim_files.os, 'fdopen', fail)
   with pytest.raises(OSError):
     Claims(folder).take('a')
   monkeypatch.undo()

@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 
 from ssl_bench.grid.manifest import Manifest
 from ssl_bench.grid.progress import Progress
-from ssl_bench.records.disk import NO_ROOM
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.stop import AGAIN, Stop, die_with_parent
+from ssl_bench.stop import AGAIN, NO_ROOM, Stop, die_with_parent
 from ssl_bench.trial.run_folder import RunFolder
 
 MOST_DEATHS = 3  # of workers that were killed before they began a trial

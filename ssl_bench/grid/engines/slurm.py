@@ -78,7 +78,7 @@ def states(job: str) -> dict[str, State]:
   done = subprocess.run(
     ['squeue', '--noheader', '--array', '--states=all', f'--jobs={job}', '--format=%i %T'],
     capture_output=True,
-    text=True,
+    encoding='utf-8',
   )
   words = [line.split() for line in done.stdout.splitlines()]
   return {name: STATES.get(state, 'gone') for name, state in words}
@@ -120,7 +120,7 @@ def _sbatch(words: list[str]) -> str:
   """Submits a script; the job's id.  Raises `BadSetting` with what the scheduler said."""
   if not shutil.which('sbatch'):
     raise BadSetting('There is no sbatch on this machine; submit from a login node of the cluster.')
-  done = subprocess.run(['sbatch', '--parsable', *words], capture_output=True, text=True)
+  done = subprocess.run(['sbatch', '--parsable', *words], capture_output=True, encoding='utf-8')
   if done.returncode:
     said = ' '.join(done.stderr.split()) or 'nothing'
     raise BadSetting(f'sbatch refused the job of {getpass.getuser()}: {said}')

@@ -1,0 +1,54 @@
+"""Options and arguments that several commands have, and what each does with its run folder first."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from ssl_bench.settings.signature import BadSetting
+
+BOARD = Path('leaderboard/records')
+
+Overrides = Annotated[list[str] | None, typer.Argument(help='Settings as key=value; they win over the file.')]
+Select = Annotated[
+  list[str] | None,
+  typer.Option(help="Only trials of which this holds, such as 'seed=0', 'method=fixmatch, labels=20|40'."),
+]
+Runs = Annotated[Path, typer.Option(help='Where everything that a run writes goes.')]
+Workers = Annotated[
+  int, typer.Option(min=0, max=1024, help='Processes; 0: one a core, or one for an accelerator.')
+]
+Wandb = Literal['offline', 'online', 'disabled']
+Mirror = Annotated[Wandb, typer.Option(help='How to mirror to Weights & Biases.')]
+Track = Annotated[
+  list[str] | None,
+  typer.Option(help='Another tracker to mirror to, as name(setting=value); may be given again.'),
+]
+Plugin = Annotated[list[str] | None, typer.Option(help='A plugin file to load; may be given again.')]
+Again = Annotated[
+  bool, typer.Option('--again', help='Run again what is recorded; the old record is kept in replaced/.')
+]
+AgainGrid = Annotated[
+  bool, typer.Option('--again', help='Run again what other code recorded; the old is kept in replaced/.')
+]
+ConfigFile = Annotated[
+  Path,
+  typer.Argument(
+    help='A file, or a name such as digits/fixmatch: of ./configs, else of the package; or a record.'
+  ),
+]
+GridFile = Annotated[
+  Path, typer.Argument(help='A file, or a name such as quickstart: of ./experiments, else of the package.')
+]
+NoTiming = Annotated[bool, typer.Option('--no-timing', help='Leave out what a clock wrote.')]
+
+
+def prepare(runs: Path) -> None:
+  """XLA's programs are kept on disk and found by later processes, worker processes included."""
+  place = next(p for p in (runs.absolute(), *runs.absolute().parents) if p.exists())
+  if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+    raise BadSetting(f'Nothing can be written to {runs}; name another folder with --runs.')
+  os.environ.setdefault('JAX_COMPILATION_CACHE_DIR', str((runs / 'compiled').absolute()))
+  os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0')
+  os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES', '-1')

@@ -1,0 +1,145 @@
+"""The commands of a sweep: grid, work, status, retry, prune."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from ssl_bench.cli.options import (
+  BOARD,
+  AgainGrid,
+  GridFile,
+  Mirror,
+  NoTiming,
+  Overrides,
+  Runs,
+  Select,
+  Track,
+  Workers,
+  prepare,
+)
+from ssl_bench.settings.signature import BadSetting
+
+
+def grid(
+  file: GridFile,
+  overrides: Overrides = None,
+  runs: Runs = Path('runs'),
+  select: Select = None,
+  workers: Workers = 0,
+  wandb: Mirror = 'offline',
+  track: Track = None,
+  no_timing: NoTiming = False,
+  again: AgainGrid = False,
+  dry_run: Annotated[
+    bool, typer.Option('--dry-run', help='Say what would run and about how long; run nothing.')
+  ] = False,
+  time_limit: Annotated[
+    str, typer.Option(help='Save and end after that time, such as 90m or 04:00:00; exit code 75.')
+  ] = '',
+  engine: Annotated[
+    Literal['local', 'slurm'], typer.Option(help='Where workers run: on this machine, or as jobs of Slurm.')
+  ] = 'local',
+  cluster: Annotated[Path | None, typer.Option(help='What a job of Slurm gets, as YAML.')] = None,
+  wait: Annotated[bool, typer.Option('--wait', help='Follow the jobs, then show the board.')] = False,
+) -> None:
+  """Run the trials of a grid that are not recorded yet, and show its leaderboard."""
+  if not dry_run:
+    prepare(runs)
+  from ssl_bench.grid.expand import expand
+
+  found = expand(file, overrides or (), select=select or (), need_data=True)
+  if dry_run:
+    from ssl_bench.grid.dry_run import dry_run as tell
+    from ssl_bench.trial.run_folder import RunFolder
+
+    print(tell(found, RunFolder(runs / found.name), workers or None, [BOARD]))
+    return
+  from ssl_bench.grid.command import run_whole, submit
+  from ssl_bench.records.trackers import choose
+
+  if engine == 'slurm':
+    if time_limit:
+      raise BadSetting('--time-limit is for this machine; of a job of Slurm, the cluster file says time.')
+    from ssl_bench.grid.engines.cluster import read
+
+    how = {'timing': not no_timing, 'again': again, 'wait': wait}
+    sys.exit(submit(found, runs, read(cluster), choose(wandb, track), **how))
+  if cluster or wait:
+    raise BadSetting('--cluster and --wait are for jobs; give --engine slurm with them.')
+  from ssl_bench.grid.estimate import parse_duration
+
+  limits: Any = {'again': again, 'seconds': parse_duration(time_limit) if time_limit else None}
+  sys.exit(run_whole(found, runs, workers or None, choose(wandb, track), timing=not no_timing, **limits))
+
+
+def work(
+  folder: Annotated[Path, typer.Argument(help='The run folder of a grid, such as runs/digits.')],
+  manifest: Annotated[Path, typer.Option(help='What to do: a file of its folder manifests.')],
+  pull: Annotated[bool, typer.Option('--pull', help='Take any task that no other worker has.')] = False,
+  index: Annotated[int | None, typer.Option(min=0, help='Take the tasks of this job alone.')] = None,
+  of: Annotated[int, typer.Option(min=0, help='How many jobs there are; 0: one a task.')] = 0,
+  shared: Annotated[bool, typer.Option('--shared', help='Other trials run on this machine.')] = False,
+) -> None:
+  """Run the tasks of a manifest until none is left; exit code 75 if a signal stops it: run it again."""
+  if pull == (index is not None):
+    raise BadSetting('Give either --pull, for any task that is left, or --index, for those of one job.')
+  prepare(folder.absolute().parent)
+  from ssl_bench.stop import AGAIN, Stop
+
+  with Stop(code=AGAIN) as stop:  # before what takes seconds to import
+    from ssl_bench.grid.work_command import run_worker
+
+    code = run_worker(folder, manifest, stop, index=index, of=of, shared=shared)
+  sys.exit(code)
+
+
+def status(
+  folder: Annotated[Path, typer.Argument(help='The run folder of a grid, such as runs/digits.')],
+  select: Select = None,
+  watch: Annotated[
+    bool, typer.Option('--watch', help='Say it again every few seconds, until a key.')
+  ] = False,
+) -> None:
+  """How far a sweep is: what is recorded, running where and since when, and what failed or was lost."""
+  from ssl_bench.grid.status import show as tell
+
+  tell(folder, select or (), watch=watch)
+
+
+def retry(
+  folder: Annotated[Path, typer.Argument(help='The run folder of a grid, such as runs/digits.')],
+  select: Select = None,
+  workers: Workers = 0,
+  wandb: Mirror = 'offline',
+  track: Track = None,
+  no_timing: NoTiming = False,
+) -> None:
+  """Run once more what failed, diverged or was lost; a diverged record is kept in replaced/."""
+  prepare(folder.absolute().parent)
+  from ssl_bench.grid.command import run_whole
+  from ssl_bench.grid.retry import grid_of_bad
+  from ssl_bench.records.trackers import choose
+
+  found = grid_of_bad(folder, select or ())
+  trackers = choose(wandb, track)
+  sys.exit(run_whole(found, folder.absolute().parent, workers or None, trackers, timing=not no_timing))
+
+
+def prune(
+  folder: Annotated[Path, typer.Argument(help='The run folder of a grid, such as runs/digits.')],
+  yes: Annotated[bool, typer.Option('--yes', help='Remove them without asking.')] = False,
+) -> None:
+  """Remove checkpoints of recorded trials and of none; what a trial still needs stays, as all records do."""
+  from ssl_bench.grid.prune import litter, remove
+
+  found = litter(folder)
+  print(f'{folder}: {found.told()}.')
+  asked = found.paths and not yes
+  if asked and not sys.stdin.isatty():
+    raise BadSetting('Nothing is removed, since nobody can answer here; give --yes to remove them.')
+  question = 'Remove them? Recorded trials cannot be evaluated again'
+  if found.paths and (yes or typer.confirm(question)):
+    remove(found)
+    print('Removed.')
