@@ -153,8 +153,8 @@ WRONG_WORDS = {
     'c/grid.yaml',
     'method=simclr',
   ): "c/grid.yaml: 'method=simclr' would change method, which varies over",
-  ('grid', 'c/grid.yaml', '--select', 'seed=3'): '--select: seed is 0 in this grid, never 3.',
-  ('grid', 'c/grid.yaml', '--select', 'method=simclr,labels=7'): 'labels is 20 in this grid, never 7.',
+  ('grid', 'c/grid.yaml', '--select', 'seed=3'): '--select: seed is 0 here, never 3.',
+  ('grid', 'c/grid.yaml', '--select', 'method=simclr,labels=7'): 'labels is 20 here, never 7.',
   ('grid', 'c/grid.yaml', '--workers', '99999999'): "Invalid value for '--workers'",
   ('grid', 'w/train.yaml'): "w/train.yaml: 'train' is taken for something else beside grids",
   (
