@@ -172,6 +172,7 @@ def test_the_commands_print_them(tmp_path, grid):
   assert 'small: 3 trials: 3 done' in command('status', tmp_path / 'runs/small', '--select=labels=20')
   watching = start('status', tmp_path / 'runs/small', '--watch')
   time.sleep(10)
-  watching.send_signal(signal.SIGINT)
-  out, errors = watching.communicate()
-  assert watching.returncode == 130 and not errors and out.count('small: 6 trials: 6 done') >= 2
+  watching.terminate()
+  out, errors = watching.communicate(timeout=60)
+  assert watching.returncode == -signal.SIGTERM and not errors
+  assert out.count('small: 6 trials: 6 done') >= 2
