@@ -3,7 +3,7 @@
 import itertools
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -81,53 +81,65 @@ def expand(
   except BadSetting as error:
     raise BadSetting(f'{path}: {error}') from None
   numbered = [(number, cell) for number, block in enumerate(blocks, 1) for cell in block]
+  file = _File(path, base, read, changes)
   if select:
-    there = [_trial(path, base, read, changes, number, cell, ()) for number, cell in numbered]
+    there = [Trial(cell, config) for (_, cell), (config, _) in zip(numbered, file.configs(numbered, ()))]
     chosen = set(map(id, choose(there, select)))
     numbered = [one for one, trial in zip(numbered, there) if id(trial) in chosen]
-  given = {parse_override(text)[0] for text in overrides}
-  shapes: dict[str, tuple[Config, str]] = {}  # a cell without seeds -> its config, as text
   configs: dict[tuple[str, int, int], Config] = {}
-  for number, cell in numbered:
-    seeds = {k: cell[k] for k in SEEDED if _is_seed(cell.get(k)) and k not in given}
-    shape = repr((number, [(k, v) for k, v in cell.items() if k not in seeds]))
-    if shape not in shapes:
-      config = _trial(path, base, read, changes, number, cell, overrides, need_data).config
-      shapes[shape] = config, str(to_dict(config.model_copy(update=UNSEEDED)))
-    config, text = shapes[shape]
-    if config.teacher:  # which takes its seeds from the student
-      config = _trial(path, base, read, changes, number, cell, overrides).config
-      text = str(to_dict(config))
-    elif seeds:
-      config = config.model_copy(update=seeds)
+  for config, text in file.configs(numbered, overrides, need_data):
     configs.setdefault((text, config.split_seed, config.seed), config)
   return Grid(name, tuple(configs.values()))
+
+
+class _File(NamedTuple):
+  """A grid's file, as what makes a config of a cell."""
+
+  path: Path
+  base: Path
+  read: Read
+  changes: Mapping[str, Any]
+
+  def configs(
+    self, cells: Iterable[tuple[int, Mapping[str, Any]]], overrides: Sequence[str], need_data: bool = False
+  ) -> Iterator[tuple[Config, str]]:
+    """The config of each (number of its block, cell), and a text that it shares with those of other seeds.
+
+    Cells that differ in seeds alone are read once.
+    """
+    given = {parse_override(text)[0] for text in overrides}
+    shapes: dict[str, tuple[Config, str]] = {}
+    for number, cell in cells:
+      seeds = {k: cell[k] for k in SEEDED if _is_seed(cell.get(k)) and k not in given}
+      shape = repr((number, [(k, v) for k, v in cell.items() if k not in seeds]))
+      if shape not in shapes:
+        config = self.config(number, cell, overrides, need_data)
+        shapes[shape] = config, str(to_dict(config.model_copy(update=UNSEEDED)))
+      config, text = shapes[shape]
+      if config.teacher:  # which takes its seeds from the student
+        config = self.config(number, cell, overrides)
+        text = str(to_dict(config))
+      elif seeds:
+        config = config.model_copy(update=seeds)
+      yield config, text
+
+  def config(
+    self, number: int, cell: Mapping[str, Any], overrides: Sequence[str], need_data: bool = False
+  ) -> Config:
+    """The config of a cell of block `number`."""
+    try:
+      tree = assemble(self.read, self.changes, cell, overrides)
+      plugins.load(tree.get('plugins'))
+      if need_data:
+        check_data(tree)
+      return validate(adopt(tree, self.base))
+    except BadSetting as error:
+      raise BadSetting(f'{self.path}, block {number}: {error}') from None
 
 
 def _is_seed(value: Any) -> bool:
   """Whether a value can stand in a config as a seed without another look."""
   return type(value) is int and 0 <= value < SEEDS
-
-
-def _trial(
-  path: Path,
-  base: Path,
-  read: Read,
-  changes: Mapping[str, Any],
-  number: int,
-  cell: Mapping[str, Any],
-  overrides: Sequence[str],
-  need_data: bool = False,
-) -> Trial:
-  """A cell of block `number`, as a config."""
-  try:
-    tree = assemble(read, changes, cell, overrides)
-    plugins.load(tree.get('plugins'))
-    if need_data:
-      check_data(tree)
-    return Trial(cell, validate(adopt(tree, base)))
-  except BadSetting as error:
-    raise BadSetting(f'{path}, block {number}: {error}') from None
 
 
 def check_name(path: Path, name: Any) -> str:
