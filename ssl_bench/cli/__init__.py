@@ -28,7 +28,7 @@ from ssl_bench.cli.options import (
   Track,
   Wandb,
   Workers,
-  prepare,
+  keep_programs,
 )
 from ssl_bench.settings.signature import BadSetting, short, suggest
 
@@ -91,7 +91,7 @@ def evaluate(
 def _one(
   path: Path, overrides: list[str] | None, runs: Path, wandb: Wandb, track: list[str] | None, **how: bool
 ) -> None:
-  prepare(runs)
+  keep_programs(runs)
   from ssl_bench import config as configs
 
   if path.suffix == '.json':
@@ -141,7 +141,7 @@ def reproduce(
     return
   if to and row:
     raise BadSetting('--to keeps the whole table; leave out --row, which only says what to run.')
-  prepare(runs)
+  keep_programs(runs)
   found = read(table, seeds=seeds or None, rows=row or ())
   from ssl_bench.reproduce.command import reproduce as run_table
 

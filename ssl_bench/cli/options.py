@@ -44,7 +44,7 @@ GridFile = Annotated[
 NoTiming = Annotated[bool, typer.Option('--no-timing', help='Leave out what a clock wrote.')]
 
 
-def prepare(runs: Path) -> None:
+def keep_programs(runs: Path) -> None:
   """XLA's programs are kept on disk and found by later processes, worker processes included."""
   place = next(p for p in (runs.absolute(), *runs.absolute().parents) if p.exists())
   if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):

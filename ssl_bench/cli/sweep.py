@@ -17,7 +17,7 @@ from ssl_bench.cli.options import (
   Select,
   Track,
   Workers,
-  prepare,
+  keep_programs,
 )
 from ssl_bench.settings.signature import BadSetting
 
@@ -46,7 +46,7 @@ def grid(
 ) -> None:
   """Run the trials of a grid that are not recorded yet, and show its leaderboard."""
   if not dry_run:
-    prepare(runs)
+    keep_programs(runs)
   from ssl_bench.grid.expand import expand
 
   found = expand(file, overrides or (), select=select or (), need_data=True)
@@ -68,7 +68,7 @@ def grid(
     sys.exit(submit(found, runs, read(cluster), choose(wandb, track), **how))
   if cluster or wait:
     raise BadSetting('--cluster and --wait are for jobs; give --engine slurm with them.')
-  from ssl_bench.grid.estimate import parse_duration
+  from ssl_bench.grid.duration import parse_duration
 
   limits: Any = {'again': again, 'seconds': parse_duration(time_limit) if time_limit else None}
   sys.exit(run_whole(found, runs, workers or None, choose(wandb, track), timing=not no_timing, **limits))
@@ -85,7 +85,7 @@ def work(
   """Run the tasks of a manifest until none is left; exit code 75 if a signal stops it: run it again."""
   if pull == (index is not None):
     raise BadSetting('Give either --pull, for any task that is left, or --index, for those of one job.')
-  prepare(folder.absolute().parent)
+  keep_programs(folder.absolute().parent)
   from ssl_bench.stop import AGAIN, Stop
 
   with Stop(code=AGAIN) as stop:  # before what takes seconds to import
@@ -117,7 +117,7 @@ def retry(
   no_timing: NoTiming = False,
 ) -> None:
   """Run once more what failed, diverged or was lost; a diverged record is kept in replaced/."""
-  prepare(folder.absolute().parent)
+  keep_programs(folder.absolute().parent)
   from ssl_bench.grid.command import run_whole
   from ssl_bench.grid.retry import grid_of_bad
   from ssl_bench.records.trackers import choose

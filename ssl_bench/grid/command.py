@@ -1,5 +1,6 @@
 """A grid from the command line: run what is missing, mirror it, build its board and show it."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,8 +9,7 @@ from rich.console import Console
 from ssl_bench.grid.engines import slurm
 from ssl_bench.grid.engines.cluster import Cluster
 from ssl_bench.grid.expand import Grid
-from ssl_bench.grid.run import Summary, prepare, run_grid
-from ssl_bench.grid.work import is_recorded
+from ssl_bench.grid.run import Summary, elsewhere_of, prepare, run_grid
 from ssl_bench.leaderboard import terminal
 from ssl_bench.leaderboard.build import publish
 from ssl_bench.records import record
@@ -34,7 +34,6 @@ def run_whole(
   for tracker in trackers:
     tracker.check()
   console = Console(highlight=False, soft_wrap=True)
-  left_out: list[str] = []
   run_folder = RunFolder(runs / grid.name)
   summary = run_grid(grid, run_folder, workers, again=again, seconds=seconds)
   if summary.exit_code:
@@ -79,6 +78,8 @@ def submit(
 
   Returns 0 where all went well: all is submitted, or with `wait` all trials are done; else 1.
   """
+  for tracker in trackers:
+    tracker.check()
   console, run_folder = Console(highlight=False, soft_wrap=True), RunFolder(runs / grid.name)
   prepared = prepare(grid, run_folder, again=again)
   if prepared.exit_code:
@@ -94,12 +95,13 @@ def submit(
   )
   if not wait:
     return 0
-  left = lambda: sum(not is_recorded(t, run_folder.names(), run_folder) for t in prepared.todo.trials)
-  slurm.follow(job, console.print, left)
-  left_out = show(run_folder, trackers, console, timing=timing)
-  if count := left():
-    console.print(f'{count:,} trials are left, and no job; the same command submits them again.')
-  return 1 if count or left_out else 0
+  count = len(prepared.todo.trials)
+  recorded = lambda: elsewhere_of(prepared.todo, run_folder, {})
+  slurm.follow(job, console.print, lambda: count - len(recorded()))
+  left_out, ended = show(run_folder, trackers, console, timing=timing), Counter(recorded().values())
+  if left := count - ended.total():
+    console.print(f'{left:,} trials are left, and no job; the same command submits them again.')
+  return 0 if ended['done'] == count and not left_out else 1
 
 
 def told(summary: Summary) -> str:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from ssl_bench import data
 from ssl_bench.config import to_dict
+from ssl_bench.grid.duration import duration
 from ssl_bench.grid.engines.local import default_workers
-from ssl_bench.grid.estimate import duration, estimate, timings
+from ssl_bench.grid.estimate import estimate, timings
 from ssl_bench.grid.expand import Grid
 from ssl_bench.grid.run import plan
 from ssl_bench.grid.survey import other_code, survey
@@ -28,9 +29,9 @@ def dry_run(grid: Grid, run_folder: RunFolder, workers: int | None, records: Ite
   """
   datasets = {name: data.load(name) for name in {c.dataset for c in grid.configs}}
   found = survey(grid.configs, run_folder, datasets)
-  for alike in found.kinds:
-    make_plan(alike.config, datasets[alike.config.dataset])
-  names = varied(to_dict(alike.config) for alike in found.kinds)
+  for group in found.groups:
+    make_plan(group.config, datasets[group.config.dataset])
+  names = varied(to_dict(group.config) for group in found.groups)
   todo, before = plan(grid.name, found, run_folder, names)
   programs = {task.program for task in todo.tasks}
   recorded = ', '.join(f'{count:,} {status}' for status, count in sorted(before.items()))

@@ -1,7 +1,6 @@
 """How long a sweep takes, by records of the same programs on the same device."""
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any, NamedTuple
 from ssl_bench.grid.manifest import Task
 from ssl_bench.grid.survey import program_of_tree
 from ssl_bench.records.environment import device
-from ssl_bench.settings.signature import BadSetting, short
 
 
 class Timing(NamedTuple):
@@ -58,27 +56,3 @@ def estimate(tasks: Iterable[Task], known: Mapping[str, Timing]) -> Estimate:
     seconds += task.steps * timing.step + len(task.trials) * timing.beside
   unknown = {task.program for task in tasks} - known.keys()
   return Estimate(seconds, sum(task.program in known for task in tasks), unknown)
-
-
-def duration(seconds: float) -> str:
-  """Seconds as words: 40 s, 12 min, 3.5 hours."""
-  if seconds < 90:
-    return f'{seconds:.0f} s'
-  return f'{seconds / 60:.0f} min' if seconds < 90 * 60 else f'{seconds / 3600:.1f} hours'
-
-
-UNITS = {'s': 1, 'm': 60, 'h': 3600, 'd': 86_400}
-
-
-def parse_duration(text: str) -> float:
-  """Seconds of 90m, 3.5h, 1h30m or 04:00:00; raises `BadSetting` for anything else."""
-  if match := re.fullmatch(r'(\d+):([0-5]\d):([0-5]\d)', text):
-    hours, minutes, seconds = map(int, match.groups())
-    found = 3600.0 * hours + 60 * minutes + seconds
-  else:
-    parts = re.findall(r'(\d+(?:\.\d+)?)([smhd])', text)
-    found = sum(float(number) * UNITS[unit] for number, unit in parts)
-    found *= ''.join(number + unit for number, unit in parts) == text
-  if not found:
-    raise BadSetting(f'{short(text)} is no length of time; write it as 90m, 3.5h, 1h30m or 04:00:00.')
-  return found

@@ -56,7 +56,7 @@ class Manifest(NamedTuple):
 
   def label_of(self, trial: Trial) -> str:
     """A trial in a few words."""
-    return label(self.config_of(trial), {method: set(names) for method, names in self.names.items()})
+    return label(self.config_of(trial), self.names)
 
   def part(self, index: int, of: int) -> 'Manifest':
     """The tasks of job `index` of `of` equal runs of them; raises `BadSetting` for a job that is none."""
@@ -68,10 +68,8 @@ class Manifest(NamedTuple):
 
 def write(manifest: Manifest, folder: Path) -> Path:
   """Writes a manifest under a name that is its digest, and returns its path."""
-  names = {method: sorted(names) for method, names in manifest.names.items()}
-  head: dict[str, Any] = {'form': FORM, 'grid': manifest.grid, 'names': names, 'folder': manifest.folder}
-  head['tasks'] = len(manifest.tasks)
-  lines: list[Any] = [{**head, 'configs': manifest.configs}, *manifest.tasks]
+  head = {**manifest._asdict(), 'form': FORM, 'tasks': len(manifest.tasks)}
+  lines: list[Any] = [head, *manifest.tasks]
   text = ''.join(f'{json.dumps(line)}\n' for line in lines)
   path = folder / f'{digest_of(text)}.jsonl'
   write_whole(path, text)

@@ -41,11 +41,8 @@ class Progress:
 
   def end(self, worker: int, label: str, record: dict[str, Any]) -> None:
     self.done += 1
-    good = record['status'] == 'done' and record['accuracy'] is not None
-    told = f'accuracy {record["accuracy"]:.3f}' if good else f'{record["status"]}: {record["error"]}'
-    self.console.print(
-      f'[{self.done:>{len(str(self.trials))}}/{self.trials}] {label}: {told}{self._left()}', markup=False
-    )
+    count = f'[{self.done:>{len(str(self.trials))}}/{self.trials}]'
+    self.console.print(f'{count} {label}: {outcome(record)}{self._left()}', markup=False)
     self.rows.pop(worker, None)
     self._show()
 
@@ -68,3 +65,9 @@ class Progress:
   def _show(self) -> None:
     tail = f'{self.done}/{self.trials} trials{self._left()}  {" · ".join(self.rows.values())}'
     self.bars.update(self.total, completed=self.trained, tail=tail)
+
+
+def outcome(record: dict[str, Any]) -> str:
+  """How a trial ended, in a few words, of {status, error, accuracy}."""
+  good = record['status'] == 'done' and record['accuracy'] is not None
+  return f'accuracy {record["accuracy"]:.3f}' if good else f'{record["status"]}: {record["error"]}'

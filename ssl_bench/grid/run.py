@@ -26,7 +26,7 @@ WHY = {
   'lost': 'Lost, since three workers died at it',
   'refused': 'Refused, as another process says',
   'left': 'Left, since no worker lives',
-  'recorded': 'Not read again, though it is recorded',
+  'recorded': 'Recorded elsewhere, and not to be seen here yet',
 }
 
 
@@ -57,8 +57,8 @@ def prepare(
   datasets = {name: data.load(name) for name in {c.dataset for c in grid.configs}}
   found = survey(grid.configs, run_folder, datasets)
   with Stop() as stop:
-    for alike in found.kinds:
-      make_plan(alike.config, datasets[alike.config.dataset])
+    for group in found.groups:
+      make_plan(group.config, datasets[group.config.dataset])
     for dataset in datasets.values():
       if suspect := data.check_before(dataset, should_stop=stop):
         print(suspect, flush=True)
@@ -66,7 +66,7 @@ def prepare(
     return Prepared(len(grid.configs), Counter(), Manifest(grid.name, {}, (), ()), Path(), stop.exit_code)
   if renew(found, run_folder, datasets, again=again):
     found = survey(grid.configs, run_folder, datasets)
-  names = varied(to_dict(alike.config) for alike in found.kinds) if names is None else names
+  names = varied(to_dict(group.config) for group in found.groups) if names is None else names
   todo, before = plan(grid.name, found, run_folder, names)
   path = manifest.write(todo, run_folder.manifests) if todo.tasks else Path()
   return Prepared(len(grid.configs), before, todo, path, 0)
@@ -101,8 +101,8 @@ def run_grid(
   if asked or not todo.tasks:
     return Summary(total, before, Counter(), Counter(), asked)
   ended, asked = local.run(path, todo, run_folder, workers, of=total, before=before.total(), seconds=seconds)
-  elsewhere = elsewhere_of(todo, run_folder, ended)
   over = {} if asked else look(todo.tasks, run_folder).over
+  elsewhere = elsewhere_of(todo, run_folder, ended)
   missing = Counter[str]()
   for task in () if asked else todo.tasks:
     for trial in task.trials:
@@ -144,7 +144,7 @@ def plan(name: str, found: Survey, run_folder: RunFolder, names: Names) -> tuple
   tasks = [
     Task(
       training,
-      found.kinds[group[0].alike].program,
+      found.groups[group[0].group].program,
       group[0].config.steps,
       claims.get(training, -1),
       tuple(_trial(trial) for trial in group),
@@ -152,7 +152,7 @@ def plan(name: str, found: Survey, run_folder: RunFolder, names: Names) -> tuple
     for training, group in groups.items()
   ]
   order = {program: place for place, program in enumerate(dict.fromkeys(task.program for task in tasks))}
-  configs = tuple(to_dict(alike.config) for alike in found.kinds)
+  configs = tuple(to_dict(group.config) for group in found.groups)
   listed = {method: sorted(settings) for method, settings in names.items()}
   tasks.sort(key=lambda task: order[task.program])
   return Manifest(name, listed, configs, tuple(tasks), str(Path.cwd())), before
@@ -160,7 +160,7 @@ def plan(name: str, found: Survey, run_folder: RunFolder, names: Names) -> tuple
 
 def _trial(trial: Found) -> Trial:
   failed = trial.record.finished if trial.record else None
-  return Trial(trial.id, trial.alike, trial.config.split_seed, trial.config.seed, failed)
+  return Trial(trial.id, trial.group, trial.config.split_seed, trial.config.seed, failed)
 
 
 def elsewhere_of(todo: Manifest, run_folder: RunFolder, ended: Mapping[str, str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.text import Text
 
 from ssl_bench.grid import manifest
-from ssl_bench.grid.estimate import duration
+from ssl_bench.grid.duration import duration
 from ssl_bench.grid.label import label
 from ssl_bench.grid.manifest import Manifest, Task, Trial
 from ssl_bench.grid.select import chosen
@@ -31,6 +31,7 @@ from ssl_bench.trial.run_folder import RunFolder
 EVERY = 3.0  # seconds between two looks of `--watch`
 SHOWN = 20  # trials of a kind that are named
 Tree = Mapping[str, Any]
+Todo = dict[str, tuple[Manifest, Task, Trial]]  # by the id of the trial
 
 
 class Running(NamedTuple):
@@ -64,11 +65,7 @@ def status(folder: Path, terms: Iterable[str] = ()) -> Status:
 
   Raises `BadSetting` where the folder holds neither records nor a manifest, or no trial is chosen.
   """
-  run_folder = RunFolder(folder)
-  records = {tree['id']: tree for tree in _records(run_folder)}
-  todo = _todo(run_folder, records)
-  if not records and not todo:
-    raise BadSetting(f'{folder} holds no records and no manifest; name a run folder, such as runs/digits.')
+  run_folder, records, todo = _read(folder)
   configs = {trial_id: tree['config'] for trial_id, tree in records.items()}
   configs |= {trial.id: whole.config_of(trial) for whole, _, trial in todo.values()}
   if terms := list(terms):
@@ -100,11 +97,10 @@ def status(folder: Path, terms: Iterable[str] = ()) -> Status:
 
 def not_well(folder: Path, terms: Iterable[str] = ()) -> list[tuple[str, Tree]]:
   """(failed, diverged, refused or lost, its config) of each trial of a run folder that did not end well."""
-  run_folder, terms = RunFolder(folder), list(terms)
-  records = {tree['id']: tree for tree in _records(run_folder)}
+  (run_folder, records, todo), terms = _read(folder), list(terms)
   found = [(tree['status'], tree['config']) for tree in records.values() if tree['status'] != 'done']
   ages = _Ages(run_folder)
-  for trial_id, (whole, task, trial) in _todo(run_folder, records).items():
+  for trial_id, (whole, task, trial) in todo.items():
     word, _ = _state(task, trial, run_folder, ages)
     if word in ('lost', 'refused') and trial_id not in records:
       found.append((word, whole.config_of(trial)))
@@ -113,14 +109,20 @@ def not_well(folder: Path, terms: Iterable[str] = ()) -> list[tuple[str, Tree]]:
 
 def recorded_and_left(folder: Path) -> tuple[list[Tree], list[Tree]]:
   """The configs of the trials that came to an end, and of those that are to be run or to be run again."""
-  run_folder = RunFolder(folder)
-  records = {tree['id']: tree for tree in _records(run_folder)}
-  todo = _todo(run_folder, records)
-  if not records and not todo:
-    raise BadSetting(f'{folder} holds no records and no manifest; name a run folder, such as runs/digits.')
+  _, records, todo = _read(folder)
   failed = [tree['config'] for k, tree in records.items() if tree['status'] == 'failed' and k not in todo]
   left = [whole.config_of(trial) for whole, _, trial in todo.values()] + failed
   return [tree['config'] for tree in records.values() if tree['status'] != 'failed'], left
+
+
+def _read(folder: Path) -> tuple[RunFolder, dict[str, Tree], Todo]:
+  """A run folder, its records by id, and what is to do; raises `BadSetting` where it holds neither."""
+  run_folder = RunFolder(folder)
+  records: dict[str, Tree] = {tree['id']: tree for tree in _records(run_folder)}
+  todo = _todo(run_folder, records)
+  if not records and not todo:
+    raise BadSetting(f'{folder} holds no records and no manifest; name a run folder, such as runs/digits.')
+  return run_folder, records, todo
 
 
 def _at(name: str, claim: Claim, silent: float) -> Running:
@@ -153,9 +155,9 @@ def _records(run_folder: RunFolder) -> Iterator[dict[str, Any]]:
       continue
 
 
-def _todo(run_folder: RunFolder, records: Mapping[str, Tree]) -> dict[str, tuple[Manifest, Task, Trial]]:
+def _todo(run_folder: RunFolder, records: Mapping[str, Tree]) -> Todo:
   """The trials of all manifests that have no record, or the failed one for which they are run again."""
-  found: dict[str, tuple[Manifest, Task, Trial]] = {}
+  found: Todo = {}
   paths = sorted(run_folder.manifests.glob('*.jsonl'), key=lambda path: path.stat().st_mtime)
   for whole in _readable(paths):
     for task in whole.tasks:

@@ -21,7 +21,7 @@ from ssl_bench.trial.training import names_of
 Datasets = Mapping[str, Dataset]
 
 
-class Alike(NamedTuple):
+class Group(NamedTuple):
   """What trials that differ only in seeds have in common."""
 
   config: Config  # with the seeds of the first of them
@@ -32,37 +32,37 @@ class Found(NamedTuple):
   """A trial of a grid, with its ids and what its record says."""
 
   config: Config
-  alike: int  # which of the survey's kinds it is of
+  group: int  # which of the survey's groups it is of
   id: str
   training: str
   record: record.Glance | None
 
 
 class Survey(NamedTuple):
-  """All trials of a grid, and their kinds."""
+  """All trials of a grid, and their groups."""
 
   trials: tuple[Found, ...]
-  kinds: tuple[Alike, ...]
+  groups: tuple[Group, ...]
 
 
 def survey(configs: Sequence[Config], run_folder: RunFolder, datasets: Datasets) -> Survey:
   """What a run folder holds of some trials; reads the records of those that have one."""
   recorded = run_folder.names()
-  kinds: dict[str, tuple[int, Alike, Any]] = {}
+  groups: dict[str, tuple[int, Group, Any]] = {}
   trials = []
   for config in configs:
     text = config.model_copy(update=UNSEEDED).model_dump_json()
     dataset = datasets[config.dataset]
-    if text not in kinds:
+    if text not in groups:
       streams = streams_seen(structure_of(config, dataset))
       ids = identity.OfSeeds(config, dataset.fingerprint, streams)
-      kinds[text] = len(kinds), Alike(config, program_of(config)), ids
-    place, _, ids = kinds[text]
+      groups[text] = len(groups), Group(config, program_of(config)), ids
+    place, _, ids = groups[text]
     seeds = {'split_seed': config.split_seed, 'seed': config.seed}
     trial_id = ids.trial(**seeds)
     found = record.glance(run_folder.record_of(trial_id)) if trial_id in recorded else None
     trials.append(Found(config, place, trial_id, ids.training(**seeds), found))
-  return Survey(tuple(trials), tuple(alike for _, alike, _ in kinds.values()))
+  return Survey(tuple(trials), tuple(group for _, group, _ in groups.values()))
 
 
 def other_code(found: Survey, run_folder: RunFolder, datasets: Datasets) -> list[Config]:
@@ -70,9 +70,9 @@ def other_code(found: Survey, run_folder: RunFolder, datasets: Datasets) -> list
 
   A record or checkpoint from before the code was noted is taken as it is.
   """
-  codes = [code_of(alike.config) for alike in found.kinds]
+  codes = [code_of(group.config) for group in found.groups]
   noted = run_folder.noted_codes()
-  return [trial.config for trial in found.trials if _is_of_other(trial, codes[trial.alike], noted, datasets)]
+  return [trial.config for trial in found.trials if _is_of_other(trial, codes[trial.group], noted, datasets)]
 
 
 def _is_of_other(trial: Found, code: str, noted: Mapping[str, str], datasets: Datasets) -> bool:

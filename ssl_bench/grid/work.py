@@ -11,6 +11,7 @@ from ssl_bench.grid.manifest import Manifest, Task, Trial
 from ssl_bench.planning import identity
 from ssl_bench.records import record
 from ssl_bench.settings.signature import BadSetting
+from ssl_bench.stop import NO_ROOM
 from ssl_bench.training.checkpoint import UnusableCheckpoint
 from ssl_bench.training.loop import Interrupted
 from ssl_bench.trial.claims import ENDED, LEFT, REFUSED, Claim, Superseded
@@ -36,11 +37,6 @@ def work(
   A task that another worker holds is waited for, and taken over where that worker dies.  Returns what became
   of each task, by its training: recorded, refused, or lost.
 
-  Raises:
-    Interrupted: asked to stop.
-    BadSetting: this process cannot do the work: its data, plugins or code are not those of the manifest.
-    OSError: the disk takes no more.  What is recorded stays, and nothing is recorded of the trial.
-
   Args:
     manifest: the tasks.
     run_folder: where claims, checkpoints and records are.
@@ -48,6 +44,11 @@ def work(
       error and accuracy).
     should_stop: asked often; true saves what is trained and raises `Interrupted`.
     shared: whether other trials run on the machine meanwhile.
+
+  Raises:
+    Interrupted: asked to stop.
+    BadSetting: this process cannot do the work: its data, plugins or code are not those of the manifest, or
+      the disk takes no more.  What is recorded stays, and nothing is recorded of the trial.
   """
   worker = _Worker(manifest, run_folder, tell, should_stop, shared)
   left, program, over = list(manifest.tasks), None, dict[str, str]()
@@ -60,12 +61,19 @@ def work(
     if should_stop():
       raise Interrupted(0)
     free = [task for task in left if task.training not in outlook.held]
-    task = next((t for t in by_choice(free, outlook.programs, program) if worker.take(t)), None)
-    if task is None:
-      time.sleep(WAIT)
-    else:
-      program = task.program
-      worker.run(task)
+    try:
+      task = next((t for t in by_choice(free, outlook.programs, program) if worker.take(t)), None)
+      if task is None:
+        time.sleep(WAIT)
+      else:
+        program = task.program
+        worker.run(task)
+    except OSError as error:
+      if error.errno not in NO_ROOM:
+        raise
+      place = error.filename or run_folder.path
+      advice = 'Make room, and the same command goes on from what was saved.'
+      raise BadSetting(f'{place}: {error.strerror}. {advice}') from None
 
 
 class Outlook(NamedTuple):

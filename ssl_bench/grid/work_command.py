@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from ssl_bench.grid import manifest
+from ssl_bench.grid.progress import outcome
 from ssl_bench.grid.work import work
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.stop import AGAIN, NO_ROOM, Stop
+from ssl_bench.stop import AGAIN, Stop
 from ssl_bench.training.loop import Interrupted
 from ssl_bench.trial.run_folder import RunFolder
 
@@ -38,11 +39,6 @@ def run_worker(folder: Path, path: Path, stop: Stop, *, index: int | None, of: i
   except Interrupted:
     print('Stopped; what was trained is saved. The same command goes on from there.', flush=True)
     return AGAIN
-  except OSError as error:
-    if error.errno not in NO_ROOM:
-      raise
-    place = error.filename or folder
-    raise BadSetting(f'{place}: {error.strerror}. Make room, and run the same command again.') from None
   bad = [task for task in todo.tasks if over[task.training] != 'recorded']
   for task in bad:
     for trial in task.trials:
@@ -61,6 +57,4 @@ class _Said:
       (self.label,) = words
     elif kind == 'end':
       (found,) = words
-      good = found['status'] == 'done' and found['accuracy'] is not None
-      told = f'accuracy {found["accuracy"]:.3f}' if good else f'{found["status"]}: {found["error"]}'
-      print(f'{self.label}: {told}', flush=True)
+      print(f'{self.label}: {outcome(found)}', flush=True)

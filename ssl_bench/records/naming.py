@@ -1,7 +1,7 @@
 """Names of a sweep's runs: the settings that vary, as short text."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ssl_bench.settings.yaml import flatten
@@ -31,7 +31,7 @@ def varied(configs: Iterable[Tree]) -> dict[str, set[str]]:
   return varying
 
 
-def variant(config: Tree, names: Mapping[str, set[str]]) -> dict[str, str]:
+def variant(config: Tree, names: Mapping[str, Collection[str]]) -> dict[str, str]:
   """A config's values of the settings that vary: {'method.threshold': '0.9', 'optimizer.lr': '0.1'}."""
   varying = names.get(config['method']['name'], ())
   return {name: value for name, value in settings(config).items() if name in varying}

@@ -56,10 +56,9 @@ class Claim(NamedTuple):
 class Claims:
   """The claims in a folder, as one process sees and makes them.
 
-  claims = Claims(Path('runs/mine/claims'))
-  if claims.take('a training'):
-    …
-    claims.give('a training')
+  >>> claims = Claims(Path('runs/mine/claims'))
+  >>> if claims.take('a training'):
+  ...   claims.give('a training')
   """
 
   def __init__(
@@ -159,7 +158,7 @@ class Claims:
   def newest(self, name: str) -> Claim | None:
     """The claim that counts, or None where nobody ever made one."""
     numbers = [number for one, number in self._listed() if one == name]
-    return self._read(name, max(numbers)) if numbers else None
+    return self.at(name, max(numbers)) if numbers else None
 
   def all(self) -> dict[str, int]:
     """Name -> the number of its newest claim."""
@@ -170,7 +169,12 @@ class Claims:
 
   def at(self, name: str, number: int) -> Claim:
     """One claim of a training."""
-    return self._read(name, number)
+    try:
+      tree = json.loads(self.disk.read(self._path(name, number)))
+      owner, note = dict(tree['owner']), dict(tree['note'])
+      return Claim(number, owner, int(tree['beat']), tree['end'], note)
+    except (ValueError, KeyError, TypeError):  # made, and not written yet
+      return Claim(number, {}, 0, None, {})
 
   def is_free(self, name: str, claim: Claim) -> bool:
     """Whether a training's newest claim stands in nobody's way: given back, or its owner is dead."""
@@ -189,7 +193,7 @@ class Claims:
   def deaths(self, name: str, after: int = -1) -> int:
     """How many claims with a number above `after` ended with their owner's death."""
     numbers = [number for one, number in self._listed() if one == name and number > after]
-    claims = [self._read(name, number) for number in sorted(numbers)]
+    claims = [self.at(name, number) for number in sorted(numbers)]
     older = sum(claim.end is None for claim in claims[:-1])
     return older + (bool(claims) and claims[-1].end is None and self.is_free(name, claims[-1]))
 
@@ -222,14 +226,6 @@ class Claims:
       name, _, number = file.rpartition('.')
       if name and number.isdigit() and not file.startswith('.'):
         yield name, int(number)
-
-  def _read(self, name: str, number: int) -> Claim:
-    try:
-      tree = json.loads(self.disk.read(self._path(name, number)))
-      owner, note = dict(tree['owner']), dict(tree['note'])
-      return Claim(number, owner, int(tree['beat']), tree['end'], note)
-    except (ValueError, KeyError, TypeError):  # made, and not written yet
-      return Claim(number, {}, 0, None, {})
 
   def _path(self, name: str, number: int) -> Path:
     return self.folder / f'{name}.{number}'

@@ -61,15 +61,13 @@ def run_trial(
     }
   except (Interrupted, UnusableCheckpoint):
     raise
-  except OSError as error:
-    if error.errno in NO_ROOM:  # which is no fault of the trial's
-      raise
-    written |= _failed(run_folder, plan.trial_id, error)
   except Diverged as error:
     history = error.history
     written |= {'status': 'diverged', 'error': str(error)}
     written |= {'curve': history['curve'], 'evaluations': history['evaluations']}
   except Exception as error:
+    if isinstance(error, OSError) and error.errno in NO_ROOM:  # which is no fault of the trial's
+      raise
     written |= _failed(run_folder, plan.trial_id, error)
   run_folder.claims.check()
   written['time'] = {'started': started, 'finished': _now()}

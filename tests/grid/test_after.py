@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.cli import command, records, write_configs
-from support.sweep import die_at, planned
+from support.sweep import die_at, grid_of, planned
 
 from ssl_bench.grid import manifest, work
 from ssl_bench.grid.expand import expand
@@ -30,10 +30,8 @@ blocks:
 def swept(tmp_path_factory):
   """A sweep of which two trials are done, one diverged, one failed and one killed its workers."""
   folder = tmp_path_factory.mktemp('swept')
-  write_configs(folder / 'configs')
-  (folder / 'small.yaml').write_text(GRID)
   run_folder = RunFolder(folder / 'runs/small')
-  todo, _ = planned(expand(folder / 'small.yaml'), run_folder)
+  todo, _ = planned(grid_of(folder, GRID), run_folder)
   manifest.write(todo, run_folder.manifests)
   for deaths in range(work.MOST_DEATHS):
     die_at(run_folder, todo.tasks[2], deaths)

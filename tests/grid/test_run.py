@@ -12,15 +12,20 @@ import pytest
 from support.cli import command, die, records, start, write_configs
 from support.sweep import planned
 
+from ssl_bench import data
 from ssl_bench.config import to_dict
 from ssl_bench.grid import manifest
+from ssl_bench.grid import survey as surveys
 from ssl_bench.grid.engines import local
 from ssl_bench.grid.engines.local import default_workers
 from ssl_bench.grid.expand import expand
 from ssl_bench.grid.label import label
 from ssl_bench.grid.progress import Progress
-from ssl_bench.grid.run import run_grid
+from ssl_bench.grid.run import renew, run_grid
 from ssl_bench.records.naming import varied
+from ssl_bench.trial import run as trial
+from ssl_bench.trial import training
+from ssl_bench.trial.run import run_trial
 from ssl_bench.trial.run_folder import RunFolder
 
 GRID = """
@@ -89,6 +94,20 @@ def test_a_label_says_what_the_grid_varies(tmp_path):
   assert labels[0] == 'supervised, 20 labels, seeds 0/0, augment.weak none, optimizer.lr 0.1'
   assert labels[-1] == 'fixmatch, 20 labels, seeds 0/0, net convnet, stress.label_noise 0.2'
   assert len(set(labels)) == len(configs) == 8
+
+
+def test_of_two_that_renew_the_second_leaves_what_the_first_made_anew(tmp_path, monkeypatch):
+  """It saw the old code before the first put it aside and trained again."""
+  grid, run_folder = expand(write(tmp_path)), RunFolder(tmp_path / 'runs')
+  configs, datasets = grid.configs[:1], {'fake': data.load('fake')}
+  run_trial(configs[0], run_folder)
+  for module in (trial, training, surveys):
+    monkeypatch.setattr(module, 'code_of', lambda config: 'e' * 64)
+  seen = surveys.survey(configs, run_folder, datasets)
+  assert renew(seen, run_folder, datasets, again=True) and not run_folder.names()
+  made = run_trial(configs[0], run_folder)
+  renew(seen, run_folder, datasets, again=True)
+  assert run_folder.names() == {made['id']}
 
 
 def test_an_accelerator_gets_one_worker_and_a_processor_one_a_core(monkeypatch):

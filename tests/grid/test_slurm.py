@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from support import slurm as local
-from support.cli import command, records, start, write_configs
+from support.cli import command, records, write_configs
 
 from ssl_bench.grid.engines import cluster
 from ssl_bench.grid.engines.cluster import Cluster
@@ -14,10 +14,11 @@ from ssl_bench.settings.signature import BadSetting
 from ssl_bench.trial.run_folder import RunFolder
 
 WRONG = {
-  'workers: 0': 'workers',
+  'workers: 0': 'workers must be greater than or equal to 1, not 0.',
   'wokers: 2': "There is no setting 'wokers'; did you mean 'workers'?",
-  'gpus: many': 'gpus',
-  'lines: ["--constraint=a\\nrm"]': 'lines',
+  'gpus: many': "gpus must be a whole number, not 'many'.",
+  'partition: a b': 'partition must be one word',
+  'lines: ["--constraint=a\\nrm"]': 'lines.0 must be one line',
   '- 1': 'should hold settings of the form name: value.',
 }
 
@@ -107,8 +108,10 @@ ONE = '{method: supervised}'
 
 @on_slurm
 def test_an_array_runs_a_grid_and_builds_its_board(sweep):
-  blocks = '{method: [supervised, simclr], labels: [20, 40], split_seed: [0, 1]}'
-  words = sweep.words('', blocks, 'workers: 2\nsetup: ["echo the setup ran"]')
+  good = '{method: [supervised, simclr], labels: [20, 40], split_seed: [0, 1]}'
+  bad = '{method: supervised, net: {name: vit, patch: 3, dim: 12, depth: 1}}'  # patches that do not fit
+  every = sweep.words('', f'{good}, {bad}', 'workers: 2\nsetup: ["echo the setup ran"]')
+  words = (*every, '--select=net=mlp')
   out = command(*words, '--wait', **sweep.slurm.environment)
   assert '8 trials are submitted as job ' in out and '0 trials left; jobs: ' in out
   found = records(sweep.runs.records)
@@ -119,6 +122,8 @@ def test_an_array_runs_a_grid_and_builds_its_board(sweep):
   sweep.wait(lambda: (sweep.runs.path / 'leaderboard/README.md').is_file())
   out = command(*words, **sweep.slurm.environment)
   assert '8 trials: all are recorded; nothing is submitted.' in out
+  out = command(*every, '--wait', code=1, **sweep.slurm.environment)
+  assert '1 trials are submitted as job ' in out and 'are left' not in out  # it failed by itself
 
 
 @on_slurm
@@ -181,5 +186,5 @@ def test_what_slurm_refuses_is_one_sentence(sweep):
   assert 'ssl-bench: sbatch refused the job' in out and 'invalid partition' in out
   out = command(*words, code=2, PATH='/nowhere')
   assert 'There is no sbatch on this machine; submit from a login node' in out
-  out = start(*words[:-3], '--wait').communicate()[1]
+  out = command(*words[:-3], '--wait', code=2)
   assert '--cluster and --wait are for jobs; give --engine slurm with them.' in out

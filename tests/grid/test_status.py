@@ -6,13 +6,13 @@ import signal
 import time
 
 import pytest
-from support.cli import command, start, write_configs
-from support.sweep import die_at, planned, write_claim
+from support.cli import command, start
+from support.sweep import die_at, grid_of, planned, write_claim
 
 from ssl_bench.grid import manifest, work
 from ssl_bench.grid.dry_run import dry_run
-from ssl_bench.grid.estimate import Timing, duration, estimate, parse_duration, timings
-from ssl_bench.grid.expand import expand
+from ssl_bench.grid.duration import duration, parse_duration
+from ssl_bench.grid.estimate import Timing, estimate, timings
 from ssl_bench.grid.status import status, told
 from ssl_bench.records.environment import device
 from ssl_bench.settings.signature import BadSetting
@@ -29,9 +29,7 @@ blocks:
 
 @pytest.fixture
 def grid(tmp_path):
-  write_configs(tmp_path / 'configs')
-  (tmp_path / 'small.yaml').write_text(GRID)
-  return expand(tmp_path / 'small.yaml')
+  return grid_of(tmp_path, GRID)
 
 
 @pytest.fixture

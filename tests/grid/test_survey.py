@@ -33,7 +33,7 @@ def test_ids_of_many_seeds_are_those_of_each(tmp_path):
   found = survey(configs, RunFolder(tmp_path / 'runs'), {'fake': dataset})
   assert [trial.id for trial in found.trials] == [identity.identify(c, dataset.fingerprint) for c in configs]
   assert [trial.training for trial in found.trials] == [name_of(c, dataset) for c in configs]
-  assert len(found.kinds) == 4 + 5  # a student's kind holds the seeds of its teacher
+  assert len(found.groups) == 4 + 5  # a student's kind holds the seeds of its teacher
 
 
 def test_a_record_is_glanced_at_and_a_broken_one_is_named(tmp_path):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from support.cli import command, records, start, write_configs
-from support.sweep import die_at, planned, write_claim
+from support.sweep import die_at, grid_of, planned, write_claim
 
 from ssl_bench.config import load
 from ssl_bench.grid import manifest
@@ -31,9 +31,7 @@ blocks: [{method: [supervised, simclr], labels: [20, 40], split_seed: [0, 1]}]
 
 @pytest.fixture
 def grid(tmp_path):
-  write_configs(tmp_path / 'configs')
-  (tmp_path / 'small.yaml').write_text(GRID)
-  return expand(tmp_path / 'small.yaml')
+  return grid_of(tmp_path, GRID)
 
 
 @pytest.fixture

@@ -98,6 +98,7 @@ class LocalSlurm:
         daemon.wait(10)
       except subprocess.TimeoutExpired:
         daemon.kill()
+        daemon.wait()
 
   def run(self, *words: object) -> subprocess.CompletedProcess:
     """One of Slurm's commands."""

@@ -1,11 +1,22 @@
 """A sweep as others left it: what it has to do, and claims of processes that are gone."""
 
 import json
+from pathlib import Path
+
+from support.cli import write_configs
 
 from ssl_bench import data
+from ssl_bench.grid.expand import Grid, expand
 from ssl_bench.grid.run import plan
 from ssl_bench.grid.survey import survey
 from ssl_bench.trial.claims import Claims
+
+
+def grid_of(folder: Path, text: str, protocol: str = '') -> Grid:
+  """The grid small.yaml of a folder, whose text is this, over tiny configs."""
+  write_configs(folder / 'configs', protocol)
+  (folder / 'small.yaml').write_text(text)
+  return expand(folder / 'small.yaml')
 
 
 def planned(grid, run_folder):

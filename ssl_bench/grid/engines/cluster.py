@@ -3,26 +3,33 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, ValidationError
 
 from ssl_bench.settings.explain import explain
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.settings.yaml import read_yaml
 
-Line = Annotated[str, StringConstraints(pattern=r'^[^\n\r]+$')]
-Word = Annotated[str, StringConstraints(pattern=r'^[^\s]+$')]
+
+def _is_line(value: str) -> str:
+  if not value or set(value) & {'\n', '\r'}:
+    raise ValueError('must be one line')
+  return value
+
+
+def _is_word(value: str) -> str:
+  if value.split() != [value]:
+    raise ValueError('must be one word')
+  return value
+
+
+Line = Annotated[str, AfterValidator(_is_line)]
+Word = Annotated[str, AfterValidator(_is_word)]
 
 
 class Cluster(BaseModel):
   """One job, which is one worker; null is the scheduler's default.
 
-  workers: 20
-  partition: gpu
-  time: '04:00:00'
-  gpus: 1
-  memory: 16G
-  lines: ['--constraint=a100']
-  setup: [module load cuda]
+  Such as {workers: 20, partition: gpu, time: '04:00:00', gpus: 1, setup: [module load cuda]}.
   """
 
   model_config = ConfigDict(frozen=True, extra='forbid')

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 from ssl_bench.grid.manifest import Manifest
 from ssl_bench.grid.progress import Progress
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.stop import AGAIN, NO_ROOM, Stop, die_with_parent
+from ssl_bench.stop import AGAIN, Stop, die_with_parent
 from ssl_bench.trial.run_folder import RunFolder
 
-MOST_DEATHS = 3  # of workers that were killed before they began a trial
+FALSE_STARTS = 3  # workers in a row that may be killed before they begin a trial
 GRACE = 7.5  # seconds until a worker that was asked to stop is killed; it ends itself a little earlier
 
 
@@ -71,13 +71,6 @@ def serve(pipe: Connection, folder: str, manifest: str, shared: bool) -> None:
       tell('over')
     except BadSetting as error:
       tell('cannot', str(error))
-    except OSError as error:
-      if error.errno not in NO_ROOM:
-        raise
-      place = error.filename or folder
-      tell(
-        'cannot', f'{place}: {error.strerror}. Make room, and the same command goes on from what was saved.'
-      )
 
 
 class Worker(NamedTuple):
@@ -97,7 +90,7 @@ class Pool:
     self.workers: dict[Any, Worker] = {}
     self.ended: dict[str, str] = {}  # trial id -> status
     self.cannot = ''  # why a worker ended before its time
-    self.deaths = 0  # of workers in a row that had not begun a trial
+    self.false_starts = 0  # in a row
     self.stop = Stop(grace=None)
 
   def run(self, seconds: float | None = None) -> tuple[dict[str, str], int]:
@@ -148,8 +141,8 @@ class Pool:
     worker.process.join()
     del self.workers[worker.pipe]
     self.progress.lose(worker.process.pid, worker.state['doing'], worker.process.exitcode)
-    self.deaths = 0 if worker.state['began'] else self.deaths + 1
-    if worker.state['began'] or (worker.process.exitcode < 0 and self.deaths < MOST_DEATHS):
+    self.false_starts = 0 if worker.state['began'] else self.false_starts + 1
+    if worker.state['began'] or (worker.process.exitcode < 0 and self.false_starts < FALSE_STARTS):
       self._start()
 
   def _stop(self) -> None:

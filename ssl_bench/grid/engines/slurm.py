@@ -4,7 +4,6 @@ A worker that leaves before, since its time is up or another job takes its place
 queued again.  What the scheduler says of a job is never taken for what became of a trial.
 """
 
-import getpass
 import re
 import shlex
 import shutil
@@ -50,9 +49,7 @@ def submit(manifest: Path, run_folder: RunFolder, cluster: Cluster, tasks: int) 
   Raises `BadSetting` where the scheduler refuses them.
   """
   place, folder = run_folder.path.absolute(), (run_folder.path / 'slurm').absolute()
-  worker = shlex.join(
-    [*COMMAND, 'work', str(place), '--manifest', str(manifest.absolute()), '--pull'],
-  )
+  worker = shlex.join([*COMMAND, 'work', str(place), '--manifest', str(manifest.absolute()), '--pull'])
   count = min(tasks, cluster.workers)
   options = [f'--array=0-{count - 1}', '--requeue', f'--signal=B:USR2@{cluster.notice}', *_resources(cluster)]
   path = folder / f'{manifest.stem}.sh'
@@ -82,11 +79,6 @@ def states(job: str) -> dict[str, State]:
   )
   words = [line.split() for line in done.stdout.splitlines()]
   return {name: STATES.get(state, 'gone') for name, state in words}
-
-
-def cancel(job: str) -> None:
-  """Ends all jobs of an array; a worker saves first."""
-  subprocess.run(['scancel', job], check=False)
 
 
 def follow(job: str, say: Callable[[str], object], left: Callable[[], int]) -> None:
@@ -123,5 +115,5 @@ def _sbatch(words: list[str]) -> str:
   done = subprocess.run(['sbatch', '--parsable', *words], capture_output=True, encoding='utf-8')
   if done.returncode:
     said = ' '.join(done.stderr.split()) or 'nothing'
-    raise BadSetting(f'sbatch refused the job of {getpass.getuser()}: {said}')
+    raise BadSetting(f'sbatch refused the job: {said}')
   return re.split(r'[;\s]', done.stdout)[0]
