@@ -12,7 +12,6 @@ from ssl_bench.planning import identity
 from ssl_bench.records import record
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import NO_ROOM
-from ssl_bench.training.checkpoint import UnusableCheckpoint
 from ssl_bench.training.loop import Interrupted
 from ssl_bench.trial.claims import ENDED, LEFT, REFUSED, Claim, Superseded
 from ssl_bench.trial.run import run_trial
@@ -184,5 +183,5 @@ class _Worker(NamedTuple):
         report=report,
         should_stop=self.should_stop,
       )
-    except UnusableCheckpoint as error:  # nothing is recorded
+    except BadSetting as error:  # of its pattern or its checkpoint; nothing is recorded
       return {'id': None, 'status': 'failed', 'error': str(error), 'metrics': {}}
