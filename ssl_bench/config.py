@@ -30,6 +30,8 @@ MANNER = ('checkpoint', 'plugins')
 MANNER_OF_EVALUATION = ('pretraining',)
 # Settings of `evaluate` that training does not see.
 AFTER_TRAINING = ('probes', 'bootstrap', 'last')
+# What a teacher never takes from its student.
+OF_STUDENT = ('teacher', 'combine', 'init', 'early_stop')
 # What a teacher that names a config takes from there; the rest (labels, seeds, steps) is the student's.
 RECIPE = ('method', 'combine', 'net', 'text_net', 'optimizer', 'ema', 'augment', 'teacher', 'init')
 
@@ -87,7 +89,7 @@ def adopt(tree: Mapping[str, Any], folder: Path, seen: tuple[Path, ...] = ()) ->
   if path.resolve() in seen:
     raise BadSetting(f'{path} is its own teacher; name another config.')
   recipe = {k: v for k, v in read_protocol(path.parent).items() if k in (*RECIPE, 'plugins')}
-  found = {k: v for k, v in tree.items() if k not in RECIPE}
+  found = {k: v for k, v in tree.items() if k not in (*RECIPE, *OF_STUDENT)}
   beside = {k: v for k, v in teacher.items() if k != 'config'}
   for part in (recipe, read_own(path), beside):
     found = merge(found, part)
@@ -145,7 +147,7 @@ def _beside(tree: Mapping[str, Any], teacher: Mapping[str, Any]) -> dict[str, An
   """A teacher with what it does not name taken from the student's tree, unless it is whole."""
   if Config.model_fields.keys() - set(ADDED) <= teacher.keys():
     return dict(teacher)
-  return merge({k: v for k, v in tree.items() if k not in ('teacher', 'combine', 'init')}, teacher)
+  return merge({k: v for k, v in tree.items() if k not in OF_STUDENT}, teacher)
 
 
 def _inherit(tree: Mapping[str, Any]) -> Any:

@@ -269,6 +269,7 @@ class Trained:
     self.go_on()
     return {
       **cost.cost(program, history['segments'], shared=self.shared),
+      **({'steps': taken} if program.advance and (taken := int(state.step)) < self.config.steps else {}),
       **cost.inference(program, state, numbers, self.dataset.test_images),
       **cost.teaching_gflops(self.fitted),
     }

@@ -63,6 +63,8 @@ def check_config(config: Config) -> None:
     raise BadSetting('Private training happens in one place here; leave federated or private out.')
   if config.teacher:
     raise BadSetting('ε of a student or a teacher says nothing of both; leave teacher or private out.')
+  if config.early_stop:
+    raise BadSetting('ε is that of all steps, however early they stop; leave early_stop or private out.')
 
 
 def check(plan: Plan) -> None:

@@ -51,7 +51,24 @@ def check_plan(plan: 'Plan') -> None:
   for name in config.patterns:
     pattern.get(name).check(plan)
   check_stages(config, structure, method)
+  if config.early_stop:
+    check_early_stop(plan)
   check_small_batches(plan)
+
+
+def check_early_stop(plan: 'Plan') -> None:
+  """What stops early has steps to stop, one training, and an accuracy on the validation part."""
+  name, method = plan.structure.method.name, method_of(plan.structure)
+  if method.loss is None:
+    raise BadSetting(f'{name} takes no steps; leave early_stop out.')
+  if not plan.uses_labels:
+    raise BadSetting(
+      f'{name} sees no labels, so it has no validation accuracy to stop by; leave early_stop out.'
+    )
+  if method.trainings > 1:
+    raise BadSetting(
+      f'{name} trains {method.trainings} times in turn, each from a low accuracy; leave early_stop out.'
+    )
 
 
 def check_kinds(config: Config, dataset: Dataset) -> None:

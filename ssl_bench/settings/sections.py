@@ -87,6 +87,13 @@ class Checkpoint(Section):
   every: StrictInt = Field(1000, ge=1, lt=STEPS)
 
 
+class EarlyStop(Section):
+  """Ends a training that gains nothing any more on the validation part; the test part is never asked."""
+
+  patience: StrictInt = Field(10, ge=1, lt=STEPS)  # evaluations in a row without a rise, after which it ends
+  min_delta: StrictFloat = Field(0.0, ge=0, lt=1)  # more than which accuracy must rise
+
+
 class Imbalance(Section):
   """How many times as many images the first class has as the last; below 1, fewer; null: as it is."""
 
@@ -118,7 +125,7 @@ class Stress(Section):
 
 
 # Written only where they are not their default, as patterns are: so older records keep their identity.
-ADDED = ('stress', 'combine', 'teacher', 'init', 'text_net', 'plugins')
+ADDED = ('stress', 'combine', 'teacher', 'init', 'text_net', 'plugins', 'early_stop')
 
 
 class Config(Section):
@@ -142,6 +149,7 @@ class Config(Section):
   evaluate: Evaluate = Evaluate()
   checkpoint: Checkpoint = Checkpoint()
   log_every: StrictInt = Field(50, ge=1, lt=STEPS)
+  early_stop: EarlyStop | None = None
   stress: Stress | None = None
   combine: tuple[str, ...] = ()  # combinators over the method, the first the innermost
   teacher: SerializeAsAny['Config | None'] = None  # the trial whose trained network the method learns from

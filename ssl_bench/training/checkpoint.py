@@ -82,6 +82,14 @@ class Checkpoints:
       ) from error
     return restored['carry'], restored['history']
 
+  def history(self) -> tuple[int, dict[str, Any]] | None:
+    """The step and the history of the newest checkpoint, or None where there is none."""
+    step = self.latest()
+    if step is None:
+      return None
+    items = ocp.args.Composite(history=ocp.args.JsonRestore())
+    return step, self._manager.restore(step, args=items)['history']
+
   def __enter__(self) -> 'Checkpoints':
     return self
 

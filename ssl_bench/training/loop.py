@@ -19,6 +19,7 @@ from ssl_bench.planning.arrays import arrays_of
 from ssl_bench.planning.numbers import numbers_of, teaching
 from ssl_bench.training import log
 from ssl_bench.training.checkpoint import Checkpoints, UnusableCheckpoint
+from ssl_bench.training.early_stop import has_ended
 from ssl_bench.training.machine_load import OtherLoad
 from ssl_bench.training.program import Program, compile_program
 
@@ -98,11 +99,11 @@ def fit(
   carry = program.init(np.uint32(plan.config.seed), data, numbers)
   with Checkpoints(folder) as checkpoints:
     run = _Run(plan, program, data, numbers, carry, checkpoints, watch, report, check)
-    if only_restore and checkpoints.latest() != plan.config.steps:
+    if only_restore and not has_ended(plan.config, checkpoints.latest() or 0, run.history):
       raise UnusableCheckpoint(f'{folder} has no checkpoint of step {plan.config.steps}; train it first.')
     if program.advance is None:
       run.learn_at_once()
-    while run.step < plan.config.steps and program.advance:
+    while program.advance and not run.has_ended():
       run.advance()
       if run.is_at(plan.config.log_every):
         run.log()
@@ -157,6 +158,10 @@ class _Run:
     self.step = self.since = int(self.state.step)
     self.mark, self.others = time.perf_counter(), OtherLoad()
 
+  def has_ended(self) -> bool:
+    """Whether no step is left to take."""
+    return has_ended(self.config, self.step, self.history)
+
   def is_at(self, every: int) -> bool:
     """Whether the last dispatch passed a multiple of `every` steps, or was the last."""
     return self.step % every < self.program.stride or self.step == self.config.steps
@@ -196,10 +201,15 @@ class _Run:
     pause = time.perf_counter()
     if look:
       self.look()
+    ended = self.has_ended()
+    if ended and self.since < self.step:
+      self.mark += time.perf_counter() - pause
+      self.log()
+      pause = self.mark
     bad_step = int(self.totals['bad_step'])
-    if save and bad_step < 0:
+    if (save or ended) and bad_step < 0:
       self.save()
-    if stop and self.step < self.config.steps:
+    if stop and not ended:
       raise Interrupted(self.step, bad_step, self.checkpoints.latest())
     self.mark += time.perf_counter() - pause
 

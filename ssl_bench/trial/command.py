@@ -19,6 +19,7 @@ from ssl_bench.settings.signature import BadSetting
 from ssl_bench.settings.yaml12 import Dumper
 from ssl_bench.stop import AGAIN, Stop
 from ssl_bench.training.checkpoint import Checkpoints
+from ssl_bench.training.early_stop import has_ended
 from ssl_bench.training.loop import Interrupted
 from ssl_bench.training.program import compile_program
 from ssl_bench.trial.run import run_trial
@@ -105,10 +106,10 @@ def check_trained(plan: Plan, run_folder: RunFolder) -> None:
   """Raises `BadSetting` unless a training that a trial needs is complete."""
   config, folder = plan.config, run_folder.checkpoints / plan.training_id
   checkpoints = Checkpoints(folder) if folder.is_dir() else None
-  done = checkpoints.latest() if checkpoints else None
+  done, history = (checkpoints.history() if checkpoints else None) or (0, {})
   if checkpoints:
     checkpoints.close()
-  if done != config.steps:
+  if not done or not has_ended(config, done, history):
     name = config.method['name']
     begun = f'{name} is trained to step {done} of {config.steps}' if done else f'{name} is not trained yet'
     raise BadSetting(f'{begun} with these settings; run ssl-bench train with them first.')
