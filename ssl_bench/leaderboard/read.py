@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from ssl_bench import measures
 from ssl_bench.leaderboard.stale import why_stale
-from ssl_bench.measures import at, number_of
+from ssl_bench.measures import Measure, at, number_of
 from ssl_bench.records.naming import MANNER
 from ssl_bench.settings.yaml import flatten, write
 
@@ -66,18 +66,34 @@ def read_trials(
   records: Iterable[Record], *, timing: bool = True, today: Mapping[str, Any] | None = None
 ) -> tuple[Trial, ...]:
   """The records as trials, ordered by id; of several with one id, the one that is done, then the last."""
-  found: dict[str, Record] = {}
-  for record in sorted(records, key=_preference):
-    found[record['id']] = record
-  return tuple(_read(found[i], timing, today) for i in sorted(found))
+  found: dict[str, list[Record]] = {}
+  for record in records:
+    found.setdefault(record['id'], []).append(record)
+  columns = _columns(timing)
+  return tuple(_read(max(found[i], key=_preference), columns, timing, today) for i in sorted(found))
 
 
-def _preference(record: Record) -> tuple[str, bool, str, str]:
+def _preference(record: Record) -> tuple[bool, str, str]:
   finished = _text(record, 'time', 'finished')
-  return record['id'], record.get('status') == 'done', finished, json.dumps(record, sort_keys=True)
+  return record.get('status') == 'done', finished, json.dumps(record, sort_keys=True)
 
 
-def _read(record: Record, timing: bool, today: Mapping[str, Any] | None) -> Trial:
+class _Columns(NamedTuple):
+  """The measures that trials have, by what their values are."""
+
+  numbers: Sequence[Measure]
+  texts: Sequence[Measure]
+  diagrams: Sequence[Measure]
+
+
+def _columns(timing: bool) -> _Columns:
+  rows = measures.all_measures()
+  numbers = [row for row in rows if row.is_numeric and (timing or not row.clock)]
+  text, bins = ([row for row in rows if row.values == kind and row.function] for kind in ('text', 'bins'))
+  return _Columns(numbers, text, bins)
+
+
+def _read(record: Record, columns: _Columns, timing: bool, today: Mapping[str, Any] | None) -> Trial:
   config = record['config']
   stress = config.get('stress')
   train, validation, test = (at(record, 'split', part) for part in ('train', 'validation', 'test'))
@@ -99,9 +115,9 @@ def _read(record: Record, timing: bool, today: Mapping[str, Any] | None) -> Tria
     submitted=record.get('tier') == 'submitted',
     code=_text(record, 'versions', 'code'),
     sizes=(train, validation, test),
-    measured=_numbers(record, timing),
-    texts=_values(record, 'text', str),
-    diagrams=_values(record, 'bins', Mapping),
+    measured=_numbers(record, columns.numbers),
+    texts=_values(record, columns.texts, str),
+    diagrams=_values(record, columns.diagrams, Mapping),
     collapsed=bool(at(record, *measures.get('collapsed').path)),
     shared=timing and bool(at(record, *measures.get('shared').path)),
     device=_device(record),
@@ -119,18 +135,16 @@ def _text(record: Record, *path: str) -> str:
   return value if isinstance(value, str) else ''
 
 
-def _numbers(record: Record, timing: bool) -> dict[str, float]:
+def _numbers(record: Record, rows: Sequence[Measure]) -> dict[str, float]:
   """Measure -> number; the accuracy of a method without a classifier is that of its probe."""
-  rows = [row for row in measures.all_measures() if row.is_numeric and (timing or not row.clock)]
   found = {row.name: number for row in rows if (number := number_of(record, row)) is not None}
   if 'accuracy' not in found and 'linear_budget' in found and record.get('family') == 'self-supervised':
     found['accuracy'] = found['linear_budget']
   return found
 
 
-def _values(record: Record, kind: str, form: type) -> dict[str, Any]:
-  """Measure -> value of one kind, such as text."""
-  rows = [row for row in measures.all_measures() if row.values == kind and row.function]
+def _values(record: Record, rows: Sequence[Measure], form: type) -> dict[str, Any]:
+  """Measure -> value of one form, such as text."""
   found = {row.name: at(record, *row.path) for row in rows}
   return {name: value for name, value in found.items() if value and isinstance(value, form)}
 

@@ -27,7 +27,7 @@ def mean(found: Mapping[Pair, float]) -> Mean:
 
 def count(pairs: Collection[Pair]) -> tuple[int, Seeds]:
   """How many splits there are, and how many seeds they have."""
-  each = Counter(pair.group for pair in pairs).values()
+  each = Counter([pair.group for pair in pairs]).values()
   return len(each), Seeds(len(pairs), min(each), max(each))
 
 

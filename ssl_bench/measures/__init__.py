@@ -24,6 +24,7 @@ __all__ = [
   'all_measures',
   'at',
   'by_name',
+  'decided_by',
   'finite',
   'get',
   'measured',
@@ -137,12 +138,17 @@ def all_measures() -> tuple[Measure, ...]:
 
   Raises `BadSetting` for a name or a path twice.
   """
-  return _all(tuple(__path__), tuple(plugins.names('patterns')), plugins.loaded_files())
+  return _all(*decided_by())
+
+
+def decided_by() -> tuple[tuple[str, ...], tuple[str, ...], tuple[Path, ...]]:
+  """What the measures of one process depend on, a key for what is made of them: folders, patterns, files."""
+  return tuple(__path__), tuple(plugins.names('patterns')), plugins.loaded_files()
 
 
 @lru_cache(8)
 def _all(folders: tuple[str, ...], patterns: tuple[str, ...], files: tuple[Path, ...]) -> tuple[Measure, ...]:
-  """The rows; the arguments are all that they depend on in one process."""
+  """The rows, by what they depend on."""
   del files
   groups = [importlib.import_module(f'{__name__}.{name}').MEASURES for name in _subjects(folders)]
   groups += [plugins.get('patterns', name).measures for name in patterns]

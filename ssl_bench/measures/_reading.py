@@ -12,7 +12,9 @@ def at(record: Any, *path: str) -> Any:
   """What stands at `path`, or None."""
   value: Any = record
   for part in path:
-    value = value.get(part) if isinstance(value, Mapping) else None
+    if type(value) is not dict and not isinstance(value, Mapping):  # a dict is told at once
+      return None
+    value = value.get(part)
   return value
 
 

@@ -1,9 +1,9 @@
 """The form of a record: what every part of it may hold."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
   AfterValidator,
@@ -83,14 +83,21 @@ def _form_of(row: Measure) -> Any:
   return Annotated[Annotated[float, Field(ge=least, le=most)] | None, UNSAID]
 
 
+class _Form(NamedTuple):
+  """`metrics` or `cost`: an object that may hold every measure, and further names."""
+
+  model: type[Part]
+  rows: Sequence[Measure]
+
+
 @lru_cache(8)
-def _model(part: str, rows: tuple[Measure, ...]) -> type[Part]:
-  """The form of `metrics` or `cost`: an object that may hold every measure, and further names."""
+def _form(part: str, decided_by: tuple) -> _Form:
+  del decided_by  # the measures are those of now
   tree: Tree = {}
+  rows = [row for row in measures.all_measures() if row.function and row.path[0] == part]
   for row in rows:
-    if row.function and row.path[0] == part:
-      measures.put(tree, row.path[1:], row)
-  return _nested(part, tree)
+    measures.put(tree, row.path[1:], row)
+  return _Form(_nested(part, tree), rows)
 
 
 def _nested(name: str, tree: Tree) -> type[Part]:
@@ -103,16 +110,16 @@ def _nested(name: str, tree: Tree) -> type[Part]:
 
 def check_part(part: str, tree: Any) -> None:
   """Raises pydantic's `ValidationError` where `metrics` or `cost` hold what a measure cannot be."""
-  _model(part, measures.all_measures()).model_validate(tree)
+  _form(part, measures.decided_by()).model.model_validate(tree)
 
 
 def _read_part(part: str) -> PlainValidator:
   """Checks a part of a record, and gives its measures by name, with null for what is not finite."""
 
   def read(tree: Any) -> dict[str, Any]:
-    check_part(part, tree)
-    rows = [row for row in measures.all_measures() if row.function and row.path[0] == part]
-    found = {row.name: measures.at(tree, *row.path[1:]) for row in rows}
+    form = _form(part, measures.decided_by())
+    form.model.model_validate(tree)
+    found = {row.name: measures.at(tree, *row.path[1:]) for row in form.rows}
     return {name: _plain(value) for name, value in found.items() if value is not None}
 
   return PlainValidator(read)
