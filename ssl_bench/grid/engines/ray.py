@@ -8,10 +8,13 @@ what became of a trial.
 import math
 import os
 import secrets
+import socket
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from logging import ERROR
 from typing import Any, NamedTuple
 
 from ssl_bench.grid.engines.cluster import Cluster
@@ -22,6 +25,12 @@ from ssl_bench.stop import AGAIN, Stop
 
 EVERY = 2.0  # seconds between two looks at what is left
 DATA = ('SSL_BENCH_DATA', 'TFDS_DATA_DIR')  # where data sets are, on each node as here
+ALWAYS = {'RAY_BACKEND_LOG_LEVEL': 'error'}
+OWN = {  # of a Ray of this machine
+  'RAY_USAGE_STATS_ENABLED': '0',
+  'RAY_worker_niceness': '0',  # as other workers of this machine have
+  'RAY_AUTH_MODE': 'token',  # nobody else can use it; the token is in no file of the home folder
+}
 OBJECTS = (
   80 * 2**20
 )  # bytes of shared memory of a Ray of this machine: nothing but exit codes goes through it
@@ -49,29 +58,40 @@ class Ray(NamedTuple):
 @contextmanager
 def connected(cluster: Cluster) -> Iterator[Any]:
   """The module `ray`, connected to a cluster, or to a Ray of this machine that leaves no file behind."""
+  address = cluster.address or os.environ.get('RAY_ADDRESS')
+  for name, value in (
+    ALWAYS if address else ALWAYS | OWN | {'RAY_AUTH_TOKEN': secrets.token_hex(32)}
+  ).items():
+    os.environ.setdefault(name, value)  # Ray reads them as it is imported
   try:
     import ray
   except ImportError:
     raise BadSetting("--engine ray needs Ray: pip install 'ssl_bench[ray]'.") from None
-  address = cluster.address or os.environ.get('RAY_ADDRESS')
+  _check_answer(address)
   with tempfile.TemporaryDirectory(prefix='ray-', ignore_cleanup_errors=True) as folder:
-    own: dict[str, Any] = {}
-    if not address:
-      os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')
-      os.environ.setdefault('RAY_AUTH_MODE', 'token')  # nobody else of this machine can use it
-      os.environ.setdefault('RAY_AUTH_TOKEN', secrets.token_hex(32))  # in place of a file of the home folder
-      own = {'include_dashboard': False, 'object_store_memory': OBJECTS, '_temp_dir': folder}
-      own['_system_config'] = {'worker_niceness': 0}  # as workers of the engine local
+    own: dict[str, Any] = {'include_dashboard': False, 'object_store_memory': OBJECTS, '_temp_dir': folder}
     try:
-      ray.init(address or 'local', log_to_driver=False, logging_level='ERROR', **own)
+      with warnings.catch_warnings(action='ignore', category=RuntimeWarning):  # it forks to start its daemons
+        ray.init(address or 'local', log_to_driver=False, logging_level=ERROR, **({} if address else own))
     except (ConnectionError, RuntimeError, ValueError) as error:
-      said = ' '.join(str(error).split())
-      raise BadSetting(f'No Ray answers at {address or "this machine"}: {said}') from None
+      said = ' '.join(str(error).split()).partition('. ')[0].rstrip('.')
+      raise BadSetting(f'No Ray answers at {address or "this machine"}: {said}.') from None
     try:
       _check_room(ray, cluster, is_own=not address)
       yield ray
     finally:
       ray.shutdown()
+
+
+def _check_answer(address: str | None) -> None:
+  """Raises `BadSetting` where nobody answers at an address, for which Ray itself waits several minutes."""
+  host, _, port = (address or '').removeprefix('ray://').rpartition(':')
+  if not (host and port.isdigit()):  # such as auto
+    return
+  try:
+    socket.create_connection((host.strip('[]'), int(port)), timeout=10).close()
+  except OSError as error:
+    raise BadSetting(f'No Ray answers at {address}: {error.strerror or error}.') from None
 
 
 def _check_room(ray: Any, cluster: Cluster, *, is_own: bool) -> None:
