@@ -95,6 +95,6 @@ def test_what_ray_cannot_do_is_one_sentence(tmp_path):
   sweep = Sweep(tmp_path, 12)
   (tmp_path / 'cluster.yaml').write_text('memory: 900T')
   out = command(*sweep.words, code=2, RAY_ADDRESS='')
-  assert 'ssl-bench: No node of Ray has what a worker needs, 1 cores, 0 GPUs, 900T memory; lower it' in out
+  assert 'ssl-bench: No node of Ray has what a worker needs (cpus 1, gpus 0, memory 900T); lower it' in out
   out = command(*sweep.words, code=2, RAY_ADDRESS='127.0.0.1:1')
   assert out == 'ssl-bench: No Ray answers at 127.0.0.1:1: Connection refused.\n'

@@ -11,6 +11,7 @@ from ssl_bench.grid.manifest import Manifest
 from ssl_bench.grid.work import look
 from ssl_bench.trial.run_folder import RunFolder
 
+DATA = ('SSL_BENCH_DATA', 'TFDS_DATA_DIR')  # variables that say where data sets are, elsewhere as here
 FALSE_STARTS = 3  # workers in a row that may be killed before they begin a task
 
 

@@ -12,13 +12,12 @@ from typing import Any, NamedTuple
 import yaml
 
 from ssl_bench.grid.engines.cluster import Cluster
-from ssl_bench.grid.engines.engine import Outcome, Work
+from ssl_bench.grid.engines.engine import DATA, Outcome, Work
 from ssl_bench.records.disk import write_whole
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import AGAIN
 
 DEATHS = 3  # pods of a worker that may die before no other one takes its place
-DATA = ('SSL_BENCH_DATA', 'TFDS_DATA_DIR')  # where data sets are, in a container as here
 
 
 class Kubernetes(NamedTuple):

@@ -15,25 +15,23 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from logging import ERROR
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ssl_bench.grid.engines.cluster import Cluster
-from ssl_bench.grid.engines.engine import FALSE_STARTS, Outcome, Work
+from ssl_bench.grid.engines.engine import DATA, FALSE_STARTS, Outcome, Work
 from ssl_bench.grid.engines.ray_node import GRACE, serve
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import AGAIN, Stop
 
 EVERY = 2.0  # seconds between two looks at what is left
-DATA = ('SSL_BENCH_DATA', 'TFDS_DATA_DIR')  # where data sets are, on each node as here
 ALWAYS = {'RAY_BACKEND_LOG_LEVEL': 'error'}
 OWN = {  # of a Ray of this machine
   'RAY_USAGE_STATS_ENABLED': '0',
   'RAY_worker_niceness': '0',  # as other workers of this machine have
   'RAY_AUTH_MODE': 'token',  # nobody else can use it; the token is in no file of the home folder
 }
-OBJECTS = (
-  80 * 2**20
-)  # bytes of shared memory of a Ray of this machine: nothing but exit codes goes through it
+OBJECTS = 80 * 2**20  # bytes of shared memory of such a Ray, through which go exit codes alone
 
 
 class Ray(NamedTuple):
@@ -59,9 +57,8 @@ class Ray(NamedTuple):
 def connected(cluster: Cluster) -> Iterator[Any]:
   """The module `ray`, connected to a cluster, or to a Ray of this machine that leaves no file behind."""
   address = cluster.address or os.environ.get('RAY_ADDRESS')
-  for name, value in (
-    ALWAYS if address else ALWAYS | OWN | {'RAY_AUTH_TOKEN': secrets.token_hex(32)}
-  ).items():
+  own = {} if address else OWN | {'RAY_AUTH_TOKEN': secrets.token_hex(32)}
+  for name, value in (ALWAYS | own).items():
     os.environ.setdefault(name, value)  # Ray reads them as it is imported
   try:
     import ray
@@ -69,10 +66,10 @@ def connected(cluster: Cluster) -> Iterator[Any]:
     raise BadSetting("--engine ray needs Ray: pip install 'ssl_bench[ray]'.") from None
   _check_answer(address)
   with tempfile.TemporaryDirectory(prefix='ray-', ignore_cleanup_errors=True) as folder:
-    own: dict[str, Any] = {'include_dashboard': False, 'object_store_memory': OBJECTS, '_temp_dir': folder}
+    here: dict[str, Any] = {'include_dashboard': False, 'object_store_memory': OBJECTS, '_temp_dir': folder}
     try:
       with warnings.catch_warnings(action='ignore', category=RuntimeWarning):  # it forks to start its daemons
-        ray.init(address or 'local', log_to_driver=False, logging_level=ERROR, **({} if address else own))
+        ray.init(address or 'local', log_to_driver=False, logging_level=ERROR, **({} if address else here))
     except (ConnectionError, RuntimeError, ValueError) as error:
       said = ' '.join(str(error).split()).partition('. ')[0].rstrip('.')
       raise BadSetting(f'No Ray answers at {address or "this machine"}: {said}.') from None
@@ -100,15 +97,15 @@ def _check_room(ray: Any, cluster: Cluster, *, is_own: bool) -> None:
   nodes = [node['Resources'] for node in ray.nodes() if node['Alive']]
   if any(all(node.get(name, 0) >= count for name, count in needs.items()) for node in nodes):
     return
-  told = f'No node of Ray has what a worker needs, {_told(cluster)}'
+  told = f'No node of Ray has what a worker needs ({_told(cluster)})'
   if is_own:
     raise BadSetting(f'{told}; lower it, or name a cluster by its address.')
   print(f'{told}; workers wait for one.', flush=True)
 
 
 def _told(cluster: Cluster) -> str:
-  memory = f', {cluster.memory} memory' if cluster.memory else ''
-  return f'{cluster.cpus} cores, {cluster.gpus} GPUs{memory}'
+  memory = f', memory {cluster.memory}' if cluster.memory else ''
+  return f'cpus {cluster.cpus}, gpus {cluster.gpus}{memory}'
 
 
 class _Crew:
@@ -129,7 +126,7 @@ class _Crew:
     self.claims = -1  # how many there were as a worker last died
     self.false_starts = 0  # in a row
     self.cannot = ''  # why a worker cannot do the work
-    print(f'{self.count} workers on Ray, each with {_told(cluster)}; their logs: {self.logs}', flush=True)
+    print(f'{self.count} workers on Ray ({_told(cluster)}); their logs: {self.logs}', flush=True)
 
   def run(self, stop: Stop, end: float) -> bool:
     """Keeps the workers at it; returns whether it stopped while trials were left."""
@@ -149,8 +146,17 @@ class _Crew:
     return is_early
 
   def _start(self, number: int) -> None:
-    log = str(self.logs / f'{self.work.path.stem}.{number}.out')
-    self.running[self.start.remote(self.words, self.environment, log)] = number
+    self.running[self.start.remote(self.words, self.environment, str(self._log(number)))] = number
+
+  def _log(self, number: int) -> Path:
+    return self.logs / f'{self.work.path.stem}.{number}.out'
+
+  def _last_line(self, number: int) -> str:
+    """What a worker said last, where its log is to be seen here."""
+    try:
+      return ''.join(self._log(number).read_text(encoding='utf-8', errors='replace').splitlines()[-1:])
+    except OSError:
+      return ''
 
   def _bury(self, worker: Any, left: int) -> None:
     """A worker ended: another takes its place where trials are left, unless none can even begin one."""
@@ -164,8 +170,7 @@ class _Crew:
     if not left or code in (0, 1):  # 1: what is left is nothing that anybody takes up
       return
     if code == 2:
-      last = (self.logs / f'{self.work.path.stem}.{number}.out').read_text(encoding='utf-8').splitlines()[-1:]
-      self.cannot = ''.join(last).removeprefix('ssl-bench: ') or why
+      self.cannot = self._last_line(number).removeprefix('ssl-bench: ') or f'Worker {number}: {why}.'
       return
     claims = sum(1 + newest for newest in self.work.run_folder.claims.all().values())
     self.false_starts = self.false_starts + 1 if claims == self.claims else 0
