@@ -176,3 +176,17 @@ def test_without_slurm_or_ray_it_says_what_to_do(monkeypatch):
     connected(Cluster()),
   ):
     pass
+
+
+@pytest.mark.parametrize(
+  'title, engine', [('cluster', 'slurm'), ('ray', 'ray'), ('kubernetes', 'kubernetes')]
+)
+def test_the_cluster_files_of_the_page_are_read(tmp_path, title, engine):
+  page = (Path(__file__).parents[2] / 'docs/clusters.md').read_text(encoding='utf-8')
+  path = tmp_path / f'{title}.yaml'
+  path.write_text(page.partition(f'```yaml title="{title}.yaml"\n')[2].partition('```')[0])
+  found = cluster.read(path, engine)
+  assert found.workers > 1 and found.gpus == 1 and found.bytes == 16 * 2**30
+  for other in cluster.KNOWN.keys() - {engine}:
+    with pytest.raises(BadSetting, match=f'--engine {other} knows'):
+      cluster.read(path, other)
