@@ -39,10 +39,13 @@ def grid(
     str, typer.Option(help='Save and end after that time, such as 90m or 04:00:00; exit code 75.')
   ] = '',
   engine: Annotated[
-    Literal['local', 'slurm'], typer.Option(help='Where workers run: on this machine, or as jobs of Slurm.')
+    Literal['local', 'slurm', 'ray', 'kubernetes'],
+    typer.Option(help='Where workers run: on this machine, as jobs of Slurm, on Ray, as a Job to apply.'),
   ] = 'local',
-  cluster: Annotated[Path | None, typer.Option(help='What a job of Slurm gets, as YAML.')] = None,
-  wait: Annotated[bool, typer.Option('--wait', help='Follow the jobs, then show the board.')] = False,
+  cluster: Annotated[Path | None, typer.Option(help='What a worker elsewhere gets, as YAML.')] = None,
+  wait: Annotated[
+    bool, typer.Option('--wait', help='Follow the jobs of Slurm, then show the board; Ray does so anyway.')
+  ] = False,
 ) -> None:
   """Run the trials of a grid that are not recorded yet, and show its leaderboard."""
   if not dry_run:
@@ -56,22 +59,15 @@ def grid(
 
     print(tell(found, RunFolder(runs / found.name), workers or None, [BOARD]))
     return
-  from ssl_bench.grid.command import run_whole, submit
+  from ssl_bench.grid.command import run_whole
+  from ssl_bench.grid.duration import parse_duration
+  from ssl_bench.grid.engines.choose import choose as choose_engine
   from ssl_bench.records.trackers import choose
 
-  if engine == 'slurm':
-    if time_limit:
-      raise BadSetting('--time-limit is for this machine; of a job of Slurm, the cluster file says time.')
-    from ssl_bench.grid.engines.cluster import read
-
-    how = {'timing': not no_timing, 'again': again, 'wait': wait}
-    sys.exit(submit(found, runs, read(cluster), choose(wandb, track), **how))
-  if cluster or wait:
-    raise BadSetting('--cluster and --wait are for jobs; give --engine slurm with them.')
-  from ssl_bench.grid.duration import parse_duration
-
-  limits: Any = {'again': again, 'seconds': parse_duration(time_limit) if time_limit else None}
-  sys.exit(run_whole(found, runs, workers or None, choose(wandb, track), timing=not no_timing, **limits))
+  seconds = parse_duration(time_limit) if time_limit else None
+  where = choose_engine(engine, cluster, workers=workers or None, seconds=seconds, wait=wait)
+  how: Any = {'timing': not no_timing, 'again': again, 'engine': where}
+  sys.exit(run_whole(found, runs, workers or None, choose(wandb, track), **how))
 
 
 def work(

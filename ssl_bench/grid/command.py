@@ -1,15 +1,13 @@
 """A grid from the command line: run what is missing, mirror it, build its board and show it."""
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from ssl_bench.grid.engines import slurm
-from ssl_bench.grid.engines.cluster import Cluster
+from ssl_bench.grid.engines.engine import Engine
 from ssl_bench.grid.expand import Grid
-from ssl_bench.grid.run import Summary, elsewhere_of, prepare, run_grid
+from ssl_bench.grid.run import Summary, run_grid
 from ssl_bench.leaderboard import terminal
 from ssl_bench.leaderboard.build import publish
 from ssl_bench.records import record
@@ -26,19 +24,22 @@ def run_whole(
   timing: bool,
   again: bool = False,
   seconds: float | None = None,
+  engine: Engine | None = None,
 ) -> int:
   """Returns 0 if all trials are done and all records good, else 1; 128 + the signal that stopped it.
 
-  After `seconds` it saves and returns 75.
+  After `seconds` it saves and returns 75.  Where the engine's workers go on without it, it returns 0.
   """
   for tracker in trackers:
     tracker.check()
   console = Console(highlight=False, soft_wrap=True)
   run_folder = RunFolder(runs / grid.name)
-  summary = run_grid(grid, run_folder, workers, again=again, seconds=seconds)
+  summary = run_grid(grid, run_folder, workers, again=again, seconds=seconds, engine=engine)
   if summary.exit_code:
     console.print('Stopped; what was trained is saved. The same command goes on from there.')
     return summary.exit_code
+  if summary.goes_on:
+    return 0
   left_out = show(run_folder, trackers, console, timing=timing)
   console.print(f'\n{told(summary)} The page: {run_folder.path / "leaderboard" / "index.html"}', markup=False)
   done = summary.ended['done'] + summary.before['done'] + summary.elsewhere['done']
@@ -62,46 +63,6 @@ def show(run_folder: RunFolder, trackers: Sequence[Tracker], console: Console, *
   for sentence in left_out:
     console.print(f'Left out: {sentence}', markup=False)
   return left_out
-
-
-def submit(
-  grid: Grid,
-  runs: Path,
-  cluster: Cluster,
-  trackers: Sequence[Tracker],
-  *,
-  timing: bool,
-  again: bool = False,
-  wait: bool = False,
-) -> int:
-  """Submits workers to Slurm and returns, or waits for them and shows the board.
-
-  Returns 0 where all went well: all is submitted, or with `wait` all trials are done; else 1.
-  """
-  for tracker in trackers:
-    tracker.check()
-  console, run_folder = Console(highlight=False, soft_wrap=True), RunFolder(runs / grid.name)
-  prepared = prepare(grid, run_folder, again=again)
-  if prepared.exit_code:
-    return prepared.exit_code
-  if not prepared.todo.tasks:
-    console.print(f'{prepared.total} trials: all are recorded; nothing is submitted.')
-    return 0
-  job = slurm.submit(prepared.path, run_folder, cluster, len(prepared.todo.tasks))
-  console.print(
-    f'{len(prepared.todo.trials):,} trials are submitted as job {job}. How far they are: '
-    f'ssl-bench status {run_folder.path}',
-    markup=False,
-  )
-  if not wait:
-    return 0
-  count = len(prepared.todo.trials)
-  recorded = lambda: elsewhere_of(prepared.todo, run_folder, {})
-  slurm.follow(job, console.print, lambda: count - len(recorded()))
-  left_out, ended = show(run_folder, trackers, console, timing=timing), Counter(recorded().values())
-  if left := count - ended.total():
-    console.print(f'{left:,} trials are left, and no job; the same command submits them again.')
-  return 0 if ended['done'] == count and not left_out else 1
 
 
 def told(summary: Summary) -> str:

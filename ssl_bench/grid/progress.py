@@ -1,6 +1,5 @@
 """One display of how far a grid is: a bar with the time left, a line for every trial that ends."""
 
-import signal
 import time
 from typing import Any
 
@@ -46,8 +45,7 @@ class Progress:
     self.rows.pop(worker, None)
     self._show()
 
-  def lose(self, worker: int, label: str | None, code: int) -> None:
-    why = ', as where memory runs out' if code == -signal.SIGKILL else ''
+  def lose(self, worker: int, label: str | None, code: int, why: str = '') -> None:
     told = f'{label or "A worker"}: its process ended with code {code}{why}'
     self.console.print(f'{told}; another one takes it up.' if label else f'{told}.', markup=False)
     self.rows.pop(worker, None)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from ssl_bench import data
 from ssl_bench.config import to_dict
 from ssl_bench.grid import manifest
-from ssl_bench.grid.engines import local
+from ssl_bench.grid.engines.engine import Engine, Work
+from ssl_bench.grid.engines.local import Local
 from ssl_bench.grid.expand import Grid
 from ssl_bench.grid.manifest import Manifest, Task, Trial
 from ssl_bench.grid.survey import Datasets, Found, Survey, other_code, survey
@@ -38,6 +39,7 @@ class Summary(NamedTuple):
   ended: Counter  # status -> trials of this run
   elsewhere: Counter  # status -> trials that other processes recorded meanwhile
   exit_code: int  # of a run that a signal or its time limit stopped, or 0
+  goes_on: bool = False  # workers go on, or begin, without this process
 
 
 class Prepared(NamedTuple):
@@ -80,8 +82,9 @@ def run_grid(
   again: bool = False,
   names: Names | None = None,
   seconds: float | None = None,
+  engine: Engine | None = None,
 ) -> Summary:
-  """Trains what is missing on this machine; every finished trial is on disk before the next begins.
+  """Trains what is missing; every finished trial is on disk before the next begins.
 
   Several processes may run one grid at a time, on one machine or on several that share the run folder: each
   takes what no other is at.
@@ -89,10 +92,11 @@ def run_grid(
   Args:
     grid: its trials.
     run_folder: where claims, checkpoints and records are.
-    workers: processes.
+    workers: processes of this machine.
     again: put aside what other code of a method recorded or trained, and run it again.
     names: the settings that a line of progress names, by method; those that the grid varies by default.
-    seconds: after which it saves and ends.
+    seconds: after which they save and end.
+    engine: where workers run, in place of this machine.
 
   Raises:
     BadSetting: there is what other code recorded and `again` is not asked for, or another process trains it.
@@ -100,9 +104,15 @@ def run_grid(
   total, before, todo, path, asked = prepare(grid, run_folder, again=again, names=names)
   if asked or not todo.tasks:
     return Summary(total, before, Counter(), Counter(), asked)
-  ended, asked = local.run(path, todo, run_folder, workers, of=total, before=before.total(), seconds=seconds)
+  engine = engine or Local(workers, seconds)
+  outcome = engine.run(Work(path, todo, run_folder, total, before.total()))
+  asked, ended = outcome.exit_code, outcome.ended
+  if outcome.goes_on:
+    return Summary(total, before, Counter(), Counter(), asked, True)
   over = {} if asked else look(todo.tasks, run_folder).over
-  elsewhere = elsewhere_of(todo, run_folder, ended)
+  elsewhere = elsewhere_of(todo, run_folder, ended or {})
+  if ended is None:  # its workers are not those of this process; what they recorded is what it did
+    ended, elsewhere = elsewhere, {}
   missing = Counter[str]()
   for task in () if asked else todo.tasks:
     for trial in task.trials:

@@ -1,41 +1,21 @@
 """A grid on a real Slurm: an array of workers, preempted, timed out, cancelled, and a node that goes down."""
 
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from support import slurm as local
 from support.cli import command, records, write_configs
+from support.sweep import grid_of, planned
 
-from ssl_bench.grid.engines import cluster
+from ssl_bench.grid import manifest
 from ssl_bench.grid.engines.cluster import Cluster
-from ssl_bench.grid.engines.slurm import states
+from ssl_bench.grid.engines.engine import Work
+from ssl_bench.grid.engines.slurm import Slurm, states
 from ssl_bench.settings.signature import BadSetting
+from ssl_bench.trial.claims import Claim
 from ssl_bench.trial.run_folder import RunFolder
-
-WRONG = {
-  'workers: 0': 'workers must be greater than or equal to 1, not 0.',
-  'wokers: 2': "There is no setting 'wokers'; did you mean 'workers'?",
-  'gpus: many': "gpus must be a whole number, not 'many'.",
-  'partition: a b': 'partition must be one word',
-  'lines: ["--constraint=a\\nrm"]': 'lines.0 must be one line',
-  '- 1': 'should hold settings of the form name: value.',
-}
-
-
-@pytest.mark.parametrize('text', WRONG)
-def test_what_is_wrong_in_a_cluster_file_is_one_sentence(tmp_path, text):
-  path = tmp_path / 'cluster.yaml'
-  path.write_text(text)
-  with pytest.raises(BadSetting) as error:
-    cluster.read(path)
-  assert WRONG[text] in str(error.value) and 'cluster.yaml' in str(error.value)
-
-
-def test_a_cluster_has_defaults(tmp_path):
-  assert cluster.read(None) == Cluster()
-  with pytest.raises(BadSetting, match='no-such'):
-    cluster.read(tmp_path / 'no-such.yaml')
 
 
 def on_slurm(test):
@@ -80,10 +60,15 @@ class Sweep:
       assert time.monotonic() < end, '\n'.join([*logs, self.slurm.run('squeue', '-t', 'all').stdout])
       time.sleep(0.3)
 
-  def is_training(self) -> bool:
-    """Whether a worker has taken steps lately: its checkpoint's folder is there and its claim is held."""
-    newest = [self.runs.claims.newest(name) for name in self.runs.claims.all()]
-    return any(claim and claim.end is None and claim.note.get('step', 0) > 0 for claim in newest)
+  def claim(self) -> Claim | None:
+    """The newest claim of the only training, once a worker has begun it."""
+    begun = [name for name in self.runs.claims.all() if (self.runs.checkpoints / name).is_dir()]
+    return self.runs.claims.newest(begun[0]) if begun else None
+
+  def wait_for_worker(self, number: int) -> None:
+    """Waits until a worker that made the claim of a number, or a later one, trains."""
+    self.wait(lambda: (claim := self.claim()) and claim.number >= number and not claim.end)
+    time.sleep(1.5)
 
 
 @pytest.fixture(scope='module')
@@ -98,10 +83,10 @@ def sweep(tmp_path, scheduler):
 
 
 LONG = """
-steps: 60000
-checkpoint: {every: 60000}
+steps: 40000
+checkpoint: {every: 40000}
 log_every: 200
-evaluate: {every: 60000, last: 1, bootstrap: 100}
+evaluate: {every: 40000, last: 1, bootstrap: 100}
 """
 ONE = '{method: supervised}'
 
@@ -110,81 +95,68 @@ ONE = '{method: supervised}'
 def test_an_array_runs_a_grid_and_builds_its_board(sweep):
   good = '{method: [supervised, simclr], labels: [20, 40], split_seed: [0, 1]}'
   bad = '{method: supervised, net: {name: vit, patch: 3, dim: 12, depth: 1}}'  # patches that do not fit
-  every = sweep.words('', f'{good}, {bad}', 'workers: 2\nsetup: ["echo the setup ran"]')
-  words = (*every, '--select=net=mlp')
-  out = command(*words, '--wait', **sweep.slurm.environment)
-  assert '8 trials are submitted as job ' in out and '0 trials left; jobs: ' in out
+  words = sweep.words('', f'{good}, {bad}', 'workers: 2\nsetup: ["echo the setup ran"]')
+  out = command(*words, '--wait', code=1, **sweep.slurm.environment)
+  assert '9 trials are submitted as job ' in out and '0 trials left; jobs: ' in out
+  assert '9 trials: 0 recorded before, 8 done, 1 failed now.' in out
   found = records(sweep.runs.records)
-  assert len(found) == 8 and {r['status'] for r in found.values()} == {'done'}
+  assert Counter(r['status'] for r in found.values()) == {'done': 8, 'failed': 1}
   assert set(sweep.runs.claims.all().values()) == {0}
   logs = [path.read_text() for path in (sweep.runs.path / 'slurm').glob('*_[01].out')]
   assert len(logs) == 2 and all('the setup ran' in log and ': accuracy ' in log for log in logs)
-  sweep.wait(lambda: (sweep.runs.path / 'leaderboard/README.md').is_file())
-  out = command(*words, **sweep.slurm.environment)
-  assert '8 trials: all are recorded; nothing is submitted.' in out
-  out = command(*every, '--wait', code=1, **sweep.slurm.environment)
-  assert '1 trials are submitted as job ' in out and 'are left' not in out  # it failed by itself
+  (script,) = (sweep.runs.path / 'slurm').glob('*.board.sh')
+  assert f'--records {sweep.runs.records} --out {sweep.runs.path}/leaderboard' in script.read_text()
+  sweep.wait(lambda: len(list((sweep.runs.path / 'slurm').glob('*.out'))) == 3)  # the board's job ran
 
 
 @on_slurm
-def test_a_job_that_another_one_takes_the_place_of_saves_and_goes_on(sweep, monkeypatch):
-  job = sweep.submit(LONG, ONE, 'workers: 1\nlines: ["--nodelist=n0"]')
-  sweep.wait(sweep.is_training)
+def test_what_happens_to_jobs_loses_nothing(sweep, tmp_path, monkeypatch):
+  """Another job takes its place, its node goes down, it is cancelled; then it is submitted again and ends.
+
+  Beside it, on the other node, a job whose time is up.
+  """
   for name, value in sweep.slurm.environment.items():
     monkeypatch.setenv(name, value)
-  assert states(job) == {f'{job}_0': 'running'}
-  done = sweep.slurm.run('srun', '-p', 'urgent', '-w', 'n0', 'true')
-  assert done.returncode == 0, done.stderr
-  sweep.wait(lambda: len(sweep.runs.names()) == 1)
-  (name,) = sweep.runs.claims.all()
-  first, last = sweep.runs.claims.at(name, 0), sweep.runs.claims.newest(name)
-  assert first.end == 'left' and 0 < first.note['step'] < 60_000 and last.number >= 1
-  (record,) = records(sweep.runs.records).values()
-  assert record['status'] == 'done'
-
-
-@on_slurm
-def test_a_job_whose_time_is_up_saves_and_goes_on(sweep):
-  long = LONG.replace('60000', '400000')
-  job = sweep.submit(long, ONE, 'workers: 1\ntime: "00:01:00"\nnotice: 30')
-  sweep.wait(lambda: max(sweep.runs.claims.all().values(), default=0) >= 1, 240)
-  (name,) = sweep.runs.claims.all()
-  assert sweep.runs.claims.at(name, 0).end == 'left'
-  sweep.slurm.run('scancel', job)
-
-
-@on_slurm
-def test_a_job_that_is_cancelled_saves_and_stays_away(sweep):
+  timed = Sweep(tmp_path / 'timed', sweep.slurm)
   job = sweep.submit(LONG, ONE)
-  sweep.wait(sweep.is_training)
+  other = timed.submit(LONG.replace('40000', '400000'), ONE, 'time: "00:01:00"\nnotice: 30')
+  sweep.wait_for_worker(0)
+  assert states(job) == {f'{job}_0': 'running'}
+  done = sweep.slurm.run('srun', '-p', 'urgent', '-w', sweep.states(job)[0].split()[-1], 'true')
+  assert done.returncode == 0, done.stderr
+
+  timed.wait(lambda: (claim := timed.claim()) and claim.end == 'left')
+  timed.wait(lambda: states(other) == {f'{other}_0': 'queued'})
+  timed.slurm.run('scancel', other)
+
+  sweep.wait_for_worker(1)
+  (name,) = sweep.runs.claims.all()
+  first = sweep.runs.claims.at(name, 0)
+  assert first.end == 'left' and 0 < first.note['step'] < 40_000
+  node = sweep.states(job)[0].split()[-1]
+  before = sweep.claim().number
+  sweep.slurm.run('scontrol', 'update', f'nodename={node}', 'state=down', 'reason=test')
+  try:
+    sweep.wait_for_worker(before + 1)
+  finally:
+    sweep.slurm.run('scontrol', 'update', f'nodename={node}', 'state=resume')
   sweep.slurm.run('scancel', job)
   sweep.wait(lambda: not any(s.split()[0] in ('RUNNING', 'COMPLETING', 'PENDING') for s in sweep.states(job)))
-  (name,) = sweep.runs.claims.all()
-  assert sweep.runs.claims.newest(name).end == 'left' and not sweep.runs.names()
+  assert sweep.claim().end == 'left' and not sweep.runs.names()
   assert [int(path.name) for path in sweep.runs.checkpoints.glob('*/*')]
   assert 'small: 1 trials: 1 to do' in command('status', sweep.runs.path)
 
-
-@on_slurm
-def test_a_node_that_goes_down_loses_nothing(sweep):
-  job = sweep.submit(LONG, ONE)
-  sweep.wait(sweep.is_training)
-  node = sweep.states(job)[0].split()[-1]
-  sweep.slurm.run('scontrol', 'update', f'nodename={node}', 'state=down', 'reason=test')
-  try:
-    sweep.wait(lambda: len(sweep.runs.names()) == 1)
-  finally:
-    sweep.slurm.run('scontrol', 'update', f'nodename={node}', 'state=resume')
+  sweep.submit(LONG, ONE)
+  sweep.wait(lambda: len(sweep.runs.names()) == 1)
   (record,) = records(sweep.runs.records).values()
   assert record['status'] == 'done'
 
 
 @on_slurm
-def test_what_slurm_refuses_is_one_sentence(sweep):
-  words = sweep.words('', ONE, 'partition: none-such')
-  out = command(*words, code=2, **sweep.slurm.environment)
-  assert 'ssl-bench: sbatch refused the job' in out and 'invalid partition' in out
-  out = command(*words, code=2, PATH='/nowhere')
-  assert 'There is no sbatch on this machine; submit from a login node' in out
-  out = command(*words[:-3], '--wait', code=2)
-  assert '--cluster and --wait are for jobs; give --engine slurm with them.' in out
+def test_what_slurm_refuses_is_one_sentence(sweep, monkeypatch):
+  for name, value in sweep.slurm.environment.items():
+    monkeypatch.setenv(name, value)
+  todo, _ = planned(grid_of(sweep.folder, f'name: small\nbase: configs\nblocks: [{ONE}]'), sweep.runs)
+  work = Work(manifest.write(todo, sweep.runs.manifests), todo, sweep.runs, 1, 0)
+  with pytest.raises(BadSetting, match=r'sbatch refused the job: .* invalid partition'):
+    Slurm(Cluster(partition='none-such')).run(work)

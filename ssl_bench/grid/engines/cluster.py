@@ -1,5 +1,6 @@
-"""What a cluster file says: the resources of a worker, and how its job begins."""
+"""What a cluster file says: the resources of a worker, and what else an engine has to know."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -22,38 +23,77 @@ def _is_word(value: str) -> str:
   return value
 
 
+def _is_memory(value: str) -> str:
+  if not MEMORY.fullmatch(value):
+    raise ValueError('must be a number with K, M, G or T, such as 16G')
+  return value
+
+
+MEMORY = re.compile(r'(\d{1,9})([KMGT]?)B?')
 Line = Annotated[str, AfterValidator(_is_line)]
 Word = Annotated[str, AfterValidator(_is_word)]
+Memory = Annotated[str, AfterValidator(_is_memory)]
 
 
 class Cluster(BaseModel):
-  """One job, which is one worker; null is the scheduler's default.
+  """What one worker gets, in a schema that all engines share; null is the scheduler's default.
 
   Such as {workers: 20, partition: gpu, time: '04:00:00', gpus: 1, setup: [module load cuda]}.
   """
 
   model_config = ConfigDict(frozen=True, extra='forbid')
 
-  workers: StrictInt = Field(1, ge=1, le=100_000)  # jobs, each of which takes one task after another
+  workers: StrictInt = Field(1, ge=1, le=100_000)  # each takes one task after another
+  cpus: StrictInt = Field(1, ge=1, le=4096)
+  gpus: StrictInt = Field(0, ge=0, le=4096)
+  memory: Memory | None = None  # such as 16G; without a unit it counts megabytes
+  notice: StrictInt = Field(60, ge=10, le=3600)  # seconds between the word to save and the end of a job
+
   partition: Word | None = None
   account: Word | None = None
   time: Word | None = None  # of one job, such as 04:00:00; the work goes on in the next
-  memory: Word | None = None  # such as 16G
-  cpus: StrictInt = Field(1, ge=1, le=4096)
-  gpus: StrictInt = Field(0, ge=0, le=4096)
-  notice: StrictInt = Field(60, ge=10, le=3600)  # seconds before its time limit when a job saves
   lines: tuple[Line, ...] = ()  # further options of sbatch
   setup: tuple[Line, ...] = ()  # shell commands before the worker starts
 
+  address: Word | None = None  # of a Ray cluster; that of RAY_ADDRESS without one, else a Ray of this machine
 
-def read(path: Path | None) -> Cluster:
-  """The cluster of a file, or the defaults without one; raises `BadSetting` with one sentence."""
+  image: Word | None = None  # of a container in which ssl-bench is installed
+  claim: Word | None = None  # the persistent volume claim with the run folder
+  mount: Word | None = None  # where that volume is, in a container as on this machine
+  queue: Word | None = None  # of Kueue
+  namespace: Word | None = None
+
+  @property
+  def bytes(self) -> int | None:
+    """The memory of a worker."""
+    if self.memory is None:
+      return None
+    number, unit = MEMORY.fullmatch(self.memory).groups()  # type: ignore[union-attr]
+    return int(number) * 1024 ** (1 + 'KMGT'.index(unit or 'M'))
+
+
+COMMON = ('workers', 'cpus', 'gpus', 'memory')
+KNOWN = {  # engine -> the settings that it reads
+  'slurm': (*COMMON, 'notice', 'partition', 'account', 'time', 'lines', 'setup'),
+  'ray': (*COMMON, 'address'),
+  'kubernetes': (*COMMON, 'notice', 'image', 'claim', 'mount', 'queue', 'namespace'),
+}
+
+
+def read(path: Path | None, engine: str) -> Cluster:
+  """The cluster of a file for an engine, or the defaults without one; raises `BadSetting`."""
   if path is None:
     return Cluster()
   if not path.is_file():
     raise BadSetting(f'There is no cluster file {str(path)!r}; docs/clusters.md shows one.')
   tree = read_yaml(path)
   try:
-    return Cluster.model_validate(tree)
+    found = Cluster.model_validate(tree)
   except ValidationError as error:
     raise BadSetting(f'{path}: {explain(error.errors(), tree, Cluster, {})}') from None
+  for name in tree:
+    if name not in KNOWN[engine]:
+      others = ' and '.join(other for other, names in KNOWN.items() if name in names)
+      known = ', '.join(KNOWN[engine])
+      raise BadSetting(f'{path}: {name} is for {others}; --engine {engine} knows {known}.')
+  return found

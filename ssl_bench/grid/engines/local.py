@@ -4,51 +4,61 @@ import math
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from signal import SIGKILL
 from typing import Any, NamedTuple
 
-from ssl_bench.grid.manifest import Manifest
+from ssl_bench.grid.engines import accelerators
+from ssl_bench.grid.engines.engine import FALSE_STARTS, Outcome, Work
 from ssl_bench.grid.progress import Progress
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import AGAIN, Stop, die_with_parent
 from ssl_bench.trial.run_folder import RunFolder
 
-FALSE_STARTS = 3  # workers in a row that may be killed before they begin a trial
 GRACE = 7.5  # seconds until a worker that was asked to stop is killed; it ends itself a little earlier
 
 
-def run(
-  path: Path,
-  todo: Manifest,
-  run_folder: RunFolder,
-  workers: int | None,
-  *,
-  of: int,
-  before: int,
-  seconds: float | None = None,
-) -> tuple[dict[str, str], int]:
-  """Works at the manifest in a file until nothing is left, a signal arrives, or `seconds` are over.
+class Local(NamedTuple):
+  """Worker processes of this machine: as many as asked, and for at most so many seconds."""
 
-  Returns what this machine's workers ended, trial id -> status, and the exit code of a run that was stopped
-  so, or 0.  Raises `BadSetting` where a worker cannot go on, as on a full disk.  `of` is how many trials the
-  grid has, `before` how many of them were recorded before.
-  """
-  wanted = workers or default_workers()
-  progress = Progress(todo.grid, of, before, sum(task.steps for task in todo.tasks))
-  with progress, _threads(wanted):  # not of `count`: how much is left must not change a trial's numbers
-    return Pool(run_folder, path, min(wanted, len(todo.tasks)), progress).run(seconds)
+  workers: int | None = None
+  seconds: float | None = None
+
+  def run(self, work: Work) -> Outcome:
+    """Works until nothing is left, a signal arrives, or time is up.
+
+    Raises `BadSetting` where a worker cannot go on, as on a full disk.
+    """
+    wanted = self.workers or default_workers()
+    todo = work.todo
+    progress = Progress(todo.grid, work.total, work.before, sum(task.steps for task in todo.tasks))
+    environments = accelerators.environments(wanted, gpus())
+    # How much is left changes neither the threads nor the devices of a trial, nor so its numbers.
+    with progress, setting(one_thread_each(wanted)):
+      pool = Pool(work.run_folder, work.path, min(wanted, len(todo.tasks)), progress, environments)
+      return pool.run(self.seconds)
 
 
 def default_workers() -> int:
-  """One process for an accelerator, one per core otherwise."""
-  accelerated = any(find_spec(name) for name in ('jax_cuda12_plugin', 'jax_cuda13_plugin', 'libtpu'))
-  if accelerated and os.environ.get('JAX_PLATFORMS', '') != 'cpu':
-    return 1
+  """One process for each accelerator, one per core without."""
+  if has_accelerator():
+    return max(1, len(gpus()))
   return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+
+
+def gpus() -> tuple[str, ...]:
+  """The GPUs that JAX would use here."""
+  return accelerators.visible() if has_accelerator('jax_cuda12_plugin', 'jax_cuda13_plugin') else ()
+
+
+def has_accelerator(*plugins: str) -> bool:
+  """Whether JAX has one of its plugins for accelerators, by default any, and may use it."""
+  names = plugins or ('jax_cuda12_plugin', 'jax_cuda13_plugin', 'libtpu')
+  return os.environ.get('JAX_PLATFORMS', '') != 'cpu' and any(find_spec(name) for name in names)
 
 
 def serve(pipe: Connection, folder: str, manifest: str, shared: bool) -> None:
@@ -74,31 +84,40 @@ def serve(pipe: Connection, folder: str, manifest: str, shared: bool) -> None:
 
 
 class Worker(NamedTuple):
-  """A process, the pipe to it, and what it is at."""
+  """A process, the pipe to it, what it was given, and what it is at."""
 
   process: Any
   pipe: Any
+  environment: dict[str, str]  # what it sees of accelerators
   state: dict[str, Any]
 
 
 class Pool:
   """Worker processes and what they are at."""
 
-  def __init__(self, run_folder: RunFolder, manifest: Path, count: int, progress: Progress):
+  def __init__(
+    self,
+    run_folder: RunFolder,
+    manifest: Path,
+    count: int,
+    progress: Progress,
+    environments: Sequence[dict[str, str]] = (),
+  ):
     self.arguments = (str(run_folder.path), str(manifest), count > 1)
-    self.count, self.progress = count, progress
+    self.environments = list(environments[:count]) or [{} for _ in range(count)]  # one a worker
+    self.progress, self.killed = progress, killed_for_memory()
     self.workers: dict[Any, Worker] = {}
     self.ended: dict[str, str] = {}  # trial id -> status
     self.cannot = ''  # why a worker ended before its time
     self.false_starts = 0  # in a row
     self.stop = Stop(grace=None)
 
-  def run(self, seconds: float | None = None) -> tuple[dict[str, str], int]:
-    """Until every worker has ended, or time is up; then what they ended, and an exit code; see `run`."""
+  def run(self, seconds: float | None = None) -> Outcome:
+    """Until every worker has ended, or time is up."""
     end = math.inf if seconds is None else time.monotonic() + seconds
     with self.stop:
-      for _ in range(self.count):
-        self._start()
+      for environment in self.environments:
+        self._start(environment)
       while self.workers and not self.stop() and time.monotonic() < end:
         for pipe in wait(list(self.workers), timeout=0.5):
           self._hear(self.workers[pipe])
@@ -106,15 +125,16 @@ class Pool:
       self._stop()
     if self.cannot:
       raise BadSetting(self.cannot)
-    return self.ended, self.stop.exit_code if self.stop() else AGAIN if is_early else 0
+    return Outcome(self.ended, self.stop.exit_code if self.stop() else AGAIN if is_early else 0)
 
-  def _start(self) -> None:
+  def _start(self, environment: dict[str, str]) -> None:
     context = multiprocessing.get_context('spawn')
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs, *self.arguments), daemon=True)
-    process.start()
+    with setting(environment):
+      process.start()
     theirs.close()
-    self.workers[ours] = Worker(process, ours, {'doing': None, 'began': False})
+    self.workers[ours] = Worker(process, ours, environment, {'doing': None, 'began': False})
 
   def _hear(self, worker: Worker) -> None:
     """One message of a worker, or its death."""
@@ -140,10 +160,12 @@ class Pool:
     """A worker died: it is told, and another takes its place, unless it cannot even begin."""
     worker.process.join()
     del self.workers[worker.pipe]
-    self.progress.lose(worker.process.pid, worker.state['doing'], worker.process.exitcode)
+    before, self.killed = self.killed, killed_for_memory()
+    why = ', since memory ran out' if self.killed > before and worker.process.exitcode == -SIGKILL else ''
+    self.progress.lose(worker.process.pid, worker.state['doing'], worker.process.exitcode, why)
     self.false_starts = 0 if worker.state['began'] else self.false_starts + 1
     if worker.state['began'] or (worker.process.exitcode < 0 and self.false_starts < FALSE_STARTS):
-      self._start()
+      self._start(worker.environment)
 
   def _stop(self) -> None:
     """Asks what still runs to save and end, and ends what does not in time."""
@@ -156,14 +178,27 @@ class Pool:
         worker.process.kill()
 
 
+def one_thread_each(workers: int) -> dict[str, str]:
+  """What gives each of several workers one thread: XLA and BLAS would else all take every core."""
+  return {'NPROC': '1', 'OMP_NUM_THREADS': '1', 'OPENBLAS_NUM_THREADS': '1'} if workers > 1 else {}
+
+
 @contextmanager
-def _threads(workers: int) -> Iterator[None]:
-  """Several workers get one thread each: XLA and BLAS would else all take every core."""
-  names = {'NPROC': '1', 'OMP_NUM_THREADS': '1', 'OPENBLAS_NUM_THREADS': '1'} if workers > 1 else {}
-  old = {name: os.environ.get(name) for name in names}
-  os.environ.update(names)
+def setting(variables: dict[str, str]) -> Iterator[None]:
+  """Sets variables of the environment, for the processes that start meanwhile."""
+  old = {name: os.environ.get(name) for name in variables}
+  os.environ.update(variables)
   try:
     yield
   finally:
     for name, value in old.items():
       os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+
+
+def killed_for_memory() -> int:
+  """How many processes Linux has ended since it started because memory ran out; 0 where it does not tell."""
+  try:
+    lines = Path('/proc/vmstat').read_text(encoding='ascii').splitlines()
+  except OSError:
+    return 0
+  return next((int(line.split()[1]) for line in lines if line.startswith('oom_kill ')), 0)

@@ -12,9 +12,10 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ssl_bench.grid.engines.cluster import Cluster
+from ssl_bench.grid.engines.engine import Outcome, Work
 from ssl_bench.records.disk import write_whole
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import AGAIN
@@ -41,6 +42,25 @@ while kill -0 $worker 2>/dev/null; do wait $worker; code=$?; done
 if [ $code -eq {again} ] && [ -z "$cancelled" ]; then scontrol requeue "$SLURM_JOB_ID"; fi
 exit $code
 """
+
+
+class Slurm(NamedTuple):
+  """An array of jobs with the resources of a cluster file, and whether to follow it to its end."""
+
+  cluster: Cluster
+  wait: bool = False
+
+  def run(self, work: Work) -> Outcome:
+    """Submits the jobs, and returns then or, with `wait`, when nothing is left or no job is any more."""
+    job = submit(work.path, work.run_folder, self.cluster, len(work.todo.tasks))
+    print(
+      f'{len(work.todo.trials):,} trials are submitted as job {job}. How far they are: '
+      f'ssl-bench status {work.run_folder.path}',
+      flush=True,
+    )
+    if self.wait:
+      follow(job, work.left)
+    return Outcome(goes_on=not self.wait)
 
 
 def submit(manifest: Path, run_folder: RunFolder, cluster: Cluster, tasks: int) -> str:
@@ -81,14 +101,14 @@ def states(job: str) -> dict[str, State]:
   return {name: STATES.get(state, 'gone') for name, state in words}
 
 
-def follow(job: str, say: Callable[[str], object], left: Callable[[], int]) -> None:
+def follow(job: str, left: Callable[[], int]) -> None:
   """Waits until nothing is left or no job of the array is any more, and says what changes."""
   told = ''
   while True:
     found = list(states(job).values())
     now = f'{left():,} trials left; jobs: {found.count("running")} running, {found.count("queued")} queued'
     if now != told:
-      say(now)
+      print(now, flush=True)
       told = now
     if not set(found) & {'running', 'queued'}:
       return
