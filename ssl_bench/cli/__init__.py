@@ -16,13 +16,18 @@ from ssl_bench.cli.data import data_app
 from ssl_bench.cli.exit import exit_code
 from ssl_bench.cli.options import (
   BOARD,
+  JOIN_SECONDS,
   Again,
   AgainGrid,
   ConfigFile,
+  Coordinator,
+  JoinSeconds,
   Mirror,
   NoTiming,
   Overrides,
   Plugin,
+  Process,
+  Processes,
   Runs,
   Select,
   Track,
@@ -71,9 +76,17 @@ def train(
   wandb: Mirror = 'offline',
   track: Track = None,
   again: Again = False,
+  coordinator: Coordinator = None,
+  processes: Processes = None,
+  process: Process = None,
+  join_seconds: JoinSeconds = JOIN_SECONDS,
 ) -> None:
   """Train, evaluate and record one trial: ssl-bench train digits/fixmatch labels=20 seed=3."""
-  _one(config, overrides, runs, wandb, track, again=again)
+  keep_programs(runs)
+  from ssl_bench.gang.join import joined, place
+
+  with joined(place(coordinator, processes, process), join_seconds):
+    _one(config, overrides, runs, wandb, track, again=again)
 
 
 @app.command()

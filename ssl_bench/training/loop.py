@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ssl_bench import parallel
+from ssl_bench import gang, parallel
 from ssl_bench.contract import pattern
 from ssl_bench.planning import Plan
 from ssl_bench.planning.arrays import arrays_of
@@ -84,7 +84,7 @@ def fit(
     teacher: the trained teacher, where the plan has one.
     watch: what to note every `config.evaluate.every` steps.
     report: is given the step and the means of the metrics at every log.
-    should_stop: asked after each dispatch; true saves and raises `Interrupted`.
+    should_stop: asked after each dispatch, in a gang at a `gang.Pace`; true saves and raises `Interrupted`.
     only_restore: take the training from its last checkpoint, and train nothing.
     check: called before each save; it may raise, and then nothing is saved.
 
@@ -96,6 +96,7 @@ def fit(
   program = compile_program(plan.structure)
   data, numbers = on_device(plan, teacher)
   carry = program.init(np.uint32(plan.config.seed), data, numbers)
+  pace = gang.Pace()
   with Checkpoints(folder) as checkpoints:
     run = _Run(plan, program, data, numbers, carry, checkpoints, watch, report, check)
     if only_restore and checkpoints.latest() != plan.config.steps:
@@ -107,7 +108,7 @@ def fit(
       if run.is_at(plan.config.log_every):
         run.log()
       run.refresh()
-      run.look_and_save(stop=should_stop())
+      run.look_and_save(stop=pace(should_stop))
     return Fitted(program, numbers, run.state, run.history, teacher)
 
 
