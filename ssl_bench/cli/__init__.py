@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ssl_bench import numerics
+from ssl_bench import gang, numerics
 from ssl_bench.cli import sweep
 from ssl_bench.cli.data import data_app
 from ssl_bench.cli.exit import exit_code
@@ -107,12 +107,14 @@ def _one(
   keep_programs(runs)
   from ssl_bench import config as configs
 
-  if path.suffix == '.json':
-    from ssl_bench.records.record import config_of
+  def read() -> configs.Config:
+    if path.suffix == '.json':
+      from ssl_bench.records.record import config_of
 
-    config = config_of(path, overrides or ())
-  else:
-    config = configs.load(path, overrides or (), need_data=True)
+      return config_of(path, overrides or ())
+    return configs.load(path, overrides or (), need_data=True)
+
+  config = gang.on_all(read)
   from ssl_bench.records.trackers import choose
   from ssl_bench.trial.command import run_single
 

@@ -58,7 +58,29 @@ def on_first(function: Callable[..., Value], *arguments: Any) -> Value:
   if size() == 1:
     return function(*arguments)
   outcome = _attempt(function, *arguments) if is_first() else b''
-  value, error = pickle.loads(_sent(outcome))
+  return _read(_sent(outcome, 0))
+
+
+def on_all(function: Callable[..., Value], *arguments: Any) -> Value:
+  """What a function returns in each process; where it raises in some, the error of the first of them in all.
+
+  In the function the processes do not wait for each other.
+  """
+  if size() == 1:
+    return function(*arguments)
+  value: Any = None
+  content = b''
+  try:
+    value = function(*arguments)
+  except Exception as error:
+    content = _packed(error)
+  failed = _gathered(bool(content)).nonzero()[0]
+  return _read(_sent(content, int(failed[0]))) if len(failed) else value
+
+
+def _read(content: bytes) -> Any:
+  """The value that some bytes hold; raises the error that they hold instead."""
+  value, error = pickle.loads(content)
   if error is None:
     return value
   kind, told, state = error
@@ -73,19 +95,25 @@ def _attempt(function: Callable[..., Any], *arguments: Any) -> bytes:
   try:
     return pickle.dumps((function(*arguments), None))
   except Exception as error:
-    told = (error.errno, error.strerror, error.filename) if isinstance(error, OSError) else error.args
-    return pickle.dumps((None, (type(error), told, error.__dict__)))
+    return _packed(error)
 
 
-def _sent(content: bytes) -> bytes:
-  """The bytes of the first process; padded to few sizes, since each is compiled."""
+def _packed(error: Exception) -> bytes:
+  """An error as bytes."""
+  told = (error.errno, error.strerror, error.filename) if isinstance(error, OSError) else error.args
+  return pickle.dumps((None, (type(error), told, error.__dict__)))
+
+
+def _sent(content: bytes, source: int) -> bytes:
+  """The bytes of one of the processes; padded to few sizes, since each is compiled."""
   import numpy as np
   from jax.experimental.multihost_utils import broadcast_one_to_all
 
-  length = int(broadcast_one_to_all(np.int32(len(content))))
+  is_source = _gang.process == source
+  length = int(broadcast_one_to_all(np.int32(len(content)), is_source))
   padded = np.zeros(1 << max(10, (length - 1).bit_length()), np.uint8)
   padded[: len(content)] = np.frombuffer(content, np.uint8)
-  return broadcast_one_to_all(padded)[:length].tobytes()
+  return broadcast_one_to_all(padded, is_source)[:length].tobytes()
 
 
 def agreed(asked: Callable[[], bool]) -> Callable[[], bool]:

@@ -3,16 +3,16 @@
 import os
 import re
 import socket
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from ssl_bench import gang
+from ssl_bench.gang.roll_call import call_roll
 from ssl_bench.settings.signature import BadSetting
 
-WAIT = 0.2  # seconds between two attempts to reach the first process
+START = 60  # seconds in which all have to connect, once they are there
 PORTS = range(61440, 65536)  # above those that Linux gives to outgoing connections
 
 
@@ -107,54 +107,15 @@ def joined(where: Place | None, seconds: float) -> Iterator[None]:
 def _connect(where: Place, seconds: float) -> None:
   import jax
 
-  end = time.monotonic() + seconds
-  if where.process == 0:
-    _check_free(where.port)
-  else:
-    _reach(where, end)
+  call_roll(where.host, where.port, where.processes, where.process, seconds)
   jax.config.update('jax_enable_preemption_service', False)  # it would take SIGTERM
-  try:
-    jax.distributed.initialize(
-      where.coordinator,
-      where.processes,
-      where.process,
-      cluster_detection_method='deactivate',  # of a step of Slurm it would take one GPU a process
-      initialization_timeout=max(1, round(end - time.monotonic())),
-      heartbeat_timeout_seconds=gang.PATIENCE,
-    )
-  except RuntimeError as error:
-    if 'initialise the XLA backend' in str(error):
-      raise
-    raise BadSetting(
-      f'Not all {where.processes} processes came together at {where.coordinator} within {seconds:g} s; '
-      'start one for each number, all with the same --coordinator and --processes.'
-    ) from None
-
-
-def _check_free(port: int) -> None:
-  """Raises `BadSetting` where something else listens at a port."""
-  with socket.socket() as one:
-    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-      one.bind(('', port))
-    except OSError as error:
-      raise BadSetting(f'Nothing can listen at port {port} here: {error.strerror}; name another.') from None
-
-
-def _reach(where: Place, end: float) -> None:
-  """Waits for the first process to listen; raises `BadSetting` where it does not in time."""
-  why = 'no time'
-  while time.monotonic() < end:
-    try:
-      socket.create_connection((where.host, where.port), timeout=2).close()
-      return
-    except OSError as error:
-      why = error.strerror or str(error)
-    with suppress(InterruptedError):
-      time.sleep(WAIT)
-  raise BadSetting(
-    f'Nobody listens at {where.coordinator} ({why}), where process 0 of this trial should; '
-    'start it there, or name its host with --coordinator.'
+  jax.distributed.initialize(
+    where.coordinator,
+    where.processes,
+    where.process,
+    cluster_detection_method='deactivate',  # of a step of Slurm it would take one GPU a process
+    initialization_timeout=START,
+    heartbeat_timeout_seconds=gang.PATIENCE,
   )
 
 

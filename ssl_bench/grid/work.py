@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from ssl_bench import data, gang
-from ssl_bench.config import validate
+from ssl_bench.config import Config, validate
 from ssl_bench.grid.manifest import Manifest, Task, Trial
 from ssl_bench.planning import identity
 from ssl_bench.records import record
@@ -158,6 +158,16 @@ class _Worker(NamedTuple):
         with suppress(OSError):  # of a disk that is full; the claim ends with this process
           self.run_folder.claims.give(task.training, end, recorded=recorded, refused=refused)
 
+  def _config_of(self, trial: Trial) -> Config:
+    """The config of a trial; raises `BadSetting` where its data or code are other ones here."""
+    config = validate(self.manifest.config_of(trial))
+    if identity.identify(config, data.load(config.dataset).fingerprint) != trial.id:
+      raise BadSetting(
+        f'{self.manifest.label_of(trial)}: the data or the versions here are not those of the manifest; '
+        'run `ssl-bench grid` here.'
+      )
+    return config
+
   def _run_trial(self, task: Task, trial: Trial) -> dict[str, Any]:
     """The record of a trial, or the like of one where its settings or a checkpoint cannot be used."""
     label, claims = self.manifest.label_of(trial), self.run_folder.claims
@@ -171,11 +181,7 @@ class _Worker(NamedTuple):
       self.tell('step', step - before)
       before = step
 
-    config = validate(self.manifest.config_of(trial))
-    if identity.identify(config, data.load(config.dataset).fingerprint) != trial.id:
-      raise BadSetting(
-        f'{label}: the data or the versions here are not those of the manifest; run `ssl-bench grid` here.'
-      )
+    config = gang.on_all(self._config_of, trial)
     try:
       return run_trial(
         config,

@@ -43,11 +43,11 @@ def run_single(
   `BadSetting` is raised where other code of the method than today's recorded or trained it.
   """
   for tracker in trackers:
-    tracker.check()
-  measures.all_measures()  # an error of a plugin's is told before all else
+    gang.on_first(tracker.check)
+  gang.on_all(measures.all_measures)  # an error of a plugin's is told before all else
   console = Console(highlight=False, soft_wrap=True, quiet=not gang.is_first())
   run_folder = RunFolder(folder)
-  dataset = data.load(config.dataset)
+  dataset = gang.on_all(data.load, config.dataset)
   trial = identity.identify(config, dataset.fingerprint)
   gang.check_same((trial, folder, again), 'their settings or data')
   if not again and gang.on_first(is_of_other_code, config, dataset, run_folder):
@@ -63,7 +63,7 @@ def run_single(
   should_stop = gang.agreed(stop)
   try:
     with stop, ExitStack() as held:
-      plan = make_plan(config, dataset)
+      plan = gang.on_all(make_plan, config, dataset)
       for training in plan.trainings if only_evaluate else ():
         check_trained(training, run_folder)
       if suspect := gang.on_first(lambda: data.check_before(dataset, should_stop=stop)):

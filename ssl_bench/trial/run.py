@@ -45,7 +45,7 @@ def run_trial(
   if found := gang.on_first(_recorded, run_folder, trial_id):
     return found
   measures.all_measures()  # raises where two of them, of plugins, are in each other's way
-  plan = make_plan(config, dataset)
+  plan = gang.on_all(make_plan, config, dataset)
   started = _now()
   written: dict[str, Any] = {**describe(plan), 'grid': grid}
   try:

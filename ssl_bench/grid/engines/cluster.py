@@ -42,6 +42,7 @@ class Cluster(BaseModel):
   cpus: StrictInt = Field(1, ge=1, le=4096)
   gpus: StrictInt = Field(0, ge=0, le=4096)
   notice: StrictInt = Field(60, ge=10, le=3600)  # seconds before its time limit when a job saves
+  nodes: StrictInt = Field(1, ge=1, le=100_000)  # that train each trial together, a process on each
   lines: tuple[Line, ...] = ()  # further options of sbatch
   setup: tuple[Line, ...] = ()  # shell commands before the worker starts
 
