@@ -114,13 +114,13 @@ def fit(
 
 def on_device(plan: Plan, teacher: Fitted | None = None) -> tuple[Any, Any]:
   """The arrays and the numbers of a trial on every device."""
-  everywhere = parallel.everywhere(parallel.make_mesh())
+  mesh = parallel.make_mesh()
   arrays = arrays_of(plan.dataset, plan.labeled)
   for name in plan.structure.patterns:
     arrays |= pattern.get(name).arrays(plan)
   given = teaching(_as_read(teacher), teacher.numbers) if teacher else None
-  data = jax.device_put(arrays, everywhere)
-  numbers = jax.device_put(numbers_of(plan.config, len(plan.labeled), given), everywhere)
+  data = parallel.put_everywhere(arrays, mesh)
+  numbers = jax.device_put(numbers_of(plan.config, len(plan.labeled), given), parallel.everywhere(mesh))
   return data, {**numbers, **{k: v for k, v in data.items() if k == 'graph'}}
 
 

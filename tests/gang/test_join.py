@@ -5,7 +5,8 @@ import threading
 import time
 
 import pytest
-from support.cli import command
+import yaml
+from support.cli import ROOT, command
 from support.gang import free_port
 
 from ssl_bench import gang
@@ -65,6 +66,22 @@ def test_the_command_says_it_and_gives_up_in_time(tmp_path):
   out = command(*words, '--join-seconds=1', code=2, **gone)
   assert f'Process 0 of this trial does not listen at 127.0.0.1:{port} (Connection refused)' in out
   assert 'Traceback' not in out and time.monotonic() - started < 60
+
+
+def test_the_job_for_kubernetes_in_the_documentation_is_valid():
+  validate = pytest.importorskip('kubernetes_validate', reason='pip install kubernetes-validate').validate
+  text = (ROOT / 'docs/clusters.md').read_text(encoding='utf-8')
+  _, _, rest = text.partition('```yaml title="gang.yaml"\n')
+  service, job = yaml.safe_load_all(rest.partition('```')[0])
+  for resource in (service, job):
+    validate(resource, '1.33', strict=True)
+  name, pod = job['metadata']['name'], job['spec']['template']['spec']
+  assert service['spec']['selector'] == {'job-name': name} and pod['subdomain'] == service['metadata']['name']
+  words = dict(zip(pod['containers'][0]['args'][::2], pod['containers'][0]['args'][1::2]))
+  count = int(words['--processes'])
+  assert count == job['spec']['completions'] == job['spec']['parallelism']
+  here = place(words['--coordinator'], count, None, {'JOB_COMPLETION_INDEX': '1'})
+  assert here == Place(f'{name}-0.{pod["subdomain"]}', 6000, 2, 1)
 
 
 def roll_call(*processes, seconds=3.0):
