@@ -58,11 +58,11 @@ def test_a_worker_of_two_processes_records_what_one_with_two_devices_does(tmp_pa
 
 
 LONG = """
-steps: 4000
+steps: 2000
 net: {name: mlp, widths: [16, 8]}
-log_every: 200
-evaluate: {every: 2000, bootstrap: 100}
-checkpoint: {every: 500}
+log_every: 100
+evaluate: {every: 1000, bootstrap: 100}
+checkpoint: {every: 100}
 """
 
 
@@ -100,21 +100,20 @@ def trial(tmp_path_factory):
 
 
 def test_a_stop_of_one_process_stops_all_at_one_step_and_any_number_goes_on(trial):
-  gang = trial.begun('stopped')
+  one = start(*trial.words('stopped'), **TWO_DEVICES)
+  wait(lambda: checkpoints(trial.runs('stopped').path), [one])
+  one.send_signal(signal.SIGTERM)
+  assert ends([one], 20)[0][0] == 128 + signal.SIGTERM
+  first = checkpoints(trial.runs('stopped').path)[-1]
+  gang = start_gang(*trial.words('stopped'))
+  wait(lambda: checkpoints(trial.runs('stopped').path)[-1] > first, gang)
   gang[1].send_signal(signal.SIGTERM)
   found = ends(gang, 20)
   assert [code for code, _ in found] == [75, 75], found
   step = checkpoints(trial.runs('stopped').path)[-1]
-  assert f'Stopped at step {step}, which is saved' in found[0][1] and 0 < step < 4000
+  assert f'Stopped at step {step}, which is saved' in found[0][1] and first < step < 2000
   assert trial.claim('stopped').end == LEFT
-  one = start(*trial.words('stopped'), **TWO_DEVICES)
-  wait(lambda: checkpoints(trial.runs('stopped').path)[-1] > step, [one])
-  one.send_signal(signal.SIGTERM)
-  assert ends([one], 20)[0][0] == 128 + signal.SIGTERM
-  between = checkpoints(trial.runs('stopped').path)[-1]
-  assert step < between < 4000
-  out = run_gang(*trial.words('stopped'))
-  assert 'Recorded: ' in out and trial.claim('stopped').end == LEFT
+  command(*trial.words('stopped'), **TWO_DEVICES)
   assert whole(trial.runs('stopped').path) == whole(trial.runs('whole').path)
 
 
@@ -129,7 +128,7 @@ def test_where_one_process_dies_the_other_ends_and_the_same_command_goes_on(tria
   assert 'since another one is gone' in said or 'another task died' in said
   claim = trial.claim(name)
   assert claim.end is None and not trial.runs(name).names()  # a death, as of a worker alone
-  run_gang(*trial.words(name))
+  command(*trial.words(name), **TWO_DEVICES)
   assert trial.claim(name).number == claim.number + 1
   assert whole(trial.runs(name).path) == whole(trial.runs('whole').path)
 
