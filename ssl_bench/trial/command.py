@@ -49,7 +49,7 @@ def run_single(
   run_folder = RunFolder(folder)
   dataset = gang.on_all(data.load, config.dataset)
   trial = identity.identify(config, dataset.fingerprint)
-  gang.check_same((trial, folder, again), 'their settings or data')
+  gang.check_same((trial, again), 'their settings or data')
   if not again and gang.on_first(is_of_other_code, config, dataset, run_folder):
     raise BadSetting(
       f'This trial was run with other code of {config.method["name"]} than is there now; give the method a '
