@@ -1,4 +1,4 @@
-"""Data parallelism: the batch is split over a mesh of the process's devices, all else is replicated.
+"""Data parallelism: the batch is split over a mesh of all processes' devices, all else is replicated.
 
 The step is written for the whole batch and compiled once by `jit`; BatchNorm, negatives and marginals are
 global because the batch is one array.
@@ -19,6 +19,15 @@ def make_mesh() -> Mesh:
 def everywhere(mesh: Mesh) -> NamedSharding:
   """The sharding that has the same values on every device."""
   return NamedSharding(mesh, PartitionSpec())
+
+
+def put_everywhere(tree, mesh: Mesh):
+  """A tree of arrays, the same in each process, on all devices; none is sent from one process to another."""
+  sharding = everywhere(mesh)
+  if jax.process_count() == 1:
+    return jax.device_put(tree, sharding)
+  put = lambda x: jax.make_array_from_callback(x.shape, sharding, lambda part: x[part])
+  return jax.tree.map(lambda x: put(np.asarray(x)), tree)
 
 
 def shape_on(sharding: NamedSharding) -> Callable[..., jax.ShapeDtypeStruct]:

@@ -17,6 +17,7 @@ ROOMS = (
   'numerics',
   'stop',
   'dependence',
+  'gang',
   'parallel',
   'kinds',
   'data',

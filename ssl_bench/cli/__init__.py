@@ -10,19 +10,24 @@ from typing import Annotated, Any
 
 import typer
 
-from ssl_bench import numerics
+from ssl_bench import gang, numerics
 from ssl_bench.cli import sweep
 from ssl_bench.cli.data import data_app
 from ssl_bench.cli.exit import exit_code
 from ssl_bench.cli.options import (
   BOARD,
+  JOIN_SECONDS,
   Again,
   AgainGrid,
   ConfigFile,
+  Coordinator,
+  JoinSeconds,
   Mirror,
   NoTiming,
   Overrides,
   Plugin,
+  Process,
+  Processes,
   Runs,
   Select,
   Track,
@@ -71,9 +76,17 @@ def train(
   wandb: Mirror = 'offline',
   track: Track = None,
   again: Again = False,
+  coordinator: Coordinator = None,
+  processes: Processes = None,
+  process: Process = None,
+  join_seconds: JoinSeconds = JOIN_SECONDS,
 ) -> None:
   """Train, evaluate and record one trial: ssl-bench train digits/fixmatch labels=20 seed=3."""
-  _one(config, overrides, runs, wandb, track, again=again)
+  keep_programs(runs)
+  from ssl_bench.gang.join import joined, place
+
+  with joined(place(coordinator, processes, process), join_seconds):
+    _one(config, overrides, runs, wandb, track, again=again)
 
 
 @app.command()
@@ -94,12 +107,14 @@ def _one(
   keep_programs(runs)
   from ssl_bench import config as configs
 
-  if path.suffix == '.json':
-    from ssl_bench.records.record import config_of
+  def read() -> configs.Config:
+    if path.suffix == '.json':
+      from ssl_bench.records.record import config_of
 
-    config = config_of(path, overrides or ())
-  else:
-    config = configs.load(path, overrides or (), need_data=True)
+      return config_of(path, overrides or ())
+    return configs.load(path, overrides or (), need_data=True)
+
+  config = gang.on_all(read)
   from ssl_bench.records.trackers import choose
   from ssl_bench.trial.command import run_single
 

@@ -41,6 +41,23 @@ ConfigFile = Annotated[
 GridFile = Annotated[
   Path, typer.Argument(help='A file, or a name such as quickstart: of ./experiments, else of the package.')
 ]
+Coordinator = Annotated[
+  str | None,
+  typer.Option(
+    envvar='SSL_BENCH_COORDINATOR',
+    help='Train each trial on several processes: HOST:PORT where process 0 listens, or slurm under srun.',
+  ),
+]
+Processes = Annotated[
+  int | None, typer.Option(min=1, envvar='SSL_BENCH_PROCESSES', help='How many processes those are.')
+]
+Process = Annotated[
+  int | None, typer.Option(min=0, envvar='SSL_BENCH_PROCESS', help='Which of them this one is, from 0.')
+]
+JoinSeconds = Annotated[
+  int, typer.Option(min=1, max=86_400, help='How long processes wait for each other at the start.')
+]
+JOIN_SECONDS = 300
 NoTiming = Annotated[bool, typer.Option('--no-timing', help='Leave out what a clock wrote.')]
 
 

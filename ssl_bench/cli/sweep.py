@@ -8,11 +8,16 @@ import typer
 
 from ssl_bench.cli.options import (
   BOARD,
+  JOIN_SECONDS,
   AgainGrid,
+  Coordinator,
   GridFile,
+  JoinSeconds,
   Mirror,
   NoTiming,
   Overrides,
+  Process,
+  Processes,
   Runs,
   Select,
   Track,
@@ -77,6 +82,10 @@ def work(
   index: Annotated[int | None, typer.Option(min=0, help='Take the tasks of this job alone.')] = None,
   of: Annotated[int, typer.Option(min=0, help='How many jobs there are; 0: one a task.')] = 0,
   shared: Annotated[bool, typer.Option('--shared', help='Other trials run on this machine.')] = False,
+  coordinator: Coordinator = None,
+  processes: Processes = None,
+  process: Process = None,
+  join_seconds: JoinSeconds = JOIN_SECONDS,
 ) -> None:
   """Run the tasks of a manifest until none is left; exit code 75 if a signal stops it: run it again."""
   if pull == (index is not None):
@@ -85,9 +94,11 @@ def work(
   from ssl_bench.stop import AGAIN, Stop
 
   with Stop(code=AGAIN) as stop:  # before what takes seconds to import
+    from ssl_bench.gang.join import joined, place
     from ssl_bench.grid.work_command import run_worker
 
-    code = run_worker(folder, manifest, stop, index=index, of=of, shared=shared)
+    with joined(place(coordinator, processes, process), join_seconds):
+      code = run_worker(folder, manifest, stop, index=index, of=of, shared=shared)
   sys.exit(code)
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from ssl_bench import data
-from ssl_bench.config import validate
+from ssl_bench import data, gang
+from ssl_bench.config import Config, validate
 from ssl_bench.grid.manifest import Manifest, Task, Trial
 from ssl_bench.planning import identity
 from ssl_bench.records import record
@@ -41,7 +41,8 @@ def work(
     run_folder: where claims, checkpoints and records are.
     tell: is given ('begin', label), ('step', steps since the last word) and ('end', a record's id, status,
       error and accuracy).
-    should_stop: asked often; true saves what is trained and raises `Interrupted`.
+    should_stop: asked often, by all processes of a gang at once; true saves what is trained and raises
+      `Interrupted`.
     shared: whether other trials run on the machine meanwhile.
 
   Raises:
@@ -52,7 +53,7 @@ def work(
   worker = _Worker(manifest, run_folder, tell, should_stop, shared)
   left, program, over = list(manifest.tasks), None, dict[str, str]()
   while True:
-    outlook = look(left, run_folder)
+    outlook = gang.on_first(look, left, run_folder)
     over |= outlook.over
     left = [task for task in left if task.training not in outlook.over]
     if not left:
@@ -61,7 +62,7 @@ def work(
       raise Interrupted(0)
     free = [task for task in left if task.training not in outlook.held]
     try:
-      task = next((t for t in by_choice(free, outlook.programs, program) if worker.take(t)), None)
+      task = gang.on_first(worker.take_one, by_choice(free, outlook.programs, program))
       if task is None:
         time.sleep(WAIT)
       else:
@@ -127,9 +128,9 @@ class _Worker(NamedTuple):
   should_stop: Callable[[], bool]
   shared: bool
 
-  def take(self, task: Task) -> bool:
-    """Whether this worker has the claim of a task now."""
-    return self.run_folder.claims.take(task.training)
+  def take_one(self, tasks: Sequence[Task]) -> Task | None:
+    """The first of some tasks whose claim this worker has now."""
+    return next((task for task in tasks if self.run_folder.claims.take(task.training)), None)
 
   def run(self, task: Task) -> None:
     """Runs the trials of a task that this worker has the claim of, and gives the claim back."""
@@ -137,9 +138,9 @@ class _Worker(NamedTuple):
     refused: list[str] = []  # why
     end = LEFT
     try:
-      names = self.run_folder.names()
+      names = gang.on_first(self.run_folder.names)
       for trial in task.trials:
-        if is_recorded(trial, names, self.run_folder):
+        if gang.on_first(is_recorded, trial, names, self.run_folder):
           recorded.append(trial.id)
           continue
         found = self._run_trial(task, trial)
@@ -153,8 +154,19 @@ class _Worker(NamedTuple):
     except Superseded:
       pass
     finally:
-      with suppress(OSError):  # of a disk that is full; the claim ends with this process
-        self.run_folder.claims.give(task.training, end, recorded=recorded, refused=refused)
+      if gang.is_first():
+        with suppress(OSError):  # of a disk that is full; the claim ends with this process
+          self.run_folder.claims.give(task.training, end, recorded=recorded, refused=refused)
+
+  def _config_of(self, trial: Trial) -> Config:
+    """The config of a trial; raises `BadSetting` where its data or code are other ones here."""
+    config = validate(self.manifest.config_of(trial))
+    if identity.identify(config, data.load(config.dataset).fingerprint) != trial.id:
+      raise BadSetting(
+        f'{self.manifest.label_of(trial)}: the data or the versions here are not those of the manifest; '
+        'run `ssl-bench grid` here.'
+      )
+    return config
 
   def _run_trial(self, task: Task, trial: Trial) -> dict[str, Any]:
     """The record of a trial, or the like of one where its settings or a checkpoint cannot be used."""
@@ -169,11 +181,7 @@ class _Worker(NamedTuple):
       self.tell('step', step - before)
       before = step
 
-    config = validate(self.manifest.config_of(trial))
-    if identity.identify(config, data.load(config.dataset).fingerprint) != trial.id:
-      raise BadSetting(
-        f'{label}: the data or the versions here are not those of the manifest; run `ssl-bench grid` here.'
-      )
+    config = gang.on_all(self._config_of, trial)
     try:
       return run_trial(
         config,

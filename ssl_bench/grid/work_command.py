@@ -4,7 +4,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from ssl_bench import gang
 from ssl_bench.grid import manifest
+from ssl_bench.grid.manifest import Manifest
 from ssl_bench.grid.progress import outcome
 from ssl_bench.grid.work import work
 from ssl_bench.settings.signature import BadSetting
@@ -26,24 +28,35 @@ def run_worker(folder: Path, path: Path, stop: Stop, *, index: int | None, of: i
 
   Returns:
     0 where nothing is left, 1 where trials are that nobody takes up, which are named, 75 after a signal.
+    In a gang the first process says what is left, and the others return 0.
   """
-  todo, run_folder = manifest.read(path), RunFolder(folder.absolute())
+  todo, run_folder = gang.on_all(_read, folder, path), RunFolder(folder.absolute())
   if index is not None:
     todo = todo.part(index, of or len(todo.tasks))
-  if not folder.is_dir():
-    raise BadSetting(f'There is no run folder {str(folder)!r}; `ssl-bench grid` makes one.')
   if any(config.get('plugins') for config in todo.configs) and Path(todo.folder).is_dir():
     os.chdir(todo.folder)
+  gang.check_same((path.stem, index, of), 'the manifest, --index or --of')
+  tell = _Said() if gang.is_first() else lambda *message: None
   try:
-    over = work(todo, run_folder, tell=_Said(), should_stop=stop, shared=shared)
+    over = work(todo, run_folder, tell=tell, should_stop=gang.agreed(stop), shared=shared)
   except Interrupted:
     print('Stopped; what was trained is saved. The same command goes on from there.', flush=True)
     return AGAIN
+  if not gang.is_first():
+    return 0
   bad = [task for task in todo.tasks if over[task.training] != 'recorded']
   for task in bad:
     for trial in task.trials:
       print(f'{over[task.training]}: {todo.label_of(trial)}; `ssl-bench retry` or `grid` tries it again.')
   return 1 if bad else 0
+
+
+def _read(folder: Path, path: Path) -> Manifest:
+  """The manifest; raises `BadSetting` where it or the run folder is not there."""
+  todo = manifest.read(path)
+  if not folder.is_dir():
+    raise BadSetting(f'There is no run folder {str(folder)!r}; `ssl-bench grid` makes one.')
+  return todo
 
 
 class _Said:

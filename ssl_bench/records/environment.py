@@ -62,12 +62,13 @@ def _git() -> dict[str, Any] | None:
 
 
 def device() -> dict[str, Any]:
-  """The platform, the kind and the count of the devices of this process."""
+  """The platform, the kind and the count of the devices; where they are of several processes, how many."""
   import jax
 
   first = jax.devices()[0]
   kind = _processor() if first.platform == 'cpu' else first.device_kind
-  return {'platform': first.platform, 'kind': kind, 'count': jax.device_count()}
+  several = {'processes': jax.process_count()} if jax.process_count() > 1 else {}
+  return {'platform': first.platform, 'kind': kind, 'count': jax.device_count(), **several}
 
 
 def _processor() -> str:

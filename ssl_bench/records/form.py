@@ -144,6 +144,7 @@ class Device(Part):
   platform: Name | None = None
   kind: Name | None = None
   count: Annotated[int, Field(ge=1, le=2**20)] | None = None
+  processes: Annotated[int, Field(ge=2, le=2**20)] | None = None
 
 
 class Environment(Part):

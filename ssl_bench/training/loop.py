@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ssl_bench import parallel
+from ssl_bench import gang, parallel
 from ssl_bench.contract import pattern
 from ssl_bench.planning import Plan
 from ssl_bench.planning.arrays import arrays_of
@@ -85,7 +85,7 @@ def fit(
     teacher: the trained teacher, where the plan has one.
     watch: what to note every `config.evaluate.every` steps.
     report: is given the step and the means of the metrics at every log.
-    should_stop: asked after each dispatch; true saves and raises `Interrupted`.
+    should_stop: asked after each dispatch, in a gang at a `gang.Pace`; true saves and raises `Interrupted`.
     only_restore: take the training from its last checkpoint, and train nothing.
     check: called before each save; it may raise, and then nothing is saved.
 
@@ -97,6 +97,7 @@ def fit(
   program = compile_program(plan.structure)
   data, numbers = on_device(plan, teacher)
   carry = program.init(np.uint32(plan.config.seed), data, numbers)
+  pace = gang.Pace()
   with Checkpoints(folder) as checkpoints:
     run = _Run(plan, program, data, numbers, carry, checkpoints, watch, report, check)
     if only_restore and not has_ended(plan.config, checkpoints.latest() or 0, run.history):
@@ -108,19 +109,19 @@ def fit(
       if run.is_at(plan.config.log_every):
         run.log()
       run.refresh()
-      run.look_and_save(stop=should_stop())
+      run.look_and_save(stop=pace(should_stop))
     return Fitted(program, numbers, run.state, run.history, teacher)
 
 
 def on_device(plan: Plan, teacher: Fitted | None = None) -> tuple[Any, Any]:
   """The arrays and the numbers of a trial on every device."""
-  everywhere = parallel.everywhere(parallel.make_mesh())
+  mesh = parallel.make_mesh()
   arrays = arrays_of(plan.dataset, plan.labeled)
   for name in plan.structure.patterns:
     arrays |= pattern.get(name).arrays(plan)
   given = teaching(_as_read(teacher), teacher.numbers) if teacher else None
-  data = jax.device_put(arrays, everywhere)
-  numbers = jax.device_put(numbers_of(plan.config, len(plan.labeled), given), everywhere)
+  data = parallel.put_everywhere(arrays, mesh)
+  numbers = jax.device_put(numbers_of(plan.config, len(plan.labeled), given), parallel.everywhere(mesh))
   return data, {**numbers, **{k: v for k, v in data.items() if k == 'graph'}}
 
 

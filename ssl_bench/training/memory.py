@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import psutil
 
+from ssl_bench import gang
 from ssl_bench.settings.signature import BadSetting
 
 CGROUP = (Path('/sys/fs/cgroup/memory.max'), Path('/sys/fs/cgroup/memory/memory.limit_in_bytes'))
@@ -17,8 +18,13 @@ def at_hand() -> int:
   """Bytes that a training may take: of the device where it has memory of its own, else of the machine.
 
   On the CPU the machine's memory counts, or what a container may have of it, not what is free just now: other
-  work ends, and the system's caches give way.
+  work ends, and the system's caches give way.  In a gang it is the least of what its processes have.
   """
+  return int(gang.smallest(_here()))
+
+
+def _here() -> int:
+  """The same, of this process."""
   device = jax.local_devices()[0]
   told = device.memory_stats() if device.platform != 'cpu' else None
   if told and 'bytes_limit' in told:

@@ -6,7 +6,7 @@ that differ in seed, labels, learning rate or threshold share one program.
 
 import time
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -64,6 +64,7 @@ def compile_program(structure: Structure) -> Program:
   mesh, method = parallel.make_mesh(), build.method_of(structure)
   steps, readers = make_steps(structure, mesh), make_readers(structure, mesh)
   loop = _compile_loop(structure, steps, mesh)
+  whole = partial(jax.jit, out_shardings=parallel.everywhere(mesh))  # so that every process can read it
   needed = _memory(loop.compiled)
   memory.check_program(needed)
   flops = float((loop.lowered.cost_analysis() or {}).get('flops', 0.0))
@@ -77,11 +78,11 @@ def compile_program(structure: Structure) -> Program:
     advance=loop.advance,
     refresh=_refresh(steps, loop, mesh) if method.refresh or not loop.advance else None,
     infer=jax.jit(readers.infer),
-    observe=jax.jit(readers.observe),
-    held_out_loss=jax.jit(readers.held_out_loss) if loop.advance and images_only else None,
-    embed=jax.jit(readers.embed, static_argnums=3) if method.embed else None,
-    reconstruction_error=jax.jit(readers.reconstruction_error) if method.reconstruction_error else None,
-    transduce=jax.jit(readers.transduce) if method.transduce else None,
+    observe=whole(readers.observe),
+    held_out_loss=whole(readers.held_out_loss) if loop.advance and images_only else None,
+    embed=whole(readers.embed, static_argnums=3) if method.embed else None,
+    reconstruction_error=whole(readers.reconstruction_error) if method.reconstruction_error else None,
+    transduce=whole(readers.transduce) if method.transduce else None,
     structure=structure,
     steps_per_epoch=max(1, epoch),
     images_per_batch=images,

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ssl_bench import gang
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import LEAVING
 from ssl_bench.training.loop import Interrupted
@@ -111,15 +112,19 @@ class Claims:
 
   @contextmanager
   def holding(self, name: str, should_stop: Callable[[], bool] = lambda: False) -> Iterator[None]:
-    """Holds a claim, once nobody else does; raises `Interrupted` if asked to stop meanwhile."""
-    while not self.take(name):
+    """Holds a claim, once nobody else does; raises `Interrupted` if asked to stop meanwhile.
+
+    In a gang the first process holds it for all.
+    """
+    while not gang.on_first(self.take, name):
       if should_stop():
         raise Interrupted(0)
       time.sleep(WAIT)
     try:
       yield
     finally:
-      self.give(name)
+      if gang.is_first():
+        self.give(name)
 
   @contextmanager
   def alone(self, name: str) -> Iterator[None]:

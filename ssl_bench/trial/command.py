@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import yaml
 from rich.console import Console
 from rich.progress import Progress
 
-from ssl_bench import data, measures, plugins
+from ssl_bench import data, gang, measures, plugins
 from ssl_bench.config import Config, to_dict
 from ssl_bench.measures import Measure
 from ssl_bench.planning import Plan, identity, make_plan
@@ -37,45 +38,50 @@ def run_single(
 ) -> int:
   """Runs a trial in `folder`; returns 0 where it is done, 1 where it failed or diverged, 128 + a signal.
 
+  In a gang the first process writes and speaks, and the code after a signal is 75 for all.
+
   With `again`, a recorded trial is run once more, and what `forget` names is put aside first.  Without,
   `BadSetting` is raised where other code of the method than today's recorded or trained it.
   """
   for tracker in trackers:
-    tracker.check()
-  measures.all_measures()  # an error of a plugin's is told before all else
-  console = Console(highlight=False, soft_wrap=True)
+    gang.on_first(tracker.check)
+  gang.on_all(measures.all_measures)  # an error of a plugin's is told before all else
+  console = Console(highlight=False, soft_wrap=True, quiet=not gang.is_first())
   run_folder = RunFolder(folder)
-  dataset = data.load(config.dataset)
+  dataset = gang.on_all(data.load, config.dataset)
   trial = identity.identify(config, dataset.fingerprint)
-  if not again and is_of_other_code(config, dataset, run_folder):
+  gang.check_same((trial, again), 'their settings or data')
+  if not again and gang.on_first(is_of_other_code, config, dataset, run_folder):
     raise BadSetting(
       f'This trial was run with other code of {config.method["name"]} than is there now; give the method a '
       f'new VERSION, or run ssl-bench train --again, which keeps the old record in {run_folder.replaced}.'
     )
-  if not again and (found := run_folder.recorded(trial)):
+  if not again and (found := gang.on_first(run_folder.recorded, trial)):
     console.print(f'Already recorded: {run_folder.record_of(trial)}{_without(found)}', markup=False)
     _mirror(found, run_folder, trackers)
     return show(found, console)
-  stop = Stop()
+  stop = Stop(code=AGAIN if gang.size() > 1 else None)
+  should_stop = gang.agreed(stop)
   try:
-    with stop:
-      plan = make_plan(config, dataset)
+    with stop, ExitStack() as held:
+      plan = gang.on_all(make_plan, config, dataset)
       for training in plan.trainings if only_evaluate else ():
         check_trained(training, run_folder)
-      if suspect := data.check_before(dataset, should_stop=stop):
+      if suspect := gang.on_first(lambda: data.check_before(dataset, should_stop=stop)):
         console.print(suspect, markup=False)
       compile_program(plan.structure)  # an error is told before all else
       console.print(yaml.dump(to_dict(config), Dumper=Dumper, sort_keys=False), markup=False)
-      with run_folder.claims.alone(plan.training_id), Progress(console=console, transient=True) as bars:
+      gang.on_first(lambda: held.enter_context(run_folder.claims.alone(plan.training_id)))
+      with Progress(console=console, transient=True) as bars:
         if again:
-          forget(config, dataset, run_folder)
+          gang.on_first(forget, config, dataset, run_folder)
         bar = bars.add_task('training', total=config.steps)
         found = run_trial(
           config,
           run_folder,
           only_evaluate=only_evaluate,
           report=lambda step, metrics: bars.update(bar, completed=step, description=_progress(metrics)),
-          should_stop=stop,
+          should_stop=should_stop,
         )
   except Interrupted as interrupted:
     console.print(str(interrupted), markup=False)
@@ -88,7 +94,7 @@ def run_single(
 
 def _mirror(found: dict, run_folder: RunFolder, trackers: Sequence[Tracker]) -> None:
   """Mirrors one record, named by what sets it apart from the others beside it, if they can be read."""
-  if not trackers:
+  if not (trackers and gang.is_first()):
     return
   try:
     whole = record.read_with_curves(run_folder.record_of(found['id']))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from ssl_bench import data, measures
+from ssl_bench import data, gang, measures
 from ssl_bench.config import Config, to_dict
 from ssl_bench.contract import pattern
 from ssl_bench.planning import Plan, identity, make_plan
@@ -41,19 +41,21 @@ def run_trial(
   """
   dataset = data.load(config.dataset)
   trial_id = identity.identify(config, dataset.fingerprint)
-  if run_folder.recorded(trial_id):
-    return record.read_with_curves(run_folder.record_of(trial_id))
+  gang.check_same((trial_id, code_of(config)), 'their settings, data or code')
+  if found := gang.on_first(_recorded, run_folder, trial_id):
+    return found
   measures.all_measures()  # raises where two of them, of plugins, are in each other's way
-  plan = make_plan(config, dataset)
+  plan = gang.on_all(make_plan, config, dataset)
   started = _now()
   written: dict[str, Any] = {**describe(plan), 'grid': grid}
   try:
-    fitted = train(plan, Run(run_folder, report, should_stop, only_evaluate))
-    if not is_of_known_code(plan, run_folder):
-      del written['versions']['code']
-    found = evaluate(plan, fitted, should_stop, shared=shared)
-    check_values(found)
-    written |= found
+    with gang.together():
+      fitted = train(plan, Run(run_folder, report, should_stop, only_evaluate))
+      if not is_of_known_code(plan, run_folder):
+        del written['versions']['code']
+      measured = evaluate(plan, fitted, should_stop, shared=shared)
+      check_values(measured)
+    written |= measured
     written |= {
       'status': 'done',
       'curve': fitted.history['curve'],
@@ -68,10 +70,18 @@ def run_trial(
   except Exception as error:
     if isinstance(error, OSError) and error.errno in NO_ROOM:  # which is no fault of the trial's
       raise
-    written |= _failed(run_folder, plan.trial_id, error)
-  run_folder.claims.check()
+    told, text = _failed(error), traceback.format_exc()
+    written |= told
+    gang.on_first(_keep_trace, run_folder, plan.trial_id, text)
+  gang.on_first(run_folder.claims.check)
   written['time'] = {'started': started, 'finished': _now()}
-  return record.read_with_curves(record.write(written, run_folder.records))
+  return gang.on_first(lambda: record.read_with_curves(record.write(written, run_folder.records)))
+
+
+def _recorded(run_folder: RunFolder, trial_id: str) -> dict[str, Any] | None:
+  """The record of a trial that came to an end, with its curves."""
+  is_there = run_folder.recorded(trial_id) is not None
+  return record.read_with_curves(run_folder.record_of(trial_id)) if is_there else None
 
 
 def describe(plan: Plan) -> dict[str, Any]:
@@ -101,11 +111,15 @@ def describe(plan: Plan) -> dict[str, Any]:
   }
 
 
-def _failed(run_folder: RunFolder, trial_id: str, error: Exception) -> dict[str, Any]:
-  """What a record says of a trial that failed; its traceback is kept beside the records."""
+def _keep_trace(run_folder: RunFolder, trial_id: str, text: str) -> None:
+  """Keeps the traceback of a trial that failed beside the records."""
   path = run_folder.path / 'failures' / f'{trial_id}.txt'
   path.parent.mkdir(parents=True, exist_ok=True)
-  path.write_text(traceback.format_exc(), encoding='utf-8')
+  path.write_text(text, encoding='utf-8')
+
+
+def _failed(error: Exception) -> dict[str, Any]:
+  """What a record says of a trial that failed."""
   kind = '' if isinstance(error, BadSetting) else f'{type(error).__name__}: '
   return {'status': 'failed', 'error': f'{kind}{error}'}
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from ssl_bench import gang
 from ssl_bench.config import Config
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.evaluation import watch
@@ -100,7 +101,7 @@ def train(plan: Plan, run: Run, teacher: Fitted | None = None) -> Fitted:
   look = watch.of_classifier if plan.uses_labels else watch.of_pretraining
   is_watched = plan.uses_labels or plan.config.evaluate.pretraining
   with run.folder.turn(plan.training_id, run.should_stop) as folder:
-    run.folder.note_code(plan.training_id, code_of(plan.config))
+    gang.on_first(run.folder.note_code, plan.training_id, code_of(plan.config))
     return fit(
       plan,
       folder,
@@ -109,7 +110,7 @@ def train(plan: Plan, run: Run, teacher: Fitted | None = None) -> Fitted:
       report=run.report,
       should_stop=run.should_stop,
       only_restore=run.only_restore,
-      check=run.folder.claims.check,
+      check=lambda: gang.on_first(run.folder.claims.check),
     )
 
 

@@ -1,5 +1,8 @@
 """A grid on a real Slurm: an array of workers, preempted, timed out, cancelled, and a node that goes down."""
 
+import json
+import os
+import signal
 import time
 from collections import Counter
 from pathlib import Path
@@ -14,7 +17,7 @@ from ssl_bench.grid.engines.cluster import Cluster
 from ssl_bench.grid.engines.engine import Work
 from ssl_bench.grid.engines.slurm import Slurm, states
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.trial.claims import Claim
+from ssl_bench.trial.claims import LEFT, Claim
 from ssl_bench.trial.run_folder import RunFolder
 
 
@@ -150,6 +153,42 @@ def test_what_happens_to_jobs_loses_nothing(sweep, tmp_path, monkeypatch):
   sweep.wait(lambda: len(sweep.runs.names()) == 1)
   (record,) = records(sweep.runs.records).values()
   assert record['status'] == 'done'
+
+
+@on_slurm
+def test_a_trial_on_two_nodes_stops_at_one_step_and_equals_that_of_one_process(sweep):
+  short = LONG.replace('40000', '2000')
+  words = sweep.words(short, '{method: fixmatch}', 'workers: 1\nnodes: 2')
+  out = command(*words, **sweep.slurm.environment)
+  job = out.partition('submitted as job ')[2].partition('.')[0]
+  sweep.wait_for_worker(0)
+  sweep.slurm.run('scancel', '--batch', '--signal=USR2', job)
+  sweep.wait(lambda: len(sweep.runs.names()) == 1)
+  (name,) = sweep.runs.claims.all()
+  first, last = sweep.runs.claims.at(name, 0), sweep.runs.claims.newest(name)
+  assert first.end == LEFT and 0 < first.note['step'] < 2000 and last.number >= 1
+  (path,) = sweep.runs.records.glob('*.json')
+  assert json.loads(path.read_text())['environment']['device'] | {'kind': ''} == {
+    'platform': 'cpu',
+    'kind': '',
+    'count': 2,
+    'processes': 2,
+  }
+  flags = f'{os.environ["XLA_FLAGS"]} --xla_force_host_platform_device_count=2'
+  one = [word for word in words if 'cluster' not in str(word) and 'engine' not in str(word)]
+  one[one.index(sweep.folder / 'runs')] = sweep.folder / 'one'
+  command(*one, '--workers=1', XLA_FLAGS=flags)
+  assert records(sweep.runs.records) == records(sweep.folder / 'one/small/records')
+
+
+@on_slurm
+def test_two_nodes_go_on_where_one_process_dies(sweep):
+  sweep.submit(LONG.replace('40000', '2000'), ONE, 'workers: 1\nnodes: 2')
+  sweep.wait_for_worker(0)
+  (name,) = sweep.runs.claims.all()
+  os.kill(sweep.runs.claims.newest(name).owner['pid'], signal.SIGKILL)
+  sweep.wait(lambda: len(sweep.runs.names()) == 1)
+  assert sweep.runs.claims.at(name, 0).end is None and sweep.runs.claims.newest(name).number >= 1
 
 
 @on_slurm

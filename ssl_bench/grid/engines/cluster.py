@@ -52,6 +52,7 @@ class Cluster(BaseModel):
   partition: Word | None = None
   account: Word | None = None
   time: Word | None = None  # of one job, such as 04:00:00; the work goes on in the next
+  nodes: StrictInt = Field(1, ge=1, le=100_000)  # that train each trial together, a process on each
   lines: tuple[Line, ...] = ()  # further options of sbatch
   setup: tuple[Line, ...] = ()  # shell commands before the worker starts
 
@@ -74,7 +75,7 @@ class Cluster(BaseModel):
 
 COMMON = ('workers', 'cpus', 'gpus', 'memory')
 KNOWN = {  # engine -> the settings that it reads
-  'slurm': (*COMMON, 'notice', 'partition', 'account', 'time', 'lines', 'setup'),
+  'slurm': (*COMMON, 'notice', 'partition', 'account', 'time', 'nodes', 'lines', 'setup'),
   'ray': (*COMMON, 'address'),
   'kubernetes': (*COMMON, 'notice', 'image', 'claim', 'mount', 'queue', 'namespace'),
 }

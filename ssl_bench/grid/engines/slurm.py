@@ -40,7 +40,15 @@ wait $worker; code=$?
 while kill -0 $worker 2>/dev/null; do wait $worker; code=$?; done
 # It saved, and left before the end.
 if [ $code -eq {again} ] && [ -z "$cancelled" ]; then scontrol requeue "$SLURM_JOB_ID"; fi
-exit $code
+{after}exit $code
+"""
+# Of several processes one may die, by which the others may be ended.  A task that kills its workers is left
+# after three of them, so this comes to an end; what dies before it has a task does so after some attempts.
+DEATHS = 10
+AFTER_DEATH = """
+if [ $code -gt 128 ] && [ -z "$cancelled" ] && [ "${{SLURM_RESTART_COUNT:-0}}" -lt {most} ]; then
+  scontrol requeue "$SLURM_JOB_ID"
+fi
 """
 
 
@@ -69,14 +77,20 @@ def submit(manifest: Path, run_folder: RunFolder, cluster: Cluster, tasks: int) 
   Raises `BadSetting` where the scheduler refuses them.
   """
   place, folder = run_folder.path.absolute(), (run_folder.path / 'slurm').absolute()
-  worker = shlex.join([*COMMAND, 'work', str(place), '--manifest', str(manifest.absolute()), '--pull'])
+  words = [*COMMAND, 'work', str(place), '--manifest', str(manifest.absolute()), '--pull']
+  after = ''
+  if cluster.nodes > 1:
+    step = ('srun', '--ntasks-per-node=1', f'--cpus-per-task={cluster.cpus}', '--input=none')
+    words = [*step, *words, '--coordinator=slurm']
+    after = AFTER_DEATH.format(most=DEATHS).lstrip()
+  body = WORKER.format(command=shlex.join(words), again=AGAIN, after=after)
   count = min(tasks, cluster.workers)
   options = [f'--array=0-{count - 1}', '--requeue', f'--signal=B:USR2@{cluster.notice}', *_resources(cluster)]
   path = folder / f'{manifest.stem}.sh'
-  write_whole(path, _script(place.name, folder, options, cluster, WORKER.format(command=worker, again=AGAIN)))
+  write_whole(path, _script(place.name, folder, options, cluster, body))
   job = _sbatch([str(path)])
   board = [*COMMAND, 'leaderboard', '--records', str(place / 'records'), '--out', str(place / 'leaderboard')]
-  options = _resources(cluster.model_copy(update={'gpus': 0}))
+  options = _resources(cluster.model_copy(update={'gpus': 0, 'nodes': 1}))
   path = folder / f'{manifest.stem}.board.sh'
   write_whole(path, _script(f'{place.name}-board', folder, options, cluster, shlex.join(board)))
   _sbatch([f'--dependency=afterany:{job}', str(path)])
@@ -117,7 +131,10 @@ def follow(job: str, left: Callable[[], int]) -> None:
 
 def _resources(cluster: Cluster) -> list[str]:
   """The options of sbatch for what a job gets."""
+  several = cluster.nodes > 1
   given = {
+    'nodes': cluster.nodes if several else None,
+    'ntasks-per-node': 1 if several else None,
     'partition': cluster.partition,
     'account': cluster.account,
     'time': cluster.time,
