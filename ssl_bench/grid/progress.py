@@ -69,5 +69,6 @@ class Progress:
 
 def outcome(record: dict[str, Any]) -> str:
   """How a trial ended, in a few words, of {status, error, accuracy}."""
-  good = record['status'] == 'done' and record['accuracy'] is not None
-  return f'accuracy {record["accuracy"]:.3f}' if good else f'{record["status"]}: {record["error"]}'
+  if record['status'] != 'done':
+    return f'{record["status"]}: {record["error"]}'
+  return 'done' if record['accuracy'] is None else f'accuracy {record["accuracy"]:.3f}'

@@ -45,7 +45,7 @@ def run_trial(
     return record.read_with_curves(run_folder.record_of(trial_id))
   measures.all_measures()  # raises where two of them, of plugins, are in each other's way
   plan = make_plan(config, dataset)
-  started = _now()
+  started = now()
   written: dict[str, Any] = {**describe(plan), 'grid': grid}
   try:
     fitted = train(plan, Run(run_folder, report, should_stop, only_evaluate))
@@ -68,9 +68,9 @@ def run_trial(
   except Exception as error:
     if isinstance(error, OSError) and error.errno in NO_ROOM:  # which is no fault of the trial's
       raise
-    written |= _failed(run_folder, plan.trial_id, error)
+    written |= failed(run_folder, plan.trial_id, error)
   run_folder.claims.check()
-  written['time'] = {'started': started, 'finished': _now()}
+  written['time'] = {'started': started, 'finished': now()}
   return record.read_with_curves(record.write(written, run_folder.records))
 
 
@@ -101,7 +101,7 @@ def describe(plan: Plan) -> dict[str, Any]:
   }
 
 
-def _failed(run_folder: RunFolder, trial_id: str, error: Exception) -> dict[str, Any]:
+def failed(run_folder: RunFolder, trial_id: str, error: Exception) -> dict[str, Any]:
   """What a record says of a trial that failed; its traceback is kept beside the records."""
   path = run_folder.path / 'failures' / f'{trial_id}.txt'
   path.parent.mkdir(parents=True, exist_ok=True)
@@ -110,5 +110,6 @@ def _failed(run_folder: RunFolder, trial_id: str, error: Exception) -> dict[str,
   return {'status': 'failed', 'error': f'{kind}{error}'}
 
 
-def _now() -> str:
+def now() -> str:
+  """The time as a record has it."""
   return datetime.now(UTC).isoformat(timespec='seconds')
