@@ -40,6 +40,7 @@ ROOMS = (
   'trial',
   'speed',
   'grid',
+  'tune',
   'reproduce',
   'api',
   'cli',
