@@ -68,7 +68,8 @@ class Progress:
 
 
 def outcome(record: dict[str, Any]) -> str:
-  """How a trial ended, in a few words, of {status, error, accuracy}."""
+  """How a trial ended, in a few words, of {status, error, accuracy} and the part that the accuracy is on."""
   if record['status'] != 'done':
     return f'{record["status"]}: {record["error"]}'
-  return 'done' if record['accuracy'] is None else f'accuracy {record["accuracy"]:.3f}'
+  on = 'validation accuracy' if record.get('part') == 'validation' else 'accuracy'
+  return 'done' if record['accuracy'] is None else f'{on} {record["accuracy"]:.3f}'

@@ -150,7 +150,9 @@ class _Worker(NamedTuple):
         else:
           refused.append(found['error'])
         told = {'id': trial.id, 'status': found['status'], 'error': found['error']}
-        self.tell('end', told | {'accuracy': found['metrics'].get('accuracy')})
+        part = 'validation' if trial.split_seed in record.TUNING else 'test'
+        name = 'accuracy' if part == 'test' else 'accuracy_on_validation'
+        self.tell('end', told | {'accuracy': found['metrics'].get(name), 'part': part})
       end = REFUSED if refused else ENDED
     except Superseded:
       pass
