@@ -120,7 +120,7 @@ def _read(folder: Path) -> tuple[RunFolder, dict[str, Tree], Todo]:
   run_folder = RunFolder(folder)
   records: dict[str, Tree] = {tree['id']: tree for tree in _records(run_folder)}
   todo = _todo(run_folder, records)
-  if not records and not todo:
+  if not records and not todo and not (folder / 'rungs').is_dir():
     raise BadSetting(f'{folder} holds no records and no manifest; name a run folder, such as runs/digits.')
   return run_folder, records, todo
 
@@ -237,7 +237,7 @@ def told(found: Status) -> str:
   order = ('done', 'diverged', 'failed', 'refused', 'lost', 'running', 'silent', 'to do')
   counts = ', '.join(f'{found.counts[word]:,} {word}' for word in order if found.counts[word])
   left = f'; about {duration(found.seconds)} left' if found.seconds else ''
-  lines = [f'{found.name}: {total:,} trials: {counts}{left}']
+  lines = [f'{found.name}: {total:,} trials: {counts or "none is left to do"}{left}']
   for title, rows in (('Running', found.running), ('No sign of life', found.silent)):
     lines += [f'{title}:'] if rows else []
     for row in rows[:SHOWN]:

@@ -150,13 +150,13 @@ def _check_apart(
       raise BadSetting(f'{path}, over: {name!r} cannot stand here; it is the same for all trials, or tuned.')
   for text in overrides:
     name = parse_override(text)[0]
-    if any(_touch(name, other) for other in (*shared, *tuned, 'method')):
+    if name in ('method', 'method.name') or any(_touch(name, other) for other in (*shared, *tuned)):
       raise BadSetting(f'{text} would change what {path} varies; edit the file.')
 
 
 def _touch(one: str, other: str) -> bool:
   """Whether two dotted names reach one setting."""
-  return f'{one}.'.startswith(f'{other}.') or (f'{other}.'.startswith(f'{one}.') and one != 'method')
+  return f'{one}.'.startswith(f'{other}.') or f'{other}.'.startswith(f'{one}.')
 
 
 def _configs(

@@ -94,7 +94,7 @@ def test_what_is_wrong_is_one_sentence(write, sentence, changes):
 def test_an_override_of_what_varies_is_refused(write, words):
   with pytest.raises(BadSetting, match=r'would change what .* varies; edit the file'):
     read(write(), [words])
-  assert read(write(), ['optimizer.momentum=0.5', 'steps=3']).methods[0].rungs == (3,)
+  assert read(write(), ['optimizer.momentum=0.5', 'method.strong=true', 'steps=3']).methods[0].rungs == (3,)
 
 
 def test_a_method_that_is_not_in_the_file_is_refused(write):

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from support.cli import ROOT, command, records, start, without_clock, write_configs
 
 from ssl_bench.config import load, to_dict
@@ -19,6 +20,10 @@ from ssl_bench.settings.signature import BadSetting
 from ssl_bench.trial.run import run_trial
 from ssl_bench.trial.run_folder import RunFolder
 from ssl_bench.trial.rung import run_rung
+from ssl_bench.tune.file import read
+from ssl_bench.tune.result import write_results
+from ssl_bench.tune.scores import Scores
+from ssl_bench.tune.search import play
 
 # Three candidates to step 4, one of them on to 12: 3 × 4 + 8 steps.  With a rate of 1e30 it diverges.
 FILE = """
@@ -203,6 +208,23 @@ def test_a_rung_that_diverges_or_fails_says_so(here):
   assert bad['status'] == 'failed' and 'patch' in bad['error']
   config = load(here / 'configs/simclr.yaml', ['evaluate.probes=[linear]'])
   assert 0 <= run_rung(config, folder)['metrics']['accuracy_on_validation'] <= 1
+
+
+def test_the_teacher_of_a_winner_is_written_out(here):
+  """Its config may be tuned itself, so the file beside it may be another."""
+  (here / 'configs/distill.yaml').write_text('method: distill\nteacher: {config: fixmatch.yaml, steps: 5}')
+  space = {'teacher.optimizer.lr': {'low': 0.1, 'high': 0.2}, 'method.temperature': [2.0, 4.0]}
+  tree = {'base': 'configs', 'over': {'split_seed': 100}, 'budget': 100, 'methods': {'distill': space}}
+  (here / 'tuning.yaml').write_text(yaml.safe_dump(tree))
+  tuning = read(here / 'tuning.yaml')
+  (method,) = tuning.methods
+  study = play(tuning.form, method, 0, lambda *asked: 0.5)
+  scores = Scores(tuning, RunFolder(here / 'runs'))
+  write_results(tuning, method, [study], scores, here / 'out')
+  written = load(here / 'out/configs/distill.yaml', ['split_seed=100'])
+  (trial,) = scores.trials(method, study.winner(method).values)
+  assert to_dict(written) == to_dict(trial.config) and written.teacher.steps == 5
+  assert 0.1 <= written.teacher.optimizer['lr'] <= 0.2
 
 
 def test_what_is_no_rung_is_one_sentence(here):
