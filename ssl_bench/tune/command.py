@@ -31,5 +31,5 @@ def tune(
   lost = [f'{m.name}, study {s.number}' for m, own in tuned.studies for s in own if not s.winner(m)]
   for name in lost:
     print(f'No winner: {name}; all of its candidates diverged or failed.')
-  print(f'Winning configs: {run_folder.path / "configs"}; the studies: {run_folder.path / "tuning"}')
+  print(f'Winning configs: {run_folder.path / "configs"}; the studies: {run_folder.path / "studies"}')
   return 1 if failed or lost else 0

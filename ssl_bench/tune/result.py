@@ -29,13 +29,13 @@ MADE_BY = {'sobol': 'scipy', 'halton': 'scipy', 'tpe': 'optuna'}
 
 
 def write_results(tuning: Tuning, method: Method, studies: list[Study], scores: Scores, folder: Path) -> None:
-  """Writes `tuning/METHOD.json` and, where a study has a winner, `configs/METHOD.yaml` with its protocol.
+  """Writes `studies/METHOD.json` and, where a study has a winner, `configs/METHOD.yaml` with its protocol.
 
   Both are a function of the file of the tuning and of the trials' records: the same bytes wherever and
   however often they were interrupted.
   """
   tree = result(tuning, method, studies, scores)
-  write_whole(folder / 'tuning' / f'{method.name}.json', json.dumps(tree, indent=1, allow_nan=False) + '\n')
+  write_whole(folder / 'studies' / f'{method.name}.json', json.dumps(tree, indent=1, allow_nan=False) + '\n')
   if study := reported(method, studies):
     base, configs = tuning.source.base, folder / 'configs'
     winner = study.winner(method)

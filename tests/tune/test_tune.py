@@ -50,7 +50,7 @@ def here(tmp_path, monkeypatch):
 
 def found(folder: Path) -> dict[str, bytes]:
   """What a tuning writes at its end, byte for byte."""
-  paths = [path for name in ('tuning', 'configs') for path in (folder / name).iterdir()]
+  paths = [path for name in ('studies', 'configs') for path in (folder / name).iterdir()]
   return {path.name: path.read_bytes() for path in paths}
 
 
@@ -77,7 +77,7 @@ def test_studies_within_their_budget_with_their_trials(whole):
   folder, said = whole
   assert '12 trials' not in said and 'validation accuracy of the winner' in said
   for method in ('supervised', 'fixmatch'):
-    tree = json.loads((folder / f'tuning/{method}.json').read_text())
+    tree = json.loads((folder / f'studies/{method}.json').read_text())
     assert len(tree['studies']) == 2 and tree['rungs'] == [4, 12] and tree['budget'] == 20
     winners = []
     for study in tree['studies']:
@@ -101,7 +101,7 @@ def test_the_winning_config_is_that_of_the_trial_and_says_how_it_was_found(whole
   folder, _ = whole
   monkeypatch.chdir(folder.parents[1])
   for method in ('supervised', 'fixmatch'):
-    tree = json.loads((folder / f'tuning/{method}.json').read_text())
+    tree = json.loads((folder / f'studies/{method}.json').read_text())
     study = tree['studies'][tree['reported']]
     (trial,) = study['candidates'][study['winner']]['trials']
     path = folder / f'configs/{method}.yaml'
@@ -133,7 +133,7 @@ def test_run_again_it_trains_nothing_and_writes_the_same(whole, monkeypatch):
   before = found(folder)
   paths = [path for name in ('records', 'rungs') for path in (folder / name).rglob('*')]
   stamps = {path: path.stat().st_mtime_ns for path in paths}
-  shutil.rmtree(folder / 'tuning')
+  shutil.rmtree(folder / 'studies')
   said = command('tune', 'small.yaml', *WORDS)
   assert 'trials to' not in said and found(folder) == before
   assert stamps == {path: path.stat().st_mtime_ns for path in paths}
@@ -171,12 +171,12 @@ def test_two_processes_share_a_study_and_train_nothing_twice(whole, here):
 def test_optuna_tunes_through_the_same_trials(here):
   (here / 'small.yaml').write_text(FILE.replace('budget: 20', 'budget: 40\nsampler: tpe\nbatch: 2'))
   command('tune', 'small.yaml', '--method=fixmatch', *WORDS)
-  tree = json.loads((here / 'runs/small/tuning/fixmatch.json').read_text())
+  tree = json.loads((here / 'runs/small/studies/fixmatch.json').read_text())
   for study in tree['studies']:  # two at a time: 2 × 4 + 8 steps, twice
     assert [len(one['accuracy_on_validation']) for one in study['candidates']].count(2) == 2
     assert len(study['candidates']) == 4 and study['steps'] == 32
   before = found(here / 'runs/small')
-  shutil.rmtree(here / 'runs/small/tuning')
+  shutil.rmtree(here / 'runs/small/studies')
   command('tune', 'small.yaml', '--method=fixmatch', *WORDS)
   assert found(here / 'runs/small') == before
 
