@@ -41,6 +41,7 @@ ROOMS = (
   'trial',
   'speed',
   'grid',
+  'tune',
   'reproduce',
   'api',
   'cli',

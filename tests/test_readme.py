@@ -16,6 +16,7 @@ from ssl_bench.grid.expand import expand
 from ssl_bench.planning import identity
 from ssl_bench.planning.build import streams_seen
 from ssl_bench.planning.structure import structure_of
+from ssl_bench.tune.file import read as read_tuning
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / 'README.md').read_text(encoding='utf-8')
@@ -40,6 +41,12 @@ def grid_of_the_page() -> str:
   return re.search(r'```yaml title="experiments/mine.yaml"\n(.*?)```', text, re.DOTALL)[1]
 
 
+def tuning_of_the_page() -> str:
+  """The tuning of docs/tuning.md."""
+  text = (ROOT / 'docs/tuning.md').read_text(encoding='utf-8')
+  return re.search(r'```yaml title="experiments/tuning.yaml"\n(.*?)```', text, re.DOTALL)[1]
+
+
 def commands(first: str) -> list[list[str]]:
   """The command lines of the README and of the pages that begin with a word, as lists of words."""
   texts = [README, *(page.read_text(encoding='utf-8') for page in PAGES)]
@@ -53,6 +60,7 @@ def as_a_reader(tmp_path, monkeypatch):
   shutil.copytree(ROOT / 'experiments', tmp_path / 'experiments')
   (tmp_path / 'configs').symlink_to(ROOT / 'configs')
   (tmp_path / 'experiments/mine.yaml').write_text(indented('replaces a string.'))
+  (tmp_path / 'experiments/tuning.yaml').write_text(tuning_of_the_page())
   monkeypatch.chdir(tmp_path)
 
 
@@ -86,11 +94,14 @@ def test_every_command_parses_and_its_config_resolves(as_a_reader):
     seen.add(name)
     if 'config' in params and params['config'].suffix != '.json':  # but a record's file
       configs.load(params['config'], params['overrides'] or ())
+    elif name == 'tune':
+      assert read_tuning(params['file'], params['overrides'] or (), methods=params['method'] or ()).methods
     elif 'file' in params:
       assert expand(params['file'], params['overrides'] or (), select=params['select'] or ()).configs
     elif 'name' in params:
       data.check_name(params['name'])
   assert seen >= {'train', 'evaluate', 'speed', 'grid', 'submit', 'leaderboard', 'list', 'prepare', 'check'}
+  assert 'tune' in seen
   targets = re.findall(r'^([\w-]+):', (ROOT / 'Makefile').read_text(), re.MULTILINE)
   made = [words[1] for words in commands('make')] + re.findall(r'`make ([\w-]+)', README)
   assert {'quickstart', 'docs'} <= set(made) <= set(targets)

@@ -35,6 +35,7 @@ from ssl_bench.cli.options import (
   Workers,
   keep_programs,
 )
+from ssl_bench.cli.tune import tune
 from ssl_bench.settings.signature import BadSetting, short, suggest
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -121,7 +122,7 @@ def _one(
   sys.exit(run_single(config, runs / 'train', choose(wandb, track), **how))
 
 
-for _command in (sweep.grid, sweep.work, sweep.status, sweep.retry, sweep.prune):
+for _command in (sweep.grid, tune, sweep.work, sweep.status, sweep.retry, sweep.prune):
   app.command()(_command)
 
 

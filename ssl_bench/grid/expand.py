@@ -64,12 +64,14 @@ def expand(
   path = find(Path(path), 'grid')
   check_file(path, 'grid')
   tree = find_plugins(read_yaml(path), path)
+  if 'methods' in tree and 'blocks' not in tree:
+    raise BadSetting(f'{path} is the file of a tuning, not a grid; run it with `ssl-bench tune`.')
   for key in tree:
     if key not in KEYS:
       raise BadSetting(f'{path}: there is no {short(key)} in a grid; {suggest(key, KEYS)}')
   if not isinstance(tree.get('blocks'), list) or not tree['blocks']:
     raise BadSetting(f'{path} needs blocks, a list of axes.')
-  base, changes = _find(path, tree.get('base')), {} if tree.get('set') is None else tree['set']
+  base, changes = find_base(path, tree.get('base')), {} if tree.get('set') is None else tree['set']
   if not isinstance(changes, Mapping):
     raise BadSetting(f'{path}: set must hold settings of the form name: value, not {short(changes)}.')
   changes = merge({'plugins': tree.get('plugins') or []}, find_plugins(changes, path))
@@ -80,8 +82,8 @@ def expand(
     check_overrides([cell for block in blocks for cell in block], overrides)
   except BadSetting as error:
     raise BadSetting(f'{path}: {error}') from None
-  numbered = [(number, cell) for number, block in enumerate(blocks, 1) for cell in block]
-  file = _File(path, base, read, changes)
+  numbered = [(f'block {number}', cell) for number, block in enumerate(blocks, 1) for cell in block]
+  file = Source(path, base, read, changes)
   if select:
     there = [Trial(cell, config) for (_, cell), (config, _) in zip(numbered, file.configs(numbered, ()))]
     chosen = set(map(id, choose(there, select)))
@@ -92,8 +94,8 @@ def expand(
   return Grid(name, tuple(configs.values()))
 
 
-class _File(NamedTuple):
-  """A grid's file, as what makes a config of a cell."""
+class Source(NamedTuple):
+  """What makes a config of a cell: the file with the cells, its base folder, and what it sets for all."""
 
   path: Path
   base: Path
@@ -101,32 +103,32 @@ class _File(NamedTuple):
   changes: Mapping[str, Any]
 
   def configs(
-    self, cells: Iterable[tuple[int, Mapping[str, Any]]], overrides: Sequence[str], need_data: bool = False
+    self, cells: Iterable[tuple[str, Mapping[str, Any]]], overrides: Sequence[str], need_data: bool = False
   ) -> Iterator[tuple[Config, str]]:
-    """The config of each (number of its block, cell), and a text that it shares with those of other seeds.
+    """The config of each (where it stands, cell), and a text that it shares with those of other seeds.
 
     Cells that differ in seeds alone are read once.
     """
     given = {parse_override(text)[0] for text in overrides}
     shapes: dict[str, tuple[Config, str]] = {}
-    for number, cell in cells:
+    for where, cell in cells:
       seeds = {k: cell[k] for k in SEEDED if _is_seed(cell.get(k)) and k not in given}
-      shape = repr((number, [(k, v) for k, v in cell.items() if k not in seeds]))
+      shape = repr((where, [(k, v) for k, v in cell.items() if k not in seeds]))
       if shape not in shapes:
-        config = self.config(number, cell, overrides, need_data)
+        config = self.config(where, cell, overrides, need_data)
         shapes[shape] = config, str(to_dict(config.model_copy(update=UNSEEDED)))
       config, text = shapes[shape]
       if config.teacher:  # which takes its seeds from the student
-        config = self.config(number, cell, overrides)
+        config = self.config(where, cell, overrides)
         text = str(to_dict(config))
       elif seeds:
         config = config.model_copy(update=seeds)
       yield config, text
 
   def config(
-    self, number: int, cell: Mapping[str, Any], overrides: Sequence[str], need_data: bool = False
+    self, where: str, cell: Mapping[str, Any], overrides: Sequence[str], need_data: bool = False
   ) -> Config:
-    """The config of a cell of block `number`."""
+    """The config of a cell; `where` it stands is told of one that is wrong."""
     try:
       tree = assemble(self.read, self.changes, cell, overrides)
       plugins.load(tree.get('plugins'))
@@ -134,7 +136,7 @@ class _File(NamedTuple):
         check_data(tree)
       return validate(adopt(tree, self.base))
     except BadSetting as error:
-      raise BadSetting(f'{self.path}, block {number}: {error}') from None
+      raise BadSetting(f'{self.path}, {where}: {error}') from None
 
 
 def _is_seed(value: Any) -> bool:
@@ -225,7 +227,7 @@ def axes_of(block: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
   return axes
 
 
-def _find(path: Path, base: Any) -> Path:
+def find_base(path: Path, base: Any) -> Path:
   """The base folder: from the grid file's folders upward, from the working folder, or in the package."""
   if base and isinstance(base, str) and all(len(part.encode()) <= NAME_BYTES for part in Path(base).parts):
     for folder in (*path.absolute().parents, Path.cwd(), shipped('')):

@@ -44,6 +44,7 @@ class Manifest(NamedTuple):
   configs: tuple[dict[str, Any], ...]
   tasks: tuple[Task, ...]
   folder: str = ''  # the working folder of whoever wrote it, from where the paths of plugin files go
+  until: int | None = None  # the step to which its trainings go, where it is not their last
 
   @property
   def trials(self) -> list[Trial]:
@@ -85,7 +86,9 @@ def read(path: Path) -> Manifest:
       raise ValueError
     rows = ((*line[:-1], tuple(Trial(*trial) for trial in line[-1])) for line in lines)
     tasks = tuple(map(Task._make, rows))
-    return Manifest(head['grid'], head['names'], tuple(head['configs']), tasks, head['folder'])
+    return Manifest(
+      head['grid'], head['names'], tuple(head['configs']), tasks, head['folder'], head.get('until')
+    )
   except OSError as error:
     raise BadSetting(
       f'There is no manifest {str(path)!r} ({error.strerror}); `ssl-bench grid` writes one.'

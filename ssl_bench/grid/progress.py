@@ -66,6 +66,8 @@ class Progress:
 
 
 def outcome(record: dict[str, Any]) -> str:
-  """How a trial ended, in a few words, of {status, error, accuracy}."""
-  good = record['status'] == 'done' and record['accuracy'] is not None
-  return f'accuracy {record["accuracy"]:.3f}' if good else f'{record["status"]}: {record["error"]}'
+  """How a trial ended, in a few words, of {status, error, accuracy} and the part that the accuracy is on."""
+  if record['status'] != 'done':
+    return f'{record["status"]}: {record["error"]}'
+  on = 'validation accuracy' if record.get('part') == 'validation' else 'accuracy'
+  return 'done' if record['accuracy'] is None else f'{on} {record["accuracy"]:.3f}'

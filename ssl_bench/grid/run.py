@@ -155,7 +155,7 @@ def plan(name: str, found: Survey, run_folder: RunFolder, names: Names) -> tuple
     Task(
       training,
       found.groups[group[0].group].program,
-      group[0].config.steps,
+      run_folder.until or group[0].config.steps,
       claims.get(training, -1),
       tuple(_trial(trial) for trial in group),
     )
@@ -165,7 +165,7 @@ def plan(name: str, found: Survey, run_folder: RunFolder, names: Names) -> tuple
   configs = tuple(to_dict(group.config) for group in found.groups)
   listed = {method: sorted(settings) for method, settings in names.items()}
   tasks.sort(key=lambda task: order[task.program])
-  return Manifest(name, listed, configs, tuple(tasks), str(Path.cwd())), before
+  return Manifest(name, listed, configs, tuple(tasks), str(Path.cwd()), run_folder.until), before
 
 
 def _trial(trial: Found) -> Trial:

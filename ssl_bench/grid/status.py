@@ -21,7 +21,7 @@ from ssl_bench.grid.label import label
 from ssl_bench.grid.manifest import Manifest, Task, Trial
 from ssl_bench.grid.select import chosen
 from ssl_bench.grid.survey import program_of_tree
-from ssl_bench.grid.work import MOST_DEATHS
+from ssl_bench.grid.work import MOST_DEATHS, is_recorded
 from ssl_bench.records.naming import varied
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.trial.claims import PATIENCE, REFUSED, Claim
@@ -120,7 +120,7 @@ def _read(folder: Path) -> tuple[RunFolder, dict[str, Tree], Todo]:
   run_folder = RunFolder(folder)
   records: dict[str, Tree] = {tree['id']: tree for tree in _records(run_folder)}
   todo = _todo(run_folder, records)
-  if not records and not todo:
+  if not records and not todo and not (folder / 'rungs').is_dir():
     raise BadSetting(f'{folder} holds no records and no manifest; name a run folder, such as runs/digits.')
   return run_folder, records, todo
 
@@ -160,10 +160,16 @@ def _todo(run_folder: RunFolder, records: Mapping[str, Tree]) -> Todo:
   found: Todo = {}
   paths = sorted(run_folder.manifests.glob('*.jsonl'), key=lambda path: path.stat().st_mtime)
   for whole in _readable(paths):
+    rungs = run_folder.at(whole.until)
+    names = set() if whole.until is None else rungs.names()
     for task in whole.tasks:
       for trial in task.trials:
         known = records.get(trial.id)
-        if known is None or (known['status'] == 'failed' and known['finished'] == trial.failed):
+        if known is None and whole.until is not None:
+          is_left = not is_recorded(trial, names, rungs)
+        else:
+          is_left = known is None or (known['status'] == 'failed' and known['finished'] == trial.failed)
+        if is_left:
           found[trial.id] = whole, task, trial
         else:
           found.pop(trial.id, None)
@@ -231,7 +237,7 @@ def told(found: Status) -> str:
   order = ('done', 'diverged', 'failed', 'refused', 'lost', 'running', 'silent', 'to do')
   counts = ', '.join(f'{found.counts[word]:,} {word}' for word in order if found.counts[word])
   left = f'; about {duration(found.seconds)} left' if found.seconds else ''
-  lines = [f'{found.name}: {total:,} trials: {counts}{left}']
+  lines = [f'{found.name}: {total:,} trials: {counts or "none is left to do"}{left}']
   for title, rows in (('Running', found.running), ('No sign of life', found.silent)):
     lines += [f'{title}:'] if rows else []
     for row in rows[:SHOWN]:

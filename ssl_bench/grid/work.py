@@ -16,6 +16,7 @@ from ssl_bench.training.loop import Interrupted
 from ssl_bench.trial.claims import ENDED, LEFT, REFUSED, Claim, Superseded
 from ssl_bench.trial.run import run_trial
 from ssl_bench.trial.run_folder import RunFolder
+from ssl_bench.trial.rung import run_rung
 
 WAIT = 1.0  # seconds between two looks for a task, where all that are left are somebody else's
 MOST_DEATHS = 3  # workers that may die at one task; then nobody takes it up any more
@@ -50,6 +51,7 @@ def work(
     BadSetting: this process cannot do the work: its data, plugins or code are not those of the manifest, or
       the disk takes no more.  What is recorded stays, and nothing is recorded of the trial.
   """
+  run_folder = run_folder.at(manifest.until)
   worker = _Worker(manifest, run_folder, tell, should_stop, shared)
   left, program, over = list(manifest.tasks), None, dict[str, str]()
   while True:
@@ -149,7 +151,9 @@ class _Worker(NamedTuple):
         else:
           refused.append(found['error'])
         told = {'id': trial.id, 'status': found['status'], 'error': found['error']}
-        self.tell('end', told | {'accuracy': found['metrics'].get('accuracy')})
+        part = 'validation' if trial.split_seed in record.TUNING else 'test'
+        name = 'accuracy' if part == 'test' else 'accuracy_on_validation'
+        self.tell('end', told | {'accuracy': found['metrics'].get(name), 'part': part})
       end = REFUSED if refused else ENDED
     except Superseded:
       pass
@@ -182,8 +186,9 @@ class _Worker(NamedTuple):
       before = step
 
     config = gang.on_all(self._config_of, trial)
+    run = run_trial if self.run_folder.until is None else run_rung
     try:
-      return run_trial(
+      return run(
         config,
         self.run_folder,
         grid=self.manifest.grid,

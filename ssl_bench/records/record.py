@@ -23,6 +23,7 @@ from ssl_bench.settings.yaml import overlay, parse_override
 
 SCHEMA = 2  # 1 held the curves as well; such files are read, and none is written
 ENDS = ('done', 'failed', 'diverged')  # how a trial ends
+TUNING = range(100, 200)  # split seeds by which settings are chosen, so no board shows them
 MEASURED = ('metrics', 'cost')  # what came out of a trial
 
 
@@ -186,6 +187,11 @@ def check_submittable(record: Mapping[str, Any]) -> None:
     config = validate(record['config'])
   except BadSetting as error:
     raise BadSetting(f'record {record["id"]}: {error}') from None
+  if config.split_seed in TUNING:
+    raise BadSetting(
+      f'record {record["id"]} is of split seed {config.split_seed}; {TUNING[0]} to {TUNING[-1]} are for '
+      'tuning, and no board shows them.'
+    )
   if config.dataset.startswith('fake'):
     raise BadSetting(f'record {record["id"]} is of a synthetic set, which is for tests only.')
   if to_dict(config) != record['config']:

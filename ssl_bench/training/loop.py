@@ -76,6 +76,7 @@ def fit(
   should_stop: Callable[[], bool] = lambda: False,
   only_restore: bool = False,
   check: Callable[[], None] = lambda: None,
+  until: int | None = None,
 ) -> Fitted:
   """Trains to the last step, from the newest checkpoint in `folder` if there is one.
 
@@ -88,6 +89,8 @@ def fit(
     should_stop: asked after each dispatch, in a gang at a `gang.Pace`; true saves and raises `Interrupted`.
     only_restore: take the training from its last checkpoint, and train nothing.
     check: called before each save; it may raise, and then nothing is saved.
+    until: a step before the last at which to save and return; `folder` holds no later checkpoint.  The same
+      call with a later one, or none, goes on from there bit for bit.
 
   Raises:
     Interrupted: asked to stop.
@@ -104,12 +107,15 @@ def fit(
       raise UnusableCheckpoint(f'{folder} has no checkpoint of step {plan.config.steps}; train it first.')
     if program.advance is None:
       run.learn_at_once()
-    while program.advance and not run.has_ended():
+    end = plan.config.steps if until is None else until
+    while program.advance and run.step < end and not run.has_ended():
       run.advance()
       if run.is_at(plan.config.log_every):
         run.log()
       run.refresh()
       run.look_and_save(stop=pace(should_stop))
+    if until is not None and program.advance:
+      run.pause()
     return Fitted(program, numbers, run.state, run.history, teacher)
 
 
@@ -218,6 +224,13 @@ class _Run:
     if self.watch:
       noted = self.watch(self.program, self.state, self.numbers)
       self.history['evaluations'].append({'step': self.step, **noted})
+
+  def pause(self) -> None:
+    """Saves where training ends for now."""
+    if (bad_step := int(self.totals['bad_step'])) >= 0:
+      raise Diverged(bad_step, self.checkpoints.latest(), self.history)
+    if self.checkpoints.latest() != self.step:
+      self.save()
 
   def save(self) -> None:
     self.check()

@@ -46,7 +46,7 @@ def run_trial(
     return found
   measures.all_measures()  # raises where two of them, of plugins, are in each other's way
   plan = gang.on_all(make_plan, config, dataset)
-  started = _now()
+  started = now()
   written: dict[str, Any] = {**describe(plan), 'grid': grid}
   try:
     with gang.together():
@@ -70,11 +70,10 @@ def run_trial(
   except Exception as error:
     if isinstance(error, OSError) and error.errno in NO_ROOM:  # which is no fault of the trial's
       raise
-    told, text = _failed(error), traceback.format_exc()
-    written |= told
-    gang.on_first(_keep_trace, run_folder, plan.trial_id, text)
+    written |= failed(error)
+    gang.on_first(keep_trace, run_folder, plan.trial_id, traceback.format_exc())
   gang.on_first(run_folder.claims.check)
-  written['time'] = {'started': started, 'finished': _now()}
+  written['time'] = {'started': started, 'finished': now()}
   return gang.on_first(lambda: record.read_with_curves(record.write(written, run_folder.records)))
 
 
@@ -111,18 +110,19 @@ def describe(plan: Plan) -> dict[str, Any]:
   }
 
 
-def _keep_trace(run_folder: RunFolder, trial_id: str, text: str) -> None:
+def keep_trace(run_folder: RunFolder, trial_id: str, text: str) -> None:
   """Keeps the traceback of a trial that failed beside the records."""
   path = run_folder.path / 'failures' / f'{trial_id}.txt'
   path.parent.mkdir(parents=True, exist_ok=True)
   path.write_text(text, encoding='utf-8')
 
 
-def _failed(error: Exception) -> dict[str, Any]:
+def failed(error: Exception) -> dict[str, Any]:
   """What a record says of a trial that failed."""
   kind = '' if isinstance(error, BadSetting) else f'{type(error).__name__}: '
   return {'status': 'failed', 'error': f'{kind}{error}'}
 
 
-def _now() -> str:
+def now() -> str:
+  """The time as a record has it."""
   return datetime.now(UTC).isoformat(timespec='seconds')

@@ -7,18 +7,21 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from ssl_bench.records import curves, record
+from ssl_bench.records import curves, record, rung
 from ssl_bench.records.disk import write_whole
 from ssl_bench.training.checkpoint import UnusableCheckpoint
 from ssl_bench.trial.claims import Claims
 
 
 class RunFolder:
-  """The folder that a grid or a train command writes: records, checkpoints, and what is built from them."""
+  """The folder that a grid or a train command writes: records, checkpoints, and what is built from them.
 
-  def __init__(self, path: Path):
-    self.path = path
-    self.records = path / 'records'
+  With `until`, trainings go to that step only, and rungs take the place of records.
+  """
+
+  def __init__(self, path: Path, until: int | None = None):
+    self.path, self.until = path, until
+    self.records = path / 'records' if until is None else path / 'rungs' / str(until)
     self.checkpoints = path / 'checkpoints'
     self.code = path / 'code'  # by training, the digest of the code that trained it
     self.replaced = path / 'replaced'  # what `--again` put aside
@@ -29,6 +32,14 @@ class RunFolder:
   def of_record(cls, path: Path) -> 'RunFolder':
     """The folder of a record, which lies in its folder `records`."""
     return cls(path.absolute().parents[1])
+
+  def at(self, until: int | None) -> 'RunFolder':
+    """The same folder for trainings that go to another step, None for their last."""
+    if until == self.until:
+      return self
+    other = RunFolder(self.path, until)
+    other.claims = self.claims
+    return other
 
   @contextmanager
   def turn(self, training: str, should_stop: Callable[[], bool]) -> Iterator[Path]:
@@ -52,7 +63,7 @@ class RunFolder:
     path = self.record_of(identity)
     if not path.is_file() or record.glance(path).status == 'failed':
       return None
-    return record.read(path)
+    return record.read(path) if self.until is None else rung.read(path)
 
   def note_code(self, training: str, code: str) -> None:
     """Notes the code of a training's checkpoints; raises `UnusableCheckpoint` if it was other code.

@@ -1,6 +1,7 @@
 """The training of a trial, its teacher's first; trials of one run folder share what they have in common."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ssl_bench import gang
@@ -104,18 +105,26 @@ def train(plan: Plan, run: Run, teacher: Fitted | None = None) -> Fitted:
     gang.on_first(run.folder.note_code, plan.training_id, code_of(plan.config))
     return fit(
       plan,
-      folder,
+      gang.on_first(_not_past, folder, run.folder.until),
       teacher=teacher,
       watch=look(plan.dataset) if is_watched else None,
       report=run.report,
       should_stop=run.should_stop,
       only_restore=run.only_restore,
       check=lambda: gang.on_first(run.folder.claims.check),
+      until=run.folder.until,
     )
 
 
+def _not_past(folder: Path, until: int | None) -> Path:
+  """The folder of a training, or a further one where it has gone on past the step that is wanted."""
+  newest = max((int(path.name) for path in folder.glob('*') if path.name.isdigit()), default=0)
+  return folder.with_name(f'{folder.name}-{until}') if until is not None and newest > until else folder
+
+
 def _train_teacher(plan: Plan, run: Run) -> Fitted:
+  whole = run._replace(folder=run.folder.at(None), report=lambda step, metrics: run.report(0, metrics))
   try:
-    return train(plan, run._replace(report=lambda step, metrics: run.report(0, metrics)))
+    return train(plan, whole)
   except Diverged as error:
     raise error.of_teacher() from None

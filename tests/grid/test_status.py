@@ -174,3 +174,18 @@ def test_the_commands_print_them(tmp_path, grid):
   out, errors = watching.communicate(timeout=60)
   assert watching.returncode == -signal.SIGTERM and not errors
   assert out.count('small: 6 trials: 6 done') >= 2
+
+
+def test_trials_that_go_to_a_rung_are_left_until_it_is_there(tmp_path, run_folder):
+  grid = grid_of(tmp_path, 'base: configs\nblocks: [{method: supervised, split_seed: [100, 101]}]')
+  todo, _ = planned(grid, run_folder.at(4))
+  manifest.write(todo, run_folder.manifests)
+  assert todo.until == 4 and {task.steps for task in todo.tasks} == {4}
+  assert status(run_folder.path).counts == {'to do': 2}
+  work.work(todo._replace(tasks=todo.tasks[:1]), run_folder)
+  assert status(run_folder.path).counts == {'to do': 1} and not run_folder.names()
+  work.work(todo, run_folder)
+  assert told(status(run_folder.path)) == 'small: 0 trials: none is left to do'
+  whole, _ = planned(grid, run_folder)
+  manifest.write(whole, run_folder.manifests)
+  assert status(run_folder.path).counts == {'to do': 2}

@@ -76,6 +76,23 @@ def test_a_training_resumes_bit_for_bit_at_any_step(folder, tmp_path, whole, sto
   assert_same(train(config, tmp_path / 'parts', watch=look), whole)
 
 
+def test_a_training_that_ends_before_its_last_step_goes_on_bit_for_bit(folder, tmp_path, whole):
+  """Steps 5 and 8 are between logs and at a checkpoint; each part is the beginning of the whole."""
+  config, place = config_of(folder), tmp_path / 'parts'
+  for until in (5, 5, 8):
+    part = train(config, place, watch=look, until=until)
+    assert int(part.state.step) == until and int(max(p.name for p in place.iterdir())) == until
+    told = part.history['evaluations']
+    assert told == whole.history['evaluations'][: len(told)] and len(told) == until // 4
+  assert_same(train(config, place, watch=look, until=12), whole)
+  assert_same(train(config, place, watch=look), whole)
+
+
+def test_a_part_of_a_training_that_diverged_since_its_last_log_says_so(folder, tmp_path):
+  with pytest.raises(Diverged):
+    train(config_of(folder, 'optimizer.lr=1e30', 'log_every=100'), tmp_path / 'parts', until=5)
+
+
 @pytest.mark.parametrize(
   ('given', 'sentence'),
   [

@@ -1,0 +1,1 @@
+"""Tuning: spaces of settings, samplers, one budget of training steps a method, independent studies."""

@@ -1,0 +1,76 @@
+"""What a tuning would do, without doing it: candidates, trials, training steps, hours."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from statistics import fmean
+from typing import NamedTuple
+
+from ssl_bench.grid.duration import duration
+from ssl_bench.grid.engines.local import default_workers
+from ssl_bench.grid.estimate import Timing, timings
+from ssl_bench.grid.survey import program_of
+from ssl_bench.trial.run_folder import RunFolder
+from ssl_bench.tune.file import Method, Tuning
+from ssl_bench.tune.search import check_budget, play
+
+
+class Planned(NamedTuple):
+  """What a method needs, as far as it is known before it runs."""
+
+  method: Method
+  candidates: int  # of a study
+  visits: int  # of trials, each at every rung that it gets to, over all studies
+  steps: int  # over all studies
+  seconds: float | None  # of one worker; None where no record tells
+
+
+def dry_run(tuning: Tuning, run_folder: RunFolder, workers: int | None, records: Iterable[Path] = ()) -> str:
+  """A line for each method, and one for all.  Nothing is trained or written.
+
+  Args:
+    tuning: its file.
+    run_folder: where it would run; what is recorded there already is not taken off.
+    workers: processes; None for as many as `tune` would take.
+    records: more folders of records, which tell how long a step takes.
+  """
+  for method in tuning.methods:
+    check_budget(tuning.form, method)
+  known = timings([run_folder.records, *records])
+  found = [_planned(tuning, method, known) for method in tuning.methods]
+  form, count = tuning.form, workers or default_workers()
+  lines = [
+    f'{form.name}: {len(found)} methods, {form.studies} studies of each, {form.budget:,} training steps a '
+    f'study; {len(tuning.over)} trials a candidate, on split seeds '
+    f'{", ".join(str(cell["split_seed"]) for cell in tuning.over)}.'
+  ]
+  for one in found:
+    took = '' if one.seconds is None else f', about {duration(one.seconds / count)}'
+    upto = 'at most ' if form.sampler == 'tpe' else ''
+    lines.append(
+      f'{one.method.name}: {upto}{one.candidates:,} candidates a study, compared at '
+      f'{" and ".join(f"{step:,}" for step in one.method.rungs)} steps; {one.visits:,} trials in all, '
+      f'{one.steps:,} steps{took}.'
+    )
+  told = [one.seconds for one in found if one.seconds is not None]
+  on = f'on {count} {"worker" if count == 1 else "workers"} of this machine'
+  if told:
+    lines.append(f'About {duration(sum(told) / count)} {on}, by records of such programs.')
+  if unknown := [one.method.name for one in found if one.seconds is None]:
+    lines.append(f'No record tells how long {", ".join(unknown)} take.')
+  if 'supervised' not in form.methods:
+    lines.append('supervised is not among the methods; a gain over it needs it tuned with the same budget.')
+  return '\n'.join(lines)
+
+
+def _planned(tuning: Tuning, method: Method, known: Mapping[str, Timing]) -> Planned:
+  """By a search in which all candidates are equally good."""
+  form = tuning.form
+  study = play(form, method, 0, lambda *asked: 0.5)
+  visits = form.studies * len(tuning.over) * sum(len(one.scores) for one in study.candidates)
+  steps = form.studies * study.steps
+  programs = [program_of(tuning.configs(method, one.values)[0]) for one in study.candidates]
+  seconds = None
+  if all(program in known for program in programs):
+    times = [known[program] for program in programs]
+    seconds = steps * fmean(time.step for time in times) + visits * fmean(time.beside for time in times)
+  return Planned(method, len(study.candidates), visits, steps, seconds)
