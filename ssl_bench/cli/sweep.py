@@ -1,4 +1,4 @@
-"""The commands of a sweep: grid, work, status, retry, prune."""
+"""The commands of a sweep: grid, work, status, retry, prune, sync."""
 
 import sys
 from pathlib import Path
@@ -9,15 +9,21 @@ import typer
 from ssl_bench.cli.options import (
   BOARD,
   AgainGrid,
+  Artifacts,
   GridFile,
+  MetricsPort,
   Mirror,
   NoTiming,
   Overrides,
+  Plugin,
+  Project,
   Runs,
   Select,
+  Tags,
   Track,
   Workers,
   keep_programs,
+  trackers_of,
 )
 from ssl_bench.settings.signature import BadSetting
 
@@ -30,6 +36,10 @@ def grid(
   workers: Workers = 0,
   wandb: Mirror = 'offline',
   track: Track = None,
+  project: Project = None,
+  tags: Tags = None,
+  artifacts: Artifacts = None,
+  metrics_port: MetricsPort = 0,
   no_timing: NoTiming = False,
   again: AgainGrid = False,
   dry_run: Annotated[
@@ -57,21 +67,21 @@ def grid(
     print(tell(found, RunFolder(runs / found.name), workers or None, [BOARD]))
     return
   from ssl_bench.grid.command import run_whole, submit
-  from ssl_bench.records.trackers import choose
 
+  trackers = trackers_of(wandb, track, project, tags, artifacts, metrics_port)
   if engine == 'slurm':
     if time_limit:
       raise BadSetting('--time-limit is for this machine; of a job of Slurm, the cluster file says time.')
     from ssl_bench.grid.engines.cluster import read
 
     how = {'timing': not no_timing, 'again': again, 'wait': wait}
-    sys.exit(submit(found, runs, read(cluster), choose(wandb, track), **how))
+    sys.exit(submit(found, runs, read(cluster), trackers, **how))
   if cluster or wait:
     raise BadSetting('--cluster and --wait are for jobs; give --engine slurm with them.')
   from ssl_bench.grid.duration import parse_duration
 
   limits: Any = {'again': again, 'seconds': parse_duration(time_limit) if time_limit else None}
-  sys.exit(run_whole(found, runs, workers or None, choose(wandb, track), timing=not no_timing, **limits))
+  sys.exit(run_whole(found, runs, workers or None, trackers, timing=not no_timing, **limits))
 
 
 def work(
@@ -81,6 +91,7 @@ def work(
   index: Annotated[int | None, typer.Option(min=0, help='Take the tasks of this job alone.')] = None,
   of: Annotated[int, typer.Option(min=0, help='How many jobs there are; 0: one a task.')] = 0,
   shared: Annotated[bool, typer.Option('--shared', help='Other trials run on this machine.')] = False,
+  metrics_port: MetricsPort = 0,
 ) -> None:
   """Run the tasks of a manifest until none is left; exit code 75 if a signal stops it: run it again."""
   if pull == (index is not None):
@@ -89,9 +100,14 @@ def work(
   from ssl_bench.stop import AGAIN, Stop
 
   with Stop(code=AGAIN) as stop:  # before what takes seconds to import
+    from ssl_bench.grid.follow import following
     from ssl_bench.grid.work_command import run_worker
 
-    code = run_worker(folder, manifest, stop, index=index, of=of, shared=shared)
+    trackers = trackers_of('disabled', None, None, None, None, metrics_port)
+    for tracker in trackers:
+      tracker.check()
+    with following(trackers, folder):
+      code = run_worker(folder, manifest, stop, index=index, of=of, shared=shared)
   sys.exit(code)
 
 
@@ -114,16 +130,19 @@ def retry(
   workers: Workers = 0,
   wandb: Mirror = 'offline',
   track: Track = None,
+  project: Project = None,
+  tags: Tags = None,
+  artifacts: Artifacts = None,
+  metrics_port: MetricsPort = 0,
   no_timing: NoTiming = False,
 ) -> None:
   """Run once more what failed, diverged or was lost; a diverged record is kept in replaced/."""
   keep_programs(folder.absolute().parent)
   from ssl_bench.grid.command import run_whole
   from ssl_bench.grid.retry import grid_of_bad
-  from ssl_bench.records.trackers import choose
 
   found = grid_of_bad(folder, select or ())
-  trackers = choose(wandb, track)
+  trackers = trackers_of(wandb, track, project, tags, artifacts, metrics_port)
   sys.exit(run_whole(found, folder.absolute().parent, workers or None, trackers, timing=not no_timing))
 
 
@@ -143,3 +162,23 @@ def prune(
   if found.paths and (yes or typer.confirm(question)):
     remove(found)
     print('Removed.')
+
+
+def sync(
+  folder: Annotated[Path, typer.Argument(help='A run folder, such as runs/digits or runs/train.')],
+  wandb: Mirror = 'offline',
+  track: Track = None,
+  project: Project = None,
+  tags: Tags = None,
+  artifacts: Artifacts = None,
+  follow: Annotated[
+    bool, typer.Option('--follow', help='Show trials that run as well, until a key or a signal.')
+  ] = False,
+  plugin: Plugin = None,
+) -> None:
+  """Mirror what is recorded and not mirrored yet to W&B and other trackers; trains nothing."""
+  from ssl_bench import plugins
+  from ssl_bench.grid.sync import sync as mirror
+
+  plugins.load(plugin)
+  sys.exit(mirror(folder, trackers_of(wandb, track, project, tags, artifacts), follow=follow))

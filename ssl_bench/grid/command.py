@@ -9,11 +9,12 @@ from rich.console import Console
 from ssl_bench.grid.engines import slurm
 from ssl_bench.grid.engines.cluster import Cluster
 from ssl_bench.grid.expand import Grid
+from ssl_bench.grid.follow import following
 from ssl_bench.grid.run import Summary, elsewhere_of, prepare, run_grid
+from ssl_bench.grid.sync import mirror_all
 from ssl_bench.leaderboard import terminal
 from ssl_bench.leaderboard.build import publish
-from ssl_bench.records import record
-from ssl_bench.records.trackers import Tracker, mirror_and_say
+from ssl_bench.records.trackers import Tracker
 from ssl_bench.trial.run_folder import RunFolder
 
 
@@ -35,7 +36,8 @@ def run_whole(
     tracker.check()
   console = Console(highlight=False, soft_wrap=True)
   run_folder = RunFolder(runs / grid.name)
-  summary = run_grid(grid, run_folder, workers, again=again, seconds=seconds)
+  with following(trackers, run_folder.path):
+    summary = run_grid(grid, run_folder, workers, again=again, seconds=seconds)
   if summary.exit_code:
     console.print('Stopped; what was trained is saved. The same command goes on from there.')
     return summary.exit_code
@@ -46,18 +48,14 @@ def run_whole(
 
 
 def show(run_folder: RunFolder, trackers: Sequence[Tracker], console: Console, *, timing: bool) -> list[str]:
-  """Mirrors the records of a run folder, builds their board and prints it; what was left out of it."""
+  """Builds the board of a run folder's records, mirrors both, prints it; what was left out of it."""
   left_out: list[str] = []
   if not run_folder.records.is_dir():
     return left_out
-  if trackers:
-    mirrored, unread = record.gather([run_folder.records], with_curves=True)
-    mirror_and_say(trackers, mirrored, mirrored, run_folder.path)
-    for sentence in unread:
-      console.print(f'Not mirrored: {sentence}', markup=False)
   board = publish(
     [run_folder.records], run_folder.path / 'leaderboard', timing=timing, report=left_out.append
   )
+  mirror_all(run_folder, trackers)  # now, since the board may be mirrored as well
   console.print(terminal(board))
   for sentence in left_out:
     console.print(f'Left out: {sentence}', markup=False)
@@ -85,6 +83,7 @@ def submit(
   if prepared.exit_code:
     return prepared.exit_code
   if not prepared.todo.tasks:
+    mirror_all(run_folder, trackers)
     console.print(f'{prepared.total} trials: all are recorded; nothing is submitted.')
     return 0
   job = slurm.submit(prepared.path, run_folder, cluster, len(prepared.todo.tasks))
@@ -97,7 +96,8 @@ def submit(
     return 0
   count = len(prepared.todo.trials)
   recorded = lambda: elsewhere_of(prepared.todo, run_folder, {})
-  slurm.follow(job, console.print, lambda: count - len(recorded()))
+  with following(trackers, run_folder.path):
+    slurm.follow(job, console.print, lambda: count - len(recorded()))
   left_out, ended = show(run_folder, trackers, console, timing=timing), Counter(recorded().values())
   if left := count - ended.total():
     console.print(f'{left:,} trials are left, and no job; the same command submits them again.')

@@ -1,7 +1,8 @@
 """One trial from the command line: say what will run, run it, say what came out."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,15 @@ def run_single(
   folder: Path,
   trackers: Sequence[Tracker],
   *,
+  live: Callable[[], AbstractContextManager[Any]] = nullcontext,
   only_evaluate: bool = False,
   again: bool = False,
 ) -> int:
   """Runs a trial in `folder`; returns 0 where it is done, 1 where it failed or diverged, 128 + a signal.
 
   With `again`, a recorded trial is run once more, and what `forget` names is put aside first.  Without,
-  `BadSetting` is raised where other code of the method than today's recorded or trained it.
+  `BadSetting` is raised where other code of the method than today's recorded or trained it.  `live` makes a
+  context in which the trackers show the trial while it runs.
   """
   for tracker in trackers:
     tracker.check()
@@ -65,7 +68,11 @@ def run_single(
         console.print(suspect, markup=False)
       compile_program(plan.structure)  # an error is told before all else
       console.print(yaml.dump(to_dict(config), Dumper=Dumper, sort_keys=False), markup=False)
-      with run_folder.claims.alone(plan.training_id), Progress(console=console, transient=True) as bars:
+      with (
+        run_folder.claims.alone(plan.training_id),
+        Progress(console=console, transient=True) as bars,
+        live(),
+      ):
         if again:
           forget(config, dataset, run_folder)
         bar = bars.add_task('training', total=config.steps)
@@ -147,4 +154,4 @@ def _said(found: dict[str, Any], row: Measure) -> str:
 
 
 def _progress(metrics: dict) -> str:
-  return f'loss {metrics["loss"]:.3f}' if metrics else 'training'
+  return f'loss {metrics["loss"]:.3f}' if 'loss' in metrics else 'training'

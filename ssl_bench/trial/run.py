@@ -3,6 +3,7 @@
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from ssl_bench import data, measures
@@ -15,9 +16,12 @@ from ssl_bench.records.checks import check_values
 from ssl_bench.records.code import code_of
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import NO_ROOM
+from ssl_bench.training import memory
 from ssl_bench.training.checkpoint import UnusableCheckpoint
 from ssl_bench.training.loop import Diverged, Interrupted
+from ssl_bench.training.program import compile_program
 from ssl_bench.trial.evaluation import evaluate
+from ssl_bench.trial.journal import Journal
 from ssl_bench.trial.run_folder import RunFolder
 from ssl_bench.trial.training import Report, Run, is_of_known_code, labels_seen, train
 
@@ -45,13 +49,21 @@ def run_trial(
     return record.read_with_curves(run_folder.record_of(trial_id))
   measures.all_measures()  # raises where two of them, of plugins, are in each other's way
   plan = make_plan(config, dataset)
-  started = _now()
   written: dict[str, Any] = {**describe(plan), 'grid': grid}
+  images = lambda: compile_program(plan.structure).images_per_step  # training has compiled it by then
+  with Journal(run_folder.live, {**written, 'training': plan.training_id}, images, memory.in_use) as journal:
+    how = Run(run_folder, journal.telling(report), should_stop, only_evaluate)
+    return record.read_with_curves(_record(plan, written, how, shared=shared))
+
+
+def _record(plan: Plan, written: dict[str, Any], how: Run, *, shared: bool) -> Path:
+  """Trains and evaluates a trial and writes its record, of which `written` is the beginning."""
+  started, run_folder = _now(), how.folder
   try:
-    fitted = train(plan, Run(run_folder, report, should_stop, only_evaluate))
+    fitted = train(plan, how)
     if not is_of_known_code(plan, run_folder):
       del written['versions']['code']
-    found = evaluate(plan, fitted, should_stop, shared=shared)
+    found = evaluate(plan, fitted, how.should_stop, shared=shared)
     check_values(found)
     written |= found
     written |= {
@@ -71,7 +83,7 @@ def run_trial(
     written |= _failed(run_folder, plan.trial_id, error)
   run_folder.claims.check()
   written['time'] = {'started': started, 'finished': _now()}
-  return record.read_with_curves(record.write(written, run_folder.records))
+  return record.write(written, run_folder.records)
 
 
 def describe(plan: Plan) -> dict[str, Any]:

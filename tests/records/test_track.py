@@ -23,7 +23,7 @@ from ssl_bench.config import Config
 from ssl_bench.planning import make_plan
 from ssl_bench.records import curves, naming, trackers
 from ssl_bench.records import record as records
-from ssl_bench.records.trackers import _wandb_run as wandb_run
+from ssl_bench.records.trackers import _contents as told_of
 from ssl_bench.records.trackers import wandb as track
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.trial.run import describe
@@ -141,7 +141,7 @@ def test_a_run_says_all_of_a_record(mirrored):
   assert run['display_name'] == 'fixmatch digits 40 labels, seed 1/2'
   assert set(run['tags']) == {'smoke', 'digits', 'fixmatch'}
   told = {k: v for k, v in run['config']['update'].items() if k != '_wandb'}
-  assert told == made['config'] | {k: made[k] for k in wandb_run.FACTS}
+  assert told == made['config'] | {k: made[k] for k in told_of.FACTS}
   assert seen['exit'][-1].get('exit_code', 0) == 0
 
   summary = {k: v for part in seen['summary'] for k, v in part['update'].items()}
@@ -250,7 +250,7 @@ def test_names_and_groups_tell_what_the_sweep_varies():
     with_settings(5, lr=0.5, method={'name': 'simclr', 'temperature': 0.5}),
   ]
   names = naming.varied(configs_of(sweep))
-  told = [wandb_run.about(one, naming.variant(one['config'], names)) for one in sweep]
+  told = [told_of.about(one, naming.variant(one['config'], names)) for one in sweep]
   assert len({run['name'] for run in told}) == 6
   usual = 'fixmatch digits 40 labels, seed 1/2, method.threshold=0.95, optimizer.lr'
   assert [run['name'] for run in told[:2]] == [f'{usual}=0.03', f'{usual}=0.1']
@@ -280,7 +280,7 @@ def test_a_name_that_is_too_long_stays_one_of_its_own():
   ]
   sweep = [with_settings(i, augment={'strong': policy}) for i, policy in enumerate(policies)]
   names = naming.varied(configs_of(sweep))
-  told = [wandb_run.about(one, naming.variant(one['config'], names)) for one in sweep]
+  told = [told_of.about(one, naming.variant(one['config'], names)) for one in sweep]
   for key, limit in (('name', 128), ('group', 128)):
     assert len({one[key] for one in told}) == 2 and all(len(one[key]) <= limit for one in told)
 
@@ -410,7 +410,7 @@ def test_a_key_in_the_environment_or_in_netrc_is_found_and_a_wrong_one_told(onli
 
 @pytest.mark.parametrize('mode', ['offline', 'disabled'])
 def test_without_a_server_no_key_is_asked_for(mode, monkeypatch):
-  monkeypatch.setattr(track, '_run_child', pytest.fail)
+  monkeypatch.setattr(track, 'run_child', pytest.fail)
   track.check_login(mode)
 
 
@@ -479,8 +479,8 @@ def test_disabled_and_unknown_modes(tmp_path):
 
 
 def test_facts_of_a_record_do_not_hide_settings():
-  assert not set(wandb_run.FACTS) & set(Config.model_fields)
-  assert set(wandb_run.FACTS) <= set(records.Record.model_fields)
+  assert not set(told_of.FACTS) & set(Config.model_fields)
+  assert set(told_of.FACTS) <= set(records.Record.model_fields)
 
 
 class Server(ThreadingHTTPServer):
@@ -581,7 +581,7 @@ def test_words_for_numbers_that_are_not_finite_are_numbers_again():
   made['metrics'] |= {'nll': 'NaN', 'privacy': {'epsilon': 'Infinity', 'stream': 'labeled'}}
   made['metrics']['accuracy_by_class'] = [0.5, 'NaN']
   made['curve'][1]['loss'] = '-Infinity'
-  told = wandb_run.contents(made, {})
+  told = told_of.contents(made, {})
   assert math.isnan(told.summary['nll']) and told.summary['privacy/epsilon'] == math.inf
   assert told.summary['privacy/stream'] == 'labeled'
   assert dict(told.history)[100]['train/loss'] == -math.inf
