@@ -1,21 +1,19 @@
 """The W&B mirror, read back with W&B's own reader, and what happens where W&B cannot."""
 
 import copy
-import gzip
 import json
 import math
 import os
 import subprocess
 import sys
-import threading
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import matplotlib
 import pytest
 from PIL import Image
 from support.cli import write_configs
+from support.wandb_server import Server
 
 from ssl_bench import cli
 from ssl_bench import config as configs
@@ -483,58 +481,6 @@ def test_facts_of_a_record_do_not_hide_settings():
   assert set(told_of.FACTS) <= set(records.Record.model_fields)
 
 
-class Server(ThreadingHTTPServer):
-  """As much of a W&B server as a run needs, on loopback; keeps what it is told."""
-
-  def __init__(self):
-    super().__init__(('127.0.0.1', 0), Handler)
-    self.address = f'http://127.0.0.1:{self.server_port}'
-    self.buckets, self.files, self.streams = [], {}, []
-    threading.Thread(target=self.serve_forever, daemon=True).start()
-
-
-class Handler(BaseHTTPRequestHandler):
-  server: Server
-
-  def do_POST(self):
-    body = self.rfile.read(int(self.headers.get('Content-Length') or 0))
-    if self.headers.get('Content-Encoding') == 'gzip':
-      body = gzip.decompress(body)
-    answer = {}
-    if self.path == '/graphql':
-      answer = {'data': self.query(**json.loads(body))}
-    elif self.path.endswith('/file_stream'):
-      self.server.streams.append(json.loads(body))
-    else:
-      self.server.files[self.path] = body
-    text = json.dumps(answer).encode()
-    self.send_response(200)
-    self.send_header('Content-Type', 'application/json')
-    self.send_header('Content-Length', str(len(text)))
-    self.end_headers()
-    self.wfile.write(text)
-
-  do_GET = do_PUT = do_POST
-
-  def query(self, query, variables=None, **_):
-    given, me = variables or {}, {'id': 'e', 'name': 'me'}
-    if 'upsertBucket(' in query:
-      self.server.buckets.append(given)
-      project = {'id': 'p', 'name': given['project'], 'entity': me}
-      bucket = {'id': 'b', 'name': given['name'], 'displayName': given['displayName'], 'project': project}
-      return {'upsertBucket': {'bucket': {**bucket, 'config': '{}', 'historyLineCount': 0}, 'inserted': True}}
-    if 'createRunFiles(' in query:
-      files = [{'name': name, 'uploadUrl': f'{self.server.address}/up/{name}'} for name in given['files']]
-      return {'createRunFiles': {'runID': 'b', 'uploadHeaders': [], 'files': files}}
-    if 'createArtifact(' in query:
-      return {'createArtifact': {'artifact': {'id': 'a', 'state': 'COMMITTED', 'artifactSequence': {}}}}
-    viewer = {'id': 'v', 'entity': 'me', 'username': 'me', 'email': '', 'flags': '{}', 'teams': {'edges': []}}
-    return {'viewer': viewer, 'serverInfo': {'features': []}, 'project': {'artifact': None}}
-
-  def log_message(self, *_):
-    pass
-
-
 @pytest.fixture
 def online(home, monkeypatch):
   """A server, and the environment of a user who is set up for it but for the key."""
@@ -543,8 +489,7 @@ def online(home, monkeypatch):
   server = Server()
   monkeypatch.setenv('WANDB_BASE_URL', server.address)
   yield server
-  server.shutdown()
-  server.server_close()
+  server.stop()
 
 
 @pytest.mark.slow

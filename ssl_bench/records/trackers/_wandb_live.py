@@ -29,6 +29,11 @@ class _Open(NamedTuple):
   first: int  # the first step that it takes: what a server has already comes before
   logged: dict[int, set[str]]  # step -> names
 
+  @property
+  def next(self) -> int:
+    """The first step of which W&B takes more."""
+    return max(self.logged, default=self.first)
+
 
 class Live:
   """Follows trials as W&B runs."""
@@ -67,13 +72,13 @@ class Live:
         config=config(run.known),
         settings=settings_of(wandb),
       )
-      self.runs[run.id] = _Open(made, made.step, {})
+      self.runs[run.id] = _Open(made, made.starting_step, {})
       self.failures = 0
     except Exception:  # no server, no package: mirroring says why
       self.failures += 1
 
   def log(self, run: Run, row_: Row) -> None:
-    if not (found := self.runs.get(run.id)) or row_.step < found.run.step:
+    if not (found := self.runs.get(run.id)) or row_.step < found.next:
       return
     values = row(row_.values, PARTS[row_.part])
     if values:
@@ -102,8 +107,9 @@ class Live:
     is_whole = True
     for step, values in history:
       lacks = {k: v for k, v in values.items() if k not in found.logged.get(step, ())}
-      if lacks and step >= max(found.first, found.run.step):
+      if lacks and step >= found.next:
         found.run.log(lacks, step=step)
+        found.logged.setdefault(step, set()).update(lacks)
       elif lacks and step >= found.first:
         is_whole = False
     return is_whole

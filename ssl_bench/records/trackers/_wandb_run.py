@@ -49,7 +49,7 @@ def finish(run: Any, told: Contents, temporary: Path, checkpoint: str) -> None:
     path = draw_reliability(*told.tables['tables/reliability'], temporary / f'{run.id}.png')
     media['plots/reliability'] = wandb.Image(str(path))
   if media:
-    run.log(media, step=max(run.step, told.history[-1][0] if told.history else 0))
+    run.log(media, step=max(run.starting_step, told.history[-1][0] if told.history else 0))
   if checkpoint:
     keep(run, f'checkpoint-{run.id}', 'model', Path(checkpoint))
   run.summary.update(told.summary)
