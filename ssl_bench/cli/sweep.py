@@ -106,8 +106,9 @@ def work(
     trackers = trackers_of('disabled', None, None, None, None, metrics_port)
     for tracker in trackers:
       tracker.check()
-    with following(trackers, folder):
+    with following(trackers, folder) as live:
       code = run_worker(folder, manifest, stop, index=index, of=of, shared=shared)
+      live.hurry = code == AGAIN
   sys.exit(code)
 
 

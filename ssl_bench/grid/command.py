@@ -36,8 +36,9 @@ def run_whole(
     tracker.check()
   console = Console(highlight=False, soft_wrap=True)
   run_folder = RunFolder(runs / grid.name)
-  with following(trackers, run_folder.path):
+  with following(trackers, run_folder.path) as live:
     summary = run_grid(grid, run_folder, workers, again=again, seconds=seconds)
+    live.hurry = bool(summary.exit_code)
   if summary.exit_code:
     console.print('Stopped; what was trained is saved. The same command goes on from there.')
     return summary.exit_code

@@ -30,29 +30,39 @@ from ssl_bench.trial.owner import is_dead
 
 EVERY = 0.5  # seconds between two looks at the folder
 PATIENCE = 10.0  # seconds that a tracker gets at the end; then what it has not taken is left to mirroring
+HURRY = 1.0  # the same, where a signal asked to stop
 NICE = 10  # training goes first
 
 
+class Following:
+  """What goes on beside trials that run; `hurry` says that a signal asked to stop."""
+
+  hurry = False
+
+
 @contextmanager
-def following(trackers: Sequence[Tracker], folder: Path) -> Iterator[None]:
+def following(trackers: Sequence[Tracker], folder: Path) -> Iterator[Following]:
   """A context in which the trials of a run folder are shown by those trackers that show trials live.
 
   Args:
     trackers: as `trackers.choose` gives them.
     folder: the run folder; it need not be there yet.
   """
-  children = []
+  children, this = [], Following()
   for one in trackers:
     if isinstance(one, Chosen) and isinstance(one.tracker, LiveTracker):
       with suppress(OSError):
         children.append((one.name, _start(one, folder)))
   try:
-    yield
+    yield this
+  except BaseException:
+    this.hurry = True
+    raise
   finally:
     for _, child in children:
       with suppress(OSError):
         child.stdin.close()
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + (HURRY if this.hurry else PATIENCE)
     for name, child in children:
       _wait(name, child, end)
 
