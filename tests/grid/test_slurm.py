@@ -120,8 +120,9 @@ def test_an_array_runs_a_grid_and_builds_its_board(sweep):
   logs = [path.read_text() for path in (sweep.runs.path / 'slurm').glob('*_[01].out')]
   assert len(logs) == 2 and all('the setup ran' in log and ': accuracy ' in log for log in logs)
   sweep.wait(lambda: (sweep.runs.path / 'leaderboard/README.md').is_file())
-  out = command(*words, **sweep.slurm.environment)
+  out = command(*words, '--wandb=offline', **sweep.slurm.environment)
   assert '8 trials: all are recorded; nothing is submitted.' in out
+  assert {path.stem for path in (sweep.runs.path / 'wandb/mirrored').iterdir()} == set(found)
   out = command(*every, '--wait', code=1, **sweep.slurm.environment)
   assert '1 trials are submitted as job ' in out and 'are left' not in out  # it failed by itself
 

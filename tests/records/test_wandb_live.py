@@ -1,6 +1,7 @@
 """W&B while trials run: a server sees curves grow, a run that was lost goes on, nothing is told twice."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -8,12 +9,13 @@ import sys
 import matplotlib
 import pytest
 from support import live
-from support.cli import ROOT, write_configs
+from support.cli import ROOT, command, start, write_configs
 from support.wandb_server import Server
 
 from ssl_bench.grid import follow
 from ssl_bench.grid.follow import following
 from ssl_bench.records import trackers
+from ssl_bench.records.record import read_with_curves
 
 pytestmark = pytest.mark.slow
 
@@ -169,3 +171,27 @@ def test_checkpoint_and_board_are_artifacts_when_asked_for(server, known, tmp_pa
   assert sorted(uploaded.values()) == [b'a board', b'step 12']
   asked = len(server.buckets)
   assert chosen.mirror([made], folder, [made]) == 0 and len(server.buckets) == asked
+
+
+def test_after_a_kill_in_training_the_same_command_goes_on_with_the_same_run(server, tmp_path):
+  often = 'evaluate: {every: 2000, last: 2, bootstrap: 100}\ncheckpoint: {every: 2000}'
+  steps = f'steps: 40000\nlog_every: 200\n{often}'
+  path = write_configs(tmp_path / 'c', steps) / 'supervised.yaml'
+  words = ('train', path, '--runs', tmp_path / 'runs', '--wandb=online', '--tags=night')
+  first = start(*words)
+  try:
+    live.wait_until(lambda: any(len(lines) > 3 for lines in server.lines.values()), seconds=240)
+  finally:
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+  (name,) = server.lines
+  before = list(server.lines[name])
+  assert 0 < len(before) < 200 and not list(tmp_path.glob('runs/train/records/*'))
+  command(*words)
+  record = read_with_curves(tmp_path / f'runs/train/records/{name}.json')
+  assert list(server.lines) == [name] and server.lines[name][: len(before)] == before
+  losses = {line['_step']: line['train/loss'] for line in server.lines[name] if 'train/loss' in line}
+  assert losses == {row['step']: row['loss'] for row in record['curve']}
+  looks = {line['_step'] for line in server.lines[name] if 'evaluate/test_accuracy' in line}
+  assert looks == {row['step'] for row in record['evaluations']}
+  assert server.done[name] == 0 and server.steps(name) == sorted(set(server.steps(name)))
