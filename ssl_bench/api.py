@@ -63,7 +63,8 @@ def train(
   Args:
     plan: the trial.
     folder: where checkpoints go, from which a second call goes on; without one nothing is kept on disk.
-    report: is given the step and the means of the metrics at every log.
+    report: is given the step and the means of the metrics at every log, and at every look at held-out images
+      what was noted, as `evaluate/NAME`.
 
   Returns:
     The trained state, with its history: `curve`, `evaluations`, `segments`.

@@ -5,8 +5,9 @@ Every command imports what it needs when it runs, so that help comes at once.
 
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,24 +20,31 @@ from ssl_bench.cli.options import (
   JOIN_SECONDS,
   Again,
   AgainGrid,
+  Artifacts,
   ConfigFile,
   Coordinator,
   JoinSeconds,
+  MetricsPort,
   Mirror,
   NoTiming,
   Overrides,
   Plugin,
   Process,
   Processes,
+  Project,
   Runs,
   Select,
+  Tags,
   Track,
-  Wandb,
   Workers,
   keep_programs,
+  trackers_of,
 )
 from ssl_bench.cli.tune import tune
 from ssl_bench.settings.signature import BadSetting, short, suggest
+
+if TYPE_CHECKING:
+  from ssl_bench.records.trackers import Chosen
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(data_app, name='data')
@@ -76,6 +84,10 @@ def train(
   runs: Runs = Path('runs'),
   wandb: Mirror = 'offline',
   track: Track = None,
+  project: Project = None,
+  tags: Tags = None,
+  artifacts: Artifacts = None,
+  metrics_port: MetricsPort = 0,
   again: Again = False,
   coordinator: Coordinator = None,
   processes: Processes = None,
@@ -87,7 +99,8 @@ def train(
   from ssl_bench.gang.join import joined, place
 
   with joined(place(coordinator, processes, process), join_seconds):
-    _one(config, overrides, runs, wandb, track, again=again)
+    shown = lambda: trackers_of(wandb, track, project, tags, artifacts, metrics_port)
+    _one(config, overrides, runs, shown, again=again)
 
 
 @app.command()
@@ -97,13 +110,17 @@ def evaluate(
   runs: Runs = Path('runs'),
   wandb: Mirror = 'offline',
   track: Track = None,
+  project: Project = None,
+  tags: Tags = None,
+  artifacts: Artifacts = None,
 ) -> None:
   """Evaluate a trained trial again, with other evaluate.probes or label budgets; trains nothing."""
-  _one(config, overrides, runs, wandb, track, only_evaluate=True)
+  shown = lambda: trackers_of(wandb, track, project, tags, artifacts)
+  _one(config, overrides, runs, shown, only_evaluate=True)
 
 
 def _one(
-  path: Path, overrides: list[str] | None, runs: Path, wandb: Wandb, track: list[str] | None, **how: bool
+  path: Path, overrides: list[str] | None, runs: Path, shown: 'Callable[[], list[Chosen]]', **how: bool
 ) -> None:
   keep_programs(runs)
   from ssl_bench import config as configs
@@ -116,13 +133,15 @@ def _one(
     return configs.load(path, overrides or (), need_data=True)
 
   config = gang.on_all(read)
-  from ssl_bench.records.trackers import choose
+  from ssl_bench.grid.follow import following
   from ssl_bench.trial.command import run_single
 
-  sys.exit(run_single(config, runs / 'train', choose(wandb, track), **how))
+  folder, trackers = runs / 'train', shown()  # now, since the config may name a plugin that holds one
+  live = lambda: following(trackers, folder)
+  sys.exit(run_single(config, folder, trackers, live=live, **how))
 
 
-for _command in (sweep.grid, tune, sweep.work, sweep.status, sweep.retry, sweep.prune):
+for _command in (sweep.grid, tune, sweep.work, sweep.status, sweep.retry, sweep.prune, sweep.sync):
   app.command()(_command)
 
 

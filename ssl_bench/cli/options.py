@@ -2,11 +2,14 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ssl_bench.settings.signature import BadSetting
+
+if TYPE_CHECKING:
+  from ssl_bench.records.trackers import Chosen
 
 BOARD = Path('leaderboard/records')
 
@@ -24,6 +27,17 @@ Mirror = Annotated[Wandb, typer.Option(help='How to mirror to Weights & Biases.'
 Track = Annotated[
   list[str] | None,
   typer.Option(help='Another tracker to mirror to, as name(setting=value); may be given again.'),
+]
+Project = Annotated[
+  str | None, typer.Option(help='Project of W&B, experiment of MLflow; else WANDB_PROJECT and its like.')
+]
+Tags = Annotated[str | None, typer.Option(help='Tags of all runs of trackers: one, or several by commas.')]
+Artifacts = Annotated[
+  str | None,
+  typer.Option(help='What trackers upload as files: checkpoint, board, or both by a comma.'),
+]
+MetricsPort = Annotated[
+  int, typer.Option(min=0, max=65535, help='Port at which Prometheus finds numbers while it runs; 0: none.')
 ]
 Plugin = Annotated[list[str] | None, typer.Option(help='A plugin file to load; may be given again.')]
 Again = Annotated[
@@ -59,6 +73,22 @@ JoinSeconds = Annotated[
 ]
 JOIN_SECONDS = 300
 NoTiming = Annotated[bool, typer.Option('--no-timing', help='Leave out what a clock wrote.')]
+
+
+def trackers_of(
+  wandb: Wandb,
+  track: list[str] | None,
+  project: str | None,
+  tags: str | None,
+  artifacts: str | None,
+  metrics_port: int = 0,
+) -> 'list[Chosen]':
+  """The trackers that a command line asks for."""
+  from ssl_bench.records.trackers import choose
+
+  listed = lambda text: [word.strip() for word in (text or '').split(',') if word.strip()]
+  further = [*(track or ()), *([f'prometheus(port={metrics_port})'] if metrics_port else [])]
+  return choose(wandb, further, project=project, tags=listed(tags), artifacts=listed(artifacts))
 
 
 def keep_programs(runs: Path) -> None:

@@ -1,4 +1,4 @@
-"""The commands of a sweep: grid, work, status, retry, prune."""
+"""The commands of a sweep: grid, work, status, retry, prune, sync."""
 
 import sys
 from pathlib import Path
@@ -10,19 +10,25 @@ from ssl_bench.cli.options import (
   BOARD,
   JOIN_SECONDS,
   AgainGrid,
+  Artifacts,
   Coordinator,
   GridFile,
   JoinSeconds,
+  MetricsPort,
   Mirror,
   NoTiming,
   Overrides,
+  Plugin,
   Process,
   Processes,
+  Project,
   Runs,
   Select,
+  Tags,
   Track,
   Workers,
   keep_programs,
+  trackers_of,
 )
 from ssl_bench.settings.signature import BadSetting
 
@@ -35,6 +41,10 @@ def grid(
   workers: Workers = 0,
   wandb: Mirror = 'offline',
   track: Track = None,
+  project: Project = None,
+  tags: Tags = None,
+  artifacts: Artifacts = None,
+  metrics_port: MetricsPort = 0,
   no_timing: NoTiming = False,
   again: AgainGrid = False,
   dry_run: Annotated[
@@ -67,12 +77,12 @@ def grid(
   from ssl_bench.grid.command import run_whole
   from ssl_bench.grid.duration import parse_duration
   from ssl_bench.grid.engines.choose import choose as choose_engine
-  from ssl_bench.records.trackers import choose
 
   seconds = parse_duration(time_limit) if time_limit else None
   where = choose_engine(engine, cluster, workers=workers or None, seconds=seconds, wait=wait)
   how: Any = {'timing': not no_timing, 'again': again, 'engine': where}
-  sys.exit(run_whole(found, runs, workers or None, choose(wandb, track), **how))
+  trackers = trackers_of(wandb, track, project, tags, artifacts, metrics_port)
+  sys.exit(run_whole(found, runs, workers or None, trackers, **how))
 
 
 def work(
@@ -86,6 +96,7 @@ def work(
   processes: Processes = None,
   process: Process = None,
   join_seconds: JoinSeconds = JOIN_SECONDS,
+  metrics_port: MetricsPort = 0,
 ) -> None:
   """Run the tasks of a manifest until none is left; exit code 75 if a signal stops it: run it again."""
   if pull == (index is not None):
@@ -97,8 +108,11 @@ def work(
     from ssl_bench.gang.join import joined, place
     from ssl_bench.grid.work_command import run_worker
 
+    trackers = trackers_of('disabled', None, None, None, None, metrics_port)
+    for tracker in trackers:
+      tracker.check()
     with joined(place(coordinator, processes, process), join_seconds):
-      code = run_worker(folder, manifest, stop, index=index, of=of, shared=shared)
+      code = run_worker(folder, manifest, stop, trackers, index=index, of=of, shared=shared)
   sys.exit(code)
 
 
@@ -121,16 +135,19 @@ def retry(
   workers: Workers = 0,
   wandb: Mirror = 'offline',
   track: Track = None,
+  project: Project = None,
+  tags: Tags = None,
+  artifacts: Artifacts = None,
+  metrics_port: MetricsPort = 0,
   no_timing: NoTiming = False,
 ) -> None:
   """Run once more what failed, diverged or was lost; a diverged record is kept in replaced/."""
   keep_programs(folder.absolute().parent)
   from ssl_bench.grid.command import run_whole
   from ssl_bench.grid.retry import grid_of_bad
-  from ssl_bench.records.trackers import choose
 
   found = grid_of_bad(folder, select or ())
-  trackers = choose(wandb, track)
+  trackers = trackers_of(wandb, track, project, tags, artifacts, metrics_port)
   sys.exit(run_whole(found, folder.absolute().parent, workers or None, trackers, timing=not no_timing))
 
 
@@ -150,3 +167,23 @@ def prune(
   if found.paths and (yes or typer.confirm(question)):
     remove(found)
     print('Removed.')
+
+
+def sync(
+  folder: Annotated[Path, typer.Argument(help='A run folder, such as runs/digits or runs/train.')],
+  wandb: Mirror = 'offline',
+  track: Track = None,
+  project: Project = None,
+  tags: Tags = None,
+  artifacts: Artifacts = None,
+  follow: Annotated[
+    bool, typer.Option('--follow', help='Show trials that run as well, until a key or a signal.')
+  ] = False,
+  plugin: Plugin = None,
+) -> None:
+  """Mirror what is recorded and not mirrored yet to W&B and other trackers; trains nothing."""
+  from ssl_bench import plugins
+  from ssl_bench.grid.sync import sync as mirror
+
+  plugins.load(plugin)
+  sys.exit(mirror(folder, trackers_of(wandb, track, project, tags, artifacts), follow=follow))

@@ -67,7 +67,7 @@ def grouped_interval(values: ArrayLike, groups: Sequence[Hashable], level: float
   members: dict[Hashable, list[float]] = {}
   for group, value in zip(groups, values):
     members.setdefault(group, []).append(value)
-  return mean_interval([np.mean(own) if own[1:] else own[0] for own in members.values()], level)
+  return mean_interval([float(np.mean(own)) if own[1:] else own[0] for own in members.values()], level)
 
 
 def weighted_mean(weights: Array, values: Array) -> Array:

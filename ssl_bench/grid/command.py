@@ -7,11 +7,12 @@ from rich.console import Console
 
 from ssl_bench.grid.engines.engine import Engine
 from ssl_bench.grid.expand import Grid
+from ssl_bench.grid.follow import following
 from ssl_bench.grid.run import Summary, run_grid
+from ssl_bench.grid.sync import mirror_all
 from ssl_bench.leaderboard import terminal
 from ssl_bench.leaderboard.build import publish
-from ssl_bench.records import record
-from ssl_bench.records.trackers import Tracker, mirror_and_say
+from ssl_bench.records.trackers import Tracker
 from ssl_bench.trial.run_folder import RunFolder
 
 
@@ -34,7 +35,9 @@ def run_whole(
     tracker.check()
   console = Console(highlight=False, soft_wrap=True)
   run_folder = RunFolder(runs / grid.name)
-  summary = run_grid(grid, run_folder, workers, again=again, seconds=seconds, engine=engine)
+  with following(trackers, run_folder.path) as live:
+    summary = run_grid(grid, run_folder, workers, again=again, seconds=seconds, engine=engine)
+    live.hurry = bool(summary.exit_code) or summary.goes_on
   if summary.exit_code:
     console.print('Stopped; what was trained is saved. The same command goes on from there.')
     return summary.exit_code
@@ -47,18 +50,14 @@ def run_whole(
 
 
 def show(run_folder: RunFolder, trackers: Sequence[Tracker], console: Console, *, timing: bool) -> list[str]:
-  """Mirrors the records of a run folder, builds their board and prints it; what was left out of it."""
+  """Builds the board of a run folder's records, mirrors both, prints it; what was left out of it."""
   left_out: list[str] = []
   if not run_folder.records.is_dir():
     return left_out
-  if trackers:
-    mirrored, unread = record.gather([run_folder.records], with_curves=True)
-    mirror_and_say(trackers, mirrored, mirrored, run_folder.path)
-    for sentence in unread:
-      console.print(f'Not mirrored: {sentence}', markup=False)
   board = publish(
     [run_folder.records], run_folder.path / 'leaderboard', timing=timing, report=left_out.append
   )
+  mirror_all(run_folder, trackers)  # now, since the board may be mirrored as well
   console.print(terminal(board))
   for sentence in left_out:
     console.print(f'Left out: {sentence}', markup=False)

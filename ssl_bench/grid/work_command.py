@@ -1,27 +1,40 @@
 """A worker from the command line: takes tasks of a manifest, and says what it is at."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ssl_bench import gang
 from ssl_bench.grid import manifest
+from ssl_bench.grid.follow import following
 from ssl_bench.grid.manifest import Manifest
 from ssl_bench.grid.progress import outcome
 from ssl_bench.grid.work import work
+from ssl_bench.records.trackers import Tracker
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import AGAIN, Stop
 from ssl_bench.training.loop import Interrupted
 from ssl_bench.trial.run_folder import RunFolder
 
 
-def run_worker(folder: Path, path: Path, stop: Stop, *, index: int | None, of: int, shared: bool) -> int:
+def run_worker(
+  folder: Path,
+  path: Path,
+  stop: Stop,
+  trackers: Sequence[Tracker] = (),
+  *,
+  index: int | None,
+  of: int,
+  shared: bool,
+) -> int:
   """Works at a manifest, or at one job's part of it.
 
   Args:
     folder: the run folder.
     path: the manifest.
     stop: whether a signal asked to stop.
+    trackers: that show the trials while they run.
     index: which job this is, from 0; None takes any task.
     of: how many jobs there are; 0 for one a task.
     shared: whether other trials run on the machine.
@@ -38,7 +51,8 @@ def run_worker(folder: Path, path: Path, stop: Stop, *, index: int | None, of: i
   gang.check_same((path.stem, index, of), 'the manifest, --index or --of')
   tell = _Said() if gang.is_first() else lambda *message: None
   try:
-    over = work(todo, run_folder, tell=tell, should_stop=gang.agreed(stop), shared=shared)
+    with following(trackers if gang.is_first() else (), run_folder.path):
+      over = work(todo, run_folder, tell=tell, should_stop=gang.agreed(stop), shared=shared)
   except Interrupted:
     print('Stopped; what was trained is saved. The same command goes on from there.', flush=True)
     return AGAIN

@@ -85,7 +85,8 @@ def fit(
     folder: where checkpoints go.
     teacher: the trained teacher, where the plan has one.
     watch: what to note every `config.evaluate.every` steps.
-    report: is given the step and the means of the metrics at every log.
+    report: is given the step and the means of the metrics at every log, and at every look at held-out images
+      what was noted, as `evaluate/NAME`.
     should_stop: asked after each dispatch, in a gang at a `gang.Pace`; true saves and raises `Interrupted`.
     only_restore: take the training from its last checkpoint, and train nothing.
     check: called before each save; it may raise, and then nothing is saved.
@@ -224,6 +225,7 @@ class _Run:
     if self.watch:
       noted = self.watch(self.program, self.state, self.numbers)
       self.history['evaluations'].append({'step': self.step, **noted})
+      self.report(self.step, {f'evaluate/{name}': value for name, value in noted.items()})
 
   def pause(self) -> None:
     """Saves where training ends for now."""

@@ -32,6 +32,14 @@ def _here() -> int:
   return min(psutil.virtual_memory().total, *_limits(CGROUP))
 
 
+def in_use() -> dict[str, Any]:
+  """{device, bytes in use, bytes at hand} of the first device; on the CPU the memory of this process."""
+  device = jax.local_devices()[0]
+  told = device.memory_stats() if device.platform != 'cpu' else None
+  count = told['bytes_in_use'] if told else psutil.Process().memory_info().rss
+  return {'device': f'{device.platform}:{device.id}', 'bytes': count, 'limit': at_hand()}
+
+
 def _limits(files: Iterable[Path]) -> list[int]:
   """The limits of a container, as far as there are any; at least one number, which may be no limit."""
   found = [2**63]

@@ -1,8 +1,8 @@
 """One trial from the command line: say what will run, run it, say what came out."""
 
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ def run_single(
   folder: Path,
   trackers: Sequence[Tracker],
   *,
+  live: Callable[[], AbstractContextManager[Any]] = nullcontext,
   only_evaluate: bool = False,
   again: bool = False,
 ) -> int:
@@ -41,7 +42,8 @@ def run_single(
   In a gang the first process writes and speaks, and the code after a signal is 75 for all.
 
   With `again`, a recorded trial is run once more, and what `forget` names is put aside first.  Without,
-  `BadSetting` is raised where other code of the method than today's recorded or trained it.
+  `BadSetting` is raised where other code of the method than today's recorded or trained it.  `live` makes a
+  context in which the trackers show the trial while it runs.
   """
   for tracker in trackers:
     gang.on_first(tracker.check)
@@ -72,6 +74,8 @@ def run_single(
       compile_program(plan.structure)  # an error is told before all else
       console.print(yaml.dump(to_dict(config), Dumper=Dumper, sort_keys=False), markup=False)
       gang.on_first(lambda: held.enter_context(run_folder.claims.alone(plan.training_id)))
+      if gang.is_first():
+        held.enter_context(live())
       with Progress(console=console, transient=True) as bars:
         if again:
           gang.on_first(forget, config, dataset, run_folder)
@@ -154,4 +158,4 @@ def _said(found: dict[str, Any], row: Measure) -> str:
 
 
 def _progress(metrics: dict) -> str:
-  return f'loss {metrics["loss"]:.3f}' if metrics else 'training'
+  return f'loss {metrics["loss"]:.3f}' if 'loss' in metrics else 'training'

@@ -15,9 +15,12 @@ from ssl_bench.records.checks import check_values
 from ssl_bench.records.code import code_of
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import NO_ROOM
+from ssl_bench.training import memory
 from ssl_bench.training.checkpoint import UnusableCheckpoint
 from ssl_bench.training.loop import Diverged, Interrupted
+from ssl_bench.training.program import compile_program
 from ssl_bench.trial.evaluation import evaluate
+from ssl_bench.trial.journal import Journal
 from ssl_bench.trial.run_folder import RunFolder
 from ssl_bench.trial.training import Report, Run, is_of_known_code, labels_seen, train
 
@@ -46,14 +49,22 @@ def run_trial(
     return found
   measures.all_measures()  # raises where two of them, of plugins, are in each other's way
   plan = gang.on_all(make_plan, config, dataset)
-  started = now()
   written: dict[str, Any] = {**describe(plan), 'grid': grid}
+  images = lambda: compile_program(plan.structure).images_per_step  # training has compiled it by then
+  with Journal(run_folder.live, {**written, 'training': plan.training_id}, images, memory.in_use) as journal:
+    how = Run(run_folder, journal.telling(report), should_stop, only_evaluate)
+    return _record(plan, written, how, shared=shared)
+
+
+def _record(plan: Plan, written: dict[str, Any], how: Run, *, shared: bool) -> dict[str, Any]:
+  """Trains and evaluates a trial; writes its record, of which `written` is the beginning, and returns it."""
+  started, run_folder = now(), how.folder
   try:
     with gang.together():
-      fitted = train(plan, Run(run_folder, report, should_stop, only_evaluate))
+      fitted = train(plan, how)
       if not is_of_known_code(plan, run_folder):
         del written['versions']['code']
-      measured = evaluate(plan, fitted, should_stop, shared=shared)
+      measured = evaluate(plan, fitted, how.should_stop, shared=shared)
       check_values(measured)
     written |= measured
     written |= {

@@ -26,6 +26,7 @@ class RunFolder:
     self.code = path / 'code'  # by training, the digest of the code that trained it
     self.replaced = path / 'replaced'  # what `--again` put aside
     self.manifests = path / 'manifests'
+    self.live = path / 'live'  # the journals of trials that run
     self.claims = Claims(path / 'claims')
 
   @classmethod

@@ -110,6 +110,8 @@ def test_an_array_runs_a_grid_and_builds_its_board(sweep):
   (script,) = (sweep.runs.path / 'slurm').glob('*.board.sh')
   assert f'--records {sweep.runs.records} --out {sweep.runs.path}/leaderboard' in script.read_text()
   sweep.wait(lambda: len(list((sweep.runs.path / 'slurm').glob('*.out'))) == 3)  # the board's job ran
+  out = command(*words, '--wandb=offline', code=1, **sweep.slurm.environment)
+  assert {path.stem for path in (sweep.runs.path / 'wandb/mirrored').iterdir()} == set(found)
 
 
 @on_slurm

@@ -22,7 +22,7 @@ from ssl_bench.measures import all_measures
 from ssl_bench.records import curves, record
 from ssl_bench.records.checks import deciding, outcome_of
 from ssl_bench.records.strict_json import loads
-from ssl_bench.records.trackers._wandb_run import contents
+from ssl_bench.records.trackers._contents import contents
 
 RECORDS = Path(__file__).parents[2] / 'leaderboard' / 'records'
 

@@ -1,21 +1,19 @@
 """The W&B mirror, read back with W&B's own reader, and what happens where W&B cannot."""
 
 import copy
-import gzip
 import json
 import math
 import os
 import subprocess
 import sys
-import threading
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import matplotlib
 import pytest
 from PIL import Image
 from support.cli import write_configs
+from support.wandb_server import Server
 
 from ssl_bench import cli
 from ssl_bench import config as configs
@@ -23,7 +21,7 @@ from ssl_bench.config import Config
 from ssl_bench.planning import make_plan
 from ssl_bench.records import curves, naming, trackers
 from ssl_bench.records import record as records
-from ssl_bench.records.trackers import _wandb_run as wandb_run
+from ssl_bench.records.trackers import _contents as told_of
 from ssl_bench.records.trackers import wandb as track
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.trial.run import describe
@@ -141,7 +139,7 @@ def test_a_run_says_all_of_a_record(mirrored):
   assert run['display_name'] == 'fixmatch digits 40 labels, seed 1/2'
   assert set(run['tags']) == {'smoke', 'digits', 'fixmatch'}
   told = {k: v for k, v in run['config']['update'].items() if k != '_wandb'}
-  assert told == made['config'] | {k: made[k] for k in wandb_run.FACTS}
+  assert told == made['config'] | {k: made[k] for k in told_of.FACTS}
   assert seen['exit'][-1].get('exit_code', 0) == 0
 
   summary = {k: v for part in seen['summary'] for k, v in part['update'].items()}
@@ -250,7 +248,7 @@ def test_names_and_groups_tell_what_the_sweep_varies():
     with_settings(5, lr=0.5, method={'name': 'simclr', 'temperature': 0.5}),
   ]
   names = naming.varied(configs_of(sweep))
-  told = [wandb_run.about(one, naming.variant(one['config'], names)) for one in sweep]
+  told = [told_of.about(one, naming.variant(one['config'], names)) for one in sweep]
   assert len({run['name'] for run in told}) == 6
   usual = 'fixmatch digits 40 labels, seed 1/2, method.threshold=0.95, optimizer.lr'
   assert [run['name'] for run in told[:2]] == [f'{usual}=0.03', f'{usual}=0.1']
@@ -280,7 +278,7 @@ def test_a_name_that_is_too_long_stays_one_of_its_own():
   ]
   sweep = [with_settings(i, augment={'strong': policy}) for i, policy in enumerate(policies)]
   names = naming.varied(configs_of(sweep))
-  told = [wandb_run.about(one, naming.variant(one['config'], names)) for one in sweep]
+  told = [told_of.about(one, naming.variant(one['config'], names)) for one in sweep]
   for key, limit in (('name', 128), ('group', 128)):
     assert len({one[key] for one in told}) == 2 and all(len(one[key]) <= limit for one in told)
 
@@ -410,7 +408,7 @@ def test_a_key_in_the_environment_or_in_netrc_is_found_and_a_wrong_one_told(onli
 
 @pytest.mark.parametrize('mode', ['offline', 'disabled'])
 def test_without_a_server_no_key_is_asked_for(mode, monkeypatch):
-  monkeypatch.setattr(track, '_run_child', pytest.fail)
+  monkeypatch.setattr(track, 'run_child', pytest.fail)
   track.check_login(mode)
 
 
@@ -479,60 +477,8 @@ def test_disabled_and_unknown_modes(tmp_path):
 
 
 def test_facts_of_a_record_do_not_hide_settings():
-  assert not set(wandb_run.FACTS) & set(Config.model_fields)
-  assert set(wandb_run.FACTS) <= set(records.Record.model_fields)
-
-
-class Server(ThreadingHTTPServer):
-  """As much of a W&B server as a run needs, on loopback; keeps what it is told."""
-
-  def __init__(self):
-    super().__init__(('127.0.0.1', 0), Handler)
-    self.address = f'http://127.0.0.1:{self.server_port}'
-    self.buckets, self.files, self.streams = [], {}, []
-    threading.Thread(target=self.serve_forever, daemon=True).start()
-
-
-class Handler(BaseHTTPRequestHandler):
-  server: Server
-
-  def do_POST(self):
-    body = self.rfile.read(int(self.headers.get('Content-Length') or 0))
-    if self.headers.get('Content-Encoding') == 'gzip':
-      body = gzip.decompress(body)
-    answer = {}
-    if self.path == '/graphql':
-      answer = {'data': self.query(**json.loads(body))}
-    elif self.path.endswith('/file_stream'):
-      self.server.streams.append(json.loads(body))
-    else:
-      self.server.files[self.path] = body
-    text = json.dumps(answer).encode()
-    self.send_response(200)
-    self.send_header('Content-Type', 'application/json')
-    self.send_header('Content-Length', str(len(text)))
-    self.end_headers()
-    self.wfile.write(text)
-
-  do_GET = do_PUT = do_POST
-
-  def query(self, query, variables=None, **_):
-    given, me = variables or {}, {'id': 'e', 'name': 'me'}
-    if 'upsertBucket(' in query:
-      self.server.buckets.append(given)
-      project = {'id': 'p', 'name': given['project'], 'entity': me}
-      bucket = {'id': 'b', 'name': given['name'], 'displayName': given['displayName'], 'project': project}
-      return {'upsertBucket': {'bucket': {**bucket, 'config': '{}', 'historyLineCount': 0}, 'inserted': True}}
-    if 'createRunFiles(' in query:
-      files = [{'name': name, 'uploadUrl': f'{self.server.address}/up/{name}'} for name in given['files']]
-      return {'createRunFiles': {'runID': 'b', 'uploadHeaders': [], 'files': files}}
-    if 'createArtifact(' in query:
-      return {'createArtifact': {'artifact': {'id': 'a', 'state': 'COMMITTED', 'artifactSequence': {}}}}
-    viewer = {'id': 'v', 'entity': 'me', 'username': 'me', 'email': '', 'flags': '{}', 'teams': {'edges': []}}
-    return {'viewer': viewer, 'serverInfo': {'features': []}, 'project': {'artifact': None}}
-
-  def log_message(self, *_):
-    pass
+  assert not set(told_of.FACTS) & set(Config.model_fields)
+  assert set(told_of.FACTS) <= set(records.Record.model_fields)
 
 
 @pytest.fixture
@@ -543,8 +489,7 @@ def online(home, monkeypatch):
   server = Server()
   monkeypatch.setenv('WANDB_BASE_URL', server.address)
   yield server
-  server.shutdown()
-  server.server_close()
+  server.stop()
 
 
 @pytest.mark.slow
@@ -581,7 +526,7 @@ def test_words_for_numbers_that_are_not_finite_are_numbers_again():
   made['metrics'] |= {'nll': 'NaN', 'privacy': {'epsilon': 'Infinity', 'stream': 'labeled'}}
   made['metrics']['accuracy_by_class'] = [0.5, 'NaN']
   made['curve'][1]['loss'] = '-Infinity'
-  told = wandb_run.contents(made, {})
+  told = told_of.contents(made, {})
   assert math.isnan(told.summary['nll']) and told.summary['privacy/epsilon'] == math.inf
   assert told.summary['privacy/stream'] == 'labeled'
   assert dict(told.history)[100]['train/loss'] == -math.inf

@@ -46,7 +46,8 @@ def found(config, run_folder):
   make_plan(config, DATASET)
   told = []
   found = run_trial(config, run_folder, report=lambda step, metrics: told.append((step, metrics)))
-  assert told == [(config.steps, {})]
+  looks = {f'evaluate/{k}': v for k, v in found['evaluations'][0].items() if k != 'step'}
+  assert told == [(config.steps, looks), (config.steps, {})]
   return found
 
 

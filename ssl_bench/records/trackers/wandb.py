@@ -1,18 +1,17 @@
 """W&B mirrors the records that are already on disk, under the same ids, and can never end a run."""
 
-import hashlib
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from ssl_bench.records.naming import variant, varied
-from ssl_bench.records.trackers import NotMirrored
+from ssl_bench.records.trackers import Follower, NotMirrored
+from ssl_bench.records.trackers._checkpoint import checkpoint_of
+from ssl_bench.records.trackers._child import digest, digest_of_files, holds, limit, mirrored, run_child
 from ssl_bench.settings.signature import BadSetting, suggest
 
 Mode = Literal['offline', 'online', 'disabled']
@@ -36,29 +35,64 @@ PROJECT = 'ssl_bench'
 LOGIN_SECONDS = 60.0  # until a W&B that does not say whether there is a login is believed
 
 
-class WandB(NamedTuple):
-  """W&B as a tracker: a mode, and a project, by default `WANDB_PROJECT`, else ssl_bench."""
+class Place(NamedTuple):
+  """Where runs go, and what of them beside their numbers.
+
+  mode: as W&B knows it; project: W&B's; tags: of all runs; artifacts: what is uploaded as files.
+  """
 
   mode: Mode
-  project: str | None
+  project: str
+  tags: Sequence[str] = ()
+  artifacts: Sequence[str] = ()
+
+  def seal(self, record: Mapping[str, Any], variant: Mapping[str, str]) -> str:
+    """A digest of all that a run of a record shows and of where it is; equal seals, equal runs."""
+    host = os.environ.get('WANDB_BASE_URL') if self.mode == 'online' else None
+    where = [FORMAT, self.project, os.environ.get('WANDB_ENTITY'), host]
+    more = [[*self.tags], [*self.artifacts]] if self.tags or self.artifacts else []
+    return digest([[*where, *more], variant, record])
+
+  def marker(self, folder: Path, name: str) -> Path:
+    """The file that holds the seal of what was mirrored under an id."""
+    return folder.absolute() / 'wandb/mirrored' / f'{name}.{self.mode}'
+
+
+class WandB(NamedTuple):
+  """W&B as a tracker."""
+
+  place: Place
 
   def check(self) -> None:
-    check_login(self.mode)
+    check_login(self.place.mode)
 
   def mirror(
     self, records: Iterable[Mapping[str, Any]], folder: Path, among: Iterable[Mapping[str, Any]]
   ) -> int:
-    return mirror(records, folder, mode=self.mode, project=self.project, among=among)
+    return mirror(records, folder, **self.place._asdict(), among=among)
+
+  def follow(self, folder: Path) -> Follower:
+    from ssl_bench.records.trackers._wandb_live import Live
+
+    return Live(self.place, folder)
 
 
-def wandb(*, mode: Mode = 'offline', project: str | None = None) -> WandB:
+def wandb(
+  *,
+  mode: Mode = 'offline',
+  project: str | None = None,
+  tags: tuple[str, ...] = (),
+  artifacts: tuple[Literal['checkpoint', 'board'], ...] = (),
+) -> WandB:
   """Weights & Biases.
 
   Args:
     mode: 'offline' needs no key and no network; `wandb sync` uploads its runs later.
     project: W&B's project; by default `WANDB_PROJECT`, else ssl_bench.
+    tags: of all runs, beside those that say protocol, dataset and method.
+    artifacts: what is uploaded as files: the last `checkpoint` of each trial, the `board` of a grid.
   """
-  return WandB(mode, project)
+  return WandB(Place(mode, project or os.environ.get('WANDB_PROJECT') or PROJECT, tags, artifacts))
 
 
 def check_login(mode: Mode) -> None:
@@ -67,7 +101,7 @@ def check_login(mode: Mode) -> None:
     return
   with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
     place = Path(temporary)
-    out, _, _ = _run_child('{}', _environment(place, temporary, mode), place, LOGIN_SECONDS)
+    out, _, _ = run_child('_wandb_run', '{}', environment(place, temporary, mode), place, LOGIN_SECONDS)
   why = next((json.loads(line).get('stopped') for line in out.splitlines()), None)
   if why:
     why = ' '.join(why.split()).rstrip('.')
@@ -83,6 +117,8 @@ def mirror(
   *,
   mode: Mode = 'offline',
   project: str | None = None,
+  tags: Sequence[str] = (),
+  artifacts: Sequence[str] = (),
   among: Iterable[Mapping[str, Any]] | None = None,
 ) -> int:
   """Mirrors records that W&B does not have yet, one run a trial; returns how many.
@@ -96,6 +132,8 @@ def mirror(
     folder: where all files go, under `folder`/wandb; `wandb sync --sync-all` there uploads offline runs.
     mode: 'offline' needs no key and no network; 'online' uses the key and host that W&B is set up with.
     project: W&B's project; by default `WANDB_PROJECT`, else ssl_bench.  The entity is `WANDB_ENTITY`, if any.
+    tags: of all runs, beside their own.
+    artifacts: of 'checkpoint' and 'board'; what is not in `folder` is left out.
     among: the records of the whole sweep, by default `records`: names and groups tell what differs.
 
   Raises:
@@ -109,14 +147,15 @@ def mirror(
   if mode == 'disabled':
     return 0
   done, pending = 0, []
-  project = project or os.environ.get('WANDB_PROJECT') or PROJECT
+  to = Place(mode, project or os.environ.get('WANDB_PROJECT') or PROJECT, tags, artifacts)
   try:
     records = list(records)
     names = varied(record['config'] for record in (records if among is None else among))
     place = folder.absolute() / 'wandb'
     (place / 'mirrored').mkdir(parents=True, exist_ok=True)
-    pending = _pending(records, names, place / 'mirrored', mode, project)
-    done, why = _mirror(pending, place, mode, project) if pending else (0, None)
+    pending = _pending(records, names, folder, to)
+    board = _board(folder, to) if 'board' in artifacts else None
+    done, why = _mirror(pending, board, place, to) if pending or board else (0, None)
   except Exception as error:
     why = f'{type(error).__name__}: {error}'
   if why:
@@ -127,72 +166,47 @@ def mirror(
 
 
 def _pending(
-  records: Iterable[Mapping[str, Any]],
-  names: Mapping[str, set[str]],
-  marked: Path,
-  mode: str,
-  project: str,
+  records: Iterable[Mapping[str, Any]], names: Mapping[str, set[str]], folder: Path, to: Place
 ) -> list[list[Any]]:
-  """[record, variant, marker, seal] of the records whose marker does not hold their seal."""
+  """[record, variant, marker, seal, checkpoint] of the records whose marker does not hold their seal."""
   pending = []
-  host = os.environ.get('WANDB_BASE_URL') if mode == 'online' else None
-  where = [FORMAT, project, os.environ.get('WANDB_ENTITY'), host]
   for record in records:
     told = variant(record['config'], names)
-    seal = hashlib.sha256(json.dumps([where, told, record], sort_keys=True).encode()).hexdigest()
-    marker = marked / f'{record["id"]}.{mode}'
-    if not marker.is_file() or marker.read_text(encoding='utf-8') != seal:
-      pending.append([record, told, str(marker), seal])
+    seal, marker = to.seal(record, told), to.marker(folder, record['id'])
+    if not holds(marker, seal):
+      checkpoint = checkpoint_of(record, folder) if 'checkpoint' in to.artifacts else None
+      pending.append([record, told, str(marker), seal, str(checkpoint or '')])
   return pending
 
 
-def _mirror(pending: list[list[Any]], place: Path, mode: str, project: str) -> tuple[int, str | None]:
+def _board(folder: Path, to: Place) -> list[Any] | None:
+  """[id, about, folder, marker, seal] of the run that holds a board, unless it does already."""
+  place = folder.absolute() / 'leaderboard'
+  name = folder.absolute().name
+  run_id = f'board-{digest(name)[:10]}'
+  marker = to.marker(folder, run_id)
+  content = digest_of_files(place)
+  seal = digest([to, content])
+  if not content or holds(marker, seal):
+    return None
+  about = {'name': f'{name}, board', 'group': name, 'job_type': 'board', 'tags': [*to.tags]}
+  return [run_id, about, str(place), str(marker), seal]
+
+
+def _mirror(
+  pending: list[list[Any]], board: list[Any] | None, place: Path, to: Place
+) -> tuple[int, str | None]:
   """How many records a child process mirrored, and what kept it from the others."""
   with tempfile.TemporaryDirectory(dir=place, prefix='.tmp-', ignore_cleanup_errors=True) as temporary:
-    where = {'folder': str(place.parent), 'temporary': temporary}
-    task = json.dumps({'mode': mode, 'project': project, **where, 'records': pending})
-    seconds = limit(len(pending))
-    out, errors, late = _run_child(task, _environment(place, temporary, mode), place, seconds)
-  answers = [json.loads(line) for line in out.splitlines()]
-  done = sum('mirrored' in answer for answer in answers)
-  reasons = [answer.get('stopped') or answer.get('why') for answer in answers if 'mirrored' not in answer]
-  if done + len(reasons) < len(pending) and not reasons:
-    reasons.append(
-      f'no end after {seconds} s' if late else (errors.strip().splitlines() or ['no answer'])[-1]
-    )
-  return done, reasons[0] if reasons else None
+    where = {'folder': str(place.parent), 'temporary': temporary, 'board': board}
+    how = {'mode': to.mode, 'project': to.project, 'tags': [*to.tags]}
+    task = json.dumps({**how, **where, 'records': pending})
+    seconds = limit(len(pending) + bool(board))
+    said = run_child('_wandb_run', task, environment(place, temporary, to.mode), place, seconds)
+  return mirrored(len(pending), *said, seconds)
 
 
-def limit(count: int) -> float:
-  """Seconds after which mirroring is given up; a run takes about 0.1 offline and a few online."""
-  return 60 + 10 * count
-
-
-def _run_child(task: str, environment: dict[str, str], place: Path, seconds: float) -> tuple[str, str, bool]:
-  """(stdout, stderr, whether it was ended for taking too long)."""
-  child = subprocess.Popen(
-    [sys.executable, '-P', '-m', 'ssl_bench.records.trackers._wandb_run'],
-    stdin=subprocess.PIPE,
-    stdout=subprocess.PIPE,
-    stderr=subprocess.PIPE,
-    encoding='utf-8',
-    errors='replace',
-    cwd=place,
-    env=environment,
-    start_new_session=True,
-  )
-  try:
-    return *child.communicate(task, timeout=seconds), False
-  except subprocess.TimeoutExpired:
-    child.kill()
-    return *child.communicate(), True
-  except BaseException:
-    child.kill()
-    child.wait()
-    raise
-
-
-def _environment(place: Path, temporary: str, mode: str) -> dict[str, str]:
+def environment(place: Path, temporary: str, mode: str) -> dict[str, str]:
   """The child's environment: this one's, and nothing of W&B outside `place`.
 
   Online, W&B's own settings file is read where it is, since it names the host that the user logged in to.
@@ -206,5 +220,4 @@ def _environment(place: Path, temporary: str, mode: str) -> dict[str, str]:
     **{f'WANDB_{name}_DIR': str(place / name.lower()) for name in folders},
     'WANDB_ERROR_REPORTING': 'false',
     'TMPDIR': temporary,
-    'PYTHONPATH': os.pathsep.join(os.path.abspath(path) for path in sys.path),
   }

@@ -1,0 +1,220 @@
+"""What MLflow is told: of a record as a whole, or of a trial while it runs; in a process of its own."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ssl_bench.records.trackers import Row, Run
+from ssl_bench.records.trackers._checkpoint import last_of
+from ssl_bench.records.trackers._contents import PARTS, about, config, contents, row
+from ssl_bench.records.trackers.mlflow import MLflow
+from ssl_bench.settings.yaml import flatten
+from ssl_bench.stop import die_with_parent
+
+NICE = 10  # training goes first
+BATCH = 100  # parameters or metrics of one request, of which MLflow takes 100 and 1,000
+LONGEST = 5_000  # characters of a parameter or a tag
+ID = 'ssl_bench.id'
+
+
+class Client:
+  """Runs of an experiment, by the ids of their trials."""
+
+  def __init__(self, to: MLflow, folder: Path):
+    place = to.place(folder)
+    (folder / 'mlflow/mirrored').mkdir(parents=True, exist_ok=True)
+    if '://' not in place or place.startswith('file:'):
+      os.environ.setdefault('MLFLOW_ALLOW_FILE_STORE', 'true')  # or MLflow refuses its older store
+    from mlflow.tracking import MlflowClient
+
+    self.to, self.folder, self.client = to, folder, MlflowClient(place)
+    found = self.client.get_experiment_by_name(to.project)
+    files = None if place.startswith('http') else (folder / 'mlflow/artifacts').absolute().as_uri()
+    self.experiment = (
+      found.experiment_id if found else self.client.create_experiment(to.project, artifact_location=files)
+    )
+
+  def find(self, trial: str) -> Any:
+    """The run of a trial, or None."""
+    runs = self.client.search_runs([self.experiment], f"tags.`{ID}` = '{trial}'", max_results=1)
+    return runs[0] if runs else None
+
+  def make(self, known: Mapping[str, Any], variant: Mapping[str, str]) -> str:
+    """A new run in place of an older one of the same trial; its id."""
+    if old := self.find(known['id']):
+      self.client.delete_run(old.info.run_id)
+    said = about(known, variant, self.to.tags)
+    run = self.client.create_run(self.experiment, run_name=said['name'], tags={ID: known['id']})
+    self.describe(run.info.run_id, known, said)
+    return run.info.run_id
+
+  def describe(self, run: str, known: Mapping[str, Any], said: Mapping[str, Any]) -> None:
+    """The names of a run and its settings, which are the same whenever they are told."""
+    from mlflow.entities import Param
+
+    self.tag(run, _tags(said) | flatten({k: v for k, v in config(known).items() if k not in known['config']}))
+    settings = [Param(k, v[:LONGEST]) for k, v in flatten(known['config']).items()]
+    for start in range(0, len(settings), BATCH):
+      self.client.log_batch(run, params=settings[start : start + BATCH])
+
+  def tag(self, run: str, tags: Mapping[str, Any]) -> None:
+    from mlflow.entities import RunTag
+
+    found = [RunTag(k, str(v)[:LONGEST]) for k, v in tags.items()]
+    for start in range(0, len(found), BATCH):
+      self.client.log_batch(run, tags=found[start : start + BATCH])
+
+  def log(self, run: str, rows: Iterable[tuple[int, Mapping[str, Any], float]]) -> None:
+    """Rows of (step, numbers by name, seconds since the epoch)."""
+    from mlflow.entities import Metric
+
+    found = [
+      Metric(name, float(value), int(1000 * at), step)
+      for step, values, at in rows
+      for name, value in values.items()
+      if isinstance(value, int | float)
+    ]
+    for start in range(0, len(found), BATCH):
+      self.client.log_batch(run, metrics=found[start : start + BATCH])
+
+  def finish(
+    self, run: str, record: Mapping[str, Any], variant: Mapping[str, str], checkpoint: str, logged: 'Logged'
+  ) -> None:
+    """Adds what a record says and its run lacks, and ends the run."""
+    told, end = contents(record, variant, self.to.tags), _seconds(record['time']['finished'])
+    lacks = [
+      (step, {k: v for k, v in values.items() if (step, k) not in logged}, end)
+      for step, values in told.history
+    ]
+    self.log(run, lacks)
+    numbers = {k: v for k, v in told.summary.items() if isinstance(v, int | float)}
+    self.log(run, [(record['config']['steps'], numbers, end)])
+    texts = {k: v for k, v in told.summary.items() if isinstance(v, str)}
+    self.tag(run, texts | _tags(told.about))
+    self.describe(run, record, told.about)
+    for name, (columns, rows) in told.tables.items():
+      self.client.log_table(run, {c: [r[i] for r in rows] for i, c in enumerate(columns)}, f'{name}.json')
+    if checkpoint:
+      self.client.log_artifacts(run, checkpoint, 'checkpoint')
+    self.client.set_terminated(run, 'FAILED' if told.exit_code else 'FINISHED', int(1000 * end))
+
+
+Logged = set[tuple[int, str]]  # step and name of what a run has
+
+
+class _Open(NamedTuple):
+  run: str
+  logged: Logged
+
+
+class Live:
+  """Follows trials as MLflow runs."""
+
+  def __init__(self, to: MLflow, folder: Path):
+    self.to, self.folder, self.client = to, folder, Client(to, folder)
+    self.runs: dict[str, _Open] = {}
+
+  def start(self, run: Run) -> None:
+    marker, old = self.to.marker(self.folder, run.id), self.client.find(run.id)
+    if old and not marker.is_file():  # one that was complete is of an older record
+      self.client.client.update_run(old.info.run_id, status='RUNNING')
+      self.runs[run.id] = _Open(old.info.run_id, self._has(old))
+    else:
+      marker.unlink(missing_ok=True)
+      made = self.client.make({**run.known, 'status': 'running'}, run.variant)
+      self.runs[run.id] = _Open(made, set())
+
+  def _has(self, run: Any) -> Logged:
+    names = [name for name in run.data.metrics if name.startswith(tuple(PARTS.values()))]
+    histories = {name: self.client.client.get_metric_history(run.info.run_id, name) for name in names}
+    return {(point.step, name) for name, points in histories.items() for point in points}
+
+  def log(self, run: Run, row_: Row) -> None:
+    found = self.runs[run.id]
+    values = {
+      name: value
+      for name, value in row(row_.values, PARTS[row_.part]).items()
+      if (row_.step, name) not in found.logged
+    }
+    if values and row_.step:
+      self.client.log(found.run, [(row_.step, values, row_.at)])
+      found.logged.update((row_.step, name) for name in values)
+
+  def end(self, run: Run, record: Mapping[str, Any] | None) -> None:
+    found = self.runs.pop(run.id)
+    if record is None:
+      self.client.client.set_terminated(found.run, 'KILLED')
+      return
+    keeps = 'checkpoint' in self.to.artifacts and record['status'] == 'done'
+    checkpoint = last_of(self.folder, run.known['training']) if keeps else None
+    self.client.finish(found.run, record, run.variant, str(checkpoint or ''), found.logged)
+    self.to.marker(self.folder, run.id).write_text(self.to.seal(record, run.variant), encoding='utf-8')
+
+  def count(self, trials: Mapping[str, int]) -> None:
+    pass
+
+  def close(self) -> None:
+    pass
+
+
+def _tags(said: Mapping[str, Any]) -> dict[str, Any]:
+  tags = {
+    'mlflow.runName': said['name'],
+    'mlflow.note.content': said['notes'] or '',
+    'ssl_bench.group': said['group'],
+    'ssl_bench.family': said['job_type'],
+    'ssl_bench.tags': ', '.join(said['tags']),
+  }
+  return {k: v for k, v in tags.items() if v}
+
+
+def _seconds(text: str) -> float:
+  return datetime.fromisoformat(text).timestamp()
+
+
+def main() -> None:
+  """Reads a task from stdin, mirrors its records, and answers {mirrored: id} for each, or {stopped: why}.
+
+  Task: {to, folder, records: [[record, variant, marker, seal, checkpoint], …], board: [its folder, marker,
+  seal] or null}.
+  """
+  die_with_parent()
+  answers = os.fdopen(os.dup(1), 'w', encoding='utf-8')
+  os.dup2(2, 1)  # whatever MLflow prints is no answer
+  if hasattr(os, 'nice'):
+    os.nice(NICE)
+  task = json.load(sys.stdin)
+  uri, project, tags, artifacts = task['to']
+  try:
+    client = Client(MLflow(uri, project, tuple(tags), tuple(artifacts)), Path(task['folder']))
+    for record, variant, marker, seal, checkpoint in task['records']:
+      client.finish(client.make(record, variant), record, variant, checkpoint, set())
+      Path(marker).write_text(seal, encoding='utf-8')
+      print(json.dumps({'mirrored': record['id']}), file=answers, flush=True)
+    if task['board']:
+      place, marker, seal = task['board']
+      keep_board(client, Path(place))
+      Path(marker).write_text(seal, encoding='utf-8')
+  except Exception as error:
+    why = ' '.join(f'{type(error).__name__}: {error}'.split())
+    print(json.dumps({'stopped': why}), file=answers, flush=True)
+    os._exit(1)
+
+
+def keep_board(client: Client, place: Path) -> None:
+  """Uploads a board to a run of its own, in place of an older one."""
+  name = f'board of {client.folder.name}'
+  if old := client.find(name):
+    client.client.delete_run(old.info.run_id)
+  run = client.client.create_run(client.experiment, run_name=name, tags={ID: name})
+  client.client.log_artifacts(run.info.run_id, str(place))
+  client.client.set_terminated(run.info.run_id, 'FINISHED', int(1000 * time.time()))
+
+
+if __name__ == '__main__':
+  main()

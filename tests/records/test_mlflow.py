@@ -1,0 +1,159 @@
+"""MLflow, read back by its own client: from a real server on loopback, a local database and a folder."""
+
+import importlib.util
+import subprocess
+import sys
+import warnings
+
+import pytest
+from support import live, mlflow_server
+from support.cli import write_configs
+
+from ssl_bench.grid import follow
+from ssl_bench.grid.follow import following
+from ssl_bench.records import trackers
+from ssl_bench.records.trackers import mlflow as track
+from ssl_bench.settings.signature import BadSetting
+
+needs_client = pytest.mark.skipif(
+  not importlib.util.find_spec('mlflow'), reason="mlflow-skinny is not installed (pip install '.[mlflow]')"
+)
+needs_server = pytest.mark.skipif(
+  not mlflow_server.command(), reason='no MLflow that serves; .ci/run installs one in .venv/mlflow'
+)
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch):
+  monkeypatch.setattr(follow, 'PATIENCE', 120.0)
+  for name in ('MLFLOW_TRACKING_URI', 'MLFLOW_EXPERIMENT_NAME'):
+    monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope='module')
+def server(tmp_path_factory):
+  with mlflow_server.serving(tmp_path_factory.mktemp('server')) as address:
+    yield address
+
+
+@pytest.fixture
+def known(tmp_path):
+  return live.known_of(write_configs(tmp_path / 'c') / 'fixmatch.yaml')
+
+
+def client_of(place):
+  with warnings.catch_warnings():
+    warnings.simplefilter('ignore')
+    from mlflow.tracking import MlflowClient
+
+    return MlflowClient(place)
+
+
+def run_of(client, name, project='ssl_bench'):
+  """The run of a trial; None where there is none."""
+  experiment = client.get_experiment_by_name(project)
+  found = experiment and client.search_runs([experiment.experiment_id], f"tags.`ssl_bench.id` = '{name}'")
+  assert not found or len(found) == 1
+  return found[0] if found else None
+
+
+def curve_of(client, run, name='train/loss'):
+  return sorted((point.step, point.value) for point in client.get_metric_history(run.info.run_id, name))
+
+
+@pytest.mark.slow
+@needs_client
+@needs_server
+def test_a_server_sees_the_curve_while_it_trains_and_then_the_record(server, known, tmp_path):
+  folder, name, client = tmp_path / 'mine', known['id'], client_of(server)
+  chosen = trackers.parse(f'mlflow(uri={server}, project=mine)', tags=['night'])
+  with following([chosen], folder):
+    with live.journal_of(folder, known) as journal:
+      live.log(journal, 2, 4, look=(4,))
+      run = live.wait_until(
+        lambda: (r := run_of(client, name, 'mine')) and 'evaluate/test_accuracy' in r.data.metrics and r
+      )
+      assert run.info.status == 'RUNNING' and curve_of(client, run) == [(2, 0.5), (4, 0.25)]
+      assert run.data.params['method.threshold'] == '0.3' and run.data.params['optimizer.lr'] == '0.03'
+      made = live.record_of(folder, known, 2, 4, 8, look=(4,))
+    live.wait_until(lambda: run_of(client, name, 'mine').info.status == 'FINISHED')
+  run = run_of(client, name, 'mine')
+  assert curve_of(client, run) == [(2, 0.5), (4, 0.25), (8, 0.125)]
+  assert run.data.metrics['accuracy'] == 0.75 and run.data.tags['classifier'] == 'own'
+  assert run.data.tags['mlflow.runName'] == 'fixmatch fake 20 labels, seed 0/0'
+  assert run.data.tags['ssl_bench.group'] == 'mine/fixmatch' and 'night' in run.data.tags['ssl_bench.tags']
+  assert chosen.mirror([made], folder, [made]) == 0
+
+
+@pytest.mark.slow
+@needs_client
+@needs_server
+def test_a_run_that_was_left_goes_on_and_a_record_that_changed_takes_its_place(server, known, tmp_path):
+  folder, name, client = tmp_path / 'mine', known['id'], client_of(server)
+  chosen = trackers.parse(f'mlflow(uri={server}, project=left)')
+  with (
+    following([chosen], folder),
+    pytest.raises(KeyboardInterrupt),
+    live.journal_of(folder, known) as journal,
+  ):
+    live.log(journal, 2, 4)
+    live.wait_until(lambda: (r := run_of(client, name, 'left')) and r.data.metrics.get('train/loss') == 0.25)
+    raise KeyboardInterrupt
+  left = run_of(client, name, 'left')
+  assert left.info.status == 'KILLED'
+  with following([chosen], folder), live.journal_of(folder, known) as journal:
+    live.log(journal, 4, 6)
+    live.wait_until(lambda: run_of(client, name, 'left').data.metrics['train/loss'] < 0.2)
+    failed = live.record_of(folder, known, 2, 4, 6, status='failed', error='OSError: no', metrics={})
+  run = run_of(client, name, 'left')
+  assert (run.info.run_id, run.info.status) == (left.info.run_id, 'FAILED')
+  assert curve_of(client, run) == [(2, 0.5), (4, 0.25), (6, 1 / 6)]
+  assert chosen.mirror([failed], folder, [failed]) == 0
+  made = live.record_of(folder, known, 2, 4)
+  assert chosen.mirror([made], folder, [made]) == 1
+  run = run_of(client, name, 'left')
+  assert run.info.status == 'FINISHED' and curve_of(client, run) == [(2, 0.5), (4, 0.25)]
+
+
+@pytest.mark.slow
+@needs_client
+@pytest.mark.parametrize('place', ['', 'file'])
+def test_without_a_server_records_are_in_a_database_or_a_folder(place, known, tmp_path, monkeypatch):
+  if not place and not importlib.util.find_spec('alembic'):
+    pytest.skip('sqlalchemy and alembic are not installed')
+  folder = tmp_path / 'mine'
+  checkpoint = folder / 'checkpoints' / known['training'] / '12'
+  checkpoint.mkdir(parents=True)
+  (checkpoint / 'weights').write_text('weights')
+  uri = f'uri={(tmp_path / "store").as_uri()}, ' if place else ''
+  chosen = trackers.parse(f'mlflow({uri}artifacts=[checkpoint])')
+  made = live.record_of(folder, known, 2, 4, look=(4,))
+  assert chosen.mirror([made], folder, [made]) == 1 and chosen.mirror([made], folder, [made]) == 0
+  monkeypatch.setenv('MLFLOW_ALLOW_FILE_STORE', 'true')
+  client = client_of((tmp_path / 'store').as_uri() if place else f'sqlite:///{folder / "mlflow/mlflow.db"}')
+  run = run_of(client, made['id'])
+  assert run.info.status == 'FINISHED' and run.data.metrics['accuracy'] == 0.75
+  assert curve_of(client, run, 'evaluate/test_accuracy') == [(4, 0.04)]
+  assert (
+    folder / 'mlflow/artifacts' / run.info.run_id / 'artifacts/checkpoint/weights'
+  ).read_text() == 'weights'
+
+
+@pytest.mark.slow
+@needs_client
+def test_a_server_that_is_away_is_one_sentence(known, tmp_path, monkeypatch, capsys):
+  made = live.record_of(tmp_path, known, 2)
+  trackers.mirror_and_say([trackers.parse('mlflow(uri=http://127.0.0.1:9)')], [made], [made], tmp_path)
+  errors = capsys.readouterr().err
+  assert errors.startswith('ssl-bench: MLflow mirrored 0 of 1 new records (') and errors.count('\n') == 1
+
+
+def test_without_the_package_a_sentence_names_the_extra(monkeypatch):
+  monkeypatch.setattr(track, 'find_spec', lambda name: None)
+  with pytest.raises(BadSetting, match=r"pip install 'ssl_bench\[mlflow\]'"):
+    trackers.parse('mlflow').check()
+
+
+def test_mlflow_is_not_imported_where_it_is_not_asked_for():
+  code = 'import sys, ssl_bench.records.trackers.mlflow as m; m.mlflow(); print("mlflow" in sys.modules)'
+  assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True).stdout == 'False\n'
