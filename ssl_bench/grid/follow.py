@@ -11,12 +11,13 @@ import os
 import select
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ssl_bench import plugins
 from ssl_bench.grid import manifest
@@ -49,39 +50,40 @@ def following(trackers: Sequence[Tracker], folder: Path) -> Iterator[Following]:
     folder: the run folder; it need not be there yet.
   """
   children, this = [], Following()
-  for one in trackers:
-    if isinstance(one, Chosen) and isinstance(one.tracker, LiveTracker):
-      with suppress(OSError):
-        children.append((one.name, _start(one, folder)))
-  try:
-    yield this
-  except BaseException:
-    this.hurry = True
-    raise
-  finally:
-    for _, child in children:
-      with suppress(OSError):
-        child.stdin.close()
-    end = time.monotonic() + (HURRY if this.hurry else PATIENCE)
-    for name, child in children:
-      _wait(name, child, end)
+  with ExitStack() as files:
+    for one in trackers:
+      if isinstance(one, Chosen) and isinstance(one.tracker, LiveTracker):
+        said = files.enter_context(tempfile.TemporaryFile())  # a pipe that nobody reads would be full one day
+        with suppress(OSError):
+          children.append((one.name, _start(one, folder, said), said))
+    try:
+      yield this
+    except BaseException:
+      this.hurry = True
+      raise
+    finally:
+      for _, child, _ in children:
+        with suppress(OSError):
+          child.stdin.close()
+      end = time.monotonic() + (HURRY if this.hurry else PATIENCE)
+      for name, child, said in children:
+        _wait(name, child, said, end)
 
 
-def _start(chosen: Chosen, folder: Path) -> Any:
+def _start(chosen: Chosen, folder: Path, said: IO[bytes]) -> Any:
   files = [str(path.absolute()) for path in plugins.loaded_files()]
   task = {'name': chosen.name, 'settings': chosen.settings, 'folder': str(folder.absolute()), 'files': files}
-  child = subprocess.Popen(
+  return subprocess.Popen(
     [sys.executable, '-P', '-m', 'ssl_bench.grid.follow', json.dumps(task)],
     stdin=subprocess.PIPE,
     stdout=subprocess.DEVNULL,
-    stderr=subprocess.PIPE,
+    stderr=said,
     env={**os.environ, 'PYTHONPATH': os.pathsep.join(os.path.abspath(path) for path in sys.path)},
     start_new_session=True,
   )
-  return child
 
 
-def _wait(name: str, child: Any, end: float) -> None:
+def _wait(name: str, child: Any, said: IO[bytes], end: float) -> None:
   """Waits for a follower until `end`, and ends it then; says why one ended before it was asked to."""
   try:
     child.wait(max(0.0, end - time.monotonic()))
@@ -89,32 +91,26 @@ def _wait(name: str, child: Any, end: float) -> None:
     child.kill()
     child.wait()
     return
-  finally:
-    said = _last_line(child)
   if child.returncode:
-    why = said or f'its process ended with code {child.returncode}'
+    said.seek(0)
+    lines = said.read().decode(errors='replace').strip().splitlines()
+    why = lines[-1].rstrip('.')[:300] if lines else f'its process ended with code {child.returncode}'
     print(f'ssl-bench: {name} did not follow the trials to their end ({why}).', file=sys.stderr)
-
-
-def _last_line(child: Any) -> str:
-  """The last line that a process wrote to its stderr, as far as it is there."""
-  os.set_blocking(child.stderr.fileno(), False)
-  text = (child.stderr.read() or b'').decode(errors='replace')
-  child.stderr.close()
-  return (text.strip().splitlines() or [''])[-1].rstrip('.')[:300]
 
 
 class Folder:
   """What a follower knows of a run folder."""
 
-  def __init__(self, path: Path, follower: Any):
-    """`follower`: makes the `Follower` when the first trial begins."""
-    self.path, self._make = path, follower
+  def __init__(self, path: Path, make: Callable[[], Follower]):
+    """`make`: called when the first trial begins."""
+    self.path, self._make = path, make
     self.follower: Follower | None = None
     self._trials: dict[str, _Trial] = {}
     self._configs: dict[str, Any] = {}  # of all records, by id
     self._states: dict[str, tuple[int, str, str]] = {}  # of all records: mtime, status, finished
     self._counted: Mapping[str, int] = {}
+    self._newest: tuple[int, Path] | None = None  # when the newest manifest was written, and where it is
+    self._planned: dict[str, str | None] = {}  # its trials
 
   def look(self) -> None:
     """Tells the follower what is new."""
@@ -203,7 +199,7 @@ class Folder:
 
   def _count(self) -> None:
     """Counts the trials by state; only records that are new are opened."""
-    with suppress(OSError):
+    with suppress(OSError, ValueError, KeyError, TypeError):
       for one in os.scandir(self.path / 'records'):
         mark = one.stat().st_mtime_ns if one.name.endswith('.json') and one.name[0] != '.' else 0
         if mark and self._states.get(one.name[:-5], (0,))[0] != mark:
@@ -224,9 +220,10 @@ class Folder:
     paths = [(path.stat().st_mtime_ns, path) for path in (self.path / 'manifests').glob('*.jsonl')]
     if not paths:
       return {}
-    newest = max(paths)
-    if getattr(self, '_read', None) != newest:
-      self._read, self._planned = newest, {t.id: t.failed for t in manifest.read(newest[1]).trials}
+    if self._newest != (newest := max(paths)):
+      self._newest = newest
+      with suppress(BadSetting):
+        self._planned = {trial.id: trial.failed for trial in manifest.read(newest[1]).trials}
     return self._planned
 
 

@@ -1,5 +1,6 @@
 """Whether a training fits into memory, told before it is compiled and before it is run."""
 
+import functools
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -33,11 +34,21 @@ def _here() -> int:
 
 
 def in_use() -> dict[str, Any]:
-  """{device, bytes in use, bytes at hand} of the first device; on the CPU the memory of this process."""
-  device = jax.local_devices()[0]
+  """{device, bytes in use, limit} of the first device; on the CPU, of this process and of the machine."""
+  device, limit = _device()
   told = device.memory_stats() if device.platform != 'cpu' else None
-  count = told['bytes_in_use'] if told else psutil.Process().memory_info().rss
-  return {'device': f'{device.platform}:{device.id}', 'bytes': count, 'limit': at_hand()}
+  count = told['bytes_in_use'] if told else _process().memory_info().rss
+  return {'device': f'{device.platform}:{device.id}', 'bytes': count, 'limit': limit}
+
+
+@functools.cache
+def _device() -> tuple[Any, int]:
+  return jax.local_devices()[0], at_hand()
+
+
+@functools.cache
+def _process() -> psutil.Process:
+  return psutil.Process()
 
 
 def _limits(files: Iterable[Path]) -> list[int]:

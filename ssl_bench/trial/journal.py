@@ -87,6 +87,8 @@ class Reader:
     """The whole lines since the last call; those that are torn are left out."""
     try:
       with open(self.path, 'rb') as file:
+        if os.fstat(file.fileno()).st_size < self._place:  # another one, of a trial that is run again
+          self._place = 0
         file.seek(self._place)
         text = file.read()
     except OSError:

@@ -138,3 +138,17 @@ def test_a_method_or_a_combinator_that_makes_something_else_is_told(monkeypatch,
 def test_what_is_a_net_or_a_method_passes():
   parts = structure_of(load(FIXMATCH, ['dataset=fake', 'combine=curriculum']), data.load('fake'))
   assert isinstance(method_of(parts), Method)
+
+
+def test_what_is_in_use_is_of_the_process_on_the_cpu_and_of_the_device_elsewhere(monkeypatch):
+  found = memory.in_use()
+  assert found['device'] == 'cpu:0' and found['limit'] == memory.at_hand()
+  assert 0.5 < found['bytes'] / psutil.Process().memory_info().rss < 2
+  told = {'bytes_in_use': 7, 'bytes_limit': 9}
+  device = SimpleNamespace(platform='gpu', id=1, memory_stats=lambda: told)
+  monkeypatch.setattr(jax, 'local_devices', lambda: [device])
+  memory._device.cache_clear()
+  try:
+    assert memory.in_use() == {'device': 'gpu:1', 'bytes': 7, 'limit': 9}
+  finally:
+    memory._device.cache_clear()
