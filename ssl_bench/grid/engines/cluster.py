@@ -29,7 +29,7 @@ def _is_memory(value: str) -> str:
   return value
 
 
-MEMORY = re.compile(r'(\d{1,9})([KMGT]?)B?')
+MEMORY = re.compile(r'(\d{1,9})([KMGT]?)')
 Line = Annotated[str, AfterValidator(_is_line)]
 Word = Annotated[str, AfterValidator(_is_word)]
 Memory = Annotated[str, AfterValidator(_is_memory)]
