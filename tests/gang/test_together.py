@@ -57,10 +57,10 @@ def test_a_worker_of_two_processes_records_what_one_with_two_devices_does(tmp_pa
 
 
 LONG = """
-steps: 2000
+steps: 1200
 net: {name: mlp, widths: [16, 8]}
 log_every: 100
-evaluate: {every: 1000, bootstrap: 100}
+evaluate: {every: 600, bootstrap: 100}
 checkpoint: {every: 100}
 """
 
@@ -110,7 +110,7 @@ def test_a_stop_of_one_process_stops_all_at_one_step_and_any_number_goes_on(tria
   found = ends(gang, 20)
   assert [code for code, _ in found] == [75, 75], found
   step = checkpoints(trial.runs('stopped').path)[-1]
-  assert f'Stopped at step {step}, which is saved' in found[0][1] and first < step < 2000
+  assert f'Stopped at step {step}, which is saved' in found[0][1] and first < step < 1200
   assert trial.claim('stopped').end == LEFT
   command(*trial.words('stopped'), **TWO_DEVICES)
   assert whole(trial.runs('stopped').path) == whole(trial.runs('whole').path)

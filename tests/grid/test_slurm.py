@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from support import slurm as local
 from support.cli import command, records, write_configs
+from support.gang import checkpoints
 
 from ssl_bench.grid.engines import cluster
 from ssl_bench.grid.engines.cluster import Cluster
@@ -108,6 +109,8 @@ log_every: 200
 evaluate: {every: 60000, last: 1, bootstrap: 100}
 """
 ONE = '{method: supervised}'
+TOGETHER = LONG.replace('60000', '1200').replace('log_every: 200', 'log_every: 100')
+TOGETHER = TOGETHER.replace('checkpoint: {every: 1200}', 'checkpoint: {every: 100}')
 
 
 @on_slurm
@@ -185,16 +188,15 @@ def test_a_node_that_goes_down_loses_nothing(sweep):
 
 @on_slurm
 def test_a_trial_on_two_nodes_stops_at_one_step_and_equals_that_of_one_process(sweep):
-  short = LONG.replace('60000', '2000')
-  words = sweep.words(short, '{method: fixmatch}', 'workers: 1\nnodes: 2')
+  words = sweep.words(TOGETHER, '{method: fixmatch}', 'workers: 1\nnodes: 2')
   out = command(*words, **sweep.slurm.environment)
   job = out.partition('submitted as job ')[2].partition('.')[0]
-  sweep.wait(sweep.is_training)
+  sweep.wait(lambda: checkpoints(sweep.runs.path))
   sweep.slurm.run('scancel', '--batch', '--signal=USR2', job)
-  sweep.wait(lambda: len(sweep.runs.names()) == 1)
+  sweep.wait(lambda: len(sweep.runs.names()) == 1, 400)
   (name,) = sweep.runs.claims.all()
   first, last = sweep.runs.claims.at(name, 0), sweep.runs.claims.newest(name)
-  assert first.end == LEFT and 0 < first.note['step'] < 2000 and last.number >= 1
+  assert first.end == LEFT and 0 < first.note['step'] < 1200 and last.number >= 1
   (path,) = sweep.runs.records.glob('*.json')
   assert json.loads(path.read_text())['environment']['device'] | {'kind': ''} == {
     'platform': 'cpu',
@@ -211,11 +213,11 @@ def test_a_trial_on_two_nodes_stops_at_one_step_and_equals_that_of_one_process(s
 
 @on_slurm
 def test_two_nodes_go_on_where_one_process_dies(sweep):
-  sweep.submit(LONG.replace('60000', '2000'), ONE, 'workers: 1\nnodes: 2')
-  sweep.wait(sweep.is_training)
+  sweep.submit(TOGETHER, ONE, 'workers: 1\nnodes: 2')
+  sweep.wait(lambda: checkpoints(sweep.runs.path))
   (name,) = sweep.runs.claims.all()
   os.kill(sweep.runs.claims.newest(name).owner['pid'], signal.SIGKILL)
-  sweep.wait(lambda: len(sweep.runs.names()) == 1)
+  sweep.wait(lambda: len(sweep.runs.names()) == 1, 400)
   assert sweep.runs.claims.at(name, 0).end is None and sweep.runs.claims.newest(name).number >= 1
 
 
