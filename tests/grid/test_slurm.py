@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support import slurm as local
 from support.cli import command, records, write_configs
+from support.gang import checkpoints
 from support.sweep import grid_of, planned
 
 from ssl_bench.grid import manifest
@@ -92,6 +93,8 @@ log_every: 200
 evaluate: {every: 40000, last: 1, bootstrap: 100}
 """
 ONE = '{method: supervised}'
+TOGETHER = LONG.replace('40000', '1200').replace('log_every: 200', 'log_every: 100')
+TOGETHER = TOGETHER.replace('checkpoint: {every: 1200}', 'checkpoint: {every: 100}')
 
 
 @on_slurm
@@ -159,16 +162,15 @@ def test_what_happens_to_jobs_loses_nothing(sweep, tmp_path, monkeypatch):
 
 @on_slurm
 def test_a_trial_on_two_nodes_stops_at_one_step_and_equals_that_of_one_process(sweep):
-  short = LONG.replace('40000', '2000')
-  words = sweep.words(short, '{method: fixmatch}', 'workers: 1\nnodes: 2')
+  words = sweep.words(TOGETHER, '{method: fixmatch}', 'workers: 1\nnodes: 2')
   out = command(*words, **sweep.slurm.environment)
   job = out.partition('submitted as job ')[2].partition('.')[0]
-  sweep.wait_for_worker(0)
+  sweep.wait(lambda: checkpoints(sweep.runs.path))
   sweep.slurm.run('scancel', '--batch', '--signal=USR2', job)
-  sweep.wait(lambda: len(sweep.runs.names()) == 1)
+  sweep.wait(lambda: len(sweep.runs.names()) == 1, 400)
   (name,) = sweep.runs.claims.all()
   first, last = sweep.runs.claims.at(name, 0), sweep.runs.claims.newest(name)
-  assert first.end == LEFT and 0 < first.note['step'] < 2000 and last.number >= 1
+  assert first.end == LEFT and 0 < first.note['step'] < 1200 and last.number >= 1
   (path,) = sweep.runs.records.glob('*.json')
   assert json.loads(path.read_text())['environment']['device'] | {'kind': ''} == {
     'platform': 'cpu',
@@ -185,11 +187,11 @@ def test_a_trial_on_two_nodes_stops_at_one_step_and_equals_that_of_one_process(s
 
 @on_slurm
 def test_two_nodes_go_on_where_one_process_dies(sweep):
-  sweep.submit(LONG.replace('40000', '2000'), ONE, 'workers: 1\nnodes: 2')
-  sweep.wait_for_worker(0)
+  sweep.submit(TOGETHER, ONE, 'workers: 1\nnodes: 2')
+  sweep.wait(lambda: checkpoints(sweep.runs.path))
   (name,) = sweep.runs.claims.all()
   os.kill(sweep.runs.claims.newest(name).owner['pid'], signal.SIGKILL)
-  sweep.wait(lambda: len(sweep.runs.names()) == 1)
+  sweep.wait(lambda: len(sweep.runs.names()) == 1, 400)
   assert sweep.runs.claims.at(name, 0).end is None and sweep.runs.claims.newest(name).number >= 1
 
 
