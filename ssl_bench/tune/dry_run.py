@@ -47,9 +47,8 @@ def dry_run(tuning: Tuning, run_folder: RunFolder, workers: int | None, records:
     took = '' if one.seconds is None else f', about {duration(one.seconds / count)}'
     upto = 'at most ' if form.sampler == 'tpe' else ''
     lines.append(
-      f'{one.method.name}: {upto}{one.candidates:,} candidates a study, compared at '
-      f'{" and ".join(f"{step:,}" for step in one.method.rungs)} steps; {one.visits:,} trials in all, '
-      f'{one.steps:,} steps{took}.'
+      f'{one.method.name}: {upto}{one.candidates:,} candidates a study, compared at {_rungs(one.method)}; '
+      f'{one.visits:,} trials in all, {one.steps:,} steps{took}.'
     )
   told = [one.seconds for one in found if one.seconds is not None]
   on = f'on {count} {"worker" if count == 1 else "workers"} of this machine'
@@ -60,6 +59,12 @@ def dry_run(tuning: Tuning, run_folder: RunFolder, workers: int | None, records:
   if 'supervised' not in form.methods:
     lines.append('supervised is not among the methods; a gain over it needs it tuned with the same budget.')
   return '\n'.join(lines)
+
+
+def _rungs(method: Method) -> str:
+  """The steps of its rungs, such as 167, 500 and 1,500 steps."""
+  *first, last = (f'{step:,}' for step in method.rungs)
+  return f'{", ".join(first)} and {last} steps' if first else f'step {last}'
 
 
 def _planned(tuning: Tuning, method: Method, known: Mapping[str, Timing]) -> Planned:

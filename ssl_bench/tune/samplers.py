@@ -43,7 +43,7 @@ def quasi_random(kind: str, space: Space, count: int, seed: int) -> list[Values]
   A shorter list is the beginning of a longer one.
 
   Args:
-    kind: sobol (Sobol 1967, scrambled as in Owen 1998) or halton (Halton 1960, scrambled as in Owen 2017).
+    kind: sobol (Sobol 1967, scrambled as Matoušek 1998) or halton (Halton 1960, scrambled as Owen 2017).
     space: its axes.
     count: how many.
     seed: of the scrambling.

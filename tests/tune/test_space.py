@@ -48,6 +48,13 @@ def test_a_list_begins_with_a_shorter_one_and_another_seed_gives_another():
   assert quasi_random('sobol', space, 10, 2) != long[:10] != quasi_random('halton', space, 10, 1)
 
 
+def test_the_lists_are_fixed():
+  """Another SciPy that draws others makes other studies of the same file: then this fails."""
+  space = read_space({'a': {'low': 0, 'high': 1}, 'b': {'low': 0, 'high': 1}})
+  assert quasi_random('sobol', space, 3, 1) == [(0.2862, 0.1626), (0.5818, 0.938), (0.8379, 0.3231)]
+  assert quasi_random('halton', space, 3, 1) == [(0.8267, 0.5346), (0.3267, 0.8679), (0.5767, 0.2012)]
+
+
 def test_a_space_of_few_points_is_seen_whole_and_once():
   space = read_space({'a': [1, 2, 3], 'b': [False, True]})
   rows = quasi_random('sobol', space, 50, 0)
