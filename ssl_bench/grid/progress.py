@@ -51,6 +51,11 @@ class Progress:
     self.rows.pop(worker, None)
     self._show()
 
+  def tell_overhead(self, alive: float, busy: float) -> None:
+    """Says what workers took beside trials, of the seconds that they lived until their last trial ended."""
+    if busy:
+      self.console.print(f'Overhead: {1 - busy / alive:.1%} of {alive:.0f} s of the workers (start, claims).')
+
   def _left(self) -> str:
     """The time left, from the steps or trials done so far: those of a saved training are not taken again."""
     steps = self.trained / max(1, self.steps)

@@ -29,3 +29,10 @@ def test_the_time_left_is_that_of_the_larger_share(progress, steps, trials, told
   progress.advance(1, steps)
   progress.done += trials
   assert progress._left() == told
+
+
+def test_the_overhead_is_what_workers_took_beside_trials(progress, capsys):
+  progress.tell_overhead(0.0, 0.0)
+  assert not capsys.readouterr().out
+  progress.tell_overhead(200.0, 190.0)
+  assert capsys.readouterr().out == 'Overhead: 5.0% of 200 s of the workers (start, claims).\n'

@@ -151,6 +151,7 @@ def test_a_grid_records_every_trial_and_builds_its_board(whole):
   assert len(found) == 8 and {r['status'] for r in found.values()} == {'done'}
   assert {r['grid'] for r in found.values()} == {'small'}
   assert '[8/8]' in out and '8 trials: 0 recorded before, 8 done now.' in out
+  assert 0 < float(out.partition('Overhead: ')[2].partition('%')[0]) < 100
   assert set(board_of(folder / 'runs')) >= {'README.md', 'index.html'}
   assert len(trainings_of(folder / 'runs')) == 4 + 2  # simclr once a seed, for all label budgets
   by_seed = {}

@@ -110,6 +110,7 @@ class Pool:
     self.ended: dict[str, str] = {}  # trial id -> status
     self.cannot = ''  # why a worker ended before its time
     self.false_starts = 0  # in a row
+    self.alive = self.busy = 0.0  # seconds of workers until their last trial ended, and of their trials
     self.stop = Stop(grace=None)
 
   def run(self, seconds: float | None = None) -> Outcome:
@@ -123,6 +124,7 @@ class Pool:
           self._hear(self.workers[pipe])
       is_early = bool(self.workers)
       self._stop()
+    self.progress.tell_overhead(self.alive, self.busy)
     if self.cannot:
       raise BadSetting(self.cannot)
     return Outcome(self.ended, self.stop.exit_code if self.stop() else AGAIN if is_early else 0)
@@ -134,7 +136,8 @@ class Pool:
     with setting(environment):
       process.start()
     theirs.close()
-    self.workers[ours] = Worker(process, ours, environment, {'doing': None, 'began': False})
+    state = {'doing': None, 'began': False, 'mark': time.monotonic()}
+    self.workers[ours] = Worker(process, ours, environment, state)
 
   def _hear(self, worker: Worker) -> None:
     """One message of a worker, or its death."""
@@ -145,16 +148,25 @@ class Pool:
       return
     if kind == 'begin':
       worker.state.update(doing=words[0], began=True)
+      self._pass(worker)
       self.progress.begin(worker.process.pid, words[0])
     elif kind == 'step':
       self.progress.advance(worker.process.pid, words[0])
     elif kind == 'end':
       self.ended[words[0]['id']] = words[0]['status']
+      self.busy += self._pass(worker)
       self.progress.end(worker.process.pid, worker.state['doing'], words[0])
       worker.state['doing'] = None
     else:
       self.cannot = words[0] if kind == 'cannot' else self.cannot
       del self.workers[worker.pipe]
+
+  def _pass(self, worker: Worker) -> float:
+    """The seconds since a worker last began or ended a trial, which count as time that it lived."""
+    now = time.monotonic()
+    seconds, worker.state['mark'] = now - worker.state['mark'], now
+    self.alive += seconds
+    return seconds
 
   def _bury(self, worker: Worker) -> None:
     """A worker died: it is told, and another takes its place, unless it cannot even begin."""
