@@ -52,15 +52,22 @@ def run_whole(
 def show(run_folder: RunFolder, trackers: Sequence[Tracker], console: Console, *, timing: bool) -> list[str]:
   """Builds the board of a run folder's records, mirrors both, prints it; what was left out of it."""
   left_out: list[str] = []
+  not_shown: list[str] = []
   if not run_folder.records.is_dir():
     return left_out
   board = publish(
-    [run_folder.records], run_folder.path / 'leaderboard', timing=timing, report=left_out.append
+    [run_folder.records],
+    run_folder.path / 'leaderboard',
+    timing=timing,
+    report=left_out.append,
+    note=not_shown.append,
   )
   mirror_all(run_folder, trackers)  # now, since the board may be mirrored as well
   console.print(terminal(board))
   for sentence in left_out:
     console.print(f'Left out: {sentence}', markup=False)
+  for sentence in not_shown:
+    console.print(f'Not shown: {sentence}', markup=False)
   return left_out
 
 

@@ -61,12 +61,16 @@ def publish(
   """Reads every record in the folders and writes the board to `out`, as `build` does.
 
   A file that is no record, or not the only one of its id, is left out; `report` is told a sentence for each.
-  `note` is told of measures of plugins that are recorded and not loaded.  `reproduced` is a folder of
+  Records of split seeds that are for tuning are left out, too.  `note` is told of those, and of measures of
+  plugins that are recorded and not loaded.  `reproduced` is a folder of
   published tables that were run here.  `choose` is given all configs, and gives the places of those to show.
   """
-  from ssl_bench.records.record import gather
+  from ssl_bench.records.record import TUNING, gather
 
-  records, bad = gather(folders)
+  found, bad = gather(folders)
+  records = [one for one in found if one['config'].get('split_seed') not in TUNING]
+  if count := len(found) - len(records):
+    note(f'{count:,} records are of split seeds {TUNING[0]} to {TUNING[-1]}, by which settings are chosen.')
   if choose:
     records = [records[place] for place in choose([one['config'] for one in records])]
   for sentence in bad:

@@ -14,6 +14,7 @@ import yaml
 from support.cli import ROOT, command, records, start, without_clock, write_configs
 
 from ssl_bench.config import load, to_dict
+from ssl_bench.leaderboard.build import publish
 from ssl_bench.records import record, rung
 from ssl_bench.records.submit import submit
 from ssl_bench.settings.signature import BadSetting
@@ -235,11 +236,15 @@ def test_what_is_no_rung_is_one_sentence(here):
       rung.read(path)
 
 
-def test_a_record_of_tuning_is_not_submitted(here):
+def test_a_record_of_tuning_is_not_submitted_and_on_no_board(here):
   made = run_trial(load(here / 'configs/supervised.yaml', ['split_seed=150']), RunFolder(here / 'runs'))
   assert made['status'] == 'done'
   with pytest.raises(BadSetting, match='is of split seed 150; 100 to 199 are for tuning'):
     submit(here / 'runs', here / 'board')
+  notes = []
+  board = publish([here / 'runs/records'], here / 'board', note=notes.append)
+  assert notes == ['1 records are of split seeds 100 to 199, by which settings are chosen.']
+  assert not board.sections
 
 
 def test_no_record_of_the_board_is_of_tuning():
