@@ -126,7 +126,7 @@ def test_a_worker_that_waits_for_work_ends_at_once_when_asked(tmp_path):
   path = manifest.write(todo, run_folder.manifests)
   assert run_folder.claims.take(todo.tasks[0].training)
   workers = local.Pool(run_folder, path, 1, Progress('small', 1, 0, 1))
-  workers._start()
+  workers._start({})
   ((pipe, worker),) = workers.workers.items()
   time.sleep(10)  # it has started, and looks for a task
   assert not pipe.poll() and worker.process.is_alive()
