@@ -33,17 +33,23 @@ def _here() -> int:
   return min(psutil.virtual_memory().total, *_limits(CGROUP))
 
 
-def in_use() -> dict[str, Any]:
-  """{device, bytes in use, limit} of the first device; on the CPU, of this process and of the machine."""
-  device, limit = _device()
-  told = device.memory_stats() if device.platform != 'cpu' else None
-  count = told['bytes_in_use'] if told else _process().memory_info().rss
+def in_use() -> dict[str, Any] | None:
+  """{device, bytes in use, limit} of the first device; on the CPU, of this process and of the machine.
+
+  None where a backend does not tell, since no trial fails for this number.
+  """
+  try:
+    device, limit = _device()
+    told = device.memory_stats() if device.platform != 'cpu' else None
+    count = told['bytes_in_use'] if told else _process().memory_info().rss
+  except Exception:
+    return None
   return {'device': f'{device.platform}:{device.id}', 'bytes': count, 'limit': limit}
 
 
 @functools.cache
 def _device() -> tuple[Any, int]:
-  return jax.local_devices()[0], at_hand()
+  return jax.local_devices()[0], _here()
 
 
 @functools.cache

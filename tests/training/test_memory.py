@@ -150,5 +150,7 @@ def test_what_is_in_use_is_of_the_process_on_the_cpu_and_of_the_device_elsewhere
   memory._device.cache_clear()
   try:
     assert memory.in_use() == {'device': 'gpu:1', 'bytes': 7, 'limit': 9}
+    del told['bytes_in_use']
+    assert memory.in_use() is None
   finally:
     memory._device.cache_clear()
