@@ -100,7 +100,9 @@ def _attempt(function: Callable[..., Any], *arguments: Any) -> bytes:
 
 def _packed(error: Exception) -> bytes:
   """An error as bytes."""
-  told = (error.errno, error.strerror, error.filename) if isinstance(error, OSError) else error.args
+  told = error.args
+  if isinstance(error, OSError) and error.errno is not None:
+    told = (error.errno, error.strerror, error.filename)
   return pickle.dumps((None, (type(error), told, error.__dict__)))
 
 
@@ -134,6 +136,11 @@ def check_same(value: object, what: str) -> None:
   found = _gathered(digest)
   if (found != found[0]).any():
     raise BadSetting(f'The {size()} processes of this trial differ in {what}; start all with the same.')
+
+
+def meet() -> None:
+  """Connects the processes of a gang: the first time that they wait for each other has a limit of 30 s."""
+  _gathered(0)
 
 
 def _gathered(value: float) -> Any:
@@ -199,7 +206,8 @@ def _is_met_by_all(error: Exception) -> bool:
 
 
 def _is_of_network(error: Exception) -> bool:
-  return 'JaxRuntimeError' in type(error).__name__ and any(word in str(error).lower() for word in NETWORK)
+  told = str(error).lower()
+  return isinstance(error, RuntimeError | ValueError) and any(word in told for word in NETWORK)
 
 
 def _end(error: Exception) -> None:

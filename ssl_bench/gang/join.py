@@ -13,6 +13,7 @@ from ssl_bench.gang.roll_call import call_roll
 from ssl_bench.settings.signature import BadSetting
 
 START = 60  # seconds in which all have to connect, once they are there
+PARTING = 86_400  # seconds that the others wait at the end for the first, which mirrors what it recorded
 PORTS = range(61440, 65536)  # above those that Linux gives to outgoing connections
 
 
@@ -97,6 +98,7 @@ def joined(where: Place | None, seconds: float) -> Iterator[None]:
   gang.enter(where.processes, where.process)
   try:
     with gang.together():
+      gang.meet()
       _check_devices(where)
       yield
   finally:
@@ -116,6 +118,7 @@ def _connect(where: Place, seconds: float) -> None:
     cluster_detection_method='deactivate',  # of a step of Slurm it would take one GPU a process
     initialization_timeout=START,
     heartbeat_timeout_seconds=gang.PATIENCE,
+    shutdown_timeout_seconds=PARTING,
   )
 
 

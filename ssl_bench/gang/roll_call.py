@@ -83,6 +83,8 @@ def _answer(host: str, port: int, processes: int, process: int, end: float) -> N
       why = 'what listens there is no process of this trial'
     except OSError as error:
       why = error.strerror or str(error)
+    except UnicodeError:
+      raise BadSetting(f'--coordinator: {host!r} is no name of a host.') from None
     time.sleep(WAIT)
   raise BadSetting(
     f'Process 0 of this trial does not listen at {host}:{port} ({why}); start it there, or name its host '

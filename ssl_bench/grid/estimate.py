@@ -44,7 +44,8 @@ def _timing(tree: Mapping[str, Any]) -> Timing:
   trained = tree['cost']['train_seconds']
   start, end = (datetime.fromisoformat(tree['time'][name]) for name in ('started', 'finished'))
   whole = (end - start).total_seconds()  # less than training where another trial of the training came before
-  return Timing(trained / tree['config']['steps'], whole - trained if whole >= trained else whole)
+  steps = tree['cost'].get('steps') or tree['config']['steps']  # fewer, where it stopped early
+  return Timing(trained / steps, whole - trained if whole >= trained else whole)
 
 
 def estimate(tasks: Iterable[Task], known: Mapping[str, Timing]) -> Estimate:

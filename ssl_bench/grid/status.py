@@ -142,7 +142,8 @@ def _records(run_folder: RunFolder) -> Iterator[dict[str, Any]]:
       tree = json.loads(run_folder.record_of(trial_id).read_bytes())
       program_of_tree(tree['config'])
       label(tree['config'], {})
-      rate = tree['cost'].get('train_seconds', 0.0) / max(1, tree['config']['steps'])
+      steps = tree['cost'].get('steps') or tree['config']['steps']  # fewer, where it stopped early
+      rate = tree['cost'].get('train_seconds', 0.0) / max(1, steps)
       yield {
         'id': trial_id,
         'status': str(tree['status']),

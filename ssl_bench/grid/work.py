@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from ssl_bench import data, gang
+from ssl_bench import data, gang, measures
 from ssl_bench.config import Config, validate
 from ssl_bench.grid.manifest import Manifest, Task, Trial
 from ssl_bench.planning import identity
 from ssl_bench.records import record
+from ssl_bench.records.code import code_of
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import NO_ROOM
 from ssl_bench.training.loop import Interrupted
@@ -163,7 +164,8 @@ class _Worker(NamedTuple):
           self.run_folder.claims.give(task.training, end, recorded=recorded, refused=refused)
 
   def _config_of(self, trial: Trial) -> Config:
-    """The config of a trial; raises `BadSetting` where its data or code are other ones here."""
+    """The config of a trial; raises `BadSetting` where its data, plugins or versions are other ones here."""
+    measures.all_measures()
     config = validate(self.manifest.config_of(trial))
     if identity.identify(config, data.load(config.dataset).fingerprint) != trial.id:
       raise BadSetting(
@@ -186,6 +188,7 @@ class _Worker(NamedTuple):
       before = step
 
     config = gang.on_all(self._config_of, trial)
+    gang.check_same((trial.id, code_of(config)), 'their data or code')
     run = run_trial if self.run_folder.until is None else run_rung
     try:
       return run(

@@ -1,7 +1,7 @@
 """A worker from the command line: takes tasks of a manifest, and says what it is at."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +41,14 @@ def run_worker(
 
   Returns:
     0 where nothing is left, 1 where trials are that nobody takes up, which are named, 75 after a signal.
-    In a gang the first process says what is left, and the others return 0.
+    In a gang the first process says what is left, and all return the same.
   """
   todo, run_folder = gang.on_all(_read, folder, path), RunFolder(folder.absolute())
+  gang.check_same((path.stem, index, of), 'the manifest, --index or --of')
   if index is not None:
     todo = todo.part(index, of or len(todo.tasks))
   if any(config.get('plugins') for config in todo.configs) and Path(todo.folder).is_dir():
     os.chdir(todo.folder)
-  gang.check_same((path.stem, index, of), 'the manifest, --index or --of')
   tell = _Said() if gang.is_first() else lambda *message: None
   try:
     with following(trackers if gang.is_first() else (), run_folder.path):
@@ -56,8 +56,11 @@ def run_worker(
   except Interrupted:
     print('Stopped; what was trained is saved. The same command goes on from there.', flush=True)
     return AGAIN
-  if not gang.is_first():
-    return 0
+  return gang.on_first(_end, todo, over)
+
+
+def _end(todo: Manifest, over: Mapping[str, str]) -> int:
+  """Names the trials that nobody takes up; 1 where there are such, else 0."""
   bad = [task for task in todo.tasks if over[task.training] != 'recorded']
   for task in bad:
     for trial in task.trials:

@@ -70,25 +70,24 @@ class Checkpoints:
     if step is None:
       return None
     target = jax.tree.map(ocp.utils.to_shape_dtype_struct, carry)
-    items = ocp.args.Composite(carry=ocp.args.StandardRestore(target), history=ocp.args.JsonRestore())
+    restored = self._read(step, carry=ocp.args.StandardRestore(target), history=ocp.args.JsonRestore())
+    return restored['carry'], restored['history']
+
+  def history(self) -> tuple[int, dict[str, Any]] | None:
+    """The step and the history of the newest checkpoint, or None where there is none; raises as `restore`."""
+    step = self.latest()
+    return None if step is None else (step, self._read(step, history=ocp.args.JsonRestore())['history'])
+
+  def _read(self, step: int, **items: Any) -> Any:
     try:
       with _quiet():
-        restored = self._manager.restore(step, args=items)
+        return self._manager.restore(step, args=ocp.args.Composite(**items))
     except Exception as error:
       why = ' '.join(str(error).split())[:120].rstrip('.')
       raise UnusableCheckpoint(
         f'The checkpoint {self.folder / str(step)} cannot be read ({type(error).__name__}: {why}); move it '
         'away, and the same command goes on from the one before it, or anew.'
       ) from error
-    return restored['carry'], restored['history']
-
-  def history(self) -> tuple[int, dict[str, Any]] | None:
-    """The step and the history of the newest checkpoint, or None where there is none."""
-    step = self.latest()
-    if step is None:
-      return None
-    items = ocp.args.Composite(history=ocp.args.JsonRestore())
-    return step, self._manager.restore(step, args=items)['history']
 
   def __enter__(self) -> 'Checkpoints':
     return self

@@ -115,10 +115,10 @@ def _mirror(found: dict, run_folder: RunFolder, trackers: Sequence[Tracker]) -> 
 def check_trained(plan: Plan, run_folder: RunFolder) -> None:
   """Raises `BadSetting` unless a training that a trial needs is complete."""
   config, folder = plan.config, run_folder.checkpoints / plan.training_id
-  checkpoints = Checkpoints(folder) if folder.is_dir() else None
-  done, history = (checkpoints.history() if checkpoints else None) or (0, {})
-  if checkpoints:
-    checkpoints.close()
+  done, history = 0, dict[str, Any]()
+  if folder.is_dir():
+    with Checkpoints(folder) as checkpoints:
+      done, history = checkpoints.history() or (done, history)
   if not done or not has_ended(config, done, history):
     name = config.method['name']
     begun = f'{name} is trained to step {done} of {config.steps}' if done else f'{name} is not trained yet'

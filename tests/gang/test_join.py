@@ -176,3 +176,26 @@ def test_the_errors_of_a_training_are_the_same_after_they_were_sent():
       gang._read(gang._packed(error))
     assert type(found.value) is type(error) and str(found.value) == str(error)
     assert vars(found.value) == vars(error)
+
+
+def test_a_host_that_cannot_be_is_one_sentence():
+  with pytest.raises(BadSetting, match=r"'node\.\.1' is no name of a host"):
+    call_roll('node..1', free_port(), 2, 1, 5)
+
+
+@pytest.mark.parametrize(
+  'error',
+  [
+    OSError('no usable device'),
+    FileNotFoundError(2, 'No such file', 'x'),
+    BadSetting('so'),
+    ValueError(1, 2),
+  ],
+)
+def test_an_error_keeps_its_words_on_its_way(error):
+  def fail():
+    raise error
+
+  with pytest.raises(type(error)) as found:
+    gang._read(gang._attempt(fail))
+  assert str(found.value) == str(error)

@@ -112,6 +112,17 @@ def test_an_estimate_is_steps_and_trials_of_the_same_program(grid, run_folder):
   assert found.known == len(same) and found.unknown == {task.program for task in todo.tasks} - {known}
 
 
+def test_steps_that_were_not_taken_are_none_of_an_estimate(run_folder, grid):
+  """A trial that stopped at step 20 of 1,000."""
+  config = {**planned(grid, run_folder)[0].configs[0], 'steps': 1000}
+  times = {'started': '2026-01-01T00:00:00+00:00', 'finished': '2026-01-01T00:00:30+00:00'}
+  made = {'status': 'done', 'config': config, 'environment': {'device': device()}, 'time': times}
+  run_folder.records.mkdir(parents=True)
+  path = run_folder.records / 'a.json'
+  path.write_text(json.dumps({**made, 'cost': {'train_seconds': 10.0, 'steps': 20}}))
+  assert set(timings([run_folder.records]).values()) == {Timing(0.5, 20.0)}
+
+
 def test_timings_are_of_this_device_and_of_whole_trials(run_folder, grid):
   """Training without the rest; a trial that took its training from another tells of the rest alone."""
   config = planned(grid, run_folder)[0].configs[0]

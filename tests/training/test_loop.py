@@ -21,7 +21,7 @@ from ssl_bench.planning.numbers import numbers_of
 from ssl_bench.planning.split import labeled_of
 from ssl_bench.planning.structure import structure_of
 from ssl_bench.records.record import read_curves
-from ssl_bench.training.checkpoint import UnusableCheckpoint
+from ssl_bench.training.checkpoint import Checkpoints, UnusableCheckpoint
 from ssl_bench.training.loop import Diverged, Interrupted, fit
 from ssl_bench.training.program import compile_program
 from ssl_bench.trial.run import run_trial
@@ -154,6 +154,11 @@ def test_a_checkpoint_that_cannot_be_read_is_named_and_left_where_it_is(folder, 
       UnusableCheckpoint, match=rf'The checkpoint .*/{bad.name} cannot be read .*move it away'
     ):
       train(config, tmp_path / 'x', watch=look)
+    with (
+      Checkpoints(tmp_path / 'x') as checkpoints,
+      pytest.raises(UnusableCheckpoint, match='cannot be read'),
+    ):
+      checkpoints.history()
     assert bad.is_dir()
     bad.rename(tmp_path / 'away')
   assert_same(train(config, tmp_path / 'x', watch=look), whole)

@@ -122,8 +122,7 @@ class _Crew:
     self.environment = threads | {name: os.environ[name] for name in DATA if name in os.environ}
     resources = {'num_cpus': cluster.cpus, 'num_gpus': cluster.gpus, 'memory': cluster.bytes}
     self.start = ray.remote(serve).options(**resources, max_retries=0, scheduling_strategy='SPREAD')
-    self.running: dict[Any, int] = {}  # what Ray calls a worker -> its number
-    self.claims = -1  # how many there were as a worker last died
+    self.running: dict[Any, tuple[int, int]] = {}  # what Ray calls a worker -> its number, claims as it began
     self.false_starts = 0  # in a row
     self.cannot = ''  # why a worker cannot do the work
     print(f'{self.count} workers on Ray ({_told(cluster)}); their logs: {self.logs}', flush=True)
@@ -146,7 +145,12 @@ class _Crew:
     return is_early
 
   def _start(self, number: int) -> None:
-    self.running[self.start.remote(self.words, self.environment, str(self._log(number)))] = number
+    worker = self.start.remote(self.words, self.environment, str(self._log(number)))
+    self.running[worker] = number, self._claims()
+
+  def _claims(self) -> int:
+    """How many claims there have been."""
+    return sum(1 + newest for newest in self.work.run_folder.claims.all().values())
 
   def _log(self, number: int) -> Path:
     return self.logs / f'{self.work.path.stem}.{number}.out'
@@ -160,7 +164,7 @@ class _Crew:
 
   def _bury(self, worker: Any, left: int) -> None:
     """A worker ended: another takes its place where trials are left, unless none can even begin one."""
-    number = self.running.pop(worker)
+    number, claims = self.running.pop(worker)
     try:
       code = self.ray.get(worker)
     except self.ray.exceptions.RayError as error:
@@ -172,9 +176,7 @@ class _Crew:
     if code == 2:
       self.cannot = self._last_line(number).removeprefix('ssl-bench: ') or f'Worker {number}: {why}.'
       return
-    claims = sum(1 + newest for newest in self.work.run_folder.claims.all().values())
-    self.false_starts = self.false_starts + 1 if claims == self.claims else 0
-    self.claims = claims
+    self.false_starts = self.false_starts + 1 if self._claims() == claims else 0
     if self.false_starts < FALSE_STARTS:
       print(f'Worker {number}: {why}; another one takes its place.', flush=True)
       self._start(number)
