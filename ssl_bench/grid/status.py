@@ -102,7 +102,7 @@ def not_well(folder: Path, terms: Iterable[str] = ()) -> list[tuple[str, Tree]]:
   ages = _Ages(run_folder)
   for trial_id, (whole, task, trial) in todo.items():
     word, _ = _state(task, trial, run_folder, ages)
-    if word in ('lost', 'refused') and trial_id not in records:
+    if word in ('lost', 'refused') and trial_id not in records and whole.until is None:
       found.append((word, whole.config_of(trial)))
   return [found[place] for place in chosen([tree for _, tree in found], terms)] if terms else found
 

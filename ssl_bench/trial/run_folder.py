@@ -102,6 +102,7 @@ class RunFolder:
       for training in trainings:
         held.enter_context(self.claims.alone(training))
         paths += [self.checkpoints / training, self.code / training]
+        paths += self.checkpoints.glob(f'{training}-*')  # its beginnings, of rungs that it had passed
       self._put_record_aside(self.record_of(identity))
       for path in (path for path in paths if path.exists()):
         os.rename(path, self._place_aside(path))

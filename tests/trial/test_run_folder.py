@@ -121,3 +121,13 @@ def test_a_training_of_other_code_does_not_go_on(folder, run_folder, edit):
   assert is_of_other_code(config, DATASET, run_folder)
   with pytest.raises(UnusableCheckpoint, match='trained by other code of the method; run it with --again'):
     run_trial(config, run_folder)
+
+
+def test_the_beginnings_of_a_training_are_put_aside_with_it(tmp_path):
+  """Where it had gone past a rung, the rung was trained in a folder beside it."""
+  run_folder = RunFolder(tmp_path)
+  for name in ('aa', 'aa-12', 'ab'):
+    (run_folder.checkpoints / name).mkdir(parents=True)
+  run_folder.put_aside('none', ['aa'])
+  assert [path.name for path in run_folder.checkpoints.iterdir()] == ['ab']
+  assert len(list((run_folder.replaced / 'checkpoints').iterdir())) == 2
