@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 
 from ssl_bench import data
 from ssl_bench.config import Config
+from ssl_bench.data.arrays import Dataset
 from ssl_bench.grid.expand import Source, axes_of, cells, check_name, find_base, read_base
 from ssl_bench.planning import make_plan
 from ssl_bench.records.record import TUNING
@@ -181,20 +182,25 @@ def _method(
   """A method of the file, once its space is checked; raises `BadSetting`."""
   first = [axis.values.at(0.0) for axis in space]
   configs = _configs(source, name, settings_of(space, first), over, overrides)
+  variants = [configs]
   for place, axis in enumerate(space):
     ends = axis.values
     for value in ends.values if isinstance(ends, Choice) else (ends.high,):
       one = [*first[:place], value, *first[place + 1 :]]
-      _configs(source, name, settings_of(space, one), over[:1], overrides)
+      variants.append(_configs(source, name, settings_of(space, one), over, overrides))
   config, dataset = configs[0], data.load(configs[0].dataset)
   try:
     make_plan(config, dataset)
+    teachers = [_teachers(one, dataset) for one in variants]
   except BadSetting as error:
     raise BadSetting(f'{source.path}, {name}: {error}') from None
   trainings = len({name_of(one, dataset) for one in configs})
-  before = 0
-  if any(setting.startswith('teacher') for axis in space for setting in axis.names):
-    teachers = {name_of(one, dataset): one for config in configs for one in teachers_of(config)}
-    before = sum(teacher.steps for teacher in teachers.values())
+  is_tuned = any(one.keys() != teachers[0].keys() for one in teachers)
+  before = max(sum(one.values()) for one in teachers) if is_tuned else 0
   steps = {max(1, -(-config.steps // form.factor**power)) for power in range(form.rungs)}
   return Method(name, config.dataset, space, tuple(sorted(steps)), trainings, before)
+
+
+def _teachers(configs: Sequence[Config], dataset: Dataset) -> dict[str, int]:
+  """The trainings of all teachers of some trials, each with its steps."""
+  return {name_of(one, dataset): one.steps for config in configs for one in teachers_of(config)}

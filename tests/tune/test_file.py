@@ -52,6 +52,19 @@ def test_a_teacher_is_charged_where_its_settings_are_tuned(write, tmp_path):
   assert [method.before for method in told] == [0, 10]  # one teacher for each split
 
 
+def test_a_teacher_that_inherits_what_is_tuned_is_charged(write, tmp_path):
+  (tmp_path / 'configs/distill.yaml').write_text('method: distill\nteacher: {method: supervised}')
+  rate, own = {'optimizer.lr': [0.1, 0.2]}, {'method.temperature': [1.0, 2.0]}
+  told = [read(write(methods={'distill': one})).methods[0] for one in (own, rate)]
+  assert [method.before for method in told] == [0, 24]
+
+
+def test_of_teachers_that_are_tuned_the_longest_is_charged(write, tmp_path):
+  (tmp_path / 'configs/distill.yaml').write_text('method: distill')
+  space = {'teacher': [{'method': 'supervised', 'steps': steps} for steps in (3, 7, 5)]}
+  assert read(write(methods={'distill': space})).methods[0].before == 14
+
+
 WRONG = {
   'over: each trial needs a split_seed from 100 to 199, which no board shows.': {
     'over': {'split_seed': [0, 100]}

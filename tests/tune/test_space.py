@@ -74,6 +74,8 @@ def test_a_seed_is_of_what_it_is_for():
 
 WRONG = {
   "'steps' is what the budget counts": {'steps': [100, 200]},
+  "'teacher.steps' is what the budget counts": {'teacher.steps': [100, 200]},
+  "'teacher.teacher.steps' is what": {'teacher.teacher.steps': [100, 200]},
   "'labels' is no setting to be tuned": {'labels': [20, 40]},
   "'a' stands twice": {'a': [1], 'a.b': [2]},
   "'a' has no value to choose from": {'a': []},
