@@ -33,7 +33,7 @@ class Numbers(BaseModel):
     else:
       number = self.low + share * (high - self.low)
     if self.integer:
-      return min(int(self.high), math.floor(number))
+      return min(int(self.high), max(int(self.low), math.floor(number)))  # exp(log(5)) is below 5
     return self.rounded(number)
 
   def rounded(self, number: float) -> float:

@@ -41,6 +41,12 @@ def test_whole_numbers_by_their_logarithm():
   assert sorted(rows) == [(number,) for number in range(1, 8)]
 
 
+def test_whole_numbers_by_their_logarithm_are_within_their_range():
+  for low in range(1, 200):
+    (axis,) = read_space({'a': {'low': low, 'high': 200, 'log': True, 'integer': True}})
+    assert (axis.values.at(0.0), axis.values.at(1 - 2**-53)) == (low, 200)
+
+
 def test_a_list_begins_with_a_shorter_one_and_another_seed_gives_another():
   space = read_space(SPACE)
   long = quasi_random('sobol', space, 100, 1)
