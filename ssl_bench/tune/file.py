@@ -1,5 +1,6 @@
 """The file of a tuning: its methods with their spaces, the budget of each, and the trials of a candidate."""
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from ssl_bench.config import Config
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.grid.expand import Source, axes_of, cells, check_name, find_base, read_base
 from ssl_bench.planning import make_plan
+from ssl_bench.planning.structure import longest_stride
 from ssl_bench.records.record import TUNING
 from ssl_bench.settings.explain import explain
 from ssl_bench.settings.find import check_file, find
@@ -34,7 +36,8 @@ class Form(BaseModel):
   budget: training steps of each method in each study.
   studies: independent searches; the median of their winners is what is reported.
   sampler: sobol and halton are fixed lists; tpe (Optuna) asks for `batch` candidates by what came out so far.
-  rungs: of successive halving, each `factor` times as long as the one before; 1 trains all to the end.
+  rungs: of successive halving, each `factor` times as long as the one before, rounded up to where every
+    machine can stop a training; 1 trains all to the end.
   most: candidates of a method in a study, where the budget allows more.
   """
 
@@ -197,8 +200,14 @@ def _method(
   trainings = len({name_of(one, dataset) for one in configs})
   is_tuned = any(one.keys() != teachers[0].keys() for one in teachers)
   before = max(sum(one.values()) for one in teachers) if is_tuned else 0
-  steps = {max(1, -(-config.steps // form.factor**power)) for power in range(form.rungs)}
-  return Method(name, config.dataset, space, tuple(sorted(steps)), trainings, before)
+  stride = math.lcm(*(longest_stride(one) for configs in variants for one in configs))
+  return Method(name, config.dataset, space, _rungs(form, config.steps, stride), trainings, before)
+
+
+def _rungs(form: Form, steps: int, stride: int) -> tuple[int, ...]:
+  """Steps at which candidates are compared, rounded up to where every machine can stop a training."""
+  parts = (stride * form.factor**power for power in range(form.rungs))
+  return tuple(sorted({min(steps, stride * -(-steps // part)) for part in parts}))
 
 
 def _teachers(configs: Sequence[Config], dataset: Dataset) -> dict[str, int]:
