@@ -97,7 +97,7 @@ def read(path: str | Path, overrides: Sequence[str] = (), *, methods: Sequence[s
   """
   path = find(Path(path), 'grid')
   check_file(path, 'grid')
-  tree = find_plugins(read_yaml(path), path)
+  tree = read_yaml(path)
   if 'methods' not in tree and 'blocks' in tree:
     raise BadSetting(f'{path} is a grid, not the file of a tuning; run it with `ssl-bench grid`.')
   tree = {'name': path.stem, **tree}
@@ -112,7 +112,7 @@ def read(path: str | Path, overrides: Sequence[str] = (), *, methods: Sequence[s
     if name not in form.methods:
       raise BadSetting(f'{path} tunes no {name!r}; {suggest(name, form.methods)}')
   base = find_base(path, form.base)
-  changes = merge({'plugins': list(form.plugins)}, find_plugins(form.set, path))
+  changes = find_plugins(merge({'plugins': list(form.plugins)}, form.set), path)
   source = Source(path, base, cache(partial(read_base, base)), changes)
   spaces = {name: _space(path, name, form.methods[name]) for name in methods or form.methods}
   over = _over(path, form.over)
