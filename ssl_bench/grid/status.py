@@ -22,6 +22,7 @@ from ssl_bench.grid.manifest import Manifest, Task, Trial
 from ssl_bench.grid.select import chosen
 from ssl_bench.grid.survey import program_of_tree
 from ssl_bench.grid.work import MOST_DEATHS, is_recorded
+from ssl_bench.records import rung
 from ssl_bench.records.naming import varied
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.trial.claims import PATIENCE, REFUSED, Claim
@@ -108,11 +109,25 @@ def not_well(folder: Path, terms: Iterable[str] = ()) -> list[tuple[str, Tree]]:
 
 
 def recorded_and_left(folder: Path) -> tuple[list[Tree], list[Tree]]:
-  """The configs of the trials that came to an end, and of those that are to be run or to be run again."""
-  _, records, todo = _read(folder)
+  """The configs of the trials that came to an end, and of those that are to be run or to be run again.
+
+  Those that a tuning paused at a rung count as left: only its next play tells which of them go on.
+  """
+  run_folder, records, todo = _read(folder)
   failed = [tree['config'] for k, tree in records.items() if tree['status'] == 'failed' and k not in todo]
   left = [whole.config_of(trial) for whole, _, trial in todo.values()] + failed
+  left += _paused(run_folder, records)
   return [tree['config'] for tree in records.values() if tree['status'] != 'failed'], left
+
+
+def _paused(run_folder: RunFolder, records: Mapping[str, Tree]) -> list[Tree]:
+  """The configs of the trials that have a rung and no record."""
+  found: dict[str, Tree] = {}
+  for path in sorted((run_folder.path / 'rungs').glob('*/*.json')):
+    if path.stem not in records and path.stem not in found:
+      with suppress(OSError, BadSetting):
+        found[path.stem] = rung.read(path)['config']
+  return list(found.values())
 
 
 def _read(folder: Path) -> tuple[RunFolder, dict[str, Tree], Todo]:

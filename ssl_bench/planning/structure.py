@@ -168,9 +168,15 @@ def stride_of(config: Config) -> int:
 
   Elsewhere it is the greatest common divisor of the intervals at which the host looks.
   """
-  for name, own in config.patterns.items():
-    if stride := pattern.get(name).stride(own):
-      return stride
-  if jax.default_backend() == 'cpu':
-    return 1
-  return math.gcd(config.log_every, config.evaluate.every, config.checkpoint.every, config.steps)
+  return _of_pattern(config) or (1 if jax.default_backend() == 'cpu' else longest_stride(config))
+
+
+def longest_stride(config: Config) -> int:
+  """Steps of one dispatch on an accelerator; training can stop at its multiples on every machine."""
+  intervals = config.log_every, config.evaluate.every, config.checkpoint.every, config.steps
+  return _of_pattern(config) or math.gcd(*intervals)
+
+
+def _of_pattern(config: Config) -> int | None:
+  """Steps of one dispatch where a pattern says so."""
+  return next((n for name, own in config.patterns.items() if (n := pattern.get(name).stride(own))), None)

@@ -62,7 +62,7 @@ def dry_run(tuning: Tuning, run_folder: RunFolder, workers: int | None, records:
 
 
 def _rungs(method: Method) -> str:
-  """The steps of its rungs, such as 167, 500 and 1,500 steps."""
+  """The steps of its rungs, such as 175, 500 and 1,500 steps."""
   *first, last = (f'{step:,}' for step in method.rungs)
   return f'{", ".join(first)} and {last} steps' if first else f'step {last}'
 

@@ -1,5 +1,6 @@
 """The file of a tuning: its methods with their spaces, the budget of each, and the trials of a candidate."""
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -9,8 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 
 from ssl_bench import data
 from ssl_bench.config import Config
+from ssl_bench.data.arrays import Dataset
 from ssl_bench.grid.expand import Source, axes_of, cells, check_name, find_base, read_base
 from ssl_bench.planning import make_plan
+from ssl_bench.planning.structure import longest_stride
 from ssl_bench.records.record import TUNING
 from ssl_bench.settings.explain import explain
 from ssl_bench.settings.find import check_file, find
@@ -33,7 +36,8 @@ class Form(BaseModel):
   budget: training steps of each method in each study.
   studies: independent searches; the median of their winners is what is reported.
   sampler: sobol and halton are fixed lists; tpe (Optuna) asks for `batch` candidates by what came out so far.
-  rungs: of successive halving, each `factor` times as long as the one before; 1 trains all to the end.
+  rungs: of successive halving, each `factor` times as long as the one before, rounded up to where every
+    machine can stop a training; 1 trains all to the end.
   most: candidates of a method in a study, where the budget allows more.
   """
 
@@ -93,7 +97,7 @@ def read(path: str | Path, overrides: Sequence[str] = (), *, methods: Sequence[s
   """
   path = find(Path(path), 'grid')
   check_file(path, 'grid')
-  tree = find_plugins(read_yaml(path), path)
+  tree = read_yaml(path)
   if 'methods' not in tree and 'blocks' in tree:
     raise BadSetting(f'{path} is a grid, not the file of a tuning; run it with `ssl-bench grid`.')
   tree = {'name': path.stem, **tree}
@@ -108,7 +112,7 @@ def read(path: str | Path, overrides: Sequence[str] = (), *, methods: Sequence[s
     if name not in form.methods:
       raise BadSetting(f'{path} tunes no {name!r}; {suggest(name, form.methods)}')
   base = find_base(path, form.base)
-  changes = merge({'plugins': list(form.plugins)}, find_plugins(form.set, path))
+  changes = find_plugins(merge({'plugins': list(form.plugins)}, form.set), path)
   source = Source(path, base, cache(partial(read_base, base)), changes)
   spaces = {name: _space(path, name, form.methods[name]) for name in methods or form.methods}
   over = _over(path, form.over)
@@ -181,20 +185,31 @@ def _method(
   """A method of the file, once its space is checked; raises `BadSetting`."""
   first = [axis.values.at(0.0) for axis in space]
   configs = _configs(source, name, settings_of(space, first), over, overrides)
+  variants = [configs]
   for place, axis in enumerate(space):
     ends = axis.values
     for value in ends.values if isinstance(ends, Choice) else (ends.high,):
       one = [*first[:place], value, *first[place + 1 :]]
-      _configs(source, name, settings_of(space, one), over[:1], overrides)
+      variants.append(_configs(source, name, settings_of(space, one), over, overrides))
   config, dataset = configs[0], data.load(configs[0].dataset)
   try:
     make_plan(config, dataset)
+    teachers = [_teachers(one, dataset) for one in variants]
   except BadSetting as error:
     raise BadSetting(f'{source.path}, {name}: {error}') from None
   trainings = len({name_of(one, dataset) for one in configs})
-  before = 0
-  if any(setting.startswith('teacher') for axis in space for setting in axis.names):
-    teachers = {name_of(one, dataset): one for config in configs for one in teachers_of(config)}
-    before = sum(teacher.steps for teacher in teachers.values())
-  steps = {max(1, -(-config.steps // form.factor**power)) for power in range(form.rungs)}
-  return Method(name, config.dataset, space, tuple(sorted(steps)), trainings, before)
+  is_tuned = any(one.keys() != teachers[0].keys() for one in teachers)
+  before = max(sum(one.values()) for one in teachers) if is_tuned else 0
+  stride = math.lcm(*(longest_stride(one) for configs in variants for one in configs))
+  return Method(name, config.dataset, space, _rungs(form, config.steps, stride), trainings, before)
+
+
+def _rungs(form: Form, steps: int, stride: int) -> tuple[int, ...]:
+  """Steps at which candidates are compared, rounded up to where every machine can stop a training."""
+  parts = (stride * form.factor**power for power in range(form.rungs))
+  return tuple(sorted({min(steps, stride * -(-steps // part)) for part in parts}))
+
+
+def _teachers(configs: Sequence[Config], dataset: Dataset) -> dict[str, int]:
+  """The trainings of all teachers of some trials, each with its steps."""
+  return {name_of(one, dataset): one.steps for config in configs for one in teachers_of(config)}

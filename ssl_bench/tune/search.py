@@ -97,8 +97,12 @@ def _next(form: Form, method: Method, study: Study) -> list[Values]:
     return [] if tried else [()][:count]
   told = [Told(one.values, _finite(one.scores), one.is_over(method)) for one in tried]
   known = {json.dumps(one.values) for one in tried}
-  asked = {json.dumps(one): one for one in ask(method.space, told, count, seed)} if count > 0 else {}
-  return [one for text, one in asked.items() if text not in known]
+  if count <= 0:
+    return []
+  asked = ask(method.space, told, count, seed)
+  others = quasi_random('sobol', method.space, len(known) + count, seed)  # in place of what is asked again
+  fresh = {text: one for one in (*asked, *others) if (text := json.dumps(one)) not in known}
+  return list(fresh.values())[:count]
 
 
 def _finite(scores: dict[int, float]) -> dict[int, float]:

@@ -33,7 +33,7 @@ class Numbers(BaseModel):
     else:
       number = self.low + share * (high - self.low)
     if self.integer:
-      return min(int(self.high), math.floor(number))
+      return min(int(self.high), max(int(self.low), math.floor(number)))  # exp(log(5)) is below 5
     return self.rounded(number)
 
   def rounded(self, number: float) -> float:
@@ -75,8 +75,9 @@ def read_space(tree: Any) -> Space:
   axes = tuple(_axis(str(key), values) for key, values in (tree or {}).items())
   names = [name for axis in axes for name in axis.names]
   for name in names:
-    if name in FIXED:
-      why = 'is what the budget counts' if name == 'steps' else 'is no setting to be tuned'
+    is_steps = name == 'steps' or (name.startswith('teacher.') and name.endswith('.steps'))
+    if is_steps or name in FIXED:
+      why = 'is what the budget counts' if is_steps else 'is no setting to be tuned'
       raise BadSetting(f'{name!r} {why}; leave it out of the space.')
     if names.count(name) > 1 or any(other.startswith(f'{name}.') for other in names):
       raise BadSetting(f'{name!r} stands twice in one space; leave one of them out.')

@@ -8,12 +8,15 @@ import pytest
 from support.cli import command, records, write_configs
 from support.sweep import die_at, grid_of, planned
 
+from ssl_bench.config import load
 from ssl_bench.grid import manifest, work
 from ssl_bench.grid.expand import expand
 from ssl_bench.grid.prune import litter, remove, say_bytes
 from ssl_bench.grid.retry import grid_of_bad
 from ssl_bench.settings.signature import BadSetting
+from ssl_bench.trial.run import run_trial
 from ssl_bench.trial.run_folder import RunFolder
+from ssl_bench.trial.rung import run_rung
 from ssl_bench.trial.show import find
 
 GRID = """
@@ -106,6 +109,15 @@ def test_what_somebody_is_at_stays(few):
   other = RunFolder(run_folder.path)
   assert other.claims.take('nobody') and other.claims.take(todo.tasks[0].training)
   assert not litter(run_folder.path).paths
+
+
+def test_what_a_tuning_paused_at_a_rung_stays_until_it_is_recorded(tmp_path):
+  config = load(write_configs(tmp_path / 'configs') / 'supervised.yaml')
+  run_folder = RunFolder(tmp_path / 'runs/tuning')
+  assert run_rung(config, run_folder.at(4))['status'] == 'done'
+  assert list(run_folder.checkpoints.iterdir()) and not litter(run_folder.path).paths
+  assert run_trial(config, run_folder)['status'] == 'done'
+  assert litter(run_folder.path).recorded == list(run_folder.checkpoints.iterdir())
 
 
 def test_bytes_are_said_in_units():

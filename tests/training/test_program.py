@@ -147,7 +147,7 @@ def test_the_stride_divides_every_interval(monkeypatch):
   config = make_config(FIXMATCH, steps=1200, log_every=60, evaluate__every=90, checkpoint__every=300)
   assert structure.stride_of(config) == 30
   monkeypatch.setattr(jax, 'default_backend', lambda: 'cpu')
-  assert structure.stride_of(config) == 1
+  assert structure.stride_of(config) == 1 and structure.longest_stride(config) == 30
 
 
 def test_the_unlabeled_stream_has_no_label():

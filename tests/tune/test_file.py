@@ -44,12 +44,39 @@ def test_a_candidate_is_trained_on_every_cell(write):
   assert {(c.steps, c.log_every) for c in found} == {(10, 7)}
 
 
+def test_a_rung_is_where_every_machine_can_stop(write):
+  """An accelerator dispatches as many steps as divide all intervals, a pattern as many as it says."""
+  told = {}
+  for every in (1, 5, 10, 60):
+    intervals = {'steps': 60, 'log_every': every, 'evaluate.every': every, 'checkpoint.every': every}
+    told[every] = read(write(rungs=3, set=intervals)).methods[0].rungs
+  assert told == {1: (7, 20, 60), 5: (10, 20, 60), 10: (10, 20, 60), 60: (60,)}
+  rounds = {'steps': 60, 'federated': {'clients': 2, 'local_steps': 15}}
+  assert read(write(rungs=3, set=rounds)).methods[0].rungs == (15, 30, 60)
+  tuned = {'supervised': {'log_every': [5, 6]}}
+  intervals = {'steps': 60, 'evaluate.every': 60, 'checkpoint.every': 60}
+  assert read(write(rungs=3, set=intervals, methods=tuned)).methods[0].rungs == (30, 60)
+
+
 def test_a_teacher_is_charged_where_its_settings_are_tuned(write, tmp_path):
   (tmp_path / 'configs/distill.yaml').write_text('method: distill\nteacher: {method: supervised, steps: 5}')
   told = [
     read(write(methods={'distill': one})).methods[0] for one in ({}, {'teacher.optimizer.lr': [0.1, 0.2]})
   ]
   assert [method.before for method in told] == [0, 10]  # one teacher for each split
+
+
+def test_a_teacher_that_inherits_what_is_tuned_is_charged(write, tmp_path):
+  (tmp_path / 'configs/distill.yaml').write_text('method: distill\nteacher: {method: supervised}')
+  rate, own = {'optimizer.lr': [0.1, 0.2]}, {'method.temperature': [1.0, 2.0]}
+  told = [read(write(methods={'distill': one})).methods[0] for one in (own, rate)]
+  assert [method.before for method in told] == [0, 24]
+
+
+def test_of_teachers_that_are_tuned_the_longest_is_charged(write, tmp_path):
+  (tmp_path / 'configs/distill.yaml').write_text('method: distill')
+  space = {'teacher': [{'method': 'supervised', 'steps': steps} for steps in (3, 7, 5)]}
+  assert read(write(methods={'distill': space})).methods[0].before == 14
 
 
 WRONG = {
@@ -118,6 +145,7 @@ def test_a_dry_run_says_trials_and_steps_and_writes_nothing(write, tmp_path):
 def test_the_shipped_tuning_gives_every_method_one_budget():
   """And its ranges hold the settings that the configs have, but for those at an end of what was tried."""
   tuning = read('digits_tuning')
+  assert {method.rungs for method in tuning.methods} == {(1,), (175, 500, 1500)}
   assert 'supervised' in tuning.form.methods and len(tuning.methods) == len(tuning.form.methods) == 29
   assert {cell['split_seed'] for cell in tuning.over} <= set(TUNING)
   for method in tuning.methods:

@@ -77,6 +77,16 @@ def test_a_study_is_the_same_whatever_order_its_scores_come_in(sampler):
   assert study == play(form, METHOD, 0, score) and not study.wanted
 
 
+@pytest.mark.skipif(not importlib.util.find_spec('optuna'), reason='no Optuna')
+@pytest.mark.parametrize('number', range(6))
+def test_optuna_sees_the_whole_of_a_small_space(number):
+  """What it asks for again is replaced, so no study ends before its budget or its space does."""
+  method = METHOD._replace(space=read_space({'a': [0.2, 0.3, 0.5, 0.6, 0.7, 0.8]}), rungs=(90,))
+  study = play(form_of(sampler='tpe', budget=6 * 90 * 2, rungs=1, batch=2), method, number, score)
+  assert sorted(one.values for one in study.candidates) == [(a,) for a in (0.2, 0.3, 0.5, 0.6, 0.7, 0.8)]
+  assert study.steps == 6 * 90 * 2
+
+
 def test_studies_and_methods_search_elsewhere():
   form = form_of()
   tried = lambda method, number: [one.values for one in play(form, method, number, score).candidates]

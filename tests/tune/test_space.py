@@ -41,6 +41,12 @@ def test_whole_numbers_by_their_logarithm():
   assert sorted(rows) == [(number,) for number in range(1, 8)]
 
 
+def test_whole_numbers_by_their_logarithm_are_within_their_range():
+  for low in range(1, 200):
+    (axis,) = read_space({'a': {'low': low, 'high': 200, 'log': True, 'integer': True}})
+    assert (axis.values.at(0.0), axis.values.at(1 - 2**-53)) == (low, 200)
+
+
 def test_a_list_begins_with_a_shorter_one_and_another_seed_gives_another():
   space = read_space(SPACE)
   long = quasi_random('sobol', space, 100, 1)
@@ -74,6 +80,8 @@ def test_a_seed_is_of_what_it_is_for():
 
 WRONG = {
   "'steps' is what the budget counts": {'steps': [100, 200]},
+  "'teacher.steps' is what the budget counts": {'teacher.steps': [100, 200]},
+  "'teacher.teacher.steps' is what": {'teacher.teacher.steps': [100, 200]},
   "'labels' is no setting to be tuned": {'labels': [20, 40]},
   "'a' stands twice": {'a': [1], 'a.b': [2]},
   "'a' has no value to choose from": {'a': []},

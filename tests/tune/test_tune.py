@@ -228,6 +228,21 @@ def test_the_teacher_of_a_winner_is_written_out(here):
   assert 0.1 <= written.teacher.optimizer['lr'] <= 0.2
 
 
+def test_results_are_the_same_from_every_working_folder(here, monkeypatch):
+  (here / 'plug.py').write_text('PLUGINS = {"methods": []}\n')
+  (here / 'small.yaml').write_text(FILE + 'plugins: [plug.py]\n')
+  (here / 'below').mkdir()
+  written = []
+  for place in (here, here / 'below'):
+    monkeypatch.chdir(place)
+    tuning = read(here / 'small.yaml')
+    method = tuning.methods[0]
+    study = play(tuning.form, method, 0, lambda *asked: 0.5)
+    write_results(tuning, method, [study], Scores(tuning, RunFolder(here / 'runs')), here / 'out')
+    written.append(found(here / 'out'))
+  assert written[0] == written[1] and b'plug.py' in written[0]['supervised.yaml']
+
+
 def test_what_is_no_rung_is_one_sentence(here):
   path = here / 'a.json'
   for text in ('', '{}', '[]', '{"form": "ssl_bench rung 1", "id": "b"}'):
