@@ -12,6 +12,7 @@ from support.cli import write_configs
 from ssl_bench.grid import follow
 from ssl_bench.grid.follow import following
 from ssl_bench.records import trackers
+from ssl_bench.records.trackers import Row, Run
 from ssl_bench.records.trackers import mlflow as track
 from ssl_bench.settings.signature import BadSetting
 
@@ -39,6 +40,13 @@ def server(tmp_path_factory):
 @pytest.fixture
 def known(tmp_path):
   return live.known_of(write_configs(tmp_path / 'c') / 'fixmatch.yaml')
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+  """A tracker whose runs are in a folder."""
+  monkeypatch.setenv('MLFLOW_ALLOW_FILE_STORE', 'true')
+  return trackers.parse(f'mlflow(uri={(tmp_path / "store").as_uri()})').tracker
 
 
 def client_of(place):
@@ -137,6 +145,24 @@ def test_without_a_server_records_are_in_a_database_or_a_folder(place, known, tm
   assert (
     folder / 'mlflow/artifacts' / run.info.run_id / 'artifacts/checkpoint/weights'
   ).read_text() == 'weights'
+
+
+@needs_client
+def test_a_run_that_another_process_follows_is_left_alone(known, store, tmp_path):
+  run = Run(known['id'], known, {}, '')
+  first, second = store.follow(tmp_path), store.follow(tmp_path)
+  for one in (first, second):
+    one.start(run)
+  for one in (second, first):
+    one.log(run, Row(2, 'curve', {'loss': 0.5}, 1.0, 48, None))
+  second.end(run, None)
+  client = client_of(store.uri)
+  found = run_of(client, known['id'])
+  assert found.info.status == 'RUNNING' and len(curve_of(client, found)) == 1
+  made = live.record_of(tmp_path, known, 2)
+  assert store.mirror([made], tmp_path, [made]) == 0
+  first.end(run, made)
+  assert run_of(client, known['id']).info.status == 'FINISHED'
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ssl_bench.records.trackers import Row, Run
+from ssl_bench.records.trackers import Row, Run, _lock
 from ssl_bench.records.trackers._checkpoint import last_of
 from ssl_bench.records.trackers._contents import PARTS, about, config, contents, row
 from ssl_bench.records.trackers.mlflow import MLflow
@@ -109,25 +109,29 @@ Logged = set[tuple[int, str]]  # step and name of what a run has
 
 class _Open(NamedTuple):
   run: str
+  lock: int
   logged: Logged
 
 
 class Live:
-  """Follows trials as MLflow runs."""
+  """Follows trials as MLflow runs; one that another process follows is left to that one."""
 
   def __init__(self, to: MLflow, folder: Path):
     self.to, self.folder, self.client = to, folder, Client(to, folder)
     self.runs: dict[str, _Open] = {}
 
   def start(self, run: Run) -> None:
-    marker, old = self.to.marker(self.folder, run.id), self.client.find(run.id)
+    marker = self.to.marker(self.folder, run.id)
+    if (lock := _lock.take(marker)) is None:
+      return
+    old = self.client.find(run.id)
     if old and not marker.is_file():  # one that was complete is of an older record
       self.client.client.update_run(old.info.run_id, status='RUNNING')
-      self.runs[run.id] = _Open(old.info.run_id, self._has(old))
+      self.runs[run.id] = _Open(old.info.run_id, lock, self._has(old))
     else:
       marker.unlink(missing_ok=True)
       made = self.client.make({**run.known, 'status': 'running'}, run.variant)
-      self.runs[run.id] = _Open(made, set())
+      self.runs[run.id] = _Open(made, lock, set())
 
   def _has(self, run: Any) -> Logged:
     names = [name for name in run.data.metrics if name.startswith(tuple(PARTS.values()))]
@@ -135,7 +139,8 @@ class Live:
     return {(point.step, name) for name, points in histories.items() for point in points}
 
   def log(self, run: Run, row_: Row) -> None:
-    found = self.runs[run.id]
+    if not (found := self.runs.get(run.id)):
+      return
     values = {
       name: value
       for name, value in row(row_.values, PARTS[row_.part]).items()
@@ -146,7 +151,13 @@ class Live:
       found.logged.update((row_.step, name) for name in values)
 
   def end(self, run: Run, record: Mapping[str, Any] | None) -> None:
-    found = self.runs.pop(run.id)
+    if found := self.runs.pop(run.id, None):
+      try:
+        self._end(found, run, record)
+      finally:
+        os.close(found.lock)
+
+  def _end(self, found: _Open, run: Run, record: Mapping[str, Any] | None) -> None:
     if record is None:
       self.client.client.set_terminated(found.run, 'KILLED')
       return
