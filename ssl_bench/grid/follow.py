@@ -180,7 +180,7 @@ class Folder:
       return names
     for path in (self.path / 'records').glob('*.json'):
       if path.stem not in self._configs:
-        with suppress(OSError, ValueError, KeyError):
+        with suppress(OSError, ValueError, KeyError, TypeError):
           self._configs[path.stem] = json.loads(path.read_text(encoding='utf-8'))['config']
     return varied([*self._configs.values(), known['config']])
 
@@ -199,12 +199,12 @@ class Folder:
 
   def _count(self) -> None:
     """Counts the trials by state; only records that are new are opened."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
-      for one in os.scandir(self.path / 'records'):
-        mark = one.stat().st_mtime_ns if one.name.endswith('.json') and one.name[0] != '.' else 0
-        if mark and self._states.get(one.name[:-5], (0,))[0] != mark:
-          tree = json.loads(Path(one.path).read_text(encoding='utf-8'))
-          self._states[one.name[:-5]] = (mark, tree['status'], tree['time']['finished'])
+    for path in (self.path / 'records').glob('[!.]*.json'):
+      with suppress(OSError, ValueError, KeyError, TypeError):  # one that cannot be read counts as none
+        mark = path.stat().st_mtime_ns
+        if self._states.get(path.stem, (0,))[0] != mark:
+          tree = json.loads(path.read_text(encoding='utf-8'))
+          self._states[path.stem] = (mark, tree['status'], tree['time']['finished'])
     states = {name: status for name, (_, status, _) in self._states.items()}
     for name, failed in self._todo().items():
       if name not in self._states or self._states[name][2] == failed:

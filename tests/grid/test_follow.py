@@ -148,6 +148,19 @@ def test_states_are_those_of_the_newest_manifest_and_names_those_of_all(tmp_path
     assert told.run.variant == {'optimizer.lr': '0.2'}
 
 
+def test_a_record_that_cannot_be_read_hides_no_other(known, tmp_path):
+  told = Told()
+  others = [live.known_of(tmp_path / 'c/fixmatch.yaml', f'seed={seed}') for seed in (1, 2)]
+  for other in others:
+    live.record_of(tmp_path, other, 2)
+  for name in '0', 'z':  # whichever the folder lists first
+    (tmp_path / f'records/{name}.json').write_text('{')
+    (tmp_path / f'records/{name}{name}.json').write_text('[]')
+  with live.journal_of(tmp_path, known):
+    Folder(tmp_path, lambda: told).look()
+  assert told.counted == {'running': 1, 'done': 2}
+
+
 PLUGIN = """
   import time
   from pathlib import Path
