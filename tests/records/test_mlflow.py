@@ -165,6 +165,42 @@ def test_a_run_that_another_process_follows_is_left_alone(known, store, tmp_path
   assert run_of(client, known['id']).info.status == 'FINISHED'
 
 
+PARTS = {'loss': 0.5, 'loss/image_to_text': 0.25, 'retrieval/image_to_text@1': 0.75}
+
+
+@needs_client
+def test_numbers_whose_names_mlflow_refuses_are_there_under_others(known, store, tmp_path):
+  run, client = Run(known['id'], known, {}, ''), client_of(store.uri)
+  made = live.record_of(tmp_path, known, metrics={**live.METRICS, **PARTS}, curve=[{'step': 2, **PARTS}])
+  follower = store.follow(tmp_path)
+  follower.start(run)
+  follower.log(run, Row(2, 'curve', PARTS, 1.0, 48, None))
+  found = run_of(client, known['id']).data.metrics
+  assert (found['train/loss'], found['train/loss.image_to_text']) == (0.5, 0.25)
+  follower.end(run, made)
+  found = run_of(client, known['id'])
+  assert found.data.metrics['retrieval/image_to_text_1'] == 0.75 and found.info.status == 'FINISHED'
+  assert curve_of(client, found, 'train/retrieval/image_to_text_1') == [(2, 0.75)]
+
+
+@needs_client
+def test_a_trial_that_mlflow_does_not_take_keeps_no_other_from_it(known, store, tmp_path):
+  other = {**live.known_of(tmp_path / 'c/fixmatch.yaml', 'seed=1'), 'id': "it's no id"}
+  first, second = Run(other['id'], other, {}, ''), Run(known['id'], known, {}, '')
+  follower = store.follow(tmp_path)
+  for run in (first, second):
+    follower.start(run)
+    follower.log(run, Row(2, 'curve', {'loss': 0.5}, 1.0, 48, None))
+  follower.end(first, None)
+  follower.close()
+  assert curve_of(client_of(store.uri), run_of(client_of(store.uri), known['id'])) == [(2, 0.5)]
+  follower.end(second, None)
+  made = live.record_of(tmp_path, known, 2)
+  records = [{**made, 'id': other['id']}, made]
+  with pytest.warns(trackers.NotMirrored, match='MLflow mirrored 1 of 2 new records'):
+    assert store.mirror(records, tmp_path, records) == 1
+
+
 @pytest.mark.slow
 @needs_client
 def test_a_server_that_is_away_is_one_sentence(known, tmp_path, monkeypatch, capsys):
