@@ -102,6 +102,16 @@ def test_a_journal_of_a_process_that_is_dead_counts_as_left(known, tmp_path, mon
   os.close(journal._file)
 
 
+def test_what_is_put_aside_leaves_no_journal_to_the_training_that_takes_its_place(known, tmp_path):
+  with pytest.raises(KeyboardInterrupt), live.journal_of(tmp_path, known):
+    raise KeyboardInterrupt
+  (path,) = (tmp_path / 'live').iterdir()
+  RunFolder(tmp_path).put_aside('another', [])
+  assert path.is_file()
+  RunFolder(tmp_path).put_aside(known['id'], [])
+  assert not path.exists()
+
+
 def test_a_torn_line_is_left_out_and_the_next_process_writes_after_it(known, tmp_path):
   path = tmp_path / 'live' / f'{known["id"]}.jsonl'
   with pytest.raises(KeyboardInterrupt), live.journal_of(tmp_path, known) as journal:

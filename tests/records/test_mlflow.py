@@ -201,6 +201,18 @@ def test_a_trial_that_mlflow_does_not_take_keeps_no_other_from_it(known, store, 
     assert store.mirror(records, tmp_path, records) == 1
 
 
+@needs_client
+def test_a_run_whose_rows_are_not_those_of_the_record_is_made_anew(known, store, tmp_path):
+  run, client, follower = Run(known['id'], known, {}, ''), client_of(store.uri), store.follow(tmp_path)
+  follower.start(run)
+  for step, loss in (2, 0.5), (4, 7.0):  # another training logged 7.0
+    follower.log(run, Row(step, 'curve', {'loss': loss}, 1.0, 48, None))
+  made = live.record_of(tmp_path, known, 2, 4)
+  follower.end(run, made)
+  assert curve_of(client, run_of(client, known['id'])) == [(2, 0.5), (4, 0.25)]
+  assert store.mirror([made], tmp_path, [made]) == 0
+
+
 @pytest.mark.slow
 @needs_client
 def test_a_server_that_is_away_is_one_sentence(known, tmp_path, monkeypatch, capsys):

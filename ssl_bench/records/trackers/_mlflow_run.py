@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ssl_bench.records.trackers import Row, Run, _lock
 from ssl_bench.records.trackers._checkpoint import last_of
-from ssl_bench.records.trackers._contents import PARTS, about, config, contents, row
+from ssl_bench.records.trackers._contents import PARTS, about, config, contents, history, row, same
 from ssl_bench.records.trackers.mlflow import MLflow
 from ssl_bench.settings.yaml import flatten
 from ssl_bench.stop import die_with_parent
@@ -119,7 +119,7 @@ def named(values: Mapping[str, Any]) -> dict[str, Any]:
   return found
 
 
-Logged = set[tuple[int, str]]  # step and name of what a run has
+Logged = dict[tuple[int, str], Any]  # what a run has, by step and name
 
 
 class _Open(NamedTuple):
@@ -168,12 +168,12 @@ class Live:
     else:
       marker.unlink(missing_ok=True)
       made = self.client.make({**run.known, 'status': 'running'}, run.variant)
-      self.runs[run.id] = _Open(made, set())
+      self.runs[run.id] = _Open(made, {})
 
   def _has(self, run: Any) -> Logged:
     names = [name for name in run.data.metrics if name.startswith(tuple(PARTS.values()))]
     histories = {name: self.client.client.get_metric_history(run.info.run_id, name) for name in names}
-    return {(point.step, name) for name, points in histories.items() for point in points}
+    return {(point.step, name): point.value for name, points in histories.items() for point in points}
 
   def log(self, run: Run, row_: Row) -> None:
     if found := self.runs.get(run.id):
@@ -188,7 +188,7 @@ class Live:
     }
     if values and row_.step:
       self.client.log(found.run, [(row_.step, values, row_.at)])
-      found.logged.update((row_.step, name) for name in values)
+      found.logged.update(((row_.step, name), value) for name, value in values.items())
 
   def end(self, run: Run, record: Mapping[str, Any] | None) -> None:
     if found := self.runs.get(run.id):
@@ -202,6 +202,8 @@ class Live:
       return
     keeps = 'checkpoint' in self.to.artifacts and record['status'] == 'done'
     checkpoint = last_of(self.folder, run.known['training']) if keeps else None
+    if not _agree(found.logged, record):  # rows of a training before, whose checkpoint was lost or put aside
+      found = _Open(self.client.make(record, run.variant), {})
     self.client.finish(found.run, record, run.variant, str(checkpoint or ''), found.logged)
     self.to.marker(self.folder, run.id).write_text(self.to.seal(record, run.variant), encoding='utf-8')
 
@@ -210,6 +212,13 @@ class Live:
 
   def close(self) -> None:
     pass
+
+
+def _agree(logged: Logged, record: Mapping[str, Any]) -> bool:
+  """Whether a record has every number of a run's curves."""
+  recorded = {(step, name): v for step, values in history(record) for name, v in named(values).items()}
+  numbers = {place: value for place, value in logged.items() if isinstance(value, int | float)}
+  return all(same(value, recorded.get(place)) for place, value in numbers.items())
 
 
 def _tags(said: Mapping[str, Any]) -> dict[str, Any]:
@@ -252,7 +261,7 @@ def main() -> None:
     client = Client(MLflow(uri, project, tuple(tags), tuple(artifacts)), Path(task['folder']))
     for record, variant, marker, seal, checkpoint in task['records']:
       try:
-        client.finish(client.make(record, variant), record, variant, checkpoint, set())
+        client.finish(client.make(record, variant), record, variant, checkpoint, {})
       except Exception as error:
         failures += 1
         if failures == MOST_FAILURES:

@@ -1,9 +1,10 @@
 """W&B while trials run: one open run a trial, in a process of its own that follows them.
 
 A run that was begun before and lost with its process goes on: a server is asked how far it came; offline its
-file is written anew.  When a trial has its record, the run gets what it lacks.  Where rows are missing that
-cannot be added any more, since W&B takes steps in their order only, the run is left without its marker, and
-mirroring writes it once more from the record.  A trial that another process follows is left to that one.
+file is written anew.  When a trial has its record, the run gets what it lacks.  Where rows are not those of
+the record, or are missing and cannot be added any more, since W&B takes steps in their order only, the run is
+left without its marker, and mirroring writes it once more from the record.  A trial that another process
+follows is left to that one.
 """
 
 import os
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ssl_bench.records.trackers import Row, Run, _lock
 from ssl_bench.records.trackers._checkpoint import last_of
-from ssl_bench.records.trackers._contents import PARTS, about, config, contents, row
+from ssl_bench.records.trackers._contents import PARTS, about, config, contents, row, same
 from ssl_bench.records.trackers._wandb_run import finish, forget, settings_of
 from ssl_bench.records.trackers.wandb import Place, environment
 from ssl_bench.stop import AGAIN
@@ -28,7 +29,7 @@ class _Open(NamedTuple):
   run: Any  # of W&B
   lock: int
   first: int  # the first step that it takes: what a server has already comes before
-  logged: dict[int, set[str]]  # step -> names
+  logged: dict[int, dict[str, Any]]  # step -> values by name
 
   @property
   def next(self) -> int:
@@ -89,7 +90,7 @@ class Live:
     values = row(row_.values, PARTS[row_.part])
     if values:
       found.run.log(values, step=row_.step)
-      found.logged.setdefault(row_.step, set()).update(values)
+      found.logged.setdefault(row_.step, {}).update(values)
 
   def end(self, run: Run, record: Mapping[str, Any] | None) -> None:
     if found := self.runs.pop(run.id, None):
@@ -114,13 +115,18 @@ class Live:
       marker.write_text(self.to.seal(record, run.variant), encoding='utf-8')
 
   def _complete(self, found: _Open, history: list[tuple[int, dict[str, Any]]]) -> bool:
-    """Logs the rows of a record that its run lacks; returns whether it has all then."""
-    is_whole = True
+    """Logs the rows of a record that its run lacks; returns whether it has all then, and nothing else."""
+    recorded = dict(history)
+    is_whole = all(
+      same(value, recorded.get(step, {}).get(name))
+      for step, values in found.logged.items()
+      for name, value in values.items()
+    )
     for step, values in history:
       lacks = {k: v for k, v in values.items() if k not in found.logged.get(step, ())}
       if lacks and step >= found.next:
         found.run.log(lacks, step=step)
-        found.logged.setdefault(step, set()).update(lacks)
+        found.logged.setdefault(step, {}).update(lacks)
       elif lacks and step >= found.first:
         is_whole = False
     return is_whole
