@@ -9,8 +9,9 @@ import pytest
 from support import live, mlflow_server
 from support.cli import write_configs
 
-from ssl_bench.grid import follow
-from ssl_bench.grid.follow import following
+from ssl_bench.grid import follow, manifest
+from ssl_bench.grid.follow import Folder, following
+from ssl_bench.grid.manifest import Manifest
 from ssl_bench.records import trackers
 from ssl_bench.records.trackers import Row, Run
 from ssl_bench.records.trackers import mlflow as track
@@ -211,6 +212,18 @@ def test_a_run_whose_rows_are_not_those_of_the_record_is_made_anew(known, store,
   follower.end(run, made)
   assert curve_of(client, run_of(client, known['id'])) == [(2, 0.5), (4, 0.25)]
   assert store.mirror([made], tmp_path, [made]) == 0
+
+
+@needs_client
+def test_what_was_followed_is_not_mirrored_again_when_a_later_sweep_varies_more(known, store, tmp_path):
+  manifest.write(Manifest('mine', {'fixmatch': []}, (), ()), tmp_path / 'manifests')
+  folder = Folder(tmp_path, lambda: store.follow(tmp_path))
+  with live.journal_of(tmp_path, known):
+    folder.look()
+    first = live.record_of(tmp_path, known, 2)
+  folder.look()
+  second = live.record_of(tmp_path, live.known_of(tmp_path / 'c/fixmatch.yaml', 'optimizer.lr=0.1'), 2)
+  assert store.mirror([first, second], tmp_path, [first, second]) == 1
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from ssl_bench.records.naming import variant, varied
+from ssl_bench.records.naming import variant, varied_in
 from ssl_bench.records.trackers import Follower, NotMirrored, _lock
 from ssl_bench.records.trackers._checkpoint import checkpoint_of
 from ssl_bench.records.trackers._child import digest, digest_of_files, holds, limit, mirrored, run_child
@@ -55,7 +55,7 @@ class MLflow(NamedTuple):
     self, records: Iterable[Mapping[str, Any]], folder: Path, among: Iterable[Mapping[str, Any]]
   ) -> int:
     """As `Tracker.mirror`, in a child process; warns `NotMirrored` where something kept MLflow from it."""
-    names = varied(record['config'] for record in among)
+    names = varied_in(folder, (record['config'] for record in among))
     pending = []
     for record in records:
       told = variant(record['config'], names)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from ssl_bench.records.naming import variant, varied
+from ssl_bench.records.naming import variant, varied_in
 from ssl_bench.records.trackers import Follower, NotMirrored, _lock
 from ssl_bench.records.trackers._checkpoint import checkpoint_of
 from ssl_bench.records.trackers._child import digest, digest_of_files, holds, limit, mirrored, run_child
@@ -150,7 +150,7 @@ def mirror(
   to = Place(mode, project or os.environ.get('WANDB_PROJECT') or PROJECT, tags, artifacts)
   try:
     records = list(records)
-    names = varied(record['config'] for record in (records if among is None else among))
+    names = varied_in(folder, (record['config'] for record in (records if among is None else among)))
     place = folder.absolute() / 'wandb'
     (place / 'mirrored').mkdir(parents=True, exist_ok=True)
     pending = _pending(records, names, folder, to)
