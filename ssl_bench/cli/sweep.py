@@ -177,7 +177,7 @@ def sync(
   tags: Tags = None,
   artifacts: Artifacts = None,
   follow: Annotated[
-    bool, typer.Option('--follow', help='Show trials that run as well, until a key or a signal.')
+    bool, typer.Option('--follow', help='Show trials that run as well, until Ctrl-C.')
   ] = False,
   plugin: Plugin = None,
 ) -> None:

@@ -22,7 +22,7 @@ from typing import IO, Any
 from ssl_bench import plugins
 from ssl_bench.grid import manifest
 from ssl_bench.grid.label import label
-from ssl_bench.records.naming import variant, varied
+from ssl_bench.records.naming import variant, varied_in
 from ssl_bench.records.trackers import Chosen, Follower, LiveTracker, Run, Tracker, make
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import die_with_parent
@@ -157,7 +157,7 @@ class Folder:
     if trial.run:
       self.follower.end(trial.run, None)
     known = event['begin']
-    config, names = known['config'], self._names(known)
+    config, names = known['config'], varied_in(self.path, self._configs_with(known))
     trial.run = Run(known['id'], known, variant(config, names), label(config, names))
     trial.owner = event['owner']
     self.follower.start(trial.run)
@@ -168,21 +168,13 @@ class Folder:
       self.follower.end(trial.run, record)
     trial.run = None
 
-  def _names(self, known: Mapping[str, Any]) -> dict[str, set[str]]:
-    """The settings that the sweep varies, by method: those of its manifests, or those of the records here."""
-    names: dict[str, set[str]] = {}
-    paths = list((self.path / 'manifests').glob('*.jsonl'))
-    for path in paths:
-      with suppress(BadSetting):
-        for method, settings in manifest.head(path)['names'].items():
-          names.setdefault(method, set()).update(settings)
-    if paths:
-      return names
+  def _configs_with(self, known: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The configs of all records here, and that of a trial that begins."""
     for path in (self.path / 'records').glob('*.json'):
       if path.stem not in self._configs:
-        with suppress(OSError, ValueError, KeyError):
+        with suppress(OSError, ValueError, KeyError, TypeError):
           self._configs[path.stem] = json.loads(path.read_text(encoding='utf-8'))['config']
-    return varied([*self._configs.values(), known['config']])
+    yield from (*self._configs.values(), known['config'])
 
   def _record(self, name: str) -> dict[str, Any] | None:
     """A record with its curves, as `record.read_with_curves` gives it, or None."""
@@ -199,12 +191,12 @@ class Folder:
 
   def _count(self) -> None:
     """Counts the trials by state; only records that are new are opened."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
-      for one in os.scandir(self.path / 'records'):
-        mark = one.stat().st_mtime_ns if one.name.endswith('.json') and one.name[0] != '.' else 0
-        if mark and self._states.get(one.name[:-5], (0,))[0] != mark:
-          tree = json.loads(Path(one.path).read_text(encoding='utf-8'))
-          self._states[one.name[:-5]] = (mark, tree['status'], tree['time']['finished'])
+    for path in (self.path / 'records').glob('[!.]*.json'):
+      with suppress(OSError, ValueError, KeyError, TypeError):  # one that cannot be read counts as none
+        mark = path.stat().st_mtime_ns
+        if self._states.get(path.stem, (0,))[0] != mark:
+          tree = json.loads(path.read_text(encoding='utf-8'))
+          self._states[path.stem] = (mark, tree['status'], tree['time']['finished'])
     states = {name: status for name, (_, status, _) in self._states.items()}
     for name, failed in self._todo().items():
       if name not in self._states or self._states[name][2] == failed:

@@ -77,18 +77,6 @@ def write(manifest: Manifest, folder: Path) -> Path:
   return path
 
 
-def head(path: Path) -> dict[str, Any]:
-  """The first line of a manifest: everything but its tasks.  Raises `BadSetting` where it is none."""
-  try:
-    with open(path, encoding='utf-8') as file:
-      found = json.loads(file.readline())
-    if found['form'] == FORM:
-      return found
-  except (OSError, ValueError, KeyError, TypeError):
-    pass
-  raise BadSetting(f'{path} is no manifest of this version; run `ssl-bench grid` again.')
-
-
 def read(path: Path) -> Manifest:
   """The manifest of a file; raises `BadSetting` for one that is none."""
   try:

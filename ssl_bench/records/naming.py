@@ -1,7 +1,10 @@
 """Names of a sweep's runs: the settings that vary, as short text."""
 
 import hashlib
+import json
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from ssl_bench.settings.yaml import flatten
@@ -29,6 +32,20 @@ def varied(configs: Iterable[Tree]) -> dict[str, set[str]]:
   for (method, name, _), taken in values.items():
     varying[method] |= {name} if len(taken) > 1 else set()
   return varying
+
+
+def varied_in(folder: Path, configs: Iterable[Tree]) -> dict[str, set[str]]:
+  """Method -> the settings that a run folder varies: as its manifests say, else as `varied` finds of configs.
+
+  While a sweep runs its records differ in less than it varies, and a later sweep beside it varies more.
+  """
+  paths = list((folder / 'manifests').glob('*.jsonl'))
+  names: dict[str, set[str]] = {}
+  for path in paths:
+    with suppress(OSError, ValueError, KeyError), open(path, encoding='utf-8') as file:
+      for method, found in json.loads(file.readline())['names'].items():
+        names.setdefault(method, set()).update(found)
+  return names if paths else varied(configs)
 
 
 def variant(config: Tree, names: Mapping[str, Collection[str]]) -> dict[str, str]:

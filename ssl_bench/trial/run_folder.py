@@ -95,6 +95,7 @@ class RunFolder:
   def put_aside(self, identity: str, trainings: Iterable[str]) -> None:
     """Moves a trial's record and the checkpoints of some trainings to `replaced`, where they are there.
 
+    The journal that an interrupted trial left goes: what trains next is another trial than it tells of.
     Raises `BadSetting` where another process works at one of these trainings.
     """
     with ExitStack() as held:
@@ -104,6 +105,7 @@ class RunFolder:
         paths += [self.checkpoints / training, self.code / training]
         paths += self.checkpoints.glob(f'{training}-*')  # its beginnings, of rungs that it had passed
       self._put_record_aside(self.record_of(identity))
+      (self.live / f'{identity}.jsonl').unlink(missing_ok=True)
       for path in (path for path in paths if path.exists()):
         os.rename(path, self._place_aside(path))
 

@@ -102,6 +102,16 @@ def test_a_journal_of_a_process_that_is_dead_counts_as_left(known, tmp_path, mon
   os.close(journal._file)
 
 
+def test_what_is_put_aside_leaves_no_journal_to_the_training_that_takes_its_place(known, tmp_path):
+  with pytest.raises(KeyboardInterrupt), live.journal_of(tmp_path, known):
+    raise KeyboardInterrupt
+  (path,) = (tmp_path / 'live').iterdir()
+  RunFolder(tmp_path).put_aside('another', [])
+  assert path.is_file()
+  RunFolder(tmp_path).put_aside(known['id'], [])
+  assert not path.exists()
+
+
 def test_a_torn_line_is_left_out_and_the_next_process_writes_after_it(known, tmp_path):
   path = tmp_path / 'live' / f'{known["id"]}.jsonl'
   with pytest.raises(KeyboardInterrupt), live.journal_of(tmp_path, known) as journal:
@@ -146,6 +156,19 @@ def test_states_are_those_of_the_newest_manifest_and_names_those_of_all(tmp_path
     assert told.counted == {'failed': 1, 'running': 1, 'to do': 1}
     assert told.run.label == 'supervised, 20 labels, seeds 0/0, optimizer.lr 0.2'
     assert told.run.variant == {'optimizer.lr': '0.2'}
+
+
+def test_a_record_that_cannot_be_read_hides_no_other(known, tmp_path):
+  told = Told()
+  others = [live.known_of(tmp_path / 'c/fixmatch.yaml', f'seed={seed}') for seed in (1, 2)]
+  for other in others:
+    live.record_of(tmp_path, other, 2)
+  for name in '0', 'z':  # whichever the folder lists first
+    (tmp_path / f'records/{name}.json').write_text('{')
+    (tmp_path / f'records/{name}{name}.json').write_text('[]')
+  with live.journal_of(tmp_path, known):
+    Folder(tmp_path, lambda: told).look()
+  assert told.counted == {'running': 1, 'done': 2}
 
 
 PLUGIN = """

@@ -73,6 +73,25 @@ def test_the_numbers_are_those_of_the_journals_and_records(tmp_path, monkeypatch
     assert 'ssl_bench_step' not in read(port)
 
 
+def test_no_step_is_counted_twice_and_none_of_before(tmp_path):
+  from ssl_bench.records.trackers._exporter import Exporter
+
+  known = live.known_of(write_configs(tmp_path / 'c') / 'fixmatch.yaml')
+  run, before = trackers.Run(known['id'], known, {}, ''), time.time()
+  exporter = Exporter('127.0.0.1', free_port())
+  now = time.time()
+  rows = [(2, before - 9), (4, before - 8), (6, now), (8, now + 1), (6, now + 2), (8, now + 3), (10, now + 4)]
+  try:
+    for count in 5, 7:  # the trial is left, and goes on
+      exporter.start(run)
+      for step, at in rows[:count]:
+        exporter.log(run, trackers.Row(step, 'curve', {'loss': 0.5}, at, 48, None))
+      exporter.end(run, None)
+    assert (exporter.steps, exporter.images) == (6, 6 * 48)
+  finally:
+    exporter.close()
+
+
 @contextmanager
 def prometheus(folder, port):
   """A Prometheus that reads the exporter at a port; a function that asks it."""

@@ -9,9 +9,11 @@ import pytest
 from support import live, mlflow_server
 from support.cli import write_configs
 
-from ssl_bench.grid import follow
-from ssl_bench.grid.follow import following
+from ssl_bench.grid import follow, manifest
+from ssl_bench.grid.follow import Folder, following
+from ssl_bench.grid.manifest import Manifest
 from ssl_bench.records import trackers
+from ssl_bench.records.trackers import Row, Run
 from ssl_bench.records.trackers import mlflow as track
 from ssl_bench.settings.signature import BadSetting
 
@@ -39,6 +41,13 @@ def server(tmp_path_factory):
 @pytest.fixture
 def known(tmp_path):
   return live.known_of(write_configs(tmp_path / 'c') / 'fixmatch.yaml')
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+  """A tracker whose runs are in a folder."""
+  monkeypatch.setenv('MLFLOW_ALLOW_FILE_STORE', 'true')
+  return trackers.parse(f'mlflow(uri={(tmp_path / "store").as_uri()})').tracker
 
 
 def client_of(place):
@@ -137,6 +146,84 @@ def test_without_a_server_records_are_in_a_database_or_a_folder(place, known, tm
   assert (
     folder / 'mlflow/artifacts' / run.info.run_id / 'artifacts/checkpoint/weights'
   ).read_text() == 'weights'
+
+
+@needs_client
+def test_a_run_that_another_process_follows_is_left_alone(known, store, tmp_path):
+  run = Run(known['id'], known, {}, '')
+  first, second = store.follow(tmp_path), store.follow(tmp_path)
+  for one in (first, second):
+    one.start(run)
+  for one in (second, first):
+    one.log(run, Row(2, 'curve', {'loss': 0.5}, 1.0, 48, None))
+  second.end(run, None)
+  client = client_of(store.uri)
+  found = run_of(client, known['id'])
+  assert found.info.status == 'RUNNING' and len(curve_of(client, found)) == 1
+  made = live.record_of(tmp_path, known, 2)
+  assert store.mirror([made], tmp_path, [made]) == 0
+  first.end(run, made)
+  assert run_of(client, known['id']).info.status == 'FINISHED'
+
+
+PARTS = {'loss': 0.5, 'loss/image_to_text': 0.25, 'retrieval/image_to_text@1': 0.75}
+
+
+@needs_client
+def test_numbers_whose_names_mlflow_refuses_are_there_under_others(known, store, tmp_path):
+  run, client = Run(known['id'], known, {}, ''), client_of(store.uri)
+  made = live.record_of(tmp_path, known, metrics={**live.METRICS, **PARTS}, curve=[{'step': 2, **PARTS}])
+  follower = store.follow(tmp_path)
+  follower.start(run)
+  follower.log(run, Row(2, 'curve', PARTS, 1.0, 48, None))
+  found = run_of(client, known['id']).data.metrics
+  assert (found['train/loss'], found['train/loss.image_to_text']) == (0.5, 0.25)
+  follower.end(run, made)
+  found = run_of(client, known['id'])
+  assert found.data.metrics['retrieval/image_to_text_1'] == 0.75 and found.info.status == 'FINISHED'
+  assert curve_of(client, found, 'train/retrieval/image_to_text_1') == [(2, 0.75)]
+
+
+@needs_client
+def test_a_trial_that_mlflow_does_not_take_keeps_no_other_from_it(known, store, tmp_path):
+  other = {**live.known_of(tmp_path / 'c/fixmatch.yaml', 'seed=1'), 'id': "it's no id"}
+  first, second = Run(other['id'], other, {}, ''), Run(known['id'], known, {}, '')
+  follower = store.follow(tmp_path)
+  for run in (first, second):
+    follower.start(run)
+    follower.log(run, Row(2, 'curve', {'loss': 0.5}, 1.0, 48, None))
+  follower.end(first, None)
+  follower.close()
+  assert curve_of(client_of(store.uri), run_of(client_of(store.uri), known['id'])) == [(2, 0.5)]
+  follower.end(second, None)
+  made = live.record_of(tmp_path, known, 2)
+  records = [{**made, 'id': other['id']}, made]
+  with pytest.warns(trackers.NotMirrored, match='MLflow mirrored 1 of 2 new records'):
+    assert store.mirror(records, tmp_path, records) == 1
+
+
+@needs_client
+def test_a_run_whose_rows_are_not_those_of_the_record_is_made_anew(known, store, tmp_path):
+  run, client, follower = Run(known['id'], known, {}, ''), client_of(store.uri), store.follow(tmp_path)
+  follower.start(run)
+  for step, loss in (2, 0.5), (4, 7.0):  # another training logged 7.0
+    follower.log(run, Row(step, 'curve', {'loss': loss}, 1.0, 48, None))
+  made = live.record_of(tmp_path, known, 2, 4)
+  follower.end(run, made)
+  assert curve_of(client, run_of(client, known['id'])) == [(2, 0.5), (4, 0.25)]
+  assert store.mirror([made], tmp_path, [made]) == 0
+
+
+@needs_client
+def test_what_was_followed_is_not_mirrored_again_when_a_later_sweep_varies_more(known, store, tmp_path):
+  manifest.write(Manifest('mine', {'fixmatch': []}, (), ()), tmp_path / 'manifests')
+  folder = Folder(tmp_path, lambda: store.follow(tmp_path))
+  with live.journal_of(tmp_path, known):
+    folder.look()
+    first = live.record_of(tmp_path, known, 2)
+  folder.look()
+  second = live.record_of(tmp_path, live.known_of(tmp_path / 'c/fixmatch.yaml', 'optimizer.lr=0.1'), 2)
+  assert store.mirror([first, second], tmp_path, [first, second]) == 1
 
 
 @pytest.mark.slow

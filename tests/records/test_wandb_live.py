@@ -127,6 +127,34 @@ def test_offline_a_run_grows_and_begins_anew_after_a_kill(known, tmp_path):
   assert chosen.mirror([made], folder, [made]) == 0
 
 
+def test_two_commands_in_one_folder_leave_the_runs_of_each_other_alone(known, tmp_path):
+  folder, name, chosen = tmp_path / 'mine', known['id'], trackers.parse('wandb')
+  other = live.known_of(tmp_path / 'c/fixmatch.yaml', 'seed=1')
+  runs = lambda known: list((folder / 'wandb').glob(f'offline-run-*-{known["id"]}/*.wandb'))
+  with following([chosen], folder), live.journal_of(folder, known) as journal:
+    live.log(journal, 2)
+    before = live.wait_until(lambda: runs(known))
+    with following([chosen], folder), live.journal_of(folder, other) as second:
+      live.log(second, 2)
+      live.wait_until(lambda: runs(other))
+      made = live.record_of(folder, known, 2)
+      assert chosen.mirror([made], folder, [made]) == 0  # whoever follows it will end it
+    assert runs(known) == before
+  assert runs(known) == before and (folder / f'wandb/mirrored/{name}.offline').is_file()
+
+
+def test_a_run_whose_rows_are_not_those_of_the_record_is_written_once_more(server, known, tmp_path):
+  folder, name, chosen = tmp_path / 'mine', known['id'], trackers.parse('wandb(mode=online)')
+  with following([chosen], folder), live.journal_of(folder, known) as journal:
+    journal.telling(lambda *_: None)(2, {'step': 2, 'loss': 7.0})  # of a training before
+    live.log(journal, 4, 6)
+    live.wait_until(lambda: server.steps(name))
+    made = live.record_of(folder, known, 2, 4, 6)
+  server.lines.clear()
+  assert chosen.mirror([made], folder, [made]) == 1
+  assert server.lines[name][0]['train/loss'] == 0.5
+
+
 def test_a_failed_trial_is_a_failed_run(server, known, tmp_path):
   folder, name = tmp_path / 'mine', known['id']
   with following([trackers.parse(ONLINE)], folder):

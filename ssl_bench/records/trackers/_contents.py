@@ -98,6 +98,11 @@ def row(entry: Mapping[str, Any], prefix: str) -> Tree:
   return dict(_scalars({k: v for k, v in entry.items() if k != 'step'}, prefix))
 
 
+def same(one: Any, other: Any) -> bool:
+  """Whether two numbers or texts are equal, as two numbers that are none (NaN) are here."""
+  return bool(one == other or (one != one and other != other))
+
+
 def tables(record: Mapping[str, Any]) -> dict[str, Table]:
   """The measures that are reliability diagrams as one table, and those by class as another."""
   out: dict[str, Table] = {}

@@ -48,6 +48,8 @@ class Exporter:
     self.trials: dict[str, _Shown] = {}
     self.states: Mapping[str, int] = {}
     self.steps = self.images = 0
+    self.began = time.time()
+    self.counted: dict[str, int] = {}  # the last step that was counted, by id
     self.lock = threading.Lock()
     self.registry = CollectorRegistry()
     self.registry.register(self)  # type: ignore[arg-type]
@@ -74,8 +76,12 @@ class Exporter:
     if shown.last and row.step > shown.last[0] and row.at > shown.last[1]:
       steps = row.step - shown.last[0]
       shown.gauges['images_per_second'] = steps * row.images / (row.at - shown.last[1])
-      self.steps += steps
-      self.images += steps * row.images
+      if row.at >= self.began:  # a trial that goes on tells its rows of before once more
+        before = self.counted.get(shown.labels[1], 0)
+        new = max(0, row.step - max(before, shown.last[0]))
+        self.steps += new
+        self.images += new * row.images
+        self.counted[shown.labels[1]] = max(before, row.step)
     shown.last = (row.step, row.at)
 
   def end(self, run: Run, record: Mapping[str, Any] | None) -> None:

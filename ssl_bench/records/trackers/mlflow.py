@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from ssl_bench.records.naming import variant, varied
-from ssl_bench.records.trackers import Follower, NotMirrored
+from ssl_bench.records.naming import variant, varied_in
+from ssl_bench.records.trackers import Follower, NotMirrored, _lock
 from ssl_bench.records.trackers._checkpoint import checkpoint_of
 from ssl_bench.records.trackers._child import digest, digest_of_files, holds, limit, mirrored, run_child
 from ssl_bench.settings.signature import BadSetting
@@ -55,12 +55,12 @@ class MLflow(NamedTuple):
     self, records: Iterable[Mapping[str, Any]], folder: Path, among: Iterable[Mapping[str, Any]]
   ) -> int:
     """As `Tracker.mirror`, in a child process; warns `NotMirrored` where something kept MLflow from it."""
-    names = varied(record['config'] for record in among)
+    names = varied_in(folder, (record['config'] for record in among))
     pending = []
     for record in records:
       told = variant(record['config'], names)
       seal, marker = self.seal(record, told), self.marker(folder, record['id'])
-      if not holds(marker, seal):
+      if not (holds(marker, seal) or _lock.is_taken(marker)):
         checkpoint = checkpoint_of(record, folder) if 'checkpoint' in self.artifacts else None
         pending.append([record, told, str(marker), seal, str(checkpoint or '')])
     board = self._board(folder) if 'board' in self.artifacts else None

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from ssl_bench.records.naming import variant, varied
-from ssl_bench.records.trackers import Follower, NotMirrored
+from ssl_bench.records.naming import variant, varied_in
+from ssl_bench.records.trackers import Follower, NotMirrored, _lock
 from ssl_bench.records.trackers._checkpoint import checkpoint_of
 from ssl_bench.records.trackers._child import digest, digest_of_files, holds, limit, mirrored, run_child
 from ssl_bench.settings.signature import BadSetting, suggest
@@ -150,7 +150,7 @@ def mirror(
   to = Place(mode, project or os.environ.get('WANDB_PROJECT') or PROJECT, tags, artifacts)
   try:
     records = list(records)
-    names = varied(record['config'] for record in (records if among is None else among))
+    names = varied_in(folder, (record['config'] for record in (records if among is None else among)))
     place = folder.absolute() / 'wandb'
     (place / 'mirrored').mkdir(parents=True, exist_ok=True)
     pending = _pending(records, names, folder, to)
@@ -168,12 +168,12 @@ def mirror(
 def _pending(
   records: Iterable[Mapping[str, Any]], names: Mapping[str, set[str]], folder: Path, to: Place
 ) -> list[list[Any]]:
-  """[record, variant, marker, seal, checkpoint] of the records whose marker does not hold their seal."""
+  """[record, variant, marker, seal, checkpoint] of records that are not mirrored yet and nobody follows."""
   pending = []
   for record in records:
     told = variant(record['config'], names)
     seal, marker = to.seal(record, told), to.marker(folder, record['id'])
-    if not holds(marker, seal):
+    if not (holds(marker, seal) or _lock.is_taken(marker)):
       checkpoint = checkpoint_of(record, folder) if 'checkpoint' in to.artifacts else None
       pending.append([record, told, str(marker), seal, str(checkpoint or '')])
   return pending
