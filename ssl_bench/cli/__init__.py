@@ -275,7 +275,7 @@ def speed(
   steps: Annotated[int, typer.Option(min=20, max=1_000_000, help='Steps of each measurement.')] = 200,
   seeds: Annotated[
     list[int] | None,
-    typer.Option(min=2, max=64, help='Time so many seeds in one program instead; repeat it.'),
+    typer.Option(min=2, max=64, help='Time that many seeds in one program instead.'),
   ] = None,
 ) -> None:
   """Measure training: the loop against its bare step, the step's parts, images/s, GFLOP/s, compile time."""

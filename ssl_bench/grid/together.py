@@ -74,7 +74,8 @@ class Together:
     to stop.
     """
     told: dict[str, int] = {}
-    claims, plans, reports = self.run_folder.claims, [], []
+    claims, reports = self.run_folder.claims, []
+    plans: list[Plan] = []
     for task, trial in chosen:
       plan = self._plan(trial)
       if plan and (not plans or plan.structure == plans[0].structure):

@@ -52,9 +52,8 @@ def _measure(config: Config, steps: int, count: int) -> Gain:
     return sum(_time(step, begin(index), inputs.of(index), steps // program.stride) for index in range(count))
 
   def together() -> float:
-    return _time(
-      compiled.advance, compiled.stack([*map(begin, range(count))]), given, steps // program.stride
-    )
+    carry = compiled.stack([*map(begin, range(count))])
+    return _time(compiled.advance, carry, given, steps // program.stride)
 
   rounds = [(alone(), together()) for _ in range(ROUNDS)]
   one, all_ = (float(np.median(column)) / program.stride for column in zip(*rounds))
@@ -73,7 +72,7 @@ def _time(step: Callable[..., Any], carry: Any, given: Any, times: int) -> float
 
 def show_seeds(gains: Sequence[Gain]) -> None:
   """Prints a line for each number of seeds."""
-  console = Console(highlight=False)
+  console = Console(highlight=False, soft_wrap=True)
   for seeds, alone, together in gains:
     console.print(
       f'{seeds:>3} seeds: {1e3 * together:.2f} ms a step in one program, {1e3 * alone:.2f} ms one after the '
