@@ -52,6 +52,7 @@ class Together:
 
   def __init__(self, manifest: Manifest, run_folder: RunFolder):
     self.manifest, self.run_folder = manifest, run_folder
+    self.told: dict[str, int] = {}  # training -> its steps that were told of, until its trial is run
     self._joins: dict[int, bool] = {}
 
   def most(self, task: Task) -> int:
@@ -64,16 +65,12 @@ class Together:
       self._joins[kind] = plan is not None and can_join(plan)
     return self.manifest.together if self._joins[kind] else 1
 
-  def train(
-    self, chosen: Sequence[tuple[Task, Trial]], tell: Tell, should_stop: Callable[[], bool]
-  ) -> dict[str, int]:
+  def train(self, chosen: Sequence[tuple[Task, Trial]], tell: Tell, should_stop: Callable[[], bool]) -> None:
     """Trains tasks that this worker has the claims of, each for a trial without a record, as far as it goes.
 
-    Returns how many steps of each training were told of.  What goes wrong shows, and is recorded, where each
-    trial is run afterwards; that seeds cannot be trained at once is printed.  Raises `Interrupted` if asked
-    to stop.
+    What goes wrong shows, and is recorded, where each trial is run afterwards; that seeds cannot be trained
+    at once is printed.  Raises `Interrupted` if asked to stop.
     """
-    told: dict[str, int] = {}
     claims, reports = self.run_folder.claims, []
     plans: list[Plan] = []
     for task, trial in chosen:
@@ -82,9 +79,9 @@ class Together:
         label = self.manifest.label_of(trial)
         claims.note(task.training, id=trial.id, trial=label, step=0, steps=task.steps)
         plans.append(plan)
-        reports.append(self._reporting(task.training, told, tell))
+        reports.append(self._reporting(task.training, tell))
     if len(plans) < 2:
-      return told
+      return
     label = f'{self.manifest.label_of(chosen[0][1])} and {len(plans) - 1} more seeds'
     tell('begin', label)
     try:
@@ -97,13 +94,12 @@ class Together:
       keep_trace(self.run_folder, f'together-{plans[0].training_id}', traceback.format_exc())
       why = ' '.join(str(error).split())[:300].rstrip('.')
       print(f'{label}: trained one after the other, not in one program ({why}).', flush=True)
-    return told
 
-  def _reporting(self, training: str, told: dict[str, int], tell: Tell) -> Callable[..., None]:
+  def _reporting(self, training: str, tell: Tell) -> Callable[..., None]:
     def report(step: int, metrics: dict[str, float]) -> None:
       self.run_folder.claims.note(training, step=step)
-      tell('step', step - told.get(training, 0))
-      told[training] = step
+      tell('step', step - self.told.get(training, 0))
+      self.told[training] = step
 
     return report
 

@@ -156,10 +156,10 @@ class _Worker(NamedTuple):
     """Runs tasks that this worker has the claims of, and gives those back; several train together first."""
     left = [*tasks]
     try:
-      told = self._train_together(tasks) if len(tasks) > 1 else {}
+      if len(tasks) > 1:
+        self._train_together(tasks)
       while left:
-        task = left.pop(0)
-        self.run(task, told.get(task.training, 0))
+        self.run(left.pop(0))
     except Superseded:
       pass
     finally:
@@ -167,20 +167,17 @@ class _Worker(NamedTuple):
         with suppress(OSError):
           self.run_folder.claims.give(task.training)
 
-  def _train_together(self, tasks: Sequence[Task]) -> dict[str, int]:
-    """Each for its first trial that has no record; returns the steps of each that were told of."""
+  def _train_together(self, tasks: Sequence[Task]) -> None:
+    """Each for its first trial that has no record."""
     names, chosen = self.run_folder.names(), []
     for task in tasks:
       missing = (trial for trial in task.trials if not is_recorded(trial, names, self.run_folder))
       if trial := next(missing, None):
         chosen.append((task, trial))
-    return self.together.train(chosen, self.tell, self.should_stop)
+    self.together.train(chosen, self.tell, self.should_stop)
 
-  def run(self, task: Task, told_of: int = 0) -> None:
-    """Runs the trials of a task that this worker has the claim of, and gives the claim back.
-
-    `told_of` is how many of its steps were told of before.
-    """
+  def run(self, task: Task) -> None:
+    """Runs the trials of a task that this worker has the claim of, and gives the claim back."""
     recorded: list[str] = []
     refused: list[str] = []  # why
     end = LEFT
@@ -190,7 +187,7 @@ class _Worker(NamedTuple):
         if gang.on_first(is_recorded, trial, names, self.run_folder):
           recorded.append(trial.id)
           continue
-        found, told_of = self._run_trial(task, trial, told_of), 0
+        found = self._run_trial(task, trial)
         if found['id']:
           recorded.append(trial.id)
         else:
@@ -207,11 +204,12 @@ class _Worker(NamedTuple):
         with suppress(OSError):  # of a disk that is full; the claim ends with this process
           self.run_folder.claims.give(task.training, end, recorded=recorded, refused=refused)
 
-  def _run_trial(self, task: Task, trial: Trial, before: int) -> dict[str, Any]:
+  def _run_trial(self, task: Task, trial: Trial) -> dict[str, Any]:
     """The record of a trial, or the like of one where its settings or a checkpoint cannot be used."""
     label, claims = self.manifest.label_of(trial), self.run_folder.claims
     self.tell('begin', label)
     claims.note(task.training, id=trial.id, trial=label, step=0, steps=task.steps)
+    before = self.together.told.pop(task.training, 0)
 
     def report(step: int, metrics: dict[str, Any]) -> None:
       nonlocal before
