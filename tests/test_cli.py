@@ -142,6 +142,7 @@ WRONG_WORDS = {
   ): 'fixmatch is not trained yet with these settings; run ssl-bench train with',
   ('evaluate', 'c/fixmatch.yaml', 'seed=-1'): 'seed must be greater than or equal to 0, not -1.',
   ('speed', 'c/fixmatch.yaml', '--steps', '3'): "Invalid value for '--steps'",
+  ('speed', 'c/fixmatch.yaml', '--seeds', '1'): "Invalid value for '--seeds'",
   ('grid', 'c/gird.yaml'): "There is no grid 'c/gird.yaml'; did you mean 'c/grid.yaml'?",
   ('grid', 'c/fixmatch.yaml'): "c/fixmatch.yaml: there is no 'method' in a grid",
   ('grid', 'c/grid.yaml', 'labels=5'): 'labels=5 gives 5 labels for 10 classes',

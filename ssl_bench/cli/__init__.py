@@ -273,11 +273,20 @@ def speed(
   config: ConfigFile,
   overrides: Overrides = None,
   steps: Annotated[int, typer.Option(min=20, max=1_000_000, help='Steps of each measurement.')] = 200,
+  seeds: Annotated[
+    list[int] | None,
+    typer.Option(min=2, max=64, help='Time that many seeds in one program instead.'),
+  ] = None,
 ) -> None:
   """Measure training: the loop against its bare step, the step's parts, images/s, GFLOP/s, compile time."""
   from ssl_bench import config as configs
 
   found = configs.load(config, overrides or (), need_data=True)
+  if seeds:
+    from ssl_bench.speed.seeds import measure_seeds, show_seeds
+
+    show_seeds(measure_seeds(found, steps, seeds))
+    return
   from ssl_bench.speed.measure import measure, show
 
   show(measure(found, steps))

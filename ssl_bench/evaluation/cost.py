@@ -22,13 +22,14 @@ def cost(program: Program, segments: Sequence[Sequence[float]], *, shared: bool)
   Args:
     program: what was run; its GFLOPs per step are counted on the lowered step, the same on every backend.
     segments: [steps, seconds, cores busy with other work] between two logs, held-out evaluation and saving
-      left out of the seconds.
+      left out of the seconds; and how many trainings took them in one program, where there were several.
     shared: whether other trials ran on the machine meanwhile; else the segments tell.
   """
   per_step = seconds_per_step(segments)
   steps = program.steps_per_epoch
   flops = program.cost['gflops_per_step']
   epoch = None if per_step is None else per_step * steps
+  many = max((segment[3] for segment in segments if len(segment) > 3), default=1)
   return {
     'seconds_per_epoch': epoch,
     'images_per_second': program.images_per_step / per_step if per_step else None,
@@ -41,14 +42,15 @@ def cost(program: Program, segments: Sequence[Sequence[float]], *, shared: bool)
     'compile_seconds': program.cost['compile_seconds'],
     'train_seconds': float(sum(seconds for _, seconds, *_ in segments)),
     'peak_memory_bytes': program.cost['memory_bytes'],  # of the compiled step, its data included
-    'shared': shared or beside(segments) > QUIET,
+    'shared': shared or many > 1 or beside(segments) > QUIET,
+    **({'together': many} if many > 1 else {}),
     **({'steps': 1} if program.advance is None else {}),  # those taken, where they are not the config's
   }
 
 
 def beside(segments: Sequence[Sequence[float]]) -> float:
   """Cores that other work kept busy meanwhile, the median over segments; 0 where it was not noted."""
-  return float(np.median([cores for _, _, *noted in segments for cores in noted] or [0.0]))
+  return float(np.median([cores for _, _, *noted in segments for cores in noted[:1]] or [0.0]))
 
 
 def seconds_per_step(segments: Sequence[Sequence[float]]) -> float | None:

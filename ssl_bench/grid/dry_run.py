@@ -11,8 +11,10 @@ from ssl_bench.grid.estimate import estimate, timings
 from ssl_bench.grid.expand import Grid
 from ssl_bench.grid.run import plan
 from ssl_bench.grid.survey import other_code, survey
+from ssl_bench.grid.together import count_together
 from ssl_bench.planning import make_plan
 from ssl_bench.records.naming import varied
+from ssl_bench.training.together import can_join
 from ssl_bench.trial.run_folder import RunFolder
 
 
@@ -29,10 +31,9 @@ def dry_run(grid: Grid, run_folder: RunFolder, workers: int | None, records: Ite
   """
   datasets = {name: data.load(name) for name in {c.dataset for c in grid.configs}}
   found = survey(grid.configs, run_folder, datasets)
-  for group in found.groups:
-    make_plan(group.config, datasets[group.config.dataset])
+  plans = [make_plan(group.config, datasets[group.config.dataset]) for group in found.groups]
   names = varied(to_dict(group.config) for group in found.groups)
-  todo, before = plan(grid.name, found, run_folder, names)
+  todo, before = plan(grid.name, found, run_folder, names, grid.together)
   programs = {task.program for task in todo.tasks}
   recorded = ', '.join(f'{count:,} {status}' for status, count in sorted(before.items()))
   count = len(todo.trials)
@@ -42,6 +43,9 @@ def dry_run(grid: Grid, run_folder: RunFolder, workers: int | None, records: Ite
   ]
   if old := other_code(found, run_folder, datasets):
     lines.append(f'{len(old):,} of them were run with other code than is there now; --again runs them anew.')
+  joining = {place for place, one in enumerate(plans) if can_join(one)}
+  if beside := count_together(todo.tasks, joining, grid.together):
+    lines.append(f'{beside:,} of the trainings are in programs of up to {grid.together} seeds.')
   if todo.tasks:
     wanted = min(workers or default_workers(), len(todo.tasks))
     told = estimate(todo.tasks, timings([run_folder.records, *records]))

@@ -41,11 +41,13 @@ def timings(folders: Iterable[Path]) -> dict[str, Timing]:
 
 
 def _timing(tree: Mapping[str, Any]) -> Timing:
-  trained = tree['cost']['train_seconds']
+  many = tree['cost'].get('together', 1)
+  trained = tree['cost']['train_seconds'] / many  # its share, where several trained in one program
   start, end = (datetime.fromisoformat(tree['time'][name]) for name in ('started', 'finished'))
-  whole = (end - start).total_seconds()  # less than training where another trial of the training came before
+  whole = (end - start).total_seconds()  # less than training where that was before
+  is_in = many == 1 and whole >= trained
   steps = tree['cost'].get('steps') or tree['config']['steps']  # fewer, where it stopped early
-  return Timing(trained / steps, whole - trained if whole >= trained else whole)
+  return Timing(trained / steps, whole - trained if is_in else whole)
 
 
 def estimate(tasks: Iterable[Task], known: Mapping[str, Timing]) -> Estimate:

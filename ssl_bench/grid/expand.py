@@ -28,12 +28,13 @@ from ssl_bench.settings.yaml import (
   read_yaml,
 )
 
-KEYS = ('name', 'base', 'plugins', 'set', 'blocks')
+KEYS = ('name', 'base', 'plugins', 'vmap_seeds', 'set', 'blocks')
 TAKEN = ('train', 'compiled', 'null', 'none')  # folders of a run's that are no grid's, and no names
 NAME_LENGTH = 100
 SEEDED = ('split_seed', 'seed')
 UNSEEDED = dict.fromkeys(SEEDED, 0)
 MOST = 1_000_000  # trials of a grid
+MOST_TOGETHER = 64  # seeds in one program
 
 Read = Callable[[str], dict[str, Any]]
 
@@ -43,6 +44,7 @@ class Grid(NamedTuple):
 
   name: str
   configs: tuple[Config, ...]
+  together: int = 1  # trainings that differ in seeds alone, at most, in one program
 
 
 def expand(
@@ -76,6 +78,7 @@ def expand(
     raise BadSetting(f'{path}: set must hold settings of the form name: value, not {short(changes)}.')
   changes = merge({'plugins': tree.get('plugins') or []}, find_plugins(changes, path))
   name = check_name(path, tree.get('name', path.stem))
+  together = _check_together(path, tree.get('vmap_seeds', 1))
   read = cache(partial(read_base, base))  # every file once
   blocks = _blocks(path, tree['blocks'])
   try:
@@ -91,7 +94,7 @@ def expand(
   configs: dict[tuple[str, int, int], Config] = {}
   for config, text in file.configs(numbered, overrides, need_data):
     configs.setdefault((text, config.split_seed, config.seed), config)
-  return Grid(name, tuple(configs.values()))
+  return Grid(name, tuple(configs.values()), together)
 
 
 class Source(NamedTuple):
@@ -153,6 +156,14 @@ def check_name(path: Path, name: Any) -> str:
   if name.casefold() in TAKEN:
     raise BadSetting(f'{path}: {name!r} is taken for something else beside grids; choose another name.')
   return name
+
+
+def _check_together(path: Path, count: Any) -> int:
+  if type(count) is not int or not 1 <= count <= MOST_TOGETHER:
+    raise BadSetting(
+      f'{path}: vmap_seeds is how many seeds train in one program, 1 to {MOST_TOGETHER}, not {say(count)}.'
+    )
+  return count
 
 
 def _blocks(path: Path, blocks: Sequence[Any]) -> list[list[dict[str, Any]]]:

@@ -45,6 +45,7 @@ class Manifest(NamedTuple):
   tasks: tuple[Task, ...]
   folder: str = ''  # the working folder of whoever wrote it, from where the paths of plugin files go
   until: int | None = None  # the step to which its trainings go, where it is not their last
+  together: int = 1  # trainings that differ in seeds alone, at most, that a worker trains in one program
 
   @property
   def trials(self) -> list[Trial]:
@@ -87,7 +88,13 @@ def read(path: Path) -> Manifest:
     rows = ((*line[:-1], tuple(Trial(*trial) for trial in line[-1])) for line in lines)
     tasks = tuple(map(Task._make, rows))
     return Manifest(
-      head['grid'], head['names'], tuple(head['configs']), tasks, head['folder'], head.get('until')
+      head['grid'],
+      head['names'],
+      tuple(head['configs']),
+      tasks,
+      head['folder'],
+      head.get('until'),
+      head.get('together', 1),
     )
   except OSError as error:
     raise BadSetting(

@@ -69,7 +69,7 @@ def prepare(
   if renew(found, run_folder, datasets, again=again):
     found = survey(grid.configs, run_folder, datasets)
   names = varied(to_dict(group.config) for group in found.groups) if names is None else names
-  todo, before = plan(grid.name, found, run_folder, names)
+  todo, before = plan(grid.name, found, run_folder, names, grid.together)
   path = manifest.write(todo, run_folder.manifests) if todo.tasks else Path()
   return Prepared(len(grid.configs), before, todo, path, 0)
 
@@ -143,7 +143,9 @@ def renew(found: Survey, run_folder: RunFolder, datasets: Datasets, *, again: bo
   return bool(old)
 
 
-def plan(name: str, found: Survey, run_folder: RunFolder, names: Names) -> tuple[Manifest, Counter]:
+def plan(
+  name: str, found: Survey, run_folder: RunFolder, names: Names, together: int = 1
+) -> tuple[Manifest, Counter]:
   """What a grid has to do, tasks of one program together, and how many trials of each status are recorded."""
   before = Counter(t.record.status for t in found.trials if t.record and t.record.status != 'failed')
   claims = run_folder.claims.all()
@@ -165,7 +167,8 @@ def plan(name: str, found: Survey, run_folder: RunFolder, names: Names) -> tuple
   configs = tuple(to_dict(group.config) for group in found.groups)
   listed = {method: sorted(settings) for method, settings in names.items()}
   tasks.sort(key=lambda task: order[task.program])
-  return Manifest(name, listed, configs, tuple(tasks), str(Path.cwd()), run_folder.until), before
+  todo = Manifest(name, listed, configs, tuple(tasks), str(Path.cwd()), run_folder.until, together)
+  return todo, before
 
 
 def _trial(trial: Found) -> Trial:

@@ -5,10 +5,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from ssl_bench import data, gang, measures
-from ssl_bench.config import Config, validate
+from ssl_bench import gang
 from ssl_bench.grid.manifest import Manifest, Task, Trial
-from ssl_bench.planning import identity
+from ssl_bench.grid.together import Together, config_of, kind_of
 from ssl_bench.records import record
 from ssl_bench.records.code import code_of
 from ssl_bench.settings.signature import BadSetting
@@ -53,7 +52,7 @@ def work(
       the disk takes no more.  What is recorded stays, and nothing is recorded of the trial.
   """
   run_folder = run_folder.at(manifest.until)
-  worker = _Worker(manifest, run_folder, tell, should_stop, shared)
+  worker = _Worker(manifest, run_folder, tell, should_stop, shared, Together(manifest, run_folder))
   left, program, over = list(manifest.tasks), None, dict[str, str]()
   while True:
     outlook = gang.on_first(look, left, run_folder)
@@ -65,12 +64,12 @@ def work(
       raise Interrupted(0)
     free = [task for task in left if task.training not in outlook.held]
     try:
-      task = gang.on_first(worker.take_one, by_choice(free, outlook.programs, program))
-      if task is None:
+      tasks = gang.on_first(worker.take, by_choice(free, outlook.programs, program))
+      if not tasks:
         time.sleep(WAIT)
       else:
-        program = task.program
-        worker.run(task)
+        program = tasks[0].program
+        worker.run_all(tasks)
     except OSError as error:
       if error.errno not in NO_ROOM:
         raise
@@ -130,10 +129,53 @@ class _Worker(NamedTuple):
   tell: Tell
   should_stop: Callable[[], bool]
   shared: bool
+  together: Together
 
-  def take_one(self, tasks: Sequence[Task]) -> Task | None:
-    """The first of some tasks whose claim this worker has now."""
-    return next((task for task in tasks if self.run_folder.claims.take(task.training)), None)
+  def take(self, tasks: Sequence[Task]) -> list[Task]:
+    """The first of some tasks whose claim this worker has now, and those that it trains together with it."""
+    take = self.run_folder.claims.take
+    first = next((task for task in tasks if take(task.training)), None)
+    if first is None:
+      return []
+    taken, most = [first], self._most(first)
+    for task in tasks:
+      if len(taken) == most:
+        break
+      is_alike = task is not first and kind_of(task) == kind_of(first)
+      if is_alike and self._most(task) > 1 and take(task.training):
+        taken.append(task)
+    return taken
+
+  def _most(self, task: Task) -> int:
+    """How many tasks are trained at once where a task is one of them."""
+    most = self.together.most(task)
+    if most > 1 and self.run_folder.claims.deaths(task.training, after=task.claim) >= MOST_DEATHS - 1:
+      return 1  # of several that killed their workers, the others are spared one more
+    return most
+
+  def run_all(self, tasks: Sequence[Task]) -> None:
+    """Runs tasks that this worker has the claims of, and gives those back; several train together first."""
+    left = [*tasks]
+    try:
+      if len(tasks) > 1:
+        self._train_together(tasks)
+      while left:
+        self.run(left.pop(0))
+    except Superseded:
+      pass
+    finally:
+      for task in left:
+        with suppress(OSError):
+          self.run_folder.claims.give(task.training)
+
+  def _train_together(self, tasks: Sequence[Task]) -> None:
+    """Each for its first trial that has no record."""
+    names, chosen = self.run_folder.names(), []
+    for task in tasks:
+      missing = (trial for trial in task.trials if not is_recorded(trial, names, self.run_folder))
+      if trial := next(missing, None):
+        chosen.append((task, trial))
+    self.together.train(chosen, self.tell, self.should_stop)
 
   def run(self, task: Task) -> None:
     """Runs the trials of a task that this worker has the claim of, and gives the claim back."""
@@ -163,23 +205,12 @@ class _Worker(NamedTuple):
         with suppress(OSError):  # of a disk that is full; the claim ends with this process
           self.run_folder.claims.give(task.training, end, recorded=recorded, refused=refused)
 
-  def _config_of(self, trial: Trial) -> Config:
-    """The config of a trial; raises `BadSetting` where its data, plugins or versions are other ones here."""
-    measures.all_measures()
-    config = validate(self.manifest.config_of(trial))
-    if identity.identify(config, data.load(config.dataset).fingerprint) != trial.id:
-      raise BadSetting(
-        f'{self.manifest.label_of(trial)}: the data or the versions here are not those of the manifest; '
-        'run `ssl-bench grid` here.'
-      )
-    return config
-
   def _run_trial(self, task: Task, trial: Trial) -> dict[str, Any]:
     """The record of a trial, or the like of one where its settings or a checkpoint cannot be used."""
     label, claims = self.manifest.label_of(trial), self.run_folder.claims
     self.tell('begin', label)
     claims.note(task.training, id=trial.id, trial=label, step=0, steps=task.steps)
-    before = 0
+    before = self.together.told.pop(task.training, 0)
 
     def report(step: int, metrics: dict[str, Any]) -> None:
       nonlocal before
@@ -187,7 +218,7 @@ class _Worker(NamedTuple):
       self.tell('step', step - before)
       before = step
 
-    config = gang.on_all(self._config_of, trial)
+    config = gang.on_all(config_of, self.manifest, trial)
     gang.check_same((trial.id, code_of(config)), 'their data or code')
     run = run_trial if self.run_folder.until is None else run_rung
     try:

@@ -94,5 +94,12 @@ MEASURES = (
     digits=0,
     name='steps_taken',
   ),
+  _of(
+    'together',
+    'seeds in one program',
+    hint='that were trained together, where there were several',
+    values='count',
+    digits=0,
+  ),
   _timed('shared', 'shared', hint='whether other work ran on the machine while it was timed', values='flag'),
 )

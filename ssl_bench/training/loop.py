@@ -62,7 +62,7 @@ class Fitted(NamedTuple):
   program: Program
   numbers: Any
   state: Any
-  history: dict[str, Any]  # curve, evaluations, segments: [steps, seconds, cores busy with other work]
+  history: dict[str, Any]  # curve, evaluations, segments: see `evaluation.cost`
   teacher: 'Fitted | None' = None
 
 
@@ -103,7 +103,7 @@ def fit(
   carry = program.init(np.uint32(plan.config.seed), data, numbers)
   pace = gang.Pace()
   with Checkpoints(folder) as checkpoints:
-    run = _Run(plan, program, data, numbers, carry, checkpoints, watch, report, check)
+    run = Training(plan, program, data, numbers, carry, checkpoints, watch, report, check)
     if only_restore and not has_ended(plan.config, checkpoints.latest() or 0, run.history):
       raise UnusableCheckpoint(f'{folder} has no checkpoint of step {plan.config.steps}; train it first.')
     if program.advance is None:
@@ -141,7 +141,7 @@ def _as_read(fitted: Fitted) -> Any:
   return state
 
 
-class _Run:
+class Training:
   """One training under way: its state, and what is noted of it."""
 
   def __init__(
@@ -165,6 +165,7 @@ class _Run:
     (self.state, self.totals), self.history = saved or (carry, none)
     self.step = self.since = int(self.state.step)
     self.mark, self.others = time.perf_counter(), OtherLoad()
+    self.together: list[int] = []  # how many train in one program, where there are several
 
   def has_ended(self) -> bool:
     """Whether no step is left to take."""
@@ -187,7 +188,7 @@ class _Run:
     if bad_step >= 0:
       raise Diverged(bad_step, self.checkpoints.latest(), self.history)
     seconds = time.perf_counter() - self.mark
-    self.history['segments'].append([self.step - self.since, seconds, self.others.cores()])
+    self.history['segments'].append([self.step - self.since, seconds, self.others.cores(), *self.together])
     self.history['curve'].append(metrics)
     self.report(self.step, metrics)
     self.since, self.mark = self.step, time.perf_counter()

@@ -65,7 +65,7 @@ def compile_program(structure: Structure) -> Program:
   steps, readers = make_steps(structure, mesh), make_readers(structure, mesh)
   loop = _compile_loop(structure, steps, mesh)
   whole = partial(jax.jit, out_shardings=parallel.everywhere(mesh))  # so that every process can read it
-  needed = _memory(loop.compiled)
+  needed = memory_of(loop.compiled)
   memory.check_program(needed)
   flops = float((loop.lowered.cost_analysis() or {}).get('flops', 0.0))
   streams = build.streams_of(structure)
@@ -114,7 +114,7 @@ def _refresh(steps: Steps, loop: Loop, mesh) -> Callable[..., Any]:
   return replacing(steps.refresh, parallel.everywhere(mesh)) if loop.advance else loop.compiled
 
 
-def _memory(compiled) -> float:
+def memory_of(compiled) -> float:
   """Bytes of arguments, outputs and temporaries of one call; donated ones counted once."""
   analysis = compiled.memory_analysis()
   if analysis is None:

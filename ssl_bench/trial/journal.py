@@ -27,11 +27,25 @@ class Journal:
   """What the first process of a trial writes of it; a disk that takes nothing ends it and not the trial."""
 
   def __init__(
-    self, folder: Path, known: Mapping[str, Any], images: Callable[[], int], memory: Callable[[], Any]
+    self,
+    folder: Path,
+    known: Mapping[str, Any],
+    images: Callable[[], int],
+    memory: Callable[[], Any],
+    *,
+    stays: bool = False,
   ):
-    """`known`: what the trial's record will say; `images`: of a step; `memory`: of the device, as JSON."""
+    """What it writes of.
+
+    Args:
+      folder: of journals.
+      known: what the trial's record will say.
+      images: how many there are in a step.
+      memory: of the device, as JSON.
+      stays: whether it stays for whoever goes on with the trial.
+    """
     self.path = folder / f'{known["id"]}.jsonl'
-    self.known, self.images, self.memory = known, images, memory
+    self.known, self.images, self.memory, self.stays = known, images, memory, stays
     self._file: int | None = None
 
   def __enter__(self) -> 'Journal':
@@ -48,11 +62,11 @@ class Journal:
   def __exit__(
     self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
   ) -> None:
-    if error:
+    if error or self.stays:
       self._write(left=AGAIN)
     if self._file is not None:
       os.close(self._file)
-    if not error and gang.is_first():
+    if not error and not self.stays and gang.is_first():
       with suppress(OSError):
         self.path.unlink(missing_ok=True)
 

@@ -99,21 +99,26 @@ def train(plan: Plan, run: Run, teacher: Fitted | None = None) -> Fitted:
     raise UnusableCheckpoint(f'{place} has no checkpoint of step {plan.config.steps}; train it first.')
   if plan.teachers and teacher is None:
     teacher = _train_teacher(plan.teachers[0], run)
-  look = watch.of_classifier if plan.uses_labels else watch.of_pretraining
-  is_watched = plan.uses_labels or plan.config.evaluate.pretraining
   with run.folder.turn(plan.training_id, run.should_stop) as folder:
     gang.on_first(run.folder.note_code, plan.training_id, code_of(plan.config))
     return fit(
       plan,
       gang.on_first(_not_past, folder, run.folder.until),
       teacher=teacher,
-      watch=look(plan.dataset) if is_watched else None,
+      watch=watch_of(plan),
       report=run.report,
       should_stop=run.should_stop,
       only_restore=run.only_restore,
       check=lambda: gang.on_first(run.folder.claims.check),
       until=run.folder.until,
     )
+
+
+def watch_of(plan: Plan) -> watch.Watch | None:
+  """What a training notes of held-out images on the way."""
+  if plan.uses_labels:
+    return watch.of_classifier(plan.dataset)
+  return watch.of_pretraining(plan.dataset) if plan.config.evaluate.pretraining else None
 
 
 def _not_past(folder: Path, until: int | None) -> Path:

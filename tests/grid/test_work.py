@@ -16,6 +16,7 @@ from ssl_bench.grid import work as working
 from ssl_bench.grid.expand import expand
 from ssl_bench.grid.run import run_grid
 from ssl_bench.grid.work import by_choice, look, work
+from ssl_bench.planning import identity
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.training.loop import Interrupted
 from ssl_bench.trial.claim_files import Disk
@@ -179,7 +180,7 @@ def test_a_worker_that_cannot_do_the_work_says_so_and_leaves_it_to_others(todo, 
   """Its data or its code are others; nothing is refused for all, and nothing is recorded under another id."""
   few = todo._replace(tasks=todo.tasks[:1])
   with monkeypatch.context() as patch:
-    patch.setattr(working.identity, 'identify', lambda config, fingerprint: 'another')
+    patch.setattr(identity, 'identify', lambda config, fingerprint: 'another')
     with pytest.raises(BadSetting, match='the data or the versions here are not those of the manifest'):
       work(few, RunFolder(run_folder.path))
   assert not run_folder.names() and run_folder.claims.newest(few.tasks[0].training).end == 'left'

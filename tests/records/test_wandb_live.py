@@ -222,4 +222,8 @@ def test_after_a_kill_in_training_the_same_command_goes_on_with_the_same_run(ser
   assert losses == {row['step']: row['loss'] for row in record['curve']}
   looks = {line['_step'] for line in server.lines[name] if 'evaluate/test_accuracy' in line}
   assert looks == {row['step'] for row in record['evaluations']}
-  assert server.done[name] == 0 and server.steps(name) == sorted(set(server.steps(name)))
+  steps = server.steps(name)
+  whole = sorted(set(steps))
+  assert server.done[name] == 0
+  # Where the end of the run did not reach the server in time, it is written once more from the record.
+  assert steps == whole or steps[-len(whole) :] == whole

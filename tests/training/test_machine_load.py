@@ -34,7 +34,12 @@ def test_own_and_idle_time_is_not(monkeypatch):
 
 @pytest.mark.parametrize(
   'segments, found',
-  [([[10, 1.0, 0.1], [10, 1.0, 0.9], [10, 1.0, 0.0]], 0.1), ([[10, 1.0]], 0.0), ([], 0.0)],
+  [
+    ([[10, 1.0, 0.1], [10, 1.0, 0.9], [10, 1.0, 0.0]], 0.1),
+    ([[10, 1.0]], 0.0),
+    ([], 0.0),
+    ([[10, 1.0, 0.2, 4]], 0.2),
+  ],
 )
 def test_the_median_of_the_segments_tells(segments, found):
   assert cost.beside(segments) == found

@@ -147,8 +147,9 @@ class Pool:
       self._bury(worker)
       return
     if kind == 'begin':
+      seconds = self._pass(worker)
+      self.busy += seconds if worker.state['doing'] else 0.0  # several trials began at once, and one goes on
       worker.state.update(doing=words[0], began=True)
-      self._pass(worker)
       self.progress.begin(worker.process.pid, words[0])
     elif kind == 'step':
       self.progress.advance(worker.process.pid, words[0])
