@@ -146,7 +146,7 @@ def test_two_commands_in_one_folder_leave_the_runs_of_each_other_alone(known, tm
 def test_a_run_whose_rows_are_not_those_of_the_record_is_written_once_more(server, known, tmp_path):
   folder, name, chosen = tmp_path / 'mine', known['id'], trackers.parse('wandb(mode=online)')
   with following([chosen], folder), live.journal_of(folder, known) as journal:
-    journal.telling(lambda *_: None)(2, {'step': 2, 'loss': 7.0})  # of a training before
+    journal.telling(lambda *_: None)(2, {**live.rows(2)[0], 'loss': 7.0})  # of a training before
     live.log(journal, 4, 6)
     live.wait_until(lambda: server.steps(name))
     made = live.record_of(folder, known, 2, 4, 6)
