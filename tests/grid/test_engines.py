@@ -146,6 +146,9 @@ class Nobody:
   def lose(self, *told: object) -> None:
     pass
 
+  def tell_overhead(self, *told: object) -> None:
+    pass
+
 
 def tell_and_die(*given: object) -> None:
   """What a process does in place of a worker: it writes what it sees, and is killed."""

@@ -48,12 +48,12 @@ def assert_near(one, other, rtol: float = 1e-4, atol: float = 1e-5) -> None:
     np.testing.assert_allclose(one[path], other[path], rtol=rtol, atol=atol, err_msg=path)
 
 
-def assert_near_by_leaf(one, other, part: float = 1e-4) -> None:
-  """Each entry to a part of the largest of its leaf, as sums of many terms in another order round."""
+def assert_near_by_leaf(one, other, part: float = 1e-4, atol: float = 1e-5) -> None:
+  """Each entry to a part of the largest of its leaf, or to `atol`, as sums of many terms round."""
   assert one.keys() == other.keys()
   for path in one:
     largest = np.abs(other[path]).max(initial=0.0) if np.issubdtype(other[path].dtype, np.inexact) else 0
-    np.testing.assert_allclose(one[path], other[path], rtol=0, atol=part * largest, err_msg=path)
+    np.testing.assert_allclose(one[path], other[path], rtol=0, atol=max(atol, part * largest), err_msg=path)
 
 
 def differs(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
