@@ -52,6 +52,7 @@ def test_the_numbers_are_those_of_the_journals_and_records(tmp_path, monkeypatch
   chosen.check()
   with following([chosen], folder):
     with live.journal_of(folder, known) as journal:
+      live.wait_until(lambda: read(port).get('ssl_bench_trials'))  # what came before is not counted
       live.log(journal, 2, 4, look=(4,))
       found = live.wait_until(lambda: (r := read(port)).get('ssl_bench_images_per_second') and r)
       ((labels, step),) = found['ssl_bench_step']
