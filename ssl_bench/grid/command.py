@@ -42,6 +42,7 @@ def run_whole(
     console.print('Stopped; what was trained is saved. The same command goes on from there.')
     return summary.exit_code
   if summary.goes_on:
+    mirror_all(run_folder, trackers)  # what is recorded so far
     return 0
   left_out = show(run_folder, trackers, console, timing=timing)
   console.print(f'\n{told(summary)} The page: {run_folder.path / "leaderboard" / "index.html"}', markup=False)
