@@ -20,7 +20,13 @@ Select = Annotated[
 ]
 Runs = Annotated[Path, typer.Option(help='Where everything that a run writes goes.')]
 Workers = Annotated[
-  int, typer.Option(min=0, max=1024, help='Processes; 0: one a core, or one for an accelerator.')
+  int, typer.Option(min=0, max=1024, help='Processes; 0: one a core, or one for each accelerator.')
+]
+DryRun = Annotated[
+  bool, typer.Option('--dry-run', help='Say what would run and about how long; run nothing.')
+]
+TimeLimit = Annotated[
+  str, typer.Option(help='Save and end after that time, such as 90m or 04:00:00; exit code 75.')
 ]
 Wandb = Literal['offline', 'online', 'disabled']
 Mirror = Annotated[Wandb, typer.Option(help='How to mirror to Weights & Biases.')]

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,6 +12,7 @@ from ssl_bench.cli.options import (
   AgainGrid,
   Artifacts,
   Coordinator,
+  DryRun,
   GridFile,
   JoinSeconds,
   MetricsPort,
@@ -25,6 +26,7 @@ from ssl_bench.cli.options import (
   Runs,
   Select,
   Tags,
+  TimeLimit,
   Track,
   Workers,
   keep_programs,
@@ -47,12 +49,8 @@ def grid(
   metrics_port: MetricsPort = 0,
   no_timing: NoTiming = False,
   again: AgainGrid = False,
-  dry_run: Annotated[
-    bool, typer.Option('--dry-run', help='Say what would run and about how long; run nothing.')
-  ] = False,
-  time_limit: Annotated[
-    str, typer.Option(help='Save and end after that time, such as 90m or 04:00:00; exit code 75.')
-  ] = '',
+  dry_run: DryRun = False,
+  time_limit: TimeLimit = '',
   engine: Annotated[
     Literal['local', 'slurm', 'ray', 'kubernetes'],
     typer.Option(help='Where workers run: on this machine, as jobs of Slurm, on Ray, as a Job to apply.'),
@@ -80,9 +78,8 @@ def grid(
 
   seconds = parse_duration(time_limit) if time_limit else None
   where = choose_engine(engine, cluster, workers=workers or None, seconds=seconds, wait=wait)
-  how: Any = {'timing': not no_timing, 'again': again, 'engine': where}
   trackers = trackers_of(wandb, track, project, tags, artifacts, metrics_port)
-  sys.exit(run_whole(found, runs, workers or None, trackers, **how))
+  sys.exit(run_whole(found, runs, where, trackers, timing=not no_timing, again=again))
 
 
 def work(
@@ -144,11 +141,12 @@ def retry(
   """Run once more what failed, diverged or was lost; a diverged record is kept in replaced/."""
   keep_programs(folder.absolute().parent)
   from ssl_bench.grid.command import run_whole
+  from ssl_bench.grid.engines.local import Local
   from ssl_bench.grid.retry import grid_of_bad
 
   found = grid_of_bad(folder, select or ())
   trackers = trackers_of(wandb, track, project, tags, artifacts, metrics_port)
-  sys.exit(run_whole(found, folder.absolute().parent, workers or None, trackers, timing=not no_timing))
+  sys.exit(run_whole(found, folder.absolute().parent, Local(workers or None), trackers, timing=not no_timing))
 
 
 def prune(

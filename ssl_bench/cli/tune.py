@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ssl_bench.cli.options import BOARD, AgainGrid, Overrides, Runs, Workers, keep_programs
+from ssl_bench.cli.options import BOARD, AgainGrid, DryRun, Overrides, Runs, TimeLimit, Workers, keep_programs
 
 
 def tune(
@@ -19,12 +19,8 @@ def tune(
   runs: Runs = Path('runs'),
   workers: Workers = 0,
   again: AgainGrid = False,
-  dry_run: Annotated[
-    bool, typer.Option('--dry-run', help='Say what would run and about how long; run nothing.')
-  ] = False,
-  time_limit: Annotated[
-    str, typer.Option(help='Save and end after that time, such as 90m or 04:00:00; exit code 75.')
-  ] = '',
+  dry_run: DryRun = False,
+  time_limit: TimeLimit = '',
 ) -> None:
   """Tune settings by validation accuracy, with one budget of training steps for every method."""
   if not dry_run:

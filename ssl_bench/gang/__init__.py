@@ -177,7 +177,7 @@ class Pace:
 
 
 @contextmanager
-def together() -> Iterator[None]:
+def all_or_none() -> Iterator[None]:
   """What all processes do at once; an error that one of them meets alone ends it, and so all of them.
 
   An error that all meet is raised in all.

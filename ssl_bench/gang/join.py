@@ -97,7 +97,7 @@ def joined(where: Place | None, seconds: float) -> Iterator[None]:
   _connect(where, seconds)
   gang.enter(where.processes, where.process)
   try:
-    with gang.together():
+    with gang.all_or_none():
       gang.meet()
       _check_devices(where)
       yield

@@ -19,24 +19,22 @@ from ssl_bench.trial.run_folder import RunFolder
 def run_whole(
   grid: Grid,
   runs: Path,
-  workers: int | None,
+  engine: Engine,
   trackers: Sequence[Tracker],
   *,
   timing: bool,
   again: bool = False,
-  seconds: float | None = None,
-  engine: Engine | None = None,
 ) -> int:
   """Returns 0 if all trials are done and all records good, else 1; 128 + the signal that stopped it.
 
-  After `seconds` it saves and returns 75.  Where the engine's workers go on without it, it returns 0.
+  75 where the engine's time is up; 0 where its workers go on without this process.
   """
   for tracker in trackers:
     tracker.check()
   console = Console(highlight=False, soft_wrap=True)
   run_folder = RunFolder(runs / grid.name)
   with following(trackers, run_folder.path) as live:
-    summary = run_grid(grid, run_folder, workers, again=again, seconds=seconds, engine=engine)
+    summary = run_grid(grid, run_folder, engine, again=again)
     live.hurry = bool(summary.exit_code) or summary.goes_on
   if summary.exit_code:
     console.print('Stopped; what was trained is saved. The same command goes on from there.')

@@ -9,7 +9,6 @@ from ssl_bench import data
 from ssl_bench.config import to_dict
 from ssl_bench.grid import manifest
 from ssl_bench.grid.engines.engine import Engine, Work
-from ssl_bench.grid.engines.local import Local
 from ssl_bench.grid.expand import Grid
 from ssl_bench.grid.manifest import Manifest, Task, Trial
 from ssl_bench.grid.survey import Datasets, Found, Survey, other_code, survey
@@ -77,12 +76,10 @@ def prepare(
 def run_grid(
   grid: Grid,
   run_folder: RunFolder,
-  workers: int | None = None,
+  engine: Engine,
   *,
   again: bool = False,
   names: Names | None = None,
-  seconds: float | None = None,
-  engine: Engine | None = None,
 ) -> Summary:
   """Trains what is missing; every finished trial is on disk before the next begins.
 
@@ -92,11 +89,9 @@ def run_grid(
   Args:
     grid: its trials.
     run_folder: where claims, checkpoints and records are.
-    workers: processes of this machine.
+    engine: where workers run.
     again: put aside what other code of a method recorded or trained, and run it again.
     names: the settings that a line of progress names, by method; those that the grid varies by default.
-    seconds: after which they save and end.
-    engine: where workers run, in place of this machine.
 
   Raises:
     BadSetting: there is what other code recorded and `again` is not asked for, or another process trains it.
@@ -104,7 +99,6 @@ def run_grid(
   total, before, todo, path, asked = prepare(grid, run_folder, again=again, names=names)
   if asked or not todo.tasks:
     return Summary(total, before, Counter(), Counter(), asked)
-  engine = engine or Local(workers, seconds)
   outcome = engine.run(Work(path, todo, run_folder, total, before.total()))
   asked, ended = outcome.exit_code, outcome.ended
   if outcome.goes_on:

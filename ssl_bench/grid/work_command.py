@@ -56,10 +56,10 @@ def run_worker(
   except Interrupted:
     print('Stopped; what was trained is saved. The same command goes on from there.', flush=True)
     return AGAIN
-  return gang.on_first(_end, todo, over)
+  return gang.on_first(_name_left, todo, over)
 
 
-def _end(todo: Manifest, over: Mapping[str, str]) -> int:
+def _name_left(todo: Manifest, over: Mapping[str, str]) -> int:
   """Names the trials that nobody takes up; 1 where there are such, else 0."""
   bad = [task for task in todo.tasks if over[task.training] != 'recorded']
   for task in bad:

@@ -70,7 +70,8 @@ def publish(
   found, bad = gather(folders)
   records = [one for one in found if one['config'].get('split_seed') not in TUNING]
   if count := len(found) - len(records):
-    note(f'{count:,} records are of split seeds {TUNING[0]} to {TUNING[-1]}, by which settings are chosen.')
+    are = 'record is' if count == 1 else 'records are'
+    note(f'{count:,} {are} of split seeds {TUNING[0]} to {TUNING[-1]}, by which settings are chosen.')
   if choose:
     records = [records[place] for place in choose([one['config'] for one in records])]
   for sentence in bad:

@@ -6,6 +6,7 @@ from rich.console import Console
 
 from ssl_bench import data
 from ssl_bench.grid.command import told
+from ssl_bench.grid.engines.local import Local
 from ssl_bench.grid.expand import Grid
 from ssl_bench.grid.run import run_grid
 from ssl_bench.leaderboard import reproduced
@@ -52,7 +53,7 @@ def reproduce(
   if missing and not recorded:
     names = {config.method['name']: {'dataset', 'net.name'} for config in missing}
     summary = run_grid(
-      Grid(f'reproduce_{table.name}', tuple(missing)), folder, workers, again=again, names=names
+      Grid(f'reproduce_{table.name}', tuple(missing)), folder, Local(workers), again=again, names=names
     )
     console.print(told(summary), markup=False)
     if summary.exit_code:

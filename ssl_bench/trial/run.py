@@ -10,7 +10,7 @@ from ssl_bench.config import Config, to_dict
 from ssl_bench.contract import pattern
 from ssl_bench.planning import Plan, identity, make_plan
 from ssl_bench.planning.split import describe_split
-from ssl_bench.records import environment, record
+from ssl_bench.records import curves, environment, record
 from ssl_bench.records.checks import check_values
 from ssl_bench.records.code import code_of
 from ssl_bench.settings.signature import BadSetting
@@ -59,33 +59,39 @@ def run_trial(
 def _record(plan: Plan, written: dict[str, Any], how: Run, *, shared: bool) -> dict[str, Any]:
   """Trains and evaluates a trial; writes its record, of which `written` is the beginning, and returns it."""
   started, run_folder = now(), how.folder
+
+  def work() -> dict[str, Any]:
+    fitted = train(plan, how)
+    if not is_of_known_code(plan, run_folder):
+      del written['versions']['code']
+    found = evaluate(plan, fitted, how.should_stop, shared=shared)
+    check_values(found)
+    return found | {name: fitted.history[name] for name in curves.NAMES}
+
+  ended = ending(work, run_folder, plan.trial_id)
+  gang.on_first(run_folder.claims.check)
+  whole = written | ended | {'time': {'started': started, 'finished': now()}}
+  return gang.on_first(lambda: record.read_with_curves(record.write(whole, run_folder.records)))
+
+
+def ending(work: Callable[[], dict[str, Any]], run_folder: RunFolder, trial_id: str) -> dict[str, Any]:
+  """What the work on a trial comes to: `done` with what it returns, or `diverged` or `failed` and why.
+
+  Raises `Interrupted`, `UnusableCheckpoint`, and `OSError` where the disk takes no more.
+  """
   try:
-    with gang.together():
-      fitted = train(plan, how)
-      if not is_of_known_code(plan, run_folder):
-        del written['versions']['code']
-      measured = evaluate(plan, fitted, how.should_stop, shared=shared)
-      check_values(measured)
-    written |= measured
-    written |= {
-      'status': 'done',
-      'curve': fitted.history['curve'],
-      'evaluations': fitted.history['evaluations'],
-    }
+    with gang.all_or_none():
+      return {'status': 'done', **work()}
   except (Interrupted, UnusableCheckpoint):
     raise
   except Diverged as error:
-    history = error.history
-    written |= {'status': 'diverged', 'error': str(error)}
-    written |= {'curve': history['curve'], 'evaluations': history['evaluations']}
+    return {'status': 'diverged', 'error': str(error)} | {name: error.history[name] for name in curves.NAMES}
   except Exception as error:
     if isinstance(error, OSError) and error.errno in NO_ROOM:  # which is no fault of the trial's
       raise
-    written |= failed(error)
-    gang.on_first(keep_trace, run_folder, plan.trial_id, traceback.format_exc())
-  gang.on_first(run_folder.claims.check)
-  written['time'] = {'started': started, 'finished': now()}
-  return gang.on_first(lambda: record.read_with_curves(record.write(written, run_folder.records)))
+    gang.on_first(keep_trace, run_folder, trial_id, traceback.format_exc())
+    kind = '' if isinstance(error, BadSetting) else f'{type(error).__name__}: '
+    return {'status': 'failed', 'error': f'{kind}{error}'}
 
 
 def _recorded(run_folder: RunFolder, trial_id: str) -> dict[str, Any] | None:
@@ -126,12 +132,6 @@ def keep_trace(run_folder: RunFolder, trial_id: str, text: str) -> None:
   path = run_folder.path / 'failures' / f'{trial_id}.txt'
   path.parent.mkdir(parents=True, exist_ok=True)
   path.write_text(text, encoding='utf-8')
-
-
-def failed(error: Exception) -> dict[str, Any]:
-  """What a record says of a trial that failed."""
-  kind = '' if isinstance(error, BadSetting) else f'{type(error).__name__}: '
-  return {'status': 'failed', 'error': f'{kind}{error}'}
 
 
 def now() -> str:

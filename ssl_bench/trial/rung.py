@@ -1,6 +1,5 @@
 """A trial up to a step before its last: trained so far, saved, and judged on validation images alone."""
 
-import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -11,10 +10,8 @@ from ssl_bench.evaluation.trained import Trained
 from ssl_bench.planning import Plan, identity, make_plan
 from ssl_bench.records import rung
 from ssl_bench.records.code import code_of
-from ssl_bench.stop import NO_ROOM
-from ssl_bench.training.checkpoint import UnusableCheckpoint
-from ssl_bench.training.loop import Diverged, Fitted, Interrupted
-from ssl_bench.trial.run import failed, keep_trace, now
+from ssl_bench.training.loop import Fitted
+from ssl_bench.trial.run import ending, now
 from ssl_bench.trial.run_folder import RunFolder
 from ssl_bench.trial.training import Report, Run, train
 
@@ -36,35 +33,27 @@ def run_rung(
   del shared  # nothing here is timed
   dataset = data.load(config.dataset)
   trial_id = identity.identify(config, dataset.fingerprint)
-  gang.check_same((trial_id, code_of(config)), 'their settings, data or code')
   if found := gang.on_first(run_folder.recorded, trial_id):
     return found
   plan, started = gang.on_all(make_plan, config, dataset), now()
+
+  def work() -> dict[str, Any]:
+    fitted = train(plan, Run(run_folder, report, should_stop))
+    return {'metrics': {'accuracy_on_validation': accuracy_on_validation(plan, fitted, should_stop)}}
+
+  ended = ending(work, run_folder, trial_id)
+  gang.on_first(run_folder.claims.check)
   written: dict[str, Any] = {
     'id': trial_id,
     'step': run_folder.until,
-    'status': 'done',
-    'error': None,
+    'status': ended['status'],
+    'error': ended.get('error'),
     'config': to_dict(config),
     'versions': {**identity.versions_of(config, dataset.fingerprint), 'code': code_of(config)},
-    'metrics': {},
+    'metrics': ended.get('metrics', {}),
     'grid': grid,
+    'time': {'started': started, 'finished': now()},
   }
-  try:
-    with gang.together():
-      fitted = train(plan, Run(run_folder, report, should_stop))
-      written['metrics'] = {'accuracy_on_validation': accuracy_on_validation(plan, fitted, should_stop)}
-  except (Interrupted, UnusableCheckpoint):
-    raise
-  except Diverged as error:
-    written |= {'status': 'diverged', 'error': str(error)}
-  except Exception as error:
-    if isinstance(error, OSError) and error.errno in NO_ROOM:  # which is no fault of the trial's
-      raise
-    written |= failed(error)
-    gang.on_first(keep_trace, run_folder, trial_id, traceback.format_exc())
-  gang.on_first(run_folder.claims.check)
-  written['time'] = {'started': started, 'finished': now()}
   return gang.on_first(lambda: rung.read(rung.write(written, run_folder.records)))
 
 

@@ -3,6 +3,7 @@
 import time
 from typing import NamedTuple
 
+from ssl_bench.grid.engines.local import Local
 from ssl_bench.grid.expand import Grid
 from ssl_bench.grid.run import run_grid
 from ssl_bench.stop import AGAIN
@@ -58,7 +59,7 @@ def run(
     trials = wanted[until]
     print(f'{len(trials):,} trials to {f"step {until:,}" if until else "the last step"}:', flush=True)
     grid = Grid(tuning.form.name, tuple(trial.config for trial in trials))
-    summary = run_grid(grid, run_folder.at(until), workers, again=again, seconds=left)
+    summary = run_grid(grid, run_folder.at(until), Local(workers, left), again=again)
     if summary.exit_code:
       return Tuned(studies, scores, summary.exit_code)
     scores.tried |= {(trial.id, until) for trial in trials}

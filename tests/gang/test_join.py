@@ -153,7 +153,7 @@ def test_a_process_alone_is_asked_by_nobody():
   gang.check_same('this', 'that')
   asked = lambda: True
   assert gang.agreed(asked) is asked and gang.Pace()(asked)
-  with pytest.raises(BadSetting, match='no'), gang.together():
+  with pytest.raises(BadSetting, match='no'), gang.all_or_none():
     gang.on_first(refuse)
 
 

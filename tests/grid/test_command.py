@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from ssl_bench.grid import command as whole
+from ssl_bench.grid.engines.local import Local
 from ssl_bench.grid.expand import Grid
 from ssl_bench.grid.run import Summary
 
@@ -19,10 +20,10 @@ def test_a_bad_record_is_named_and_the_others_are_shown(tmp_path, monkeypatch, c
   folder.mkdir(parents=True)
   good = json.loads(next((RECORDS / 'digits/supervised').glob('*.json')).read_text())
   (folder / f'{good["id"]}.json').write_text(json.dumps(good))
-  assert whole.run_whole(grid, tmp_path, 1, [], timing=False) == 0
+  assert whole.run_whole(grid, tmp_path, Local(1), [], timing=False) == 0
   capsys.readouterr()
   (folder / 'x.json').write_text(json.dumps(good | {'labels': -5}))
-  assert whole.run_whole(grid, tmp_path, 1, [], timing=False) == 1
+  assert whole.run_whole(grid, tmp_path, Local(1), [], timing=False) == 1
   out = ' '.join(capsys.readouterr().out.split())
   assert f'Left out: {folder / "x.json"} is not a record of schema 2: labels must be greater' in out
   assert 'supervised' in out

@@ -111,7 +111,7 @@ def test_of_two_that_renew_the_second_leaves_what_the_first_made_anew(tmp_path, 
 
 def test_workers_that_cannot_start_end_the_grid_and_are_told(tmp_path, monkeypatch, capsys):
   monkeypatch.setattr(local, 'serve', die)
-  summary = run_grid(expand(write(tmp_path)), RunFolder(tmp_path / 'runs'), 2)
+  summary = run_grid(expand(write(tmp_path)), RunFolder(tmp_path / 'runs'), local.Local(2))
   assert summary.ended == {'left': 8} and not summary.exit_code
   out = capsys.readouterr().out
   assert 'A worker: its process ended with code 3.' in out and out.count('Left, since no worker lives: ') == 8
@@ -251,7 +251,7 @@ def test_a_grid_survives_a_failing_trial_and_a_killed_worker(tmp_path, capsys):
 
   killer = threading.Thread(target=kill)
   killer.start()
-  summary = run_grid(grid, run_folder, 1)
+  summary = run_grid(grid, run_folder, local.Local(1))
   killer.join()
   out = capsys.readouterr().out
   assert summary.ended == {'failed': 2, 'done': 2} and summary.total == 4  # another worker took it up

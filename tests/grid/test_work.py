@@ -13,6 +13,7 @@ from support.sweep import die_at, grid_of, planned, write_claim
 from ssl_bench.config import load
 from ssl_bench.grid import manifest
 from ssl_bench.grid import work as working
+from ssl_bench.grid.engines.local import Local
 from ssl_bench.grid.expand import expand
 from ssl_bench.grid.run import run_grid
 from ssl_bench.grid.work import by_choice, look, work
@@ -93,7 +94,7 @@ def test_two_workers_train_each_task_once(todo, run_folder, grid):
   assert set(run_folder.claims.all().values()) == {0}  # each training was claimed once
   assert {run_folder.claims.newest(task.training).end for task in todo.tasks} == {ENDED}
   work(todo, run_folder, tell=lambda *words: pytest.fail('there was nothing to do'))
-  summary = run_grid(grid, run_folder, 1)
+  summary = run_grid(grid, run_folder, Local(1))
   assert summary.before == {'done': 8} and not summary.ended and not summary.elsewhere
 
 

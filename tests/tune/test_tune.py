@@ -260,7 +260,7 @@ def test_a_record_of_tuning_is_not_submitted_and_on_no_board(here):
     submit(here / 'runs', here / 'board')
   notes = []
   board = publish([here / 'runs/records'], here / 'board', note=notes.append)
-  assert notes == ['1 records are of split seeds 100 to 199, by which settings are chosen.']
+  assert notes == ['1 record is of split seeds 100 to 199, by which settings are chosen.']
   assert not board.sections
 
 

@@ -5,16 +5,15 @@ MLflow chooses the ids of its runs, so a run has the tag `ssl_bench.id` by which
 
 import json
 import os
-import warnings
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from ssl_bench.records.naming import variant, varied_in
-from ssl_bench.records.trackers import Follower, NotMirrored, _lock
-from ssl_bench.records.trackers._checkpoint import checkpoint_of
+from ssl_bench.records.naming import varied_in
+from ssl_bench.records.trackers import Follower
 from ssl_bench.records.trackers._child import digest, digest_of_files, holds, limit, mirrored, run_child
+from ssl_bench.records.trackers._pending import pending, warn
 from ssl_bench.settings.signature import BadSetting
 
 FORMAT = 1  # bumped when runs show a record in another way: what was mirrored is then mirrored anew
@@ -56,25 +55,17 @@ class MLflow(NamedTuple):
   ) -> int:
     """As `Tracker.mirror`, in a child process; warns `NotMirrored` where something kept MLflow from it."""
     names = varied_in(folder, (record['config'] for record in among))
-    pending = []
-    for record in records:
-      told = variant(record['config'], names)
-      seal, marker = self.seal(record, told), self.marker(folder, record['id'])
-      if not (holds(marker, seal) or _lock.is_taken(marker)):
-        checkpoint = checkpoint_of(record, folder) if 'checkpoint' in self.artifacts else None
-        pending.append([record, told, str(marker), seal, str(checkpoint or '')])
+    new = pending(records, names, folder, self)
     board = self._board(folder) if 'board' in self.artifacts else None
-    if not (pending or board):
+    if not (new or board):
       return 0
-    place, seconds = folder.absolute() / 'mlflow', limit(len(pending) + bool(board))
+    place, seconds = folder.absolute() / 'mlflow', limit(len(new) + bool(board))
     place.mkdir(parents=True, exist_ok=True)
-    task = json.dumps({'to': self, 'folder': str(folder.absolute()), 'board': board, 'records': pending})
+    task = json.dumps({'to': self, 'folder': str(folder.absolute()), 'board': board, 'records': new})
     said = run_child('_mlflow_run', task, {**PATIENT, **os.environ}, place, seconds)
-    done, why = mirrored(len(pending), *said, seconds)
+    done, why = mirrored(len(new), *said, seconds)
     if why:
-      why = ' '.join(why.split())[:300].rstrip('.')
-      text = f'MLflow mirrored {done} of {len(pending)} new records ({why}); the records themselves are safe.'
-      warnings.warn(text, NotMirrored, stacklevel=2)
+      warn('MLflow', done, len(new), why)
     return done
 
   def _board(self, folder: Path) -> list[str] | None:

@@ -3,15 +3,14 @@
 import json
 import os
 import tempfile
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from ssl_bench.records.naming import variant, varied_in
-from ssl_bench.records.trackers import Follower, NotMirrored, _lock
-from ssl_bench.records.trackers._checkpoint import checkpoint_of
+from ssl_bench.records.naming import varied_in
+from ssl_bench.records.trackers import Follower
 from ssl_bench.records.trackers._child import digest, digest_of_files, holds, limit, mirrored, run_child
+from ssl_bench.records.trackers._pending import pending, warn
 from ssl_bench.settings.signature import BadSetting, suggest
 
 Mode = Literal['offline', 'online', 'disabled']
@@ -146,37 +145,21 @@ def mirror(
     raise BadSetting(f'There is no W&B mode {mode!r}; {suggest(mode, get_args(Mode))}')
   if mode == 'disabled':
     return 0
-  done, pending = 0, []
+  done, new = 0, []
   to = Place(mode, project or os.environ.get('WANDB_PROJECT') or PROJECT, tags, artifacts)
   try:
     records = list(records)
     names = varied_in(folder, (record['config'] for record in (records if among is None else among)))
     place = folder.absolute() / 'wandb'
     (place / 'mirrored').mkdir(parents=True, exist_ok=True)
-    pending = _pending(records, names, folder, to)
+    new = pending(records, names, folder, to)
     board = _board(folder, to) if 'board' in artifacts else None
-    done, why = _mirror(pending, board, place, to) if pending or board else (0, None)
+    done, why = _mirror(new, board, place, to) if new or board else (0, None)
   except Exception as error:
     why = f'{type(error).__name__}: {error}'
   if why:
-    why = ' '.join(why.split())[:300].rstrip('.')
-    text = f'W&B mirrored {done} of {len(pending)} new records ({why}); the records themselves are safe.'
-    warnings.warn(text, NotMirrored, stacklevel=2)
+    warn('W&B', done, len(new), why)
   return done
-
-
-def _pending(
-  records: Iterable[Mapping[str, Any]], names: Mapping[str, set[str]], folder: Path, to: Place
-) -> list[list[Any]]:
-  """[record, variant, marker, seal, checkpoint] of records that are not mirrored yet and nobody follows."""
-  pending = []
-  for record in records:
-    told = variant(record['config'], names)
-    seal, marker = to.seal(record, told), to.marker(folder, record['id'])
-    if not (holds(marker, seal) or _lock.is_taken(marker)):
-      checkpoint = checkpoint_of(record, folder) if 'checkpoint' in to.artifacts else None
-      pending.append([record, told, str(marker), seal, str(checkpoint or '')])
-  return pending
 
 
 def _board(folder: Path, to: Place) -> list[Any] | None:
@@ -193,17 +176,15 @@ def _board(folder: Path, to: Place) -> list[Any] | None:
   return [run_id, about, str(place), str(marker), seal]
 
 
-def _mirror(
-  pending: list[list[Any]], board: list[Any] | None, place: Path, to: Place
-) -> tuple[int, str | None]:
+def _mirror(new: list[list[Any]], board: list[Any] | None, place: Path, to: Place) -> tuple[int, str | None]:
   """How many records a child process mirrored, and what kept it from the others."""
   with tempfile.TemporaryDirectory(dir=place, prefix='.tmp-', ignore_cleanup_errors=True) as temporary:
     where = {'folder': str(place.parent), 'temporary': temporary, 'board': board}
     how = {'mode': to.mode, 'project': to.project, 'tags': [*to.tags]}
-    task = json.dumps({**how, **where, 'records': pending})
-    seconds = limit(len(pending) + bool(board))
+    task = json.dumps({**how, **where, 'records': new})
+    seconds = limit(len(new) + bool(board))
     said = run_child('_wandb_run', task, environment(place, temporary, to.mode), place, seconds)
-  return mirrored(len(pending), *said, seconds)
+  return mirrored(len(new), *said, seconds)
 
 
 def environment(place: Path, temporary: str, mode: str) -> dict[str, str]:
