@@ -30,6 +30,7 @@ def _of(score: str) -> tuple[Measure, Measure]:
       f'AUROC, {title}',
       part_of('anomaly', f'{score}_auroc'),
       hint=f'anomalies against the test part by the {hint}; 0.5 is a guess',
+      main=True,
       **same,
     ),
     Measure(

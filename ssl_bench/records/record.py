@@ -196,13 +196,14 @@ def check_submittable(record: Mapping[str, Any]) -> None:
     raise BadSetting(f'record {record["id"]} is of a synthetic set, which is for tests only.')
   if to_dict(config) != record['config']:
     raise BadSetting(f'record {record["id"]} has a config that is not written out; run it anew.')
-  for name in ('accuracy', 'nll', 'ece') if record['status'] == 'done' else ():
+  row = next((row for row in data.available() if row.name == config.dataset), None)
+  judged = record['status'] == 'done' and not (row and row.classes < 2)  # one class is not classified
+  for name in ('accuracy', 'nll', 'ece') if judged else ():
     if not isinstance(record['metrics'].get(name), float):
       raise BadSetting(f'record {record["id"]} lacks the measure {name!r}; run it anew.')
   for name, version in versions_of(config, record['versions']['fingerprint']).items():
     if record['versions'].get(name) != version:
       raise BadSetting(f'record {record["id"]} is of another version of its {name}; run it anew.')
-  row = next((row for row in data.available() if row.name == config.dataset), None)
   if config.dataset in BUNDLED and row and row.ready:
     learns = 'labeled' in streams_seen(structure_of(config, data.load(config.dataset)))
     family = 'semi-supervised' if learns else 'self-supervised'

@@ -345,6 +345,19 @@ def test_terminal_shows_every_budget():
   assert '7.77' not in console.export_text()
 
 
+def test_terminal_of_one_class_shows_what_was_measured_and_no_accuracy():
+  from rich.console import Console
+
+  folder = Path(__file__).parents[2] / 'leaderboard' / 'records' / 'internal_bleeding'
+  board = aggregate(gather([folder]).records)
+  console = Console(width=120, record=True, file=open(os.devnull, 'w'))  # noqa: SIM115
+  console.print(terminal(board))
+  text = console.export_text()
+  row = next(row for row in board.sections[0].rows if row.method == 'masked_series')
+  assert 'AUROC, kNN' in text and f'{row.measures["anomaly_reconstruction_auroc"].value:.3f}' in text
+  assert 'accuracy' not in text and 'ECE' not in text and 'to supervised' not in text
+
+
 def test_spread_keeps_order_and_gaps_and_moves_little():
   places = [1.0, 1.1, 1.2, 5.0, 9.0, 9.1]
   moved = spread(places, 1.0)

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from pathlib import Path
 
 import pytest
 from support.cli import write_configs
@@ -268,6 +269,15 @@ def test_a_submitted_record_says_so_and_those_of_the_project_do_not(folder, tmp_
   del made['tier']
   assert record.read_all([tmp_path / 'theirs'], with_curves=True) == [{**made, 'tier': 'submitted'}]
   assert record.read_all([tmp_path / 'own'], with_curves=True) == [made]
+
+
+def test_submit_asks_for_no_accuracy_where_there_is_one_class(tmp_path):
+  if 'internal_bleeding' not in [row.name for row in data.available() if row.ready]:
+    pytest.skip('internal_bleeding needs: pip install --no-deps aeon')
+  source = Path(__file__).parents[2] / 'leaderboard' / 'records' / 'internal_bleeding' / 'raw_pixels'
+  submit(source, tmp_path / 'board')
+  kept = record.read_all([tmp_path / 'board'])
+  assert len(kept) == 5 and all('accuracy' not in one['metrics'] for one in kept)
 
 
 def failed(folder):

@@ -50,7 +50,8 @@ class Ranking:
 
   def __init__(self, title: str, rows: Sequence[Row], timing: bool, all_columns: bool = True) -> None:
     self.title = title
-    columns = [c for c in _columns(timing, all_columns) if _is_shown(c, rows)]
+    classified = any(row.accuracy for row in rows)  # where there is one class, nothing is
+    columns = [c for c in _columns(timing, all_columns) if _is_shown(c, rows, always=classified)]
     self.heads = [HEADS.get(c.title, c.title) for c in columns]
     self.names = [_name(row) for row in rows]
     cells = [[c.cell(row) for c in columns] for row in rows]
@@ -88,13 +89,14 @@ class Ranking:
 def _columns(timing: bool, all_columns: bool) -> tuple[Column, ...]:
   """The first is always shown, others where they fit."""
   if not all_columns:
-    return ACCURACY, TO_SUPERVISED
+    return (ACCURACY, TO_SUPERVISED, *added())
   timed = (seconds(),) if timing else ()
   return (ACCURACY, TO_SUPERVISED, of('ece', optional=False), *timed, *added())
 
 
-def _is_shown(column: Column, rows: Sequence[Row]) -> bool:
-  return not column.optional or any(column.cell(row).text != DASH for row in rows)
+def _is_shown(column: Column, rows: Sequence[Row], always: bool) -> bool:
+  """Whether a table has a column: where any row has a number, or `always` where it is not optional."""
+  return (always and not column.optional) or any(column.cell(row).text != DASH for row in rows)
 
 
 def _left(width: int, widths: Sequence[int]) -> int:
