@@ -90,6 +90,12 @@ def _cifar10(builder: Any, files: Mapping[str, Path]) -> Splits:
 
 
 def _cifar100(builder: Any, files: Mapping[str, Path]) -> Splits:
+  if 'meta' in files:  # extracted from the version for Python
+    names, *parts = (formats.unpickled(files[file]) for file in ('meta', 'train', 'test'))
+    for key, listed in (('coarse_label', b'coarse_label_names'), ('label', b'fine_label_names')):
+      builder.info.features[key].names = [name.decode() for name in names[listed]]
+    train, test = map(formats.cifar100_rows, parts)
+    return _cifar_splits([train], test, ('coarse_label', 'label'))
   archive, folder = files['cifar-100-binary.tar.gz'], 'cifar-100-binary'
   labels = {'coarse_label': 'coarse_label_names.txt', 'label': 'fine_label_names.txt'}
   return _cifar(builder, archive, folder, labels, ('train.bin',), 'test.bin')

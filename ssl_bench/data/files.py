@@ -37,7 +37,7 @@ CONTENT_MD5 = {
   },
 }
 
-# md5 of the files inside an archive, which may be given in its place; the names of the classes are known.
+# md5 of the files inside an archive, which may be given in its place.
 EXTRACTED = {
   'cifar10': {
     'data_batch_1.bin': '5dd7e06a14cb22eb9f671a540d1b7c25',
@@ -46,6 +46,12 @@ EXTRACTED = {
     'data_batch_4.bin': 'ae636b3ba5c66a11e91e8cb52e771fcb',
     'data_batch_5.bin': '53f37980c15c3d472c316c40844f3f0d',
     'test_batch.bin': '803d5f7f4d78ea53de84dbe85f74fb6d',
+  },
+  # Of the version for Python, as torchvision registers them; those of the binary one were not found.
+  'cifar100': {
+    'train': '16019d7e3df5f24257cddd939b257f8d',
+    'test': 'f0ef6b0ae62326f3e7ffdfab6717acfc',
+    'meta': '7973b15100ade9c7d40fb424638fde48',
   },
 }
 

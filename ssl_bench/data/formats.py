@@ -5,6 +5,7 @@ Images are uint8 [H, W, C]; nothing is extracted to disk.
 
 import gzip
 import lzma
+import pickle
 import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -46,6 +47,17 @@ def cifar_examples(blocks: Iterable[bytes], label_keys: tuple[str, ...], prefix:
       image = row[width:].reshape(3, 32, 32).transpose(1, 2, 0)
       yield key, labels | {'id': f'{prefix}{key:05d}', 'image': image}
       key += 1
+
+
+def unpickled(path: Path) -> dict[bytes, Any]:
+  """The content of a file of CIFAR's version for Python; only for a file whose checksum is right."""
+  return pickle.loads(path.read_bytes(), encoding='bytes')
+
+
+def cifar100_rows(part: dict[bytes, Any]) -> bytes:
+  """A part of CIFAR-100's version for Python as the binary version has it: two labels, then planes."""
+  labels = np.array([part[b'coarse_labels'], part[b'fine_labels']], np.uint8).T
+  return np.concatenate([labels, part[b'data']], axis=1).tobytes()
 
 
 def svhn_examples(path: Path, prefix: str) -> Iterator[Example]:

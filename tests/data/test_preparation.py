@@ -5,6 +5,7 @@ import hashlib
 import io
 import lzma
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -173,6 +174,26 @@ def test_cifar10_from_the_files_of_its_archive(tmp_path, monkeypatch):
   data = load('cifar10', data_dir=tmp_path / 'data')
   check_parts(data, *((np.moveaxis(images, 1, -1), labels) for images, labels in parts))
   assert data.label_names[:2] == ('airplane', 'automobile') and data.label_names[9] == 'truck'
+
+
+def test_cifar100_from_the_files_of_its_version_for_python(tmp_path, monkeypatch):
+  parts = random_part(200, (3, 32, 32), 100), random_part(100, (3, 32, 32), 100)
+  for file, (images, labels) in zip(('train', 'test'), parts, strict=True):
+    content = {b'data': images.reshape(len(images), -1), b'fine_labels': labels.tolist()}
+    content[b'coarse_labels'] = (labels // 5).tolist()
+    (tmp_path / file).write_bytes(pickle.dumps(content))
+  names = {
+    b'fine_label_names': [b'name%d' % i for i in range(100)],
+    b'coarse_label_names': [b'coarse%d' % i for i in range(20)],
+  }
+  (tmp_path / 'meta').write_bytes(pickle.dumps(names))
+  md5 = {file: hashlib.md5((tmp_path / file).read_bytes()).hexdigest() for file in ('train', 'test', 'meta')}
+  monkeypatch.setitem(files.EXTRACTED, 'cifar100', md5)
+  monkeypatch.setitem(SOURCES, 'cifar100', SOURCES['cifar100']._replace(validation=100))
+  prepare('cifar100', source=tmp_path, data_dir=tmp_path / 'data')
+  data = load('cifar100', data_dir=tmp_path / 'data')
+  check_parts(data, *((np.moveaxis(images, 1, -1), labels) for images, labels in parts))
+  assert data.label_names[:2] == ('name0', 'name1') and data.classes == 100
 
 
 @pytest.mark.parametrize(
