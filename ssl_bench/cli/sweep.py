@@ -117,7 +117,7 @@ def status(
   folder: Annotated[Path, typer.Argument(help='The run folder of a grid, such as runs/digits.')],
   select: Select = None,
   watch: Annotated[
-    bool, typer.Option('--watch', help='Say it again every few seconds, until a key.')
+    bool, typer.Option('--watch', help='Say it again every few seconds, until Ctrl-C.')
   ] = False,
 ) -> None:
   """How far a sweep is: what is recorded, running where and since when, and what failed or was lost."""

@@ -270,7 +270,7 @@ def _more(rows: list[Any]) -> list[str]:
 
 
 def show(folder: Path, terms: Iterable[str], *, watch: bool) -> None:
-  """Prints a status, once or until a key interrupts."""
+  """Prints a status, once or, with `watch`, again and again until Ctrl-C ends the command."""
   terms, console = list(terms), Console(highlight=False, soft_wrap=True)
   with Live(console=console, auto_refresh=False) if watch and console.is_terminal else nullcontext() as live:
     while True:
