@@ -87,8 +87,7 @@ def status(folder: Path, terms: Iterable[str] = ()) -> Status:
     name = label(configs[trial_id], names)
     found.counts[word] += 1
     if word in ('lost', 'refused'):
-      why = 'its workers died' if word == 'lost' else ' '.join(claim.note.get('refused', ())) if claim else ''
-      found.bad.append((f'{name}: {word}', _first(why)))
+      found.bad.append((f'{name}: {word}', _first(_why(word, claim))))
       continue
     left.append(task)
     if claim and word in ('running', 'silent'):
@@ -135,6 +134,16 @@ def _read(folder: Path) -> tuple[RunFolder, dict[str, Tree], Todo]:
 def _at(name: str, claim: Claim, silent: float) -> Running:
   step, steps = claim.note.get('step', 0), claim.note.get('steps', 0)
   return Running(name, step, steps, claim.who, claim.owner.get('since', ''), silent)
+
+
+def _why(word: str, claim: Claim | None) -> str:
+  """Why nobody takes up a trial that is lost or refused."""
+  note = claim.note if claim else {}
+  if word == 'refused':
+    return ' '.join(note.get('refused', ()))
+  return (
+    f'its workers died; the last one crashed: {note["crashed"]}' if 'crashed' in note else 'its workers died'
+  )
 
 
 def _first(why: str | None) -> str:

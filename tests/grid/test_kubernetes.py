@@ -18,6 +18,7 @@ from ssl_bench.grid.engines.cluster import Cluster
 from ssl_bench.grid.engines.engine import Work
 from ssl_bench.grid.engines.kubernetes import Kubernetes, jobs
 from ssl_bench.settings.signature import BadSetting
+from ssl_bench.stop import AGAIN, CRASHED
 from ssl_bench.trial.run_folder import RunFolder
 
 kubernetes_validate = pytest.importorskip(
@@ -90,7 +91,8 @@ def test_workers_are_indexed_and_only_what_is_their_fault_counts(both, work, tmp
     (rule['action'], rule.get('onExitCodes', {}).get('values') or rule['onPodConditions'][0]['type'])
     for rule in spec['podFailurePolicy']['rules']
   ]
-  assert rules == [('Ignore', 'DisruptionTarget'), ('Ignore', [75]), ('FailIndex', [1, 2])]
+  assert rules == [('Ignore', 'DisruptionTarget'), ('Ignore', [AGAIN]), ('FailIndex', [1, 2])]
+  assert CRASHED not in (AGAIN, 1, 2)  # no rule: it counts, and the pod is started again three times
   (container,) = pod['containers']
   names = {rule['onExitCodes']['containerName'] for rule in spec['podFailurePolicy']['rules'][1:]}
   assert names == {container['name']}

@@ -18,7 +18,7 @@ from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import AGAIN
 
 EVERY = 10  # seconds between two questions of the command that waits
-DEATHS = 3  # pods of a worker that may die before no other one takes its place
+DEATHS = 3  # pods of a worker that may die or crash before no other one takes its place
 
 
 class Kubernetes(NamedTuple):
@@ -76,7 +76,7 @@ def jobs(work: Work, cluster: Cluster) -> tuple[dict[str, Any], dict[str, Any]]:
     {'action': 'Ignore', 'onPodConditions': [{'type': 'DisruptionTarget', 'status': 'True'}]},
     {'action': 'Ignore', 'onExitCodes': _codes(AGAIN)},  # it saved, and left before the end
     {'action': 'FailIndex', 'onExitCodes': _codes(1, 2)},  # it says why, and would say so again
-  ]
+  ]  # what dies or crashes counts, and is started again as often as the limit of its index says
   spec = {
     'completionMode': 'Indexed',
     'completions': count,
