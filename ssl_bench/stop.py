@@ -16,6 +16,7 @@ ASKING = tuple(
   getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2') if hasattr(signal, name)
 )
 AGAIN = 75  # the exit code of work that goes on where it is run again (EX_TEMPFAIL of sysexits.h)
+CRASHED = 70  # the exit code of a command that an error of its own ends (EX_SOFTWARE)
 GRACE = 6.0  # seconds from the signal to the end of the process
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # errors of a disk that is full, or takes nothing
 LEAVING: 'weakref.WeakSet[Any]' = weakref.WeakSet()  # what has a method `leave`, called before a forced end

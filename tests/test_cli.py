@@ -342,9 +342,10 @@ def test_a_full_disk_is_one_sentence_and_another_error_of_the_system_is_not_hidd
   monkeypatch.setattr('ssl_bench.cli.listing.show', fail(errno.ENOSPC))
   assert run(monkeypatch, capsys, 'list')[::2] == (2, 'ssl-bench: No space left on device.\n')
   monkeypatch.setattr('ssl_bench.cli.listing.show', fail(errno.ENOEXEC))
-  monkeypatch.setattr(sys, 'argv', ['ssl-bench', 'list'])
-  with pytest.raises(OSError, match='Exec format error'):
-    cli.main()
+  code, _, errors = run(monkeypatch, capsys, 'list')
+  *trace, last = errors.splitlines()
+  assert code == 70 and trace[0].startswith('Traceback') and 'in show' in errors
+  assert last == f'ssl-bench: Crashed: OSError: [Errno {errno.ENOEXEC}] Exec format error.'
 
 
 def test_a_terminal_without_a_sign_shows_another():

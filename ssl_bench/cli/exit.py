@@ -3,26 +3,43 @@
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 
+from ssl_bench.plugins.things import fault
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.stop import NO_ROOM
+from ssl_bench.stop import CRASHED, NO_ROOM
 
 LONGEST_LINE = 1500
 INTERRUPTED = 128 + signal.SIGINT
 
 
 def exit_code(app: Callable[..., int | None]) -> int:
-  """Runs the command line; its exit code: 0, or 2 after a sentence, or 130 after a key that interrupts."""
+  """Runs the command line; its exit code: that of the command, which is 0 where all is well.
+
+  2 after a sentence, 130 after a key that interrupts, 70 after an error that is no user's, whose trace is
+  printed, and then its first line.
+  """
+  try:
+    return _ended(app)
+  except KeyboardInterrupt:
+    return INTERRUPTED
+  except Exception as error:
+    with suppress(OSError):
+      traceback.print_exc()
+      print(f'ssl-bench: Crashed: {fault(error)}.', file=sys.stderr)
+    return CRASHED
+
+
+def _ended(app: Callable[..., int | None]) -> int:
+  """The exit code of the command, after what it printed has left; raises what is no user's mistake."""
   try:
     code = _run(app)
     sys.stdout.flush()
     return code
   except OSError as error:
     return _no_room(error)
-  except KeyboardInterrupt:
-    return INTERRUPTED
 
 
 def _run(app: Callable[..., int | None]) -> int:

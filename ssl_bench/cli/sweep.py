@@ -117,7 +117,7 @@ def status(
   folder: Annotated[Path, typer.Argument(help='The run folder of a grid, such as runs/digits.')],
   select: Select = None,
   watch: Annotated[
-    bool, typer.Option('--watch', help='Say it again every few seconds, until a key.')
+    bool, typer.Option('--watch', help='Say it again every few seconds, until Ctrl-C.')
   ] = False,
 ) -> None:
   """How far a sweep is: what is recorded, running where and since when, and what failed or was lost."""
@@ -153,7 +153,7 @@ def prune(
   folder: Annotated[Path, typer.Argument(help='The run folder of a grid, such as runs/digits.')],
   yes: Annotated[bool, typer.Option('--yes', help='Remove them without asking.')] = False,
 ) -> None:
-  """Remove checkpoints of recorded trials and of none; what a trial still needs stays, as all records do."""
+  """Remove checkpoints that no trial needs: of recorded ones, of given up ones, of none; all records stay."""
   from ssl_bench.grid.prune import litter, remove
 
   found = litter(folder)

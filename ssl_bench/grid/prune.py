@@ -1,4 +1,4 @@
-"""What a run folder no longer needs: checkpoints of trials that are recorded or unknown, and their traces."""
+"""What a run folder no longer needs: checkpoints of recorded, given up and unknown trials, their traces."""
 
 import shutil
 from collections.abc import Iterable, Mapping
@@ -18,19 +18,21 @@ class Litter(NamedTuple):
   """Paths that can go, and their bytes."""
 
   recorded: list[Path]  # checkpoints of trials that are recorded
+  given_up: list[Path]  # checkpoints of trials that a finished tuning gave up
   unknown: list[Path]  # checkpoints of no trial that a record or a manifest names
   rest: list[Path]  # claims and notes of those, manifests with nothing left, files of writes that broke off
   sizes: dict[Path, int]
 
   @property
   def paths(self) -> list[Path]:
-    return [*self.recorded, *self.unknown, *self.rest]
+    return [*self.recorded, *self.given_up, *self.unknown, *self.rest]
 
   def told(self) -> str:
     """What would go, in one line."""
     size = lambda paths: say_bytes(sum(self.sizes[path] for path in paths))
     parts = [
       (self.recorded, 'checkpoints of recorded trials'),
+      *([(self.given_up, 'of trials that a tuning gave up')] if self.given_up else []),
       (self.unknown, 'of no known trial'),
       (self.rest, 'small files beside them'),
     ]
@@ -43,8 +45,8 @@ def litter(folder: Path) -> Litter:
   So do failed trials' checkpoints, all records, and what `--again` put aside.
   """
   run_folder = RunFolder(folder)
-  recorded, left = recorded_and_left(folder)
-  needed, done = _trainings(left), _trainings(recorded)
+  recorded, left, given_up = recorded_and_left(folder)
+  needed, done, over = _trainings(left), _trainings(recorded), _trainings(given_up)
   claims = run_folder.claims.all()
   for name, number in claims.items():
     claim = run_folder.claims.at(name, number)
@@ -52,13 +54,15 @@ def litter(folder: Path) -> Litter:
       needed.add(name)
   places = sorted(run_folder.checkpoints.glob('*')) if run_folder.checkpoints.is_dir() else []
   gone = [path for path in places if path.name not in needed]
-  names = {path.name for path in gone} | (done - needed)
+  names = {path.name for path in gone} | ((done | over) - needed)
   rest = [path for path in run_folder.claims.folder.glob('*') if path.name.rpartition('.')[0] in names]
   rest += [path for path in run_folder.code.glob('*') if path.name in names]
   rest += [] if left else sorted(run_folder.manifests.glob('*.jsonl'))
   rest += sorted(path for path in folder.rglob('.*.tmp') if path.is_file())
   sizes = {path: _size(path) for path in (*gone, *rest)}
-  return Litter([p for p in gone if p.name in done], [p for p in gone if p.name not in done], rest, sizes)
+  unknown = [path for path in gone if path.name not in done | over]
+  given = [path for path in gone if path.name in over - done]
+  return Litter([path for path in gone if path.name in done], given, unknown, rest, sizes)
 
 
 def remove(found: Litter) -> None:

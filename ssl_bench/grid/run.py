@@ -23,7 +23,7 @@ from ssl_bench.trial.training import forget, is_of_other_code
 
 Names = Mapping[str, set[str]]  # method -> dotted names
 WHY = {
-  'lost': 'Lost, since three workers died at it',
+  'lost': 'Lost, since three workers died or crashed at it',
   'refused': 'Refused, as another process says',
   'left': 'Left, since no worker lives',
   'recorded': 'Recorded elsewhere, and not to be seen here yet',

@@ -19,10 +19,10 @@ from ssl_bench.grid import manifest
 from ssl_bench.grid.duration import duration
 from ssl_bench.grid.label import label
 from ssl_bench.grid.manifest import Manifest, Task, Trial
+from ssl_bench.grid.paused import paused
 from ssl_bench.grid.select import chosen
 from ssl_bench.grid.survey import program_of_tree
 from ssl_bench.grid.work import MOST_DEATHS, is_recorded
-from ssl_bench.records import rung
 from ssl_bench.records.naming import varied
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.trial.claims import PATIENCE, REFUSED, Claim
@@ -87,8 +87,7 @@ def status(folder: Path, terms: Iterable[str] = ()) -> Status:
     name = label(configs[trial_id], names)
     found.counts[word] += 1
     if word in ('lost', 'refused'):
-      why = 'its workers died' if word == 'lost' else ' '.join(claim.note.get('refused', ())) if claim else ''
-      found.bad.append((f'{name}: {word}', _first(why)))
+      found.bad.append((f'{name}: {word}', _first(_why(word, claim))))
       continue
     left.append(task)
     if claim and word in ('running', 'silent'):
@@ -108,26 +107,18 @@ def not_well(folder: Path, terms: Iterable[str] = ()) -> list[tuple[str, Tree]]:
   return [found[place] for place in chosen([tree for _, tree in found], terms)] if terms else found
 
 
-def recorded_and_left(folder: Path) -> tuple[list[Tree], list[Tree]]:
-  """The configs of the trials that came to an end, and of those that are to be run or to be run again.
+def recorded_and_left(folder: Path) -> tuple[list[Tree], list[Tree], list[Tree]]:
+  """The configs of the trials that came to an end, of those that are left, and of those that are given up.
 
-  Those that a tuning paused at a rung count as left: only its next play tells which of them go on.
+  What is left is to be run, or to be run again.  So are trials that a tuning paused at a rung, since only its
+  next play tells which of them go on; they are given up once its studies are over.
   """
   run_folder, records, todo = _read(folder)
   failed = [tree['config'] for k, tree in records.items() if tree['status'] == 'failed' and k not in todo]
   left = [whole.config_of(trial) for whole, _, trial in todo.values()] + failed
-  left += _paused(run_folder, records)
-  return [tree['config'] for tree in records.values() if tree['status'] != 'failed'], left
-
-
-def _paused(run_folder: RunFolder, records: Mapping[str, Tree]) -> list[Tree]:
-  """The configs of the trials that have a rung and no record."""
-  found: dict[str, Tree] = {}
-  for path in sorted((run_folder.path / 'rungs').glob('*/*.json')):
-    if path.stem not in records and path.stem not in found:
-      with suppress(OSError, BadSetting):
-        found[path.stem] = rung.read(path)['config']
-  return list(found.values())
+  waiting, given_up = paused(run_folder, records)
+  ended = [tree['config'] for tree in records.values() if tree['status'] != 'failed']
+  return ended, left + waiting, given_up
 
 
 def _read(folder: Path) -> tuple[RunFolder, dict[str, Tree], Todo]:
@@ -143,6 +134,16 @@ def _read(folder: Path) -> tuple[RunFolder, dict[str, Tree], Todo]:
 def _at(name: str, claim: Claim, silent: float) -> Running:
   step, steps = claim.note.get('step', 0), claim.note.get('steps', 0)
   return Running(name, step, steps, claim.who, claim.owner.get('since', ''), silent)
+
+
+def _why(word: str, claim: Claim | None) -> str:
+  """Why nobody takes up a trial that is lost or refused."""
+  note = claim.note if claim else {}
+  if word == 'refused':
+    return ' '.join(note.get('refused', ()))
+  return (
+    f'its workers died; the last one crashed: {note["crashed"]}' if 'crashed' in note else 'its workers died'
+  )
 
 
 def _first(why: str | None) -> str:
@@ -270,7 +271,7 @@ def _more(rows: list[Any]) -> list[str]:
 
 
 def show(folder: Path, terms: Iterable[str], *, watch: bool) -> None:
-  """Prints a status, once or until a key interrupts."""
+  """Prints a status, once or, with `watch`, again and again until Ctrl-C ends the command."""
   terms, console = list(terms), Console(highlight=False, soft_wrap=True)
   with Live(console=console, auto_refresh=False) if watch and console.is_terminal else nullcontext() as live:
     while True:

@@ -8,18 +8,19 @@ from typing import Any, NamedTuple
 from ssl_bench import gang
 from ssl_bench.grid.manifest import Manifest, Task, Trial
 from ssl_bench.grid.together import Together, config_of, kind_of
+from ssl_bench.plugins.things import fault
 from ssl_bench.records import record
 from ssl_bench.records.code import code_of
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import NO_ROOM
 from ssl_bench.training.loop import Interrupted
-from ssl_bench.trial.claims import ENDED, LEFT, REFUSED, Claim, Superseded
+from ssl_bench.trial.claims import CRASHED, ENDED, REFUSED, Claim, Superseded
 from ssl_bench.trial.run import run_trial
 from ssl_bench.trial.run_folder import RunFolder
 from ssl_bench.trial.rung import run_rung
 
 WAIT = 1.0  # seconds between two looks for a task, where all that are left are somebody else's
-MOST_DEATHS = 3  # workers that may die at one task; then nobody takes it up any more
+MOST_DEATHS = 3  # workers that may die or crash at one task; then nobody takes it up any more
 
 Tell = Callable[..., None]
 
@@ -155,10 +156,14 @@ class _Worker(NamedTuple):
 
   def run_all(self, tasks: Sequence[Task]) -> None:
     """Runs tasks that this worker has the claims of, and gives those back; several train together first."""
-    left = [*tasks]
+    left, how = [*tasks], dict[str, str]()
     try:
       if len(tasks) > 1:
-        self._train_together(tasks)
+        try:
+          self._train_together(tasks)
+        except Exception as error:
+          how = _end_by(error)
+          raise
       while left:
         self.run(left.pop(0))
     except Superseded:
@@ -166,7 +171,7 @@ class _Worker(NamedTuple):
     finally:
       for task in left:
         with suppress(OSError):
-          self.run_folder.claims.give(task.training)
+          self.run_folder.claims.give(task.training, **how)
 
   def _train_together(self, tasks: Sequence[Task]) -> None:
     """Each for its first trial that has no record."""
@@ -181,7 +186,7 @@ class _Worker(NamedTuple):
     """Runs the trials of a task that this worker has the claim of, and gives the claim back."""
     recorded: list[str] = []
     refused: list[str] = []  # why
-    end = LEFT
+    how = dict[str, str]()
     try:
       names = gang.on_first(self.run_folder.names)
       for trial in task.trials:
@@ -197,13 +202,16 @@ class _Worker(NamedTuple):
         part = 'validation' if trial.split_seed in record.TUNING else 'test'
         name = 'accuracy' if part == 'test' else 'accuracy_on_validation'
         self.tell('end', told | {'accuracy': found['metrics'].get(name), 'part': part})
-      end = REFUSED if refused else ENDED
+      how = {'end': REFUSED if refused else ENDED}
     except Superseded:
       pass
+    except Exception as error:
+      how = _end_by(error)
+      raise
     finally:
       if gang.is_first():
         with suppress(OSError):  # of a disk that is full; the claim ends with this process
-          self.run_folder.claims.give(task.training, end, recorded=recorded, refused=refused)
+          self.run_folder.claims.give(task.training, **how, recorded=recorded, refused=refused)
 
   def _run_trial(self, task: Task, trial: Trial) -> dict[str, Any]:
     """The record of a trial, or the like of one where its settings or a checkpoint cannot be used."""
@@ -232,3 +240,9 @@ class _Worker(NamedTuple):
       )
     except BadSetting as error:  # of its pattern or its checkpoint; nothing is recorded
       return {'id': None, 'status': 'failed', 'error': str(error), 'metrics': {}}
+
+
+def _end_by(error: Exception) -> dict[str, str]:
+  """How a claim ends by an error: LEFT where a worker was stopped or cannot do the work, else CRASHED."""
+  is_asked = isinstance(error, Interrupted | BadSetting) or getattr(error, 'errno', None) in NO_ROOM
+  return {} if is_asked else {'end': CRASHED, 'crashed': fault(error)}

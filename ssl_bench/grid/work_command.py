@@ -41,7 +41,8 @@ def run_worker(
 
   Returns:
     0 where nothing is left, 1 where trials are that nobody takes up, which are named, 75 after a signal.
-    In a gang the first process says what is left, and all return the same.
+    In a gang the first process says what is left, and all return the same.  An error of the worker's own is
+    raised, and the command line makes 70 of it.
   """
   todo, run_folder = gang.on_all(_read, folder, path), RunFolder(folder.absolute())
   gang.check_same((path.stem, index, of), 'the manifest, --index or --of')

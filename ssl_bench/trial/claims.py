@@ -28,7 +28,8 @@ BEAT = 5.0  # seconds between two signs of life
 PATIENCE = 60.0  # seconds without a sign after which an owner of another machine counts as dead
 WAIT = 0.5  # seconds between two looks at a claim of somebody else's
 
-LEFT, ENDED, REFUSED = 'left', 'ended', 'refused'
+LEFT, ENDED, REFUSED, CRASHED = 'left', 'ended', 'refused', 'crashed'
+DEATHS = (None, CRASHED)  # ends of a claim by which its owner's work came to nothing
 
 
 class Superseded(Interrupted):
@@ -45,7 +46,9 @@ class Claim(NamedTuple):
   number: int
   owner: dict[str, Any]  # host, machine, pid, process, since; empty where the file is not written yet
   beat: int
-  end: str | None  # how its owner left it: LEFT to be taken up again, ENDED, REFUSED; None while it is held
+  end: (
+    str | None
+  )  # how its owner left it: LEFT to be taken up again, ENDED, REFUSED, CRASHED; None while held
   note: dict[str, Any]  # what its owner says of its work
 
   @property
@@ -94,7 +97,7 @@ class Claims:
       return True
 
   def give(self, name: str, end: str = LEFT, **note: Any) -> None:
-    """Gives a claim back: the training is LEFT to whoever takes it up, is ENDED, or was REFUSED."""
+    """Gives a claim back: a training is LEFT to others, is ENDED or was REFUSED, or its owner CRASHED."""
     with self._lock:
       held = self._held[name]
       held.times -= 1
@@ -196,11 +199,11 @@ class Claims:
     return now - since > self.patience
 
   def deaths(self, name: str, after: int = -1) -> int:
-    """How many claims with a number above `after` ended with their owner's death."""
+    """How many claims with a number above `after` ended with the death or the crash of their owner."""
     numbers = [number for one, number in self._listed() if one == name and number > after]
     claims = [self.at(name, number) for number in sorted(numbers)]
-    older = sum(claim.end is None for claim in claims[:-1])
-    return older + (bool(claims) and claims[-1].end is None and self.is_free(name, claims[-1]))
+    older = sum(claim.end in DEATHS for claim in claims[:-1])
+    return older + (bool(claims) and claims[-1].end in DEATHS and self.is_free(name, claims[-1]))
 
   def _beat(self) -> bool:
     """Writes a sign of life for all that is held; returns whether anything is."""

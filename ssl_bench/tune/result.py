@@ -14,6 +14,7 @@ from rich.table import Table
 
 from ssl_bench.config import RECIPE, Config, digest, to_dict
 from ssl_bench.grid.expand import Source
+from ssl_bench.records import study as study_file
 from ssl_bench.records.disk import write_whole
 from ssl_bench.settings.find import PROTOCOL
 from ssl_bench.settings.paths import is_path
@@ -24,7 +25,6 @@ from ssl_bench.tune.scores import Scores
 from ssl_bench.tune.search import Candidate, Study, reported
 from ssl_bench.tune.space import Settings, settings_of
 
-FORM = 'ssl_bench tuning 1'
 MADE_BY = {'sobol': 'scipy', 'halton': 'scipy', 'tpe': 'optuna'}
 
 
@@ -35,7 +35,8 @@ def write_results(tuning: Tuning, method: Method, studies: list[Study], scores: 
   however often they were interrupted.
   """
   tree = result(tuning, method, studies, scores)
-  write_whole(folder / 'studies' / f'{method.name}.json', json.dumps(tree, indent=1, allow_nan=False) + '\n')
+  path = study_file.folder_of(folder) / f'{method.name}.json'
+  write_whole(path, json.dumps(tree, indent=1, allow_nan=False) + '\n')
   if study := reported(method, studies):
     base, configs = tuning.source.base, folder / 'configs'
     winner = study.winner(method)
@@ -53,7 +54,7 @@ def result(tuning: Tuning, method: Method, studies: Sequence[Study], scores: Sco
   winners = [study.winner(method) for study in studies]
   chosen = reported(method, list(studies))
   return {
-    'form': FORM,
+    'form': study_file.FORM,
     'name': form.name,
     'method': method.name,
     'dataset': method.dataset,

@@ -1,5 +1,6 @@
 """Two processes with one device each give what one process with two gives, whoever stops or dies."""
 
+import shutil
 import signal
 import time
 
@@ -9,6 +10,7 @@ from support.gang import DEVICES, FAST, checkpoints, ends, run_gang, start_gang,
 from support.sweep import grid_of
 
 from ssl_bench.gang import PATIENCE
+from ssl_bench.grid.expand import expand
 from ssl_bench.grid.run import prepare
 from ssl_bench.records.record import read_with_curves
 from ssl_bench.trial.claims import LEFT
@@ -140,3 +142,53 @@ def test_where_one_process_stands_still_the_other_ends(trial):
   assert code in (75, -signal.SIGABRT) and time.monotonic() - started > 1
   gang[1].send_signal(signal.SIGCONT)
   assert ends(gang[1:], PATIENCE)[0][0] in (75, -signal.SIGABRT)
+
+
+NET = """
+from ssl_bench.nets.mlp import mlp
+
+def narrow(*, width: int = {width}):
+  return mlp(widths=(width,))
+
+PLUGINS = {{'nets': [narrow]}}
+"""
+
+
+@pytest.fixture
+def unlike(tmp_path):
+  """A folder for each process, whose file `own.py` differs in its code; and the config of a trial."""
+  folders = [tmp_path / name for name in ('first', 'other')]
+  for folder, width in zip(folders, (8, 9)):
+    folder.mkdir()
+    (folder / 'own.py').write_text(NET.format(width=width))
+  return folders, write_configs(tmp_path / 'configs') / 'supervised.yaml'
+
+
+def test_processes_with_other_code_refuse_a_trial(unlike, tmp_path):
+  folders, config = unlike
+  own = ('plugins=[own.py]', 'net={name: narrow, width: 8}')
+  gang = start_gang('train', config, *own, '--runs', tmp_path / 'runs', folders=folders)
+  for code, said in ends(gang):
+    assert code == 2 and 'Traceback' not in said, said
+    assert 'The 2 processes of this trial differ in their settings, data or code; start all with' in said
+  assert not RunFolder(tmp_path / 'runs/train').names() and not checkpoints(tmp_path / 'runs/train')
+
+
+def test_processes_with_other_code_refuse_the_work(unlike, tmp_path, monkeypatch):
+  """As on two machines: the folder of whoever wrote the manifest is on neither."""
+  folders, _ = unlike
+  shutil.copytree(folders[0], tmp_path / 'gone')
+  monkeypatch.chdir(tmp_path / 'gone')
+  text = 'base: ../configs\nplugins: [own.py]\nblocks: [{method: supervised, net: {name: narrow, width: 8}}]'
+  (tmp_path / 'gone/small.yaml').write_text(text)
+  run_folder = RunFolder(tmp_path / 'runs')
+  path = prepare(expand(tmp_path / 'gone/small.yaml'), run_folder).path
+  monkeypatch.chdir(tmp_path)
+  shutil.rmtree(tmp_path / 'gone')
+  gang = start_gang('work', run_folder.path, '--manifest', path, '--pull', folders=folders)
+  for code, said in ends(gang):
+    assert code == 2 and 'Traceback' not in said, said
+    assert 'The 2 processes of this trial differ in their data or code; start all with the same.' in said
+  assert not run_folder.names() and not checkpoints(run_folder.path)
+  (training,) = run_folder.claims.all()
+  assert run_folder.claims.newest(training).end == LEFT  # whoever has one code takes it up

@@ -3,18 +3,22 @@
 import copy
 import re
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 from support.cli import command
+from support.kubernetes_api import OneJob
 from support.sweep import grid_of, planned
 
 from ssl_bench.grid import manifest
 from ssl_bench.grid.engines.cluster import Cluster
 from ssl_bench.grid.engines.engine import Work
-from ssl_bench.grid.engines.kubernetes import jobs
+from ssl_bench.grid.engines.kubernetes import Kubernetes, jobs
 from ssl_bench.settings.signature import BadSetting
+from ssl_bench.stop import AGAIN, CRASHED
 from ssl_bench.trial.run_folder import RunFolder
 
 kubernetes_validate = pytest.importorskip(
@@ -87,7 +91,8 @@ def test_workers_are_indexed_and_only_what_is_their_fault_counts(both, work, tmp
     (rule['action'], rule.get('onExitCodes', {}).get('values') or rule['onPodConditions'][0]['type'])
     for rule in spec['podFailurePolicy']['rules']
   ]
-  assert rules == [('Ignore', 'DisruptionTarget'), ('Ignore', [75]), ('FailIndex', [1, 2])]
+  assert rules == [('Ignore', 'DisruptionTarget'), ('Ignore', [AGAIN]), ('FailIndex', [1, 2])]
+  assert CRASHED not in (AGAIN, 1, 2)  # no rule: it counts, and the pod is started again three times
   (container,) = pod['containers']
   names = {rule['onExitCodes']['containerName'] for rule in spec['podFailurePolicy']['rules'][1:]}
   assert names == {container['name']}
@@ -127,6 +132,26 @@ def test_what_a_pod_would_not_find_is_refused(work, tmp_path, monkeypatch):
   monkeypatch.setenv('TFDS_DATA_DIR', '/data')
   with pytest.raises(BadSetting, match='/data is not below'):
     jobs(work, Cluster(**good, mount=str(tmp_path)))
+
+
+ENDS = {
+  'Complete': [{}, {'Suspended': 'False'}, {'SuccessCriteriaMet': 'True'}, {'Complete': 'True'}],
+  'Failed': [{}, {'FailureTarget': 'True'}, {'FailureTarget': 'True', 'Failed': 'True'}],
+}
+
+
+@pytest.mark.skipif(not shutil.which('kubectl'), reason='kubectl is not installed')
+@pytest.mark.parametrize('end', ENDS)
+def test_the_printed_command_returns_when_the_job_has_ended_well_or_not(end, work, tmp_path, capsys):
+  """With a real kubectl; the pause between two questions is shorter."""
+  Kubernetes(Cluster(image='one', claim='runs', mount=str(tmp_path), namespace='mine')).run(work)
+  (line,) = (line for line in capsys.readouterr().out.splitlines() if 'until ' in line)
+  name = f'small-grid-{work.path.stem[:8]}'
+  with OneJob(tmp_path, 'mine', name, ENDS[end]) as job:
+    words = ['bash', '-c', line.replace('sleep 10', 'sleep 0.1')]
+    done = subprocess.run(words, env=job.environment, capture_output=True, text=True, timeout=60)
+  assert (done.returncode, done.stdout) == (0, f'{end}\n'), done.stderr
+  assert job.read == len(ENDS[end])
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support import ray_nodes
 from support.cli import command, records, start, write_configs
+from support.sweep import crashing_grid
 
 from ssl_bench.trial.run_folder import RunFolder
 
@@ -72,6 +73,21 @@ def test_a_node_that_is_killed_loses_nothing(tmp_path, nodes):
   assert list(ends.values()) == 3 * [['ended']]
   logs = [path.read_text() for path in (sweep.runs.path / 'ray').glob('*.out')]
   assert sum(log.count(': accuracy ') for log in logs) == 4
+
+
+@pytest.mark.parametrize('times', [1, 3])
+def test_a_worker_that_crashes_is_told_and_another_goes_on_until_three_did(tmp_path, nodes, times):
+  sweep = Sweep(tmp_path, 12)
+  text = 'name: small\nbase: configs\nblocks: [{method: supervised, seed: [0, 1]}]\n'
+  (tmp_path / 'small.yaml').write_text(crashing_grid(tmp_path, times) + text)
+  out = command(*sweep.words, code=int(times == 3), **nodes.environment)
+  crash = (
+    'its process ended with code 70 (Crashed: ValueError: its fault, as far as anybody knows); another one'
+  )
+  assert out.count(crash) in ({1} if times == 1 else {2, 3})  # the last one may die as the other says so
+  done = [record['config']['seed'] for record in records(sweep.runs.records).values()]
+  assert sorted(done) == ([0, 1] if times == 1 else [0])
+  assert ('Lost, since three workers died or crashed at it' in out) == (times == 3)
 
 
 def test_a_command_that_is_stopped_has_its_workers_save(tmp_path):

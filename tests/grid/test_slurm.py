@@ -11,7 +11,7 @@ import pytest
 from support import slurm as local
 from support.cli import command, records, write_configs
 from support.gang import checkpoints
-from support.sweep import grid_of, planned
+from support.sweep import crashing_grid, grid_of, planned
 
 from ssl_bench.grid import manifest
 from ssl_bench.grid.engines.cluster import Cluster
@@ -197,6 +197,25 @@ def test_two_nodes_go_on_where_one_process_dies(sweep):
   os.kill(sweep.runs.claims.newest(name).owner['pid'], signal.SIGKILL)
   sweep.wait(lambda: len(sweep.runs.names()) == 1, 400)
   assert sweep.runs.claims.at(name, 0).end is None and sweep.runs.claims.newest(name).number >= 1
+
+
+@on_slurm
+def test_a_job_whose_worker_dies_or_crashes_is_queued_again(sweep):
+  """What crashes three times nobody takes up."""
+  sweep.submit(LONG.replace('40000', '4000'), ONE)
+  sweep.wait_for_worker(0)
+  (name,) = sweep.runs.claims.all()
+  os.kill(sweep.runs.claims.newest(name).owner['pid'], signal.SIGKILL)
+  sweep.wait(lambda: len(sweep.runs.names()) == 1)
+  assert sweep.runs.claims.at(name, 0).end is None and sweep.runs.claims.newest(name).number == 1
+
+  words = sweep.words('', '{method: supervised, seed: [0, 1]}', 'workers: 1')
+  path = sweep.folder / 'small.yaml'
+  path.write_text(crashing_grid(sweep.folder, 3) + path.read_text().replace('small', 'crashes'))
+  out = command(*words, '--wait', code=1, **sweep.slurm.environment)
+  assert 'Lost, since three workers died or crashed at it: supervised' in out
+  found = records(sweep.folder / 'runs/crashes/records').values()
+  assert [record['config']['seed'] for record in found] == [0]
 
 
 @on_slurm

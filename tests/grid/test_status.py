@@ -179,12 +179,12 @@ def test_the_commands_print_them(tmp_path, grid):
   command(*words, '--workers=1', '--wandb=disabled', '--no-timing')
   assert command('status', tmp_path / 'runs/small').strip() == 'small: 6 trials: 6 done'
   assert 'small: 3 trials: 3 done' in command('status', tmp_path / 'runs/small', '--select=labels=20')
+  assert 'until Ctrl-C' in ' '.join(command('status', '--help', COLUMNS='200').split())
   watching = start('status', tmp_path / 'runs/small', '--watch')
-  time.sleep(10)
-  watching.terminate()
-  out, errors = watching.communicate(timeout=60)
-  assert watching.returncode == -signal.SIGTERM and not errors
-  assert out.count('small: 6 trials: 6 done') >= 2
+  assert [watching.stdout.readline() for _ in range(2)] == 2 * ['small: 6 trials: 6 done\n']
+  watching.send_signal(signal.SIGINT)  # what Ctrl-C sends
+  _, errors = watching.communicate(timeout=60)
+  assert watching.returncode == 128 + signal.SIGINT and not errors, errors
 
 
 def test_trials_that_go_to_a_rung_are_left_until_it_is_there(tmp_path, run_folder):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from support.cli import command, records, start, write_configs
-from support.sweep import die_at, grid_of, planned, write_claim
+from support.sweep import crashing_grid, die_at, grid_of, planned, write_claim
 
 from ssl_bench.config import load
 from ssl_bench.grid import manifest
@@ -16,6 +16,7 @@ from ssl_bench.grid import work as working
 from ssl_bench.grid.engines.local import Local
 from ssl_bench.grid.expand import expand
 from ssl_bench.grid.run import run_grid
+from ssl_bench.grid.status import status
 from ssl_bench.grid.work import by_choice, look, work
 from ssl_bench.planning import identity
 from ssl_bench.settings.signature import BadSetting
@@ -263,3 +264,27 @@ def test_the_command_saves_and_asks_to_be_run_again(tmp_path, number):
   assert 'what was trained is saved' in out and not errors
   (step,) = (int(path.name) for path in folder.checkpoints.glob('*/*'))
   assert 0 < step < config.steps and folder.claims.newest(todo.tasks[0].training).end == 'left'
+
+
+@pytest.mark.slow
+def test_a_worker_that_crashes_has_an_exit_code_of_its_own_and_its_task_is_left_after_three(tmp_path):
+  """The claims and the status say why; the others are recorded, and what failed is no crash."""
+  text = (
+    crashing_grid(tmp_path, 3)
+    + 'name: small\nbase: configs\nblocks:\n  - {method: supervised, seed: [0, 1]}\n'
+  )
+  bad = '  - {method: supervised, net: {name: vit, patch: 3, dim: 12, depth: 1}}\n'  # patches that do not fit
+  run_folder = RunFolder(tmp_path / 'runs/small')
+  todo, _ = planned(grid_of(tmp_path, text + bad), run_folder)
+  words = ('work', run_folder.path, '--manifest', manifest.write(todo, run_folder.manifests), '--pull')
+  for _ in range(working.MOST_DEATHS):
+    *trace, last = command(*words, code=70).splitlines()
+    assert any(line.startswith('Traceback') for line in trace)
+    assert last == 'ssl-bench: Crashed: ValueError: its fault, as far as anybody knows.'
+  out = command(*words, code=1)
+  assert 'failed: ' in out and 'lost: supervised' in out and 'Traceback' not in out
+  assert len(run_folder.names()) == 2
+  found = status(run_folder.path)
+  assert found.counts == {'done': 1, 'failed': 1, 'lost': 1}
+  why = 'its workers died; the last one crashed: ValueError: its fault, as far as anybody knows'
+  assert why in [told for _, told in found.bad]

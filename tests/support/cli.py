@@ -44,12 +44,12 @@ def write_configs(folder: Path, protocol: str = '', **methods: str) -> Path:
   return folder
 
 
-def start(*words: object, **environment: str) -> subprocess.Popen:
-  """`ssl-bench` as a process that leads a group of its own."""
+def start(*words: object, cwd: Path | None = None, **environment: str) -> subprocess.Popen:
+  """`ssl-bench` as a process that leads a group of its own, in a folder if one is given."""
   command = [sys.executable, '-m', 'ssl_bench.cli', *map(str, words)]
   env = {**os.environ, 'PYTHONPATH': str(ROOT), 'JAX_PLATFORMS': 'cpu', **environment}
   pipes = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, 'text': True}
-  return subprocess.Popen(command, env=env, start_new_session=True, **pipes)
+  return subprocess.Popen(command, cwd=cwd, env=env, start_new_session=True, **pipes)
 
 
 def command(*words: object, code: int | None = 0, **environment: str) -> str:

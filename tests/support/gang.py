@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from support.cli import start
@@ -11,11 +12,14 @@ DEVICES = '--xla_force_host_platform_device_count='
 FAST = '--xla_backend_optimization_level=0'  # to compile
 
 
-def start_gang(*words: object, processes: int = 2, **environment: str) -> list[subprocess.Popen]:
-  """The processes of one command, each with one device."""
+def start_gang(
+  *words: object, processes: int = 2, folders: Sequence[Path] = (), **environment: str
+) -> list[subprocess.Popen]:
+  """The processes of one command, each with one device, and each in its folder if some are given."""
   port = free_port()
   where = lambda i: ('--coordinator', f'127.0.0.1:{port}', '--processes', processes, '--process', i)
-  return [start(*words, *where(i), **environment, XLA_FLAGS=FAST) for i in range(processes)]
+  folder = lambda i: {'cwd': folders[i]} if folders else {}
+  return [start(*words, *where(i), **folder(i), **environment, XLA_FLAGS=FAST) for i in range(processes)]
 
 
 def ends(gang: list[subprocess.Popen], seconds: float = 200) -> list[tuple[int, str]]:

@@ -11,6 +11,34 @@ from ssl_bench.grid.run import plan
 from ssl_bench.grid.survey import survey
 from ssl_bench.trial.claims import Claims
 
+CRASHES = """
+from pathlib import Path
+from ssl_bench.contract.pattern import Pattern
+from ssl_bench.settings.sections import Section
+
+
+class Crashes(Section):
+  'Training whose worker crashes as often as a file beside this one says.'
+
+
+def describe(plan):
+  path = Path(__file__).with_name('crashes.txt')
+  if plan.config.seed == 1 and (left := int(path.read_text())):
+    path.write_text(str(left - 1))
+    raise ValueError('its fault,\\nas far as anybody knows')
+  return {}
+
+
+PLUGINS = {'patterns': [Pattern('crashes', Crashes, describe=describe)]}
+"""
+
+
+def crashing_grid(folder: Path, times: int) -> str:
+  """What a grid file of a folder adds to crash, so often, whoever runs a trial of seed 1."""
+  (folder / 'crashes.py').write_text(CRASHES)
+  (folder / 'crashes.txt').write_text(str(times))
+  return 'plugins: [crashes.py]\nset: {crashes: {}, net.norm: none}\n'
+
 
 def grid_of(folder: Path, text: str, protocol: str = '') -> Grid:
   """The grid small.yaml of a folder, whose text is this, over tiny configs."""

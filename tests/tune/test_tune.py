@@ -15,6 +15,7 @@ import yaml
 from support.cli import ROOT, command, records, start, without_clock, write_configs
 
 from ssl_bench.config import load, to_dict
+from ssl_bench.grid.prune import litter, remove
 from ssl_bench.leaderboard.build import publish
 from ssl_bench.records import record, rung
 from ssl_bench.records.submit import submit
@@ -24,7 +25,7 @@ from ssl_bench.trial.run_folder import RunFolder
 from ssl_bench.trial.rung import run_rung
 from ssl_bench.tune.file import read
 from ssl_bench.tune.result import write_results
-from ssl_bench.tune.scores import Scores
+from ssl_bench.tune.scores import Scores, until_of
 from ssl_bench.tune.search import play
 
 # Three candidates to step 4, one of them on to 12: 3 × 4 + 8 steps.  With a rate of 1e30 it diverges.
@@ -200,6 +201,53 @@ def test_a_rung_is_a_beginning_of_the_training(here):
   fresh = run_rung(config, RunFolder(here / 'other').at(7))
   assert late['metrics'] == fresh['metrics'] != early['metrics']
   assert run_trial(config, folder) == whole
+
+
+def played(tuning, run_folder):
+  """A tuning of `supervised` to its end, in this process, and its result; its state before each round."""
+  scores, (method,) = Scores(tuning, run_folder), tuning.methods
+  while wanted := (study := play(tuning.form, method, 0, scores)).wanted:
+    yield len(wanted)
+    for values, step in wanted:
+      (trial,) = scores.trials(method, values)
+      run = run_rung if until_of(method, step) else run_trial
+      run(trial.config, run_folder.at(until_of(method, step)))
+  write_results(tuning, method, [study], scores, run_folder.path)
+
+
+def test_checkpoints_of_what_a_finished_tuning_gave_up_go(here):
+  """Not before, nor where a tuning goes on since; what goes on after all is trained anew."""
+  run_folder = RunFolder(here / 'runs/small')
+  tuning = read(here / 'small.yaml', ['checkpoint={every: 2}'], methods=['supervised'])
+  rounds = played(tuning, run_folder)
+  assert next(rounds) == 3 and next(rounds) == 1
+  kept = {path.name for path in run_folder.checkpoints.iterdir()}
+  assert len(kept) == 3 and not litter(run_folder.path).paths  # three at the rung, and none went on yet
+  assert not list(rounds)
+  path = here / 'runs/small/studies/supervised.json'
+  found = litter(run_folder.path)
+  assert len(found.given_up) == 2 and len(found.recorded) == 1 and not found.unknown
+  assert '2 of trials that a tuning gave up, ' in found.told()
+  path.rename(here / 'moved')
+  assert not litter(run_folder.path).given_up  # nobody says that it is over
+  (here / 'moved').rename(path)
+  for other in ('rungs/4', 'records'):  # a larger budget, say, of which nothing is written yet but this
+    newer = next((run_folder.path / other).glob('*.json'))
+    os.utime(newer, (time.time() + 60, time.time() + 60))
+    assert not litter(run_folder.path).given_up
+    os.utime(newer, (1, 1))
+  assert len(litter(run_folder.path).given_up) == 2
+  failed = next(p for p in (here / 'runs/small/rungs/4').iterdir() if p.stem not in run_folder.names())
+  whole = failed.read_text()
+  failed.write_text(whole.replace('"status": "done"', '"status": "failed"').replace('diverged', 'failed'))
+  os.utime(failed, (1, 1))
+  assert len(litter(run_folder.path).given_up) == 1  # the same command runs it again
+  failed.write_text(whole)
+  os.utime(failed, (1, 1))
+  remove(litter(run_folder.path))
+  before = {p: p.read_bytes() for p in run_folder.path.rglob('*.json')}
+  assert not list(run_folder.checkpoints.iterdir()) and not list(played(tuning, run_folder))
+  assert before == {p: p.read_bytes() for p in before} and len(before) > 4
 
 
 def test_a_rung_that_diverges_or_fails_says_so(here):

@@ -17,7 +17,8 @@ from ssl_bench.records.disk import write_whole
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import AGAIN
 
-DEATHS = 3  # pods of a worker that may die before no other one takes its place
+EVERY = 10  # seconds between two questions of the command that waits
+DEATHS = 3  # pods of a worker that may die or crash before no other one takes its place
 
 
 class Kubernetes(NamedTuple):
@@ -41,12 +42,18 @@ class Kubernetes(NamedTuple):
       f'{len(work.todo.trials):,} trials are in two files, and nothing is applied. The workers:\n'
       f'  kubectl apply -f {paths[0]}\n'
       f'How far they are: ssl-bench status {work.run_folder.path}\n'
-      f'The board, when they have ended:\n'
-      f'  kubectl wait{space} --for=condition=complete --timeout=-1s job/{name}\n'
+      f'The board, when they have ended, which the first command waits for; it says Complete or Failed:\n'
+      f'  {waiting(name, space)}\n'
       f'  kubectl apply -f {paths[1]}',
       flush=True,
     )
     return Outcome(goes_on=True)
+
+
+def waiting(name: str, space: str) -> str:
+  """The command that returns when a Job has ended, well or not; `kubectl wait` knows one condition alone."""
+  asked = f'kubectl get job/{name}{space} -o jsonpath=\'{{.status.conditions[?(@.status=="True")].type}}\''
+  return f"until {asked} | grep -Eow 'Complete|Failed'; do sleep {EVERY}; done"
 
 
 def jobs(work: Work, cluster: Cluster) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -69,7 +76,7 @@ def jobs(work: Work, cluster: Cluster) -> tuple[dict[str, Any], dict[str, Any]]:
     {'action': 'Ignore', 'onPodConditions': [{'type': 'DisruptionTarget', 'status': 'True'}]},
     {'action': 'Ignore', 'onExitCodes': _codes(AGAIN)},  # it saved, and left before the end
     {'action': 'FailIndex', 'onExitCodes': _codes(1, 2)},  # it says why, and would say so again
-  ]
+  ]  # what dies or crashes counts, and is started again as often as the limit of its index says
   spec = {
     'completionMode': 'Indexed',
     'completions': count,

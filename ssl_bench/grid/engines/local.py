@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from ssl_bench.grid.engines import accelerators
 from ssl_bench.grid.engines.engine import FALSE_STARTS, Outcome, Work
 from ssl_bench.grid.progress import Progress
+from ssl_bench.plugins.things import fault
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import AGAIN, Stop, die_with_parent
 from ssl_bench.trial.run_folder import RunFolder
@@ -62,7 +63,7 @@ def has_accelerator(*plugins: str) -> bool:
 
 
 def serve(pipe: Connection, folder: str, manifest: str, shared: bool) -> None:
-  """A worker's whole life.  Says what `work` tells, then ('over',) or ('cannot', why)."""
+  """A worker's whole life.  Says what `work` tells, then ('over',), ('cannot', why) or ('crashed', why)."""
   die_with_parent()
   with Stop() as stop:
     from ssl_bench.grid.manifest import read
@@ -81,6 +82,9 @@ def serve(pipe: Connection, folder: str, manifest: str, shared: bool) -> None:
       tell('over')
     except BadSetting as error:
       tell('cannot', str(error))
+    except Exception as error:
+      tell('crashed', fault(error))
+      raise
 
 
 class Worker(NamedTuple):
@@ -136,7 +140,7 @@ class Pool:
     with setting(environment):
       process.start()
     theirs.close()
-    state = {'doing': None, 'began': False, 'mark': time.monotonic()}
+    state = {'doing': None, 'began': False, 'why': '', 'mark': time.monotonic()}
     self.workers[ours] = Worker(process, ours, environment, state)
 
   def _hear(self, worker: Worker) -> None:
@@ -158,6 +162,8 @@ class Pool:
       self.busy += self._pass(worker)
       self.progress.end(worker.process.pid, worker.state['doing'], words[0])
       worker.state['doing'] = None
+    elif kind == 'crashed':
+      (worker.state['why'],) = words
     else:
       self.cannot = words[0] if kind == 'cannot' else self.cannot
       del self.workers[worker.pipe]
@@ -174,7 +180,8 @@ class Pool:
     worker.process.join()
     del self.workers[worker.pipe]
     before, self.killed = self.killed, killed_for_memory()
-    why = ', since memory ran out' if self.killed > before and worker.process.exitcode == -SIGKILL else ''
+    why = f' ({worker.state["why"]})' if worker.state['why'] else ''
+    why = ', since memory ran out' if self.killed > before and worker.process.exitcode == -SIGKILL else why
     self.progress.lose(worker.process.pid, worker.state['doing'], worker.process.exitcode, why)
     self.false_starts = 0 if worker.state['began'] else self.false_starts + 1
     if worker.state['began'] or (worker.process.exitcode < 0 and self.false_starts < FALSE_STARTS):

@@ -22,7 +22,7 @@ from ssl_bench.grid.engines.cluster import Cluster
 from ssl_bench.grid.engines.engine import DATA, FALSE_STARTS, Outcome, Work
 from ssl_bench.grid.engines.ray_node import GRACE, serve
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.stop import AGAIN, Stop
+from ssl_bench.stop import AGAIN, CRASHED, Stop
 
 EVERY = 2.0  # seconds between two looks at what is left
 ALWAYS = {'RAY_BACKEND_LOG_LEVEL': 'error'}
@@ -170,18 +170,23 @@ class _Crew:
     except self.ray.exceptions.RayError as error:
       code, why = None, f'its node or its process is gone ({type(error).__name__})'
     else:
-      why = f'its process ended with code {code}'
-    if not left or code in (0, 1):  # 1: what is left is nothing that anybody takes up
+      said = self._last_line(number).removeprefix('ssl-bench: ')
+      told = f' ({said.rstrip(".")})' if said and code in (1, CRASHED) else ''
+      why = f'its process ended with code {code}{told}'
+    if not left or code == 0:
+      return
+    if code == 1:  # as it says, what is left is nothing that anybody takes up
+      print(f'Worker {number}: {why}.', flush=True)
       return
     if code == 2:
-      self.cannot = self._last_line(number).removeprefix('ssl-bench: ') or f'Worker {number}: {why}.'
+      self.cannot = said or f'Worker {number}: {why}.'
       return
     self.false_starts = self.false_starts + 1 if self._claims() == claims else 0
     if self.false_starts < FALSE_STARTS:
       print(f'Worker {number}: {why}; another one takes its place.', flush=True)
       self._start(number)
     else:
-      self.cannot = f'Workers die before they begin; see {self.logs}.'
+      self.cannot = f'Workers die before they begin: {why}; see {self.logs}.'
 
   def _stop(self) -> None:
     """Asks what still runs or waits to save and end."""

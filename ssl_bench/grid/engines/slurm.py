@@ -1,7 +1,7 @@
 """Slurm: an array of jobs, each of which is a worker that takes tasks until none is left.
 
-A worker that leaves before, since its time is up or another job takes its place, asks for its job to be
-queued again.  What the scheduler says of a job is never taken for what became of a trial.
+A worker that leaves before, since its time is up or another job takes its place, or that dies, asks for its
+job to be queued again.  What the scheduler says of a job is never taken for what became of a trial.
 """
 
 import re
@@ -18,7 +18,7 @@ from ssl_bench.grid.engines.cluster import Cluster
 from ssl_bench.grid.engines.engine import Outcome, Work
 from ssl_bench.records.disk import write_whole
 from ssl_bench.settings.signature import BadSetting
-from ssl_bench.stop import AGAIN
+from ssl_bench.stop import AGAIN, CRASHED
 from ssl_bench.trial.run_folder import RunFolder
 
 State = Literal['queued', 'running', 'gone']
@@ -33,23 +33,21 @@ EVERY = 5.0  # seconds between two questions to the scheduler
 
 WORKER = """
 {command} &
-worker=$!
+worker=$! cancelled= again=
 trap 'kill -USR2 $worker' USR2                  # before a time limit, or as another job takes its place
 trap 'cancelled=1; kill -USR2 $worker' TERM
 wait $worker; code=$?
 while kill -0 $worker 2>/dev/null; do wait $worker; code=$?; done
-# It saved, and left before the end.
-if [ $code -eq {again} ] && [ -z "$cancelled" ]; then scontrol requeue "$SLURM_JOB_ID"; fi
-{after}exit $code
-"""
-# Of several processes one may die, by which the others may be ended.  A task that kills its workers is left
-# after three of them, so this comes to an end; what dies before it has a task does so after some attempts.
-DEATHS = 10
-AFTER_DEATH = """
-if [ $code -gt 128 ] && [ -z "$cancelled" ] && [ "${{SLURM_RESTART_COUNT:-0}}" -lt {most} ]; then
-  scontrol requeue "$SLURM_JOB_ID"
+if [ $code -eq {again} ]; then again=1; fi        # it saved, and left before the end
+if [ $code -gt 128 ] || [ $code -eq {crashed} ]; then  # it died, or crashed
+  if [ "${{SLURM_RESTART_COUNT:-0}}" -lt {most} ]; then again=1; fi
 fi
+if [ -n "$again" ] && [ -z "$cancelled" ]; then scontrol requeue "$SLURM_JOB_ID"; fi
+exit $code
 """
+# A task at which workers die is left after three of them, so this comes to an end; what dies before it has a
+# task does so after some attempts.
+DEATHS = 10
 
 
 class Slurm(NamedTuple):
@@ -78,12 +76,10 @@ def submit(manifest: Path, run_folder: RunFolder, cluster: Cluster, tasks: int) 
   """
   place, folder = run_folder.path.absolute(), (run_folder.path / 'slurm').absolute()
   words = [*COMMAND, 'work', str(place), '--manifest', str(manifest.absolute()), '--pull']
-  after = ''
   if cluster.nodes > 1:
     step = ('srun', '--ntasks-per-node=1', f'--cpus-per-task={cluster.cpus}', '--input=none')
     words = [*step, *words, '--coordinator=slurm']
-    after = AFTER_DEATH.format(most=DEATHS).lstrip()
-  body = WORKER.format(command=shlex.join(words), again=AGAIN, after=after)
+  body = WORKER.format(command=shlex.join(words), again=AGAIN, crashed=CRASHED, most=DEATHS)
   count = min(tasks, cluster.workers)
   options = [f'--array=0-{count - 1}', '--requeue', f'--signal=B:USR2@{cluster.notice}', *_resources(cluster)]
   path = folder / f'{manifest.stem}.sh'
