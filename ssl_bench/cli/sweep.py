@@ -121,7 +121,7 @@ def status(
   ] = False,
 ) -> None:
   """How far a sweep is: what is recorded, running where and since when, and what failed or was lost."""
-  from ssl_bench.grid.status import show as tell
+  from ssl_bench.grid.watch import show as tell
 
   tell(folder, select or (), watch=watch)
 

@@ -29,18 +29,32 @@ class Estimate(NamedTuple):
 
 def timings(folders: Iterable[Path]) -> dict[str, Timing]:
   """Program -> what its trials took on a device as today's, by the records under some folders."""
-  ours, found = device(), dict[str, list[Timing]]()
+  ours, found = device(), list[tuple[str, Timing]]()
   for path in (path for folder in folders for path in folder.rglob('*.json')):
     try:
       tree = json.loads(path.read_bytes())
       if tree['status'] == 'done' and tree['environment']['device'] == ours:
-        found.setdefault(program_of_tree(tree['config']), []).append(_timing(tree))
+        found.append((program_of_tree(tree['config']), timing_of(tree)))
     except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
       continue  # no record, or one without times
-  return {program: Timing(*(median(column) for column in zip(*rows))) for program, rows in found.items()}
+  return typical(found)
 
 
-def _timing(tree: Mapping[str, Any]) -> Timing:
+def typical(found: Iterable[tuple[str, Timing]]) -> dict[str, Timing]:
+  """Program -> the medians of its timings."""
+  rows: dict[str, list[Timing]] = {}
+  for program, timing in found:
+    rows.setdefault(program, []).append(timing)
+  return {program: middle(own) for program, own in rows.items()}
+
+
+def middle(rows: Iterable[Timing]) -> Timing:
+  """The medians of some timings."""
+  return Timing(*(median(column) for column in zip(*rows)))
+
+
+def timing_of(tree: Mapping[str, Any]) -> Timing:
+  """What the trial of a record took; raises `KeyError` and the like where the record does not say."""
   many = tree['cost'].get('together', 1)
   trained = tree['cost']['train_seconds'] / many  # its share, where several trained in one program
   start, end = (datetime.fromisoformat(tree['time'][name]) for name in ('started', 'finished'))

@@ -2,21 +2,16 @@
 
 import json
 import os
-import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
-
 from ssl_bench.grid import manifest
-from ssl_bench.grid.duration import duration
+from ssl_bench.grid.estimate import Timing, estimate, middle, timing_of, typical
 from ssl_bench.grid.label import label
 from ssl_bench.grid.manifest import Manifest, Task, Trial
 from ssl_bench.grid.paused import paused
@@ -25,12 +20,11 @@ from ssl_bench.grid.survey import program_of_tree
 from ssl_bench.grid.work import MOST_DEATHS, is_recorded
 from ssl_bench.records.naming import varied
 from ssl_bench.settings.signature import BadSetting
+from ssl_bench.training.checkpoint import newest
 from ssl_bench.trial.claims import PATIENCE, REFUSED, Claim
 from ssl_bench.trial.owner import is_dead
 from ssl_bench.trial.run_folder import RunFolder
 
-EVERY = 3.0  # seconds between two looks of `--watch`
-SHOWN = 20  # trials of a kind that are named
 Tree = Mapping[str, Any]
 Todo = dict[str, tuple[Manifest, Task, Trial]]  # by the id of the trial
 
@@ -46,6 +40,14 @@ class Running(NamedTuple):
   silent: float  # seconds since its worker's last sign, by the clock of the file system
 
 
+class Saved(NamedTuple):
+  """A trial that nobody is at and that goes on from a checkpoint."""
+
+  label: str
+  step: int
+  steps: int
+
+
 class Status(NamedTuple):
   """How far a sweep is."""
 
@@ -53,6 +55,7 @@ class Status(NamedTuple):
   counts: Counter  # done, diverged, failed, refused, lost, running, silent, to do -> trials
   running: list[Running]
   silent: list[Running]
+  saved: list[Saved]
   bad: list[tuple[str, str]]  # (label: how it ended, the first line of why)
   seconds: float | None  # until the end at today's number of workers, where records tell
 
@@ -74,7 +77,7 @@ def status(folder: Path, terms: Iterable[str] = ()) -> Status:
     configs = {keys[place]: configs[keys[place]] for place in chosen(list(configs.values()), terms)}
   names = varied(configs.values())
   ended = [tree for trial_id, tree in records.items() if trial_id in configs and trial_id not in todo]
-  found = Status(folder.name, Counter(tree['status'] for tree in ended), [], [], [], None)
+  found = Status(folder.name, Counter(tree['status'] for tree in ended), [], [], [], [], None)
   found.bad.extend(
     (f'{label(tree["config"], names)}: {tree["status"]}', _first(tree['error']))
     for tree in ended
@@ -90,8 +93,12 @@ def status(folder: Path, terms: Iterable[str] = ()) -> Status:
       found.bad.append((f'{name}: {word}', _first(_why(word, claim))))
       continue
     left.append(task)
+    step = newest(run_folder.checkpoints / task.training) or 0
     if claim and word in ('running', 'silent'):
-      (found.running if word == 'running' else found.silent).append(_at(name, claim, ages.of(task, claim)))
+      at = _at(name, claim, step, ages.of(task, claim))
+      (found.running if word == 'running' else found.silent).append(at)
+    elif step:
+      found.saved.append(Saved(name, step, task.steps))
   return found._replace(seconds=_seconds(left, records.values(), len(found.running)))
 
 
@@ -131,8 +138,8 @@ def _read(folder: Path) -> tuple[RunFolder, dict[str, Tree], Todo]:
   return run_folder, records, todo
 
 
-def _at(name: str, claim: Claim, silent: float) -> Running:
-  step, steps = claim.note.get('step', 0), claim.note.get('steps', 0)
+def _at(name: str, claim: Claim, saved: int, silent: float) -> Running:
+  step, steps = max(saved, claim.note.get('step', 0)), claim.note.get('steps', 0)
   return Running(name, step, steps, claim.who, claim.owner.get('since', ''), silent)
 
 
@@ -158,15 +165,13 @@ def _records(run_folder: RunFolder) -> Iterator[dict[str, Any]]:
       tree = json.loads(run_folder.record_of(trial_id).read_bytes())
       program_of_tree(tree['config'])
       label(tree['config'], {})
-      steps = tree['cost'].get('steps') or tree['config']['steps']  # fewer, where it stopped early
-      rate = tree['cost'].get('train_seconds', 0.0) / max(1, steps)
       yield {
         'id': trial_id,
         'status': str(tree['status']),
         'error': tree['error'] and str(tree['error']),
         'config': tree['config'],
         'finished': tree['time']['finished'],
-        'rate': float(rate),  # seconds a step
+        'timing': _timing(tree),
       }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
       continue
@@ -234,53 +239,18 @@ class _Ages:
       return 0.0
 
 
+def _timing(tree: Tree) -> Timing | None:
+  """What a trial took, where it is done and its record says it."""
+  with suppress(ValueError, KeyError, TypeError, ZeroDivisionError):
+    return timing_of(tree) if tree['status'] == 'done' else None
+  return None
+
+
 def _seconds(left: Iterable[Task], records: Iterable[Tree], workers: int) -> float | None:
-  """Seconds until the end, by what a step of the same program took here, else by the mean of all."""
-  rates: dict[str, list[float]] = {}
-  for tree in records:
-    if tree['status'] == 'done':
-      rates.setdefault(program_of_tree(tree['config']), []).append(tree['rate'])
-  if not rates or not workers:
+  """Seconds until the end, by what trials of the same program took here, else by the median of all."""
+  known = typical((program_of_tree(tree['config']), tree['timing']) for tree in records if tree['timing'])
+  if not known or not workers:
     return None
-  means = {program: sum(own) / len(own) for program, own in rates.items()}
-  other = sum(means.values()) / len(means)
-  tasks = {task.training: task for task in left}.values()
-  return sum(task.steps * means.get(task.program, other) for task in tasks) / workers
-
-
-def told(found: Status) -> str:
-  """A status in a few lines."""
-  total = found.counts.total()
-  order = ('done', 'diverged', 'failed', 'refused', 'lost', 'running', 'silent', 'to do')
-  counts = ', '.join(f'{found.counts[word]:,} {word}' for word in order if found.counts[word])
-  left = f'; about {duration(found.seconds)} left' if found.seconds else ''
-  lines = [f'{found.name}: {total:,} trials: {counts or "none is left to do"}{left}']
-  for title, rows in (('Running', found.running), ('No sign of life', found.silent)):
-    lines += [f'{title}:'] if rows else []
-    for row in rows[:SHOWN]:
-      silent = f', silent for {duration(row.silent)}' if title != 'Running' else ''
-      lines.append(f'  {row.label}: step {row.step:,} of {row.steps:,}, {row.who} since {row.since}{silent}')
-    lines += _more(rows)
-  lines += ['Not well:'] if found.bad else []
-  lines += [f'  {name}: {why}' for name, why in found.bad[:SHOWN]] + _more(found.bad)
-  return '\n'.join(lines)
-
-
-def _more(rows: list[Any]) -> list[str]:
-  return [f'  and {len(rows) - SHOWN:,} more'] if len(rows) > SHOWN else []
-
-
-def show(folder: Path, terms: Iterable[str], *, watch: bool) -> None:
-  """Prints a status, once or, with `watch`, again and again until Ctrl-C ends the command."""
-  terms, console = list(terms), Console(highlight=False, soft_wrap=True)
-  with Live(console=console, auto_refresh=False) if watch and console.is_terminal else nullcontext() as live:
-    while True:
-      text = Text(told(status(folder, terms)))
-      if live:
-        live.update(text, refresh=True)
-      else:
-        console.print(text)
-        sys.stdout.flush()
-      if not watch:
-        return
-      time.sleep(EVERY)
+  tasks = list({task.training: task for task in left}.values())
+  other = dict.fromkeys((task.program for task in tasks), middle(known.values()))
+  return estimate(tasks, other | known).seconds / workers

@@ -23,6 +23,15 @@ class UnusableCheckpoint(BadSetting):
   """A training cannot go on from what is there, and nothing was changed."""
 
 
+def newest(folder: Path) -> int | None:
+  """The step of the newest checkpoint in a folder that others may write, None where there is none."""
+  try:
+    names = os.listdir(folder)
+  except (FileNotFoundError, NotADirectoryError):
+    return None
+  return max((int(name) for name in names if name.isdigit()), default=None)
+
+
 class Checkpoints:
   """The checkpoints of one run in a folder; the two newest are kept."""
 

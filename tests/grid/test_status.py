@@ -13,7 +13,8 @@ from ssl_bench.grid import manifest, work
 from ssl_bench.grid.dry_run import dry_run
 from ssl_bench.grid.duration import duration, parse_duration
 from ssl_bench.grid.estimate import Timing, estimate, timings
-from ssl_bench.grid.status import status, told
+from ssl_bench.grid.status import status
+from ssl_bench.grid.watch import told
 from ssl_bench.records.environment import device
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.trial.run_folder import RunFolder
@@ -149,6 +150,39 @@ def test_timings_are_of_this_device_and_of_whole_trials(run_folder, grid):
     (run_folder.records / f'{name}.json').write_text(json.dumps(row))
   (timing,) = timings([run_folder.records]).values()
   assert timing == Timing(step=3.0, beside=10.0)  # medians of 2 and 4, of 10 and 10
+
+
+def test_the_time_left_counts_what_trials_do_beside_their_steps(grid, run_folder):
+  """Three of six trials took 30 s each, 10 s of them for their steps; one worker is at the others."""
+  todo, _ = planned(grid._replace(configs=grid.configs[:-1]), run_folder)
+  manifest.write(todo, run_folder.manifests)
+  times = {'started': '2026-01-01T00:00:00+00:00', 'finished': '2026-01-01T00:00:30+00:00'}
+  run_folder.records.mkdir(parents=True)
+  for task in todo.tasks[:3]:
+    made = {'status': 'done', 'error': None, 'config': todo.config_of(task.trials[0]), 'time': times}
+    path = run_folder.record_of(task.trials[0].id)
+    path.write_text(json.dumps({**made, 'cost': {'train_seconds': 10.0}}))
+  assert run_folder.claims.take(todo.tasks[3].training)
+  run_folder.claims.note(todo.tasks[3].training, id=todo.tasks[3].trials[0].id)
+  run_folder.claims._beat()
+  assert status(run_folder.path).seconds == pytest.approx(3 * 30)
+
+
+def test_a_trial_that_was_stopped_is_told_with_the_step_that_is_saved(grid, run_folder):
+  todo, _ = planned(grid, run_folder)
+  manifest.write(todo, run_folder.manifests)
+  first, second, *_ = todo.tasks
+  for step in (4, 10, 8):
+    (run_folder.checkpoints / first.training / str(step)).mkdir(parents=True)
+  (run_folder.checkpoints / second.training / '6').mkdir(parents=True)
+  (run_folder.checkpoints / second.training / '9.orbax-checkpoint-tmp').mkdir()  # not whole yet
+  assert run_folder.claims.take(second.training)
+  run_folder.claims.note(second.training, id=second.trials[0].id, step=0, steps=12)
+  run_folder.claims._beat()
+  found = status(run_folder.path)
+  assert [(row.step, row.steps) for row in found.saved] == [(10, first.steps)]
+  assert [(row.step, row.steps) for row in found.running] == [(6, 12)]
+  assert f': at step 10 of {first.steps:,}' in told(found) and 'Saved, and left to go on:' in told(found)
 
 
 def test_durations_are_words():
