@@ -62,6 +62,23 @@ def test_an_engine_is_chosen_with_what_it_knows(tmp_path):
   assert choose('kubernetes', path) == (Cluster(workers=3),)
 
 
+@pytest.mark.parametrize('name', cluster.KNOWN)
+def test_a_worker_with_several_gpus_is_told_of_on_every_engine(tmp_path, capsys, name):
+  path = tmp_path / 'cluster.yaml'
+  path.write_text('gpus: 4\nworkers: 2')
+  choose(name, path)
+  assert capsys.readouterr().out == (
+    'Each worker gets 4 GPUs and trains one trial on all of them. For one trial on each GPU, set gpus: 1 and '
+    '4 times the workers.\n'
+  )
+  path.write_text('gpus: 1')
+  choose(name, path)
+  if name == 'slurm':
+    path.write_text('gpus: 4\nnodes: 2')  # several are what is asked for
+    choose(name, path)
+  assert capsys.readouterr().out == ''
+
+
 @pytest.mark.parametrize(
   'name, how, why',
   [

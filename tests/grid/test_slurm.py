@@ -3,13 +3,14 @@
 import json
 import os
 import signal
+import sys
 import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from support import slurm as local
-from support.cli import command, records, write_configs
+from support.cli import ROOT, command, records, write_configs
 from support.gang import checkpoints
 from support.sweep import crashing_grid, grid_of, planned
 
@@ -216,6 +217,31 @@ def test_a_job_whose_worker_dies_or_crashes_is_queued_again(sweep):
   assert 'Lost, since three workers died or crashed at it: supervised' in out
   found = records(sweep.folder / 'runs/crashes/records').values()
   assert [record['config']['seed'] for record in found] == [0]
+
+
+@on_slurm
+def test_a_job_that_runs_the_grid_itself_goes_on_after_its_time(sweep):
+  """The script of the page, for nodes without GPUs."""
+  sweep.words(LONG, ONE, '')
+  page = (ROOT / 'docs/clusters.md').read_text(encoding='utf-8')
+  ours = f'{sys.executable} -m ssl_bench.cli'
+  text = page.partition('```bash title="node.sh"\n')[2].partition('```')[0]
+  for old, new in {
+    '--array=0-4': f'--array=0-1 --output={sweep.folder}/%a.out --open-mode=append',
+    ' --exclusive --gpus-per-node=4': '',
+    'ssl-bench grid experiments/mine.yaml': f'{ours} grid {sweep.folder}/small.yaml',
+    '"$SCRATCH/runs"': f'{sweep.folder}/runs --wandb=disabled',
+    '--time-limit 03:55:00': '--time-limit 15s',
+  }.items():
+    assert old in text
+    text = text.replace(old, new)
+  (sweep.folder / 'node.sh').write_text(text)
+  job = sweep.slurm.run('sbatch', '--parsable', sweep.folder / 'node.sh').stdout.strip()
+  sweep.wait(lambda: len(sweep.runs.names()) == 1, 400)
+  sweep.wait(lambda: not any(s.split()[0] in ('RUNNING', 'COMPLETING', 'PENDING') for s in sweep.states(job)))
+  (name,) = sweep.runs.claims.all()
+  assert sweep.runs.claims.at(name, 0).end == LEFT and sweep.runs.claims.newest(name).number >= 1
+  assert '1 trials: ' in (sweep.folder / '0.out').read_text()
 
 
 @on_slurm

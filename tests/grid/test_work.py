@@ -267,6 +267,17 @@ def test_the_command_saves_and_asks_to_be_run_again(tmp_path, number):
 
 
 @pytest.mark.slow
+def test_a_grid_whose_workers_crash_says_why_and_ends(tmp_path):
+  text = 'name: small\nbase: configs\nblocks:\n  - {method: supervised, seed: [0, 1]}\n'
+  write_configs(tmp_path / 'configs')
+  (tmp_path / 'small.yaml').write_text(crashing_grid(tmp_path, 1000) + text)
+  words = ('grid', tmp_path / 'small.yaml', '--runs', tmp_path / 'runs', '--workers=1', '--wandb=disabled')
+  out = command(*words, code=1)
+  assert out.count('ended with code 1 (ValueError: its fault, as far as anybody knows); another one') == 3
+  assert '2 trials: 0 recorded before, 1 done, 1 lost now.' in out
+
+
+@pytest.mark.slow
 def test_a_worker_that_crashes_has_an_exit_code_of_its_own_and_its_task_is_left_after_three(tmp_path):
   """The claims and the status say why; the others are recorded, and what failed is no crash."""
   text = (

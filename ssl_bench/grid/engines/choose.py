@@ -24,7 +24,7 @@ def choose(
     seconds: after which the workers save and end, for `local` and `ray`.
     wait: follow the jobs of `slurm`; `ray` does so anyway.
 
-  Raises `BadSetting` for what the engine does not know.
+  Says so where a trial will train on several GPUs.  Raises `BadSetting` for what the engine does not know.
   """
   if name == 'local':
     from ssl_bench.grid.engines.local import Local
@@ -35,6 +35,8 @@ def choose(
   found = read(cluster, name)
   if workers:
     found = found.model_copy(update={'workers': workers})
+  if found.note:
+    print(found.note, flush=True)
   if name == 'ray':
     from ssl_bench.grid.engines.ray import Ray
 

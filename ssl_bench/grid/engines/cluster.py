@@ -45,7 +45,7 @@ class Cluster(BaseModel):
 
   workers: StrictInt = Field(1, ge=1, le=100_000)  # each takes one task after another
   cpus: StrictInt = Field(1, ge=1, le=4096)
-  gpus: StrictInt = Field(0, ge=0, le=4096)
+  gpus: StrictInt = Field(0, ge=0, le=4096)  # on all of which a worker trains one trial
   memory: Memory | None = None  # such as 16G; without a unit it counts megabytes
   notice: StrictInt = Field(60, ge=10, le=3600)  # seconds between the word to save and the end of a job
 
@@ -71,6 +71,16 @@ class Cluster(BaseModel):
       return None
     number, unit = MEMORY.fullmatch(self.memory).groups()  # type: ignore[union-attr]
     return int(number) * 1024 ** (1 + 'KMGT'.index(unit or 'M'))
+
+  @property
+  def note(self) -> str:
+    """What to know where a worker gets several GPUs of one node; else empty."""
+    if self.gpus < 2 or self.nodes > 1:
+      return ''
+    return (
+      f'Each worker gets {self.gpus} GPUs and trains one trial on all of them. '
+      f'For one trial on each GPU, set gpus: 1 and {self.gpus} times the workers.'
+    )
 
 
 COMMON = ('workers', 'cpus', 'gpus', 'memory')
