@@ -89,6 +89,7 @@ def work(
   index: Annotated[int | None, typer.Option(min=0, help='Take the tasks of this job alone.')] = None,
   of: Annotated[int, typer.Option(min=0, help='How many jobs there are; 0: one a task.')] = 0,
   shared: Annotated[bool, typer.Option('--shared', help='Other trials run on this machine.')] = False,
+  gpus: Annotated[int, typer.Option(min=0, help='GPUs that it was given; it ends where JAX sees none.')] = 0,
   coordinator: Coordinator = None,
   processes: Processes = None,
   process: Process = None,
@@ -109,7 +110,7 @@ def work(
     for tracker in trackers:
       tracker.check()
     with joined(place(coordinator, processes, process), join_seconds):
-      code = run_worker(folder, manifest, stop, trackers, index=index, of=of, shared=shared)
+      code = run_worker(folder, manifest, stop, trackers, index=index, of=of, shared=shared, gpus=gpus)
   sys.exit(code)
 
 

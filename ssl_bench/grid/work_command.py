@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from ssl_bench import gang
 from ssl_bench.grid import manifest
 from ssl_bench.grid.follow import following
@@ -27,6 +29,7 @@ def run_worker(
   index: int | None,
   of: int,
   shared: bool,
+  gpus: int = 0,
 ) -> int:
   """Works at a manifest, or at one job's part of it.
 
@@ -38,12 +41,18 @@ def run_worker(
     index: which job this is, from 0; None takes any task.
     of: how many jobs there are; 0 for one a task.
     shared: whether other trials run on the machine.
+    gpus: how many the scheduler gave it; where JAX sees none, it refuses to train on the CPU in their place.
 
   Returns:
     0 where nothing is left, 1 where trials are that nobody takes up, which are named, 75 after a signal.
     In a gang the first process says what is left, and all return the same.  An error of the worker's own is
     raised, and the command line makes 70 of it.
   """
+  if gpus and jax.default_backend() == 'cpu' and not os.environ.get('JAX_PLATFORMS'):
+    raise BadSetting(
+      f'This worker was given {gpus} GPUs, and JAX sees none; install ssl_bench[cuda] where it runs, or ask '
+      'for gpus: 0.'
+    )
   todo, run_folder = gang.on_all(_read, folder, path), RunFolder(folder.absolute())
   gang.check_same((path.stem, index, of), 'the manifest, --index or --of')
   if index is not None:

@@ -1,5 +1,6 @@
 """Engines: the one that is asked for, what a cluster file says to it, and which GPUs each worker sees."""
 
+import math
 import os
 import signal
 import stat
@@ -35,6 +36,12 @@ def test_what_is_wrong_in_a_cluster_file_is_one_sentence(tmp_path, text):
   with pytest.raises(BadSetting) as error:
     cluster.read(path, 'slurm')
   assert WRONG[text] in str(error.value) and 'cluster.yaml' in str(error.value)
+
+
+def test_times_are_read_as_sbatch_does():
+  minutes = {'30': 30, '30:30': 30.5, '01:00:00': 60, '1-0': 1440, '1-2:30': 1590, '2-00:00:30': 2880.5}
+  assert {time: Cluster(time=time).seconds / 60 for time in minutes} == minutes
+  assert Cluster().seconds == Cluster(time='UNLIMITED').seconds == math.inf
 
 
 def test_a_cluster_has_defaults(tmp_path):

@@ -102,6 +102,8 @@ def test_workers_are_indexed_and_only_what_is_their_fault_counts(both, work, tmp
     '--manifest',
     str(work.path),
     '--pull',
+    '--gpus',
+    '2',
   ]
   assert container['env'] == [{'name': 'SSL_BENCH_DATA', 'value': str(tmp_path / 'data')}]
   assert pod['terminationGracePeriodSeconds'] == 45

@@ -123,6 +123,29 @@ def test_an_array_runs_a_grid_and_builds_its_board(sweep):
 
 
 @on_slurm
+def test_a_second_command_follows_the_jobs_of_the_first(sweep):
+  """It submits no more of them, and a job that is queued again goes on with its log."""
+  words = sweep.words(TOGETHER, ONE, 'workers: 1\nsetup: ["echo the setup ran"]')
+  job = sweep.submit(TOGETHER, ONE, 'workers: 1\nsetup: ["echo the setup ran"]')
+  sweep.wait_for_worker(0)
+  sweep.slurm.run('scontrol', 'requeue', job)
+  out = command(*words, '--wait', **sweep.slurm.environment)
+  assert f'1 trials are submitted already, as job {job}.' in out and '1 done now' in out
+  log = (sweep.runs.path / f'slurm/{job}_0.out').read_text()
+  assert log.count('the setup ran') == 2 and 'Stopped; what was trained is saved.' in log
+
+
+@on_slurm
+def test_a_setup_that_fails_is_told_and_nothing_runs(sweep):
+  words = sweep.words('', ONE, 'workers: 1\nsetup: ["echo before", "source no/such/venv", "echo after"]')
+  out = command(*words, '--wait', code=1, **sweep.slurm.environment)
+  job = out.partition('submitted as job ')[2].partition('.')[0]
+  log = (sweep.runs.path / f'slurm/{job}_0.out').read_text()
+  assert 'before' in log and 'setup failed, so nothing was run: source no/such/venv' in log
+  assert 'after' not in log and not sweep.runs.claims.all() and not sweep.runs.names()
+
+
+@on_slurm
 def test_what_happens_to_jobs_loses_nothing(sweep, tmp_path, monkeypatch):
   """Another job takes its place, its node goes down, it is cancelled; then it is submitted again and ends.
 
@@ -134,12 +157,12 @@ def test_what_happens_to_jobs_loses_nothing(sweep, tmp_path, monkeypatch):
   job = sweep.submit(LONG, ONE)
   other = timed.submit(LONG.replace('40000', '400000'), ONE, 'time: "00:01:00"\nnotice: 30')
   sweep.wait_for_worker(0)
-  assert states(job) == {f'{job}_0': 'running'}
+  assert states([job]) == {f'{job}_0': 'running'}
   done = sweep.slurm.run('srun', '-p', 'urgent', '-w', sweep.states(job)[0].split()[-1], 'true')
   assert done.returncode == 0, done.stderr
 
   timed.wait(lambda: (claim := timed.claim()) and claim.end == 'left')
-  timed.wait(lambda: states(other) == {f'{other}_0': 'queued'})
+  timed.wait(lambda: states([other]) == {f'{other}_0': 'queued'})
   timed.slurm.run('scancel', other)
 
   sweep.wait_for_worker(1)

@@ -4,6 +4,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -18,8 +19,10 @@ from ssl_bench.grid.expand import expand
 from ssl_bench.grid.run import run_grid
 from ssl_bench.grid.status import status
 from ssl_bench.grid.work import by_choice, look, work
+from ssl_bench.grid.work_command import run_worker
 from ssl_bench.planning import identity
 from ssl_bench.settings.signature import BadSetting
+from ssl_bench.stop import Stop
 from ssl_bench.training.loop import Interrupted
 from ssl_bench.trial.claim_files import Disk
 from ssl_bench.trial.claims import ENDED, REFUSED, Claims
@@ -187,6 +190,15 @@ def test_a_worker_that_cannot_do_the_work_says_so_and_leaves_it_to_others(todo, 
       work(few, RunFolder(run_folder.path))
   assert not run_folder.names() and run_folder.claims.newest(few.tasks[0].training).end == 'left'
   assert work(few, RunFolder(run_folder.path)) == {few.tasks[0].training: 'recorded'}
+
+
+def test_a_worker_that_was_given_gpus_does_not_train_on_the_cpu_in_their_place(run_folder, monkeypatch):
+  monkeypatch.delenv('JAX_PLATFORMS', raising=False)
+  with pytest.raises(BadSetting, match='This worker was given 2 GPUs, and JAX sees none; install'):
+    run_worker(run_folder.path, Path('none.jsonl'), Stop(), index=None, of=0, shared=False, gpus=2)
+  monkeypatch.setenv('JAX_PLATFORMS', 'cpu')  # asked for
+  with pytest.raises(BadSetting, match=r'none\.jsonl'):
+    run_worker(run_folder.path, Path('none.jsonl'), Stop(), index=None, of=0, shared=False, gpus=2)
 
 
 def test_a_worker_tells_what_nobody_takes_up(todo, run_folder):

@@ -1,5 +1,6 @@
 """What a cluster file says: the resources of a worker, and what else an engine has to know."""
 
+import math
 import re
 from pathlib import Path
 from typing import Annotated
@@ -30,6 +31,11 @@ def _is_memory(value: str) -> str:
 
 
 MEMORY = re.compile(r'(\d{1,9})([KMGT]?)')
+TIMES = (  # how sbatch reads a time: days-hours:minutes:seconds, or minutes without a colon
+  re.compile(r'(?P<d>\d+)-(?P<h>\d+)(:(?P<m>\d+)(:(?P<s>\d+))?)?'),
+  re.compile(r'(?P<h>\d+):(?P<m>\d+):(?P<s>\d+)'),
+  re.compile(r'(?P<m>\d+)(:(?P<s>\d+))?'),
+)
 Line = Annotated[str, AfterValidator(_is_line)]
 Word = Annotated[str, AfterValidator(_is_word)]
 Memory = Annotated[str, AfterValidator(_is_memory)]
@@ -73,6 +79,15 @@ class Cluster(BaseModel):
     return int(number) * 1024 ** (1 + 'KMGT'.index(unit or 'M'))
 
   @property
+  def seconds(self) -> float:
+    """How long a job may take, infinity where the scheduler decides."""
+    each = {'d': 86_400, 'h': 3600, 'm': 60, 's': 1}
+    for form in TIMES:
+      if match := form.fullmatch(self.time or ''):
+        return sum(each[unit] * int(number) for unit, number in match.groupdict().items() if number)
+    return math.inf
+
+  @property
   def note(self) -> str:
     """What to know where a worker gets several GPUs of one node; else empty."""
     if self.gpus < 2 or self.nodes > 1:
@@ -107,4 +122,14 @@ def read(path: Path | None, engine: str) -> Cluster:
       others = ' and '.join(other for other, names in KNOWN.items() if name in names)
       known = ', '.join(KNOWN[engine])
       raise BadSetting(f'{path}: {name} is for {others}; --engine {engine} knows {known}.')
+  if found.seconds <= found.notice:
+    raise BadSetting(
+      f'{path}: time is {found.time}, no longer than notice, {found.notice} s; a job would save as soon as '
+      'it starts. Give it more time.'
+    )
   return found
+
+
+def gpus(cluster: Cluster) -> list[str]:
+  """The words that tell a worker how many GPUs it was given."""
+  return ['--gpus', str(cluster.gpus)] if cluster.gpus else []

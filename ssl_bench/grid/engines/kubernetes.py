@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from ssl_bench.grid.engines.cluster import Cluster
+from ssl_bench.grid.engines.cluster import Cluster, gpus
 from ssl_bench.grid.engines.engine import DATA, Outcome, Work
 from ssl_bench.records.disk import write_whole
 from ssl_bench.settings.signature import BadSetting
@@ -70,7 +70,7 @@ def jobs(work: Work, cluster: Cluster) -> tuple[dict[str, Any], dict[str, Any]]:
         f'{path} is not below {cluster.mount}, where the volume is mounted; choose another --runs or mount.'
       )
   name = f'{_label(place.name)}-{work.path.stem[:8]}'
-  worker = ['work', str(place), '--manifest', str(work.path.absolute()), '--pull']
+  worker = ['work', str(place), '--manifest', str(work.path.absolute()), '--pull', *gpus(cluster)]
   count = min(cluster.workers, len(work.todo.tasks))
   failures = [
     {'action': 'Ignore', 'onPodConditions': [{'type': 'DisruptionTarget', 'status': 'True'}]},

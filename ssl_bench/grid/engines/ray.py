@@ -18,7 +18,7 @@ from logging import ERROR
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ssl_bench.grid.engines.cluster import Cluster
+from ssl_bench.grid.engines.cluster import Cluster, gpus
 from ssl_bench.grid.engines.engine import DATA, FALSE_STARTS, Outcome, Work
 from ssl_bench.grid.engines.ray_node import GRACE, serve
 from ssl_bench.settings.signature import BadSetting
@@ -72,7 +72,9 @@ def connected(cluster: Cluster) -> Iterator[Any]:
         ray.init(address or 'local', log_to_driver=False, logging_level=ERROR, **({} if address else here))
     except (ConnectionError, RuntimeError, ValueError) as error:
       said = ' '.join(str(error).split()).partition('. ')[0].rstrip('.')
-      raise BadSetting(f'No Ray answers at {address or "this machine"}: {said}.') from None
+      is_asked = 'RAY_AUTH_MODE' in os.environ
+      hint = '' if is_asked else ' A cluster with a token needs: export RAY_AUTH_MODE=token.'
+      raise BadSetting(f'No Ray answers at {address or "this machine"}: {said}.{hint}') from None
     try:
       _check_room(ray, cluster, is_own=not address)
       yield ray
@@ -117,7 +119,7 @@ class _Crew:
     self.logs = (work.run_folder.path / 'ray').absolute()
     self.logs.mkdir(exist_ok=True)
     self.words = ['work', str(work.run_folder.path.absolute()), '--manifest', str(work.path.absolute())]
-    self.words += ['--pull', *(['--shared'] if self.count > 1 else [])]
+    self.words += ['--pull', *(['--shared'] if self.count > 1 else []), *gpus(cluster)]
     threads = {name: str(cluster.cpus) for name in ('NPROC', 'OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS')}
     self.environment = threads | {name: os.environ[name] for name in DATA if name in os.environ}
     resources = {'num_cpus': cluster.cpus, 'num_gpus': cluster.gpus, 'memory': cluster.bytes}

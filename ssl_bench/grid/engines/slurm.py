@@ -10,11 +10,12 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from ssl_bench.grid.engines.cluster import Cluster
+from ssl_bench.grid import manifest
+from ssl_bench.grid.engines.cluster import Cluster, gpus
 from ssl_bench.grid.engines.engine import Outcome, Work
 from ssl_bench.records.disk import write_whole
 from ssl_bench.settings.signature import BadSetting
@@ -30,6 +31,7 @@ STATES: dict[str, State] = {
 }
 COMMAND = (sys.executable, '-m', 'ssl_bench.cli')
 EVERY = 5.0  # seconds between two questions to the scheduler
+JOB = '.job'  # the end of a file that is named by an array and names its manifest
 
 WORKER = """
 {command} &
@@ -57,53 +59,81 @@ class Slurm(NamedTuple):
   wait: bool = False
 
   def run(self, work: Work) -> Outcome:
-    """Submits the jobs, and returns then or, with `wait`, when nothing is left or no job is any more."""
-    job = submit(work.path, work.run_folder, self.cluster, len(work.todo.tasks))
-    print(
-      f'{len(work.todo.trials):,} trials are submitted as job {job}. How far they are: '
-      f'ssl-bench status {work.run_folder.path}',
-      flush=True,
-    )
+    """Submits the jobs, and returns then or, with `wait`, when nothing is left or no job is any more.
+
+    With `wait`, no job is submitted where those of before do all that there is to do; they are followed.
+    """
+    jobs, trials = live(work.run_folder), f'{len(work.todo.trials):,} trials'
+    named = ', '.join(jobs)
+    if self.wait and _do_all(jobs.values(), work):
+      print(f'{trials} are submitted already, as job {named}.', flush=True)
+    else:
+      job = submit(work.path, work.run_folder, self.cluster, len(work.todo.tasks))
+      beside = f', beside job {named} of before' if jobs else ''
+      told = f'How far they are: ssl-bench status {work.run_folder.path}'
+      print(f'{trials} are submitted as job {job}{beside}. {told}', flush=True)
+      jobs[job] = work.path
     if self.wait:
-      follow(job, work.left)
+      follow(list(jobs), work.left)
     return Outcome(goes_on=not self.wait)
 
 
-def submit(manifest: Path, run_folder: RunFolder, cluster: Cluster, tasks: int) -> str:
+def submit(todo: Path, run_folder: RunFolder, cluster: Cluster, tasks: int) -> str:
   """Submits an array of workers at a manifest and, after it, a job that builds the board; the array's id.
 
   Raises `BadSetting` where the scheduler refuses them.
   """
   place, folder = run_folder.path.absolute(), (run_folder.path / 'slurm').absolute()
-  words = [*COMMAND, 'work', str(place), '--manifest', str(manifest.absolute()), '--pull']
+  words = [*COMMAND, 'work', str(place), '--manifest', str(todo.absolute()), '--pull']
+  words += gpus(cluster)
   if cluster.nodes > 1:
     step = ('srun', '--ntasks-per-node=1', f'--cpus-per-task={cluster.cpus}', '--input=none')
     words = [*step, *words, '--coordinator=slurm']
   body = WORKER.format(command=shlex.join(words), again=AGAIN, crashed=CRASHED, most=DEATHS)
   count = min(tasks, cluster.workers)
   options = [f'--array=0-{count - 1}', '--requeue', f'--signal=B:USR2@{cluster.notice}', *_resources(cluster)]
-  path = folder / f'{manifest.stem}.sh'
-  write_whole(path, _script(place.name, folder, options, cluster, body))
+  path = folder / f'{todo.stem}.sh'
+  write_whole(path, _script(place.name, f'{folder}/%A_%a.out', options, cluster.setup, body))
   job = _sbatch([str(path)])
+  write_whole(folder / f'{job}{JOB}', str(todo.absolute()))
   board = [*COMMAND, 'leaderboard', '--records', str(place / 'records'), '--out', str(place / 'leaderboard')]
   options = _resources(cluster.model_copy(update={'gpus': 0, 'nodes': 1}))
-  path = folder / f'{manifest.stem}.board.sh'
-  write_whole(path, _script(f'{place.name}-board', folder, options, cluster, shlex.join(board)))
+  path = folder / f'{todo.stem}.board.sh'
+  body = f'if [ -d {shlex.quote(board[-3])} ]; then {shlex.join(board)}; fi'
+  write_whole(path, _script(f'{place.name}-board', f'{folder}/%j.out', options, cluster.setup, body))
   _sbatch([f'--dependency=afterany:{job}', str(path)])
   return job
 
 
-def _script(name: str, folder: Path, options: Sequence[str], cluster: Cluster, body: str) -> str:
-  """A batch script."""
-  options = [f'--job-name={name}', f'--output={folder}/%A_%a.out', *options]
+def _script(name: str, log: str, options: Sequence[str], setup: Sequence[str], body: str) -> str:
+  """A batch script, whose log goes on where the job was queued again, and which ends where `setup` fails."""
+  options = [f'--job-name={name}', f'--output={log}', '--open-mode=append', *options]
   lines = [f'#SBATCH {option}' for option in options]
-  return '\n'.join(['#!/bin/bash', *lines, *cluster.setup, body.strip(), ''])
+  for line in setup:
+    failed = shlex.quote(f'setup failed, so nothing was run: {line}')
+    lines += [line, f'code=$?; if [ $code -ne 0 ]; then echo {failed} >&2; exit $code; fi']
+  return '\n'.join(['#!/bin/bash', *lines, body.strip(), ''])
 
 
-def states(job: str) -> dict[str, State]:
-  """What the scheduler says of each job of an array that it still knows; those that ended may be missing."""
+def live(run_folder: RunFolder) -> dict[str, Path]:
+  """The arrays of a run folder that run or are queued -> their manifests."""
+  if not shutil.which('squeue'):
+    return {}
+  known = {path.stem: Path(path.read_text()) for path in sorted((run_folder.path / 'slurm').glob(f'*{JOB}'))}
+  return {job: todo for job, todo in known.items() if {'running', 'queued'} & set(states([job]).values())}
+
+
+def _do_all(manifests: Iterable[Path], work: Work) -> bool:
+  """Whether workers at some manifests do all that there is to do."""
+  found = [manifest.read(path).trials for path in manifests if path.is_file()]
+  theirs = {(trial.id, trial.failed) for trials in found for trial in trials}
+  return theirs.issuperset((trial.id, trial.failed) for trial in work.todo.trials)
+
+
+def states(jobs: Sequence[str]) -> dict[str, State]:
+  """What the scheduler says of each job of some arrays; those that ended may be missing."""
   done = subprocess.run(
-    ['squeue', '--noheader', '--array', '--states=all', f'--jobs={job}', '--format=%i %T'],
+    ['squeue', '--noheader', '--array', '--states=all', f'--jobs={",".join(jobs)}', '--format=%i %T'],
     capture_output=True,
     encoding='utf-8',
   )
@@ -111,11 +141,11 @@ def states(job: str) -> dict[str, State]:
   return {name: STATES.get(state, 'gone') for name, state in words}
 
 
-def follow(job: str, left: Callable[[], int]) -> None:
-  """Waits until nothing is left or no job of the array is any more, and says what changes."""
+def follow(jobs: Sequence[str], left: Callable[[], int]) -> None:
+  """Waits until nothing is left or no job of the arrays is any more, and says what changes."""
   told = ''
   while True:
-    found = list(states(job).values())
+    found = list(states(jobs).values())
     now = f'{left():,} trials left; jobs: {found.count("running")} running, {found.count("queued")} queued'
     if now != told:
       print(now, flush=True)
