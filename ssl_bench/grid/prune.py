@@ -53,16 +53,16 @@ def litter(folder: Path) -> Litter:
     if not run_folder.claims.is_free(name, claim):
       needed.add(name)
   places = sorted(run_folder.checkpoints.glob('*')) if run_folder.checkpoints.is_dir() else []
-  gone = [path for path in places if path.name not in needed]
-  names = {path.name for path in gone} | ((done | over) - needed)
+  gone = [path for path in places if _training(path) not in needed]
+  names = {_training(path) for path in gone} | ((done | over) - needed)
   rest = [path for path in run_folder.claims.folder.glob('*') if path.name.rpartition('.')[0] in names]
   rest += [path for path in run_folder.code.glob('*') if path.name in names]
   rest += [] if left else sorted(run_folder.manifests.glob('*.jsonl'))
   rest += sorted(path for path in folder.rglob('.*.tmp') if path.is_file())
   sizes = {path: _size(path) for path in (*gone, *rest)}
-  unknown = [path for path in gone if path.name not in done | over]
-  given = [path for path in gone if path.name in over - done]
-  return Litter([path for path in gone if path.name in done], given, unknown, rest, sizes)
+  of = lambda trainings: [path for path in gone if _training(path) in trainings]
+  unknown = [path for path in gone if _training(path) not in done | over]
+  return Litter(of(done), of(over - done), unknown, rest, sizes)
 
 
 def remove(found: Litter) -> None:
@@ -72,6 +72,11 @@ def remove(found: Litter) -> None:
       shutil.rmtree(path, ignore_errors=True)
     else:
       path.unlink(missing_ok=True)
+
+
+def _training(path: Path) -> str:
+  """The training whose checkpoints a folder holds: TRAINING, or TRAINING-STEP for its beginning."""
+  return path.name.partition('-')[0]
 
 
 def _trainings(trees: Iterable[Mapping[str, Any]]) -> set[str]:

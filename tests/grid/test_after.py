@@ -111,6 +111,17 @@ def test_what_somebody_is_at_stays(few):
   assert not litter(run_folder.path).paths
 
 
+def test_the_beginning_of_a_training_stays_as_long_as_the_training_does(few):
+  """Where a training has gone on past the step of a rung, the rung has a folder of its own."""
+  run_folder, todo = few
+  done, left = (task.training for task in todo.tasks)
+  for name in (done, left):
+    (run_folder.checkpoints / f'{name}-2' / '2').mkdir(parents=True)
+  found = litter(run_folder.path)
+  assert {p.name for p in found.recorded} == {done, f'{done}-2'}
+  assert [p.name for p in found.unknown] == ['nobody']
+
+
 def test_what_a_tuning_paused_at_a_rung_stays_until_it_is_recorded(tmp_path):
   config = load(write_configs(tmp_path / 'configs') / 'supervised.yaml')
   run_folder = RunFolder(tmp_path / 'runs/tuning')
