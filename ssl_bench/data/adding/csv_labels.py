@@ -42,7 +42,8 @@ def labeled_folder(folder: Path, file: Path, named: Named = NOTHING) -> Given:
   stems = _stems(known)
   found: dict[Path, Item] = {}
   for number, row in rows:
-    where = f'{file}, line {number},'
+    row_of = f'{file}, line {number}'
+    where = f'{row_of},'
     if len(row) != len(head):
       raise BadSetting(f'{where} has {count(len(row), "cell")}, and the first line {len(head)}; mend it.')
     name, told = (row[column].strip() for column in columns)
@@ -54,7 +55,7 @@ def labeled_folder(folder: Path, file: Path, named: Named = NOTHING) -> Given:
     if path in found:
       raise BadSetting(f'{where} names {short(name)} a second time; leave one row for each image.')
     part = split_of(row[head.index(split)], where) if split else 'train'
-    found[path] = Item(str(path), part, label_of(told, where))
+    found[path] = Item(str(path), part, label_of(told, where), row_of)
   if left := [path for path in images if path not in found]:
     raise BadSetting(
       f'{file} has no row for {count(len(left), "image")} of {folder}, such as {left[0].name}; add one, with '

@@ -120,7 +120,7 @@ def _image_folder(folder: Path, found: Sequence[Path], named: Named) -> Given:
       if path in seen:
         raise BadSetting(f'{where} names {path.name} a second time; leave one row for each image.')
       seen.add(path)
-      items.append(Item(str(path), part, label_of(row[label], where)))
+      items.append(Item(str(path), part, label_of(row[label], where), where))
       paths.append(path)
     if left := sorted(images - seen):
       raise BadSetting(f'{file} has no row for {left[0]}; add one, with an empty label where there is none.')
