@@ -72,6 +72,7 @@ def add(
   print('\n'.join(describe(name, done)))
   if configs:
     start(name, done.meta)
+  print(f'Look at it first: ssl-bench data check {name}')
 
 
 def start(name: str, meta: 'Meta') -> None:

@@ -89,6 +89,7 @@ def test_a_folder_becomes_a_set_a_trial_and_a_board(here):
   said = command('data', 'add', 'mine', '--images', 'photos', '--license', 'CC0')
   assert 'mine/' in said and '12×12×3, 18 to train, 2 to validate, 4 to test' in said and 'cat, dog' in said
   assert 'wrote configs/mine/_protocol.yaml' in said and 'Now: ssl-bench grid mine' in said
+  assert said.endswith('Look at it first: ssl-bench data check mine\n')
   again = command('data', 'add', 'mine', '--images', 'photos')
   assert 'nothing was changed' in again and 'left configs/mine/_protocol.yaml as it is' in again
   trained = command('train', 'mine/supervised', *SHORT, *LOOK, '--wandb', 'disabled')
