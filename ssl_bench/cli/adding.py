@@ -77,7 +77,8 @@ def add(
 
 def start(name: str, meta: 'Meta') -> None:
   """Writes configs and a grid for a set into the working folder, and says what to run."""
-  from ssl_bench.cli.starters import place_of, write_starters
+  from ssl_bench.cli.starters import write_starters
+  from ssl_bench.data.added import place_of
 
   written, kept = write_starters(name, meta, Path())
   for path in written:

@@ -29,6 +29,11 @@ def check_tfds(name: str) -> None:
     raise BadSetting(f'{short(name)} is no name of a TFDS set; write tfds/NAME or tfds/NAME/CONFIG.')
 
 
+def place_of(name: str) -> str:
+  """The folder of a set's configs: its name, of a TFDS set without what names its origin."""
+  return name.removeprefix(TFDS).replace('/', '_')
+
+
 def is_added_version(text: str | None) -> bool:
   """Whether a record's `versions.dataset` is that of an added set: its name, and digits of its images."""
   return text is not None and VERSIONED.fullmatch(text) is not None
