@@ -14,6 +14,7 @@ from ssl_bench.data.adding.columns import (
   label_of,
   need_column,
   split_of,
+  whole_numbers,
 )
 from ssl_bench.data.adding.folders import check_is_folder, files_below, from_files
 from ssl_bench.data.adding.given import Given, Item, check_readable, count
@@ -62,7 +63,7 @@ def labeled_folder(folder: Path, file: Path, named: Named = NOTHING) -> Given:
       'an empty label where nobody labeled the image.'
     )
   notes = (f'ignored {count(others, "file")} with no suffix of an image',) if others else ()
-  return from_files(list(found.values()), list(found), f'{folder} with {file}', notes=notes)
+  return from_files(whole_numbers(list(found.values())), list(found), f'{folder} with {file}', notes=notes)
 
 
 def _stems(known: dict[str, Path]) -> dict[str, Path]:

@@ -264,6 +264,10 @@ CSV = {
     r"has the columns '0.png, cat'; say which one with --image-column",
   ),
   'no label column': (with_rows(head=('file', 'animal')), r'say which one with --label-column'),
+  'fractions': (
+    with_rows(*([f'{i}.png', f'{i % 4 / 4:.3f}'] for i in range(20)), keep=0),
+    r'labels.csv, line 3 has the label 0.250; a label is a whole number or a name',
+  ),
   'an unknown column': (with_rows(label_column='lable'), r"has no column 'lable'; did you mean 'label'"),
   'a column twice': (with_rows(head=('file', 'file')), r"begins with 'file,file'; name its columns there"),
 }  # fmt: skip
@@ -406,6 +410,10 @@ TABLES = {
     r'row 0 of .* has the label .*; a label is one whole number or one',
   ),
   'half a label': (parquet(label=[0.5] * 20), r'row 0 of .* has the label 0.5'),
+  'half a label as text': (
+    parquet(label=['1.0', '0.5'] * 10, image=[b'no image'] * 20),
+    r'row 1 of .*mine.parquet has the label 0.5; a label is a whole number or a name',
+  ),
 }  # fmt: skip
 FAULTS |= TABLES
 
