@@ -35,12 +35,18 @@ def labeled_folder(folder: Path, file: Path, named: Named = NOTHING) -> Given:
   image = find_column(str(file), head, named.image, IMAGES)
   label = find_column(str(file), head, named.label, LABELS)
   split = find_column(str(file), head, None, SPLITS)
+  known = {path.relative_to(folder).as_posix(): path for path in images}
+  stems = _stems(known)
+  names = [cell for cell in head if cell.removeprefix('./') in known or cell in stems]
+  if names and None in (image, label):
+    raise BadSetting(
+      f'{file} seems to have no header line, since its first line names the image {short(names[0])}; write '
+      'one above it, such as file,label.'
+    )
   columns = [
     head.index(need_column(str(file), head, image, '--image-column')),
     head.index(need_column(str(file), head, label, '--label-column')),
   ]
-  known = {path.relative_to(folder).as_posix(): path for path in images}
-  stems = _stems(known)
   found: dict[Path, Item] = {}
   for number, row in rows:
     row_of = f'{file}, line {number}'

@@ -161,6 +161,17 @@ def with_file(name: str, content: bytes):
   return plant
 
 
+@fault(
+  r'cat/a.png is no image that can be read, .*cat/b.png is empty, .*dog/c.png is no image that can be read '
+  r'and 2 more; mend or remove them, or leave out all such images with --skip-broken'
+)
+def several_broken_images(at):
+  own.write_classes(at / 'photos')
+  for name in ('cat/a.png', 'cat/b.png', 'dog/c.png', 'dog/d.png', 'dog/e.png'):
+    own.write(at / 'photos' / name, b'' if name == 'cat/b.png' else b'this is a text')
+  return {'images': at / 'photos'}
+
+
 def good(kind: str = 'PNG') -> bytes:
   return own.encoded(own.pictures(1, first=99)[0], kind)
 
@@ -261,7 +272,11 @@ CSV = {
   'no rows': (with_rows(keep=0), r'has no row below a first line such as file,label'),
   'no head': (
     with_rows(head=('0.png', 'cat')),
-    r"has the columns '0.png, cat'; say which one with --image-column",
+    r"labels.csv seems to have no header line, since its first line names the image '0.png'; write one above",
+  ),
+  'no usual column': (
+    with_rows(head=('where', 'animal')),
+    r"has the columns 'where, animal'; say which one with --image-column",
   ),
   'no label column': (with_rows(head=('file', 'animal')), r'say which one with --label-column'),
   'fractions': (
