@@ -137,6 +137,11 @@ def remove(
   name: Annotated[str, typer.Argument(help='The name of a set that was added.')],
 ) -> None:
   """Remove a set that was added; records on it stay."""
+  from ssl_bench.data.added import place_of
   from ssl_bench.data.adding.add import remove as remove_set
 
-  print(f'removed {remove_set(name)}; records on {name} stay.')
+  folder, place = remove_set(name), place_of(name)
+  print(
+    f'removed {folder}; records on {name} stay, and so do configs/{place} and experiments/{place}.yaml, '
+    'which may have been edited.'
+  )

@@ -105,7 +105,8 @@ def test_a_folder_becomes_a_set_a_trial_and_a_board(here):
   assert refused.count('\n') < 8 and 'ssl-bench: there is a set' in refused and 'Traceback' not in refused
   replaced = command('data', 'add', 'mine', '--images', 'photos', '--replace', '--no-configs')
   assert f'the set with the fingerprint {fingerprint[:8]}' in replaced and 'wrote' not in replaced
-  assert 'records on mine stay' in command('data', 'remove', 'mine')
+  removed = command('data', 'remove', 'mine')
+  assert 'records on mine stay, and so do configs/mine and experiments/mine.yaml' in removed
   board = command('leaderboard', '--records', 'runs/train/records', '--out', 'board')
   assert 'Left out' not in board and '## mine, budget protocol' in (here / 'board/README.md').read_text()
   gone = command('train', 'mine/supervised', code=2)
