@@ -70,6 +70,10 @@ def read_own(path: Path) -> dict[str, Any]:
   is_name = path.suffix == '.yaml' and path.stem in methods.names() and not is_file(path)
   if is_name and read_protocol(path.parent):
     return {'method': {'name': path.stem}}
+  if not is_file(path):
+    from ssl_bench import data
+
+    data.check_configs(path, 'config')
   check_file(path, 'config', methods.names())
   return read_sections(path)
 

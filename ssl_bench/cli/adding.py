@@ -72,11 +72,13 @@ def add(
   print('\n'.join(describe(name, done)))
   if configs:
     start(name, done.meta)
+  print(f'Look at it first: ssl-bench data check {name}')
 
 
 def start(name: str, meta: 'Meta') -> None:
   """Writes configs and a grid for a set into the working folder, and says what to run."""
-  from ssl_bench.cli.starters import place_of, write_starters
+  from ssl_bench.cli.starters import write_starters
+  from ssl_bench.data.added import place_of
 
   written, kept = write_starters(name, meta, Path())
   for path in written:
@@ -135,6 +137,11 @@ def remove(
   name: Annotated[str, typer.Argument(help='The name of a set that was added.')],
 ) -> None:
   """Remove a set that was added; records on it stay."""
+  from ssl_bench.data.added import place_of
   from ssl_bench.data.adding.add import remove as remove_set
 
-  print(f'removed {remove_set(name)}; records on {name} stay.')
+  folder, place = remove_set(name), place_of(name)
+  print(
+    f'removed {folder}; records on {name} stay, and so do configs/{place} and experiments/{place}.yaml, '
+    'which may have been edited.'
+  )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ssl_bench.data.added import TFDS
+from ssl_bench.data.added import place_of
 from ssl_bench.data.meta import Meta
 from ssl_bench.settings.find import FOLDERS, PROTOCOL
 
@@ -31,11 +31,6 @@ def write_starters(name: str, meta: Meta, folder: Path) -> tuple[list[Path], lis
     except FileExistsError:
       kept.append(path)
   return written, kept
-
-
-def place_of(name: str) -> str:
-  """The folder of a set's configs: its name, of a TFDS set without what names its origin."""
-  return name.removeprefix(TFDS).replace('/', '_')
 
 
 def protocol(name: str, meta: Meta) -> str:

@@ -8,6 +8,7 @@ from ssl_bench.data.arrays import Dataset
 from ssl_bench.data.catalog import Row, available, check_here, check_name, load
 from ssl_bench.data.check import check
 from ssl_bench.data.checking.before import check_before
+from ssl_bench.data.configs import check_configs
 from ssl_bench.data.preparation import prepare
 from ssl_bench.data.split import labeled_indices, labeled_order, split_hash
 
@@ -17,6 +18,7 @@ __all__ = [
   'available',
   'check',
   'check_before',
+  'check_configs',
   'check_here',
   'check_name',
   'is_added_version',

@@ -12,6 +12,7 @@ from pathlib import Path
 from ssl_bench.settings.signature import BadSetting, short
 
 PARTS_FOLDER = 'parts-1'
+CHECKS = 'checks'  # the folder of findings
 TFDS = 'tfds/'  # how the name of a TFDS set begins that this package has no source for
 NAME = re.compile(r'[A-Za-z][A-Za-z0-9_-]{0,63}')
 TFDS_NAME = re.compile(r'tfds/[a-z][a-z0-9_]*(/[A-Za-z0-9][\w.-]*)?')
@@ -27,6 +28,11 @@ def check_tfds(name: str) -> None:
   """Raises `BadSetting` for a name that cannot be that of a TFDS set; imports nothing."""
   if not TFDS_NAME.fullmatch(name):
     raise BadSetting(f'{short(name)} is no name of a TFDS set; write tfds/NAME or tfds/NAME/CONFIG.')
+
+
+def place_of(name: str) -> str:
+  """The folder of a set's configs: its name, of a TFDS set without what names its origin."""
+  return name.removeprefix(TFDS).replace('/', '_')
 
 
 def is_added_version(text: str | None) -> bool:
@@ -64,6 +70,11 @@ def folder_of(name: str, root: Path) -> Path | None:
     return None
   found = versions(name, root)
   return found[-1] if found else None
+
+
+def checks_of(name: str, root: Path) -> list[Path]:
+  """The findings of `data check` that are kept of a set, a file for each fingerprint it has had."""
+  return list((root / 'ssl_bench' / CHECKS).glob(f'{name}-{"[0-9a-f]" * 12}.json'))
 
 
 def names(root: Path) -> list[str]:

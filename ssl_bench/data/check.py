@@ -1,7 +1,7 @@
 """`ssl-bench data check`: describes a set, compares it with its known content, says what is suspect."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from ssl_bench.data.checking.inputs import broken as broken_inputs
 from ssl_bench.data.checking.report import report
 from ssl_bench.data.decoded import check_fingerprint, faults, layouts, layouts_of, note, open_arrays, stamp
 from ssl_bench.data.meta import PARTS, broken, read_meta
+from ssl_bench.data.origins import name_origins, read_origins
 from ssl_bench.data.sources import KNOWN, data_folder, decoded_folder, is_made
 from ssl_bench.settings.signature import BadSetting
 
@@ -53,7 +54,10 @@ def check(
   if why := broken_inputs(inputs_of(data), labels_of(data), data.classes):
     return checked._replace(wrong=[f'{name} is broken: {one}; correct that and try again.' for one in why])
   found = find(data, wrong_labels=wrong_labels, features=features and features(data))
-  where = keep(found, data_folder(data_dir))
+  root = data_folder(data_dir)
+  if not made and (origins := read_origins(decoded_folder(name, root), found['sizes'])):
+    name_origins(found, origins)
+  where = keep(found, root)
   told = [*(f'  {line}' for line in report(found)), *([f'  all of it: {where}'] if where else [])]
   return checked._replace(lines=[*checked.lines, f'Suspect in {name}:', *told], data=data, findings=found)
 
@@ -70,7 +74,7 @@ def _check_decoded(name: str, data_dir: str | os.PathLike | None) -> Checked:
   wrong += faults(arrays, expected)
   if not wrong:
     wrong += check_fingerprint(arrays, meta) or _check_known(name, meta.fingerprint)
-  lines = [f'{name}/{meta.version} in {folder}', *describe(arrays)]
+  lines = [f'{name}/{meta.version} in {folder}', *describe(arrays, meta.label_names)]
   if not wrong:
     note(folder, stamps)
   sentences = [str(broken(name, root, why)) for why in wrong]
@@ -88,7 +92,7 @@ def _check_made(name: str) -> Checked:
     if k in arrays and not v.positions
   }
   wrong = [*faults({k: arrays[k] for k in expected}, expected), *_check_known(name, data.fingerprint)]
-  lines = [f'{name}/{data.version}, which is made anew each time', *describe(arrays)]
+  lines = [f'{name}/{data.version}, which is made anew each time', *describe(arrays, data.label_names)]
   sentences = [f'{name} is broken: {why}; install the packages of constraints.txt.' for why in wrong]
   return Checked(lines, sentences, _verdict(name, data.fingerprint))
 
@@ -104,13 +108,13 @@ def _verdict(name: str, fingerprint: str) -> str:
   return f'{name} is right: fingerprint {fingerprint}{", the known one" if name in KNOWN else ""}.'
 
 
-def describe(arrays: Mapping[str, np.ndarray]) -> list[str]:
-  """A line for each array: type, shape, range and, for labels, the images of each class."""
+def describe(arrays: Mapping[str, np.ndarray], names: Sequence[str] = ()) -> list[str]:
+  """A line for each array: type, shape, range and, for labels, the images of each class by its name."""
   width = max(map(len, arrays), default=0)
-  return [f'  {name:<{width}}  {_describe(name, array)}' for name, array in arrays.items()]
+  return [f'  {name:<{width}}  {_describe(name, array, names)}' for name, array in arrays.items()]
 
 
-def _describe(name: str, array: np.ndarray) -> str:
+def _describe(name: str, array: np.ndarray, names: Sequence[str]) -> str:
   text = f'{array.dtype} {"×".join(f"{size:,}" for size in array.shape)}'
   if not array.size or not np.issubdtype(array.dtype, np.number):
     return text
@@ -120,4 +124,6 @@ def _describe(name: str, array: np.ndarray) -> str:
   values, counts = np.unique(array, return_counts=True)
   if len(values) > 20:
     return f'{text}; {len(values)} classes of {counts.min():,} to {counts.max():,}'
-  return f'{text}; ' + ', '.join(f'{count:,} of {value}' for value, count in zip(values, counts))
+  named = dict(enumerate(names))
+  said = (f'{count:,} of {named.get(value, value)}' for value, count in zip(values.tolist(), counts))
+  return f'{text}; {", ".join(said)}'

@@ -116,7 +116,8 @@ def comes_with(name: str) -> str:
 def unknown(name: str, root: Path) -> BadSetting:
   """What is said of a name that no dataset has, the added ones among those that are suggested."""
   known = {*plugins.names('datasets'), *added.names(root)}
-  return BadSetting(f'There is no dataset {short(name)}; {suggest(name, sorted(known))}')
+  own = 'Sets of your own are added by `ssl-bench data add` on each machine, or shared by SSL_BENCH_DATA.'
+  return BadSetting(f'There is no dataset {short(name)}; {suggest(name, sorted(known))} {own}')
 
 
 def source_of(name: str) -> Source:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ssl_bench import plugins
 from ssl_bench.config import Config, adopt, check_data, to_dict, validate
+from ssl_bench.data import check_configs
 from ssl_bench.grid.select import Trial, check_overrides
 from ssl_bench.grid.select import select as choose
 from ssl_bench.settings.explain import say
@@ -64,6 +65,7 @@ def expand(
     need_data: whether the data sets have to be here.
   """
   path = find(Path(path), 'grid')
+  check_configs(path, 'grid')
   check_file(path, 'grid')
   tree = find_plugins(read_yaml(path), path)
   if 'methods' in tree and 'blocks' not in tree:

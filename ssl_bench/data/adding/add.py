@@ -18,9 +18,9 @@ from ssl_bench.data.adding.parts import Amount, amount
 from ssl_bench.data.adding.pass_over import Progress
 from ssl_bench.data.adding.store import Stored, Wish, drop, store
 from ssl_bench.data.adding.tables import SUFFIXES, table_files
-from ssl_bench.data.sources import data_folder, unknown
+from ssl_bench.data.sources import data_folder
 from ssl_bench.data.stage import alone
-from ssl_bench.settings.signature import BadSetting, short
+from ssl_bench.settings.signature import BadSetting, short, suggest
 
 Place = str | os.PathLike
 
@@ -169,14 +169,18 @@ def _images(place: Path, labels: Path | None, named: Named) -> Given:
 def remove(name: str, *, data_dir: Place | None = None) -> Path:
   """Removes an added set, or the decoded parts of a TFDS set; returns its folder, which is gone.
 
-  Records on it stay.  Raises `BadSetting` for a name that is no added set's.
+  What was found in it goes too.  Records on it stay.  Raises `BadSetting` for a name that is no added set's.
   """
   root = data_folder(data_dir)
   if name in plugins.names('datasets'):
     raise BadSetting(f'{name!r} was not added by a user; only added sets are removed.')
   if added.folder_of(name, root) is None:
-    raise unknown(name, root)
-  with alone(name, root) as stage:
+    there = [one for one in added.names(root) if one not in plugins.names('datasets')]
+    advice = suggest(name, there) if there else f'none was added below {root}.'
+    raise BadSetting(f'There is no added set {short(name)}; {advice}')
+  with alone(name, root, last=True) as stage:
     folders = added.versions(name, root)
     drop(name, root, stage, folders)
+    for path in added.checks_of(name, root):
+      path.unlink(missing_ok=True)
   return folders[-1]

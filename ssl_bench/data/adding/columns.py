@@ -1,10 +1,11 @@
 """Which columns of a table hold the image, its label and its part, and what their cells mean."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ssl_bench.data.adding.given import PART_NAMES, part_of
+from ssl_bench.data.adding.given import PART_NAMES, Item, part_of
 from ssl_bench.settings.signature import BadSetting, short, suggest
 
 IMAGES = ('image', 'img', 'file_name', 'filename', 'file', 'path', 'image_path', 'filepath', 'image_id', 'id')
@@ -19,6 +20,7 @@ class Named(NamedTuple):
   label: str | None = None
 
 
+NUMBER = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?', re.IGNORECASE)
 NOTHING = Named()
 NO_COLUMN = 'none'  # for --label-column: nobody labeled the images
 
@@ -63,6 +65,25 @@ def label_of(value: Any, where: str, names: Sequence[str] = ()) -> str | None:
     raise BadSetting(f'{where} has the label {short(value)}; a label is one whole number or one name.')
   text = value.strip()
   return None if text in ('', '-1') else text
+
+
+def whole_numbers(items: Sequence[Item]) -> Sequence[Item]:
+  """Items whose labels are numbers with a point, such as 3.0, with the whole numbers that these are.
+
+  Where one label is no number, all are names and stay as they are.  Raises `BadSetting` for a fraction.
+  """
+  labels = {item.label for item in items if item.label is not None}
+  pointed = {label for label in labels if '.' in label}
+  if not pointed or not all(map(NUMBER.fullmatch, labels)):
+    return items
+  for item in items:
+    if item.label in pointed and not float(item.label).is_integer():
+      where = item.row or item.where
+      raise BadSetting(f'{where} has the label {item.label}; a label is a whole number or a name.')
+  whole = {label: label_of(float(label), label) for label in pointed}
+  return [
+    item if item.label is None else item._replace(label=whole.get(item.label, item.label)) for item in items
+  ]
 
 
 def split_of(value: Any, where: str) -> str:

@@ -14,6 +14,7 @@ from ssl_bench.data.adding.columns import (
   label_of,
   need_column,
   split_of,
+  whole_numbers,
 )
 from ssl_bench.data.adding.folders import check_is_folder, files_below, from_files
 from ssl_bench.data.adding.given import Given, Item, check_readable, count
@@ -34,15 +35,22 @@ def labeled_folder(folder: Path, file: Path, named: Named = NOTHING) -> Given:
   image = find_column(str(file), head, named.image, IMAGES)
   label = find_column(str(file), head, named.label, LABELS)
   split = find_column(str(file), head, None, SPLITS)
+  known = {path.relative_to(folder).as_posix(): path for path in images}
+  stems = _stems(known)
+  names = [cell for cell in head if cell.removeprefix('./') in known or cell in stems]
+  if names and None in (image, label):
+    raise BadSetting(
+      f'{file} seems to have no header line, since its first line names the image {short(names[0])}; write '
+      'one above it, such as file,label.'
+    )
   columns = [
     head.index(need_column(str(file), head, image, '--image-column')),
     head.index(need_column(str(file), head, label, '--label-column')),
   ]
-  known = {path.relative_to(folder).as_posix(): path for path in images}
-  stems = _stems(known)
   found: dict[Path, Item] = {}
   for number, row in rows:
-    where = f'{file}, line {number},'
+    row_of = f'{file}, line {number}'
+    where = f'{row_of},'
     if len(row) != len(head):
       raise BadSetting(f'{where} has {count(len(row), "cell")}, and the first line {len(head)}; mend it.')
     name, told = (row[column].strip() for column in columns)
@@ -54,14 +62,14 @@ def labeled_folder(folder: Path, file: Path, named: Named = NOTHING) -> Given:
     if path in found:
       raise BadSetting(f'{where} names {short(name)} a second time; leave one row for each image.')
     part = split_of(row[head.index(split)], where) if split else 'train'
-    found[path] = Item(str(path), part, label_of(told, where))
+    found[path] = Item(str(path), part, label_of(told, where), row_of)
   if left := [path for path in images if path not in found]:
     raise BadSetting(
       f'{file} has no row for {count(len(left), "image")} of {folder}, such as {left[0].name}; add one, with '
       'an empty label where nobody labeled the image.'
     )
   notes = (f'ignored {count(others, "file")} with no suffix of an image',) if others else ()
-  return from_files(list(found.values()), list(found), f'{folder} with {file}', notes=notes)
+  return from_files(whole_numbers(list(found.values())), list(found), f'{folder} with {file}', notes=notes)
 
 
 def _stems(known: dict[str, Path]) -> dict[str, Path]:

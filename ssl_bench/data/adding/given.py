@@ -23,12 +23,17 @@ class Item(NamedTuple):
   """One image before it is read.
 
   `where` names it in a sentence, `part` is train, validation, test or unlabeled, and `label` the name of its
-  class, or None where nobody labeled it.
+  class, or None where nobody labeled it.  `row` says where its label stands, if not where the image does.
   """
 
   where: str
   part: str
   label: str | None
+  row: str = ''
+
+  def origin(self) -> str:
+    """The image, and its row: `photos/3.png (labels.csv, line 5)`."""
+    return f'{self.where} ({self.row})' if self.row else self.where
 
 
 class Given(NamedTuple):

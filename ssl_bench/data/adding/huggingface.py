@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ssl_bench.data.adding.columns import LABELS, NOTHING, Named, find_column, label_of, need_column
+from ssl_bench.data.adding.columns import (
+  LABELS,
+  NOTHING,
+  Named,
+  find_column,
+  label_of,
+  need_column,
+  whole_numbers,
+)
 from ssl_bench.data.adding.csv_labels import read_rows
 from ssl_bench.data.adding.folders import check_is_folder, class_folders, files_below, folders_in, from_files
 from ssl_bench.data.adding.given import Given, Item, check_readable, part_of
@@ -120,11 +128,11 @@ def _image_folder(folder: Path, found: Sequence[Path], named: Named) -> Given:
       if path in seen:
         raise BadSetting(f'{where} names {path.name} a second time; leave one row for each image.')
       seen.add(path)
-      items.append(Item(str(path), part, label_of(row[label], where)))
+      items.append(Item(str(path), part, label_of(row[label], where), where))
       paths.append(path)
     if left := sorted(images - seen):
       raise BadSetting(f'{file} has no row for {left[0]}; add one, with an empty label where there is none.')
-  return from_files(items, paths, str(folder))
+  return from_files(whole_numbers(items), paths, str(folder))
 
 
 def _rows(file: Path) -> list[tuple[int, Mapping[str, Any]]]:

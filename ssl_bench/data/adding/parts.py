@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ssl_bench.data.adding.copies import notes_on_copies
 from ssl_bench.data.adding.given import Item, count, in_order
 from ssl_bench.settings.signature import BadSetting
 
@@ -90,7 +91,7 @@ def divide(
     for part in ('validation', 'test')
     if parts[part] and (absent := [name for name in classes if place[name] not in set(labels[parts[part]])])
   ]
-  return _draw(parts, labels, digests, classes, notes, validation, test)
+  return _draw(parts, items, labels, digests, classes, notes, validation, test)
 
 
 def _without_labels(
@@ -105,11 +106,14 @@ def _without_labels(
   check_drawn(parts, validation, test)
   notes = ['no labels: methods that need none can be trained on it with evaluate.probes=[]']
   labels = np.zeros(len(items), np.int32)
-  return _draw(parts, labels, digests, [NO_LABELS], notes, validation, test or Amount(share=VALIDATION))
+  return _draw(
+    parts, items, labels, digests, [NO_LABELS], notes, validation, test or Amount(share=VALIDATION)
+  )
 
 
 def _draw(
   parts: dict[str, list[int]],
+  items: Sequence[Item],
   labels: np.ndarray,
   digests: Sequence[bytes],
   classes: Sequence[str],
@@ -126,10 +130,7 @@ def _draw(
       drawn = _take(part, queues, draw(queues, asked, classes), once, classes)
       parts[part] = sorted(drawn)
       parts['train'] = sorted(set(parts['train']) - drawn)
-  if twice := sum(number - 1 for number in copies.values()):
-    notes.append(
-      f'{count(twice, "image")} {"is a copy" if twice == 1 else "are copies"} of another, byte by byte'
-    )
+  notes += notes_on_copies(items, digests, labels.tolist(), parts)
   ordered = {
     part: np.array(sorted(index, key=lambda i: (digests[i], labels[i])), np.int64)
     for part, index in parts.items()

@@ -16,6 +16,7 @@ from ssl_bench.data.adding.sizes import Asked, Seen
 from ssl_bench.settings.signature import BadSetting
 
 CHUNK = 256
+NAMED = 3  # broken images that a sentence names
 Progress = Callable[[str], None]
 
 
@@ -85,7 +86,7 @@ def read_all(
 ) -> Pixels:
   """Writes the image at each position of `given` to that row of `out`, uint8 [N, H, W, C].
 
-  Raises `BadSetting` for the first image that cannot be read, unless broken ones are to be skipped.
+  Raises `BadSetting`, when all have been read, for images that cannot be read, unless they are to be skipped.
   """
   size, channels = (int(out.shape[1]), int(out.shape[2])), int(out.shape[3])
 
@@ -103,10 +104,6 @@ def read_all(
   for position, found in in_threads(given, work, progress, 'read'):
     where = given.items[position].where
     if isinstance(found, pixels.Unreadable):
-      if not skip_broken:
-        raise BadSetting(
-          f'{where} {found}; mend or remove it, or leave out all such images with --skip-broken.'
-        )
       broken.append(f'{where} {found}')
       continue
     digests[position], head, high = found
@@ -115,14 +112,25 @@ def read_all(
     resized += head.size != size
     recolored += head.gray != (channels == 1)
     brightest = max(brightest, high)
+  if broken and not skip_broken:
+    them = 'it' if len(broken) == 1 else 'them'
+    raise BadSetting(
+      f'{_several(broken)}; mend or remove {them}, or leave out all such images with --skip-broken.'
+    )
   notes = [f'{count(said[key], "image")} {text}' for key, text in pixels.SAID.items() if said[key]]
   if recolored:
     notes.append(f'{count(recolored, "image")} converted to {"gray (luma)" if channels == 1 else "RGB"}')
   if 0 < brightest < 1 << 14:
     notes.append(f'16-bit images are dark: their largest value is {brightest:,} of 65,535; scale them first')
   if broken:
-    notes.append(f'skipped {count(len(broken), "broken image")}: {broken[0]}')
+    notes.append(f'skipped {count(len(broken), "broken image")}: {_several(broken)}')
   return Pixels(digests, sorted(good), resized, tuple(notes))
+
+
+def _several(broken: list[str]) -> str:
+  """The first few of several clauses, and how many more there are."""
+  more = len(broken) - NAMED
+  return ', '.join(broken[:NAMED]) + (f' and {more:,} more' if more > 0 else '')
 
 
 def digest(content: bytes | np.ndarray) -> bytes:

@@ -74,7 +74,7 @@ def _look(image: Image.Image) -> Look:
 def convert(
   raw: bytes | np.ndarray, size: tuple[int, int], channels: int, rule: str
 ) -> tuple[np.ndarray, Look, int]:
-  """uint8 [height, width, channels], what the head says, and the largest 16-bit value (0 without one).
+  """uint8 [height, width, channels], what is said of it, and the largest 16-bit value (0 without one).
 
   Args:
     raw: the encoded image, or its pixels.
@@ -97,6 +97,8 @@ def convert(
         image = Image.fromarray((values >> 8).astype(np.uint8))
       if _has_alpha(image):
         image = image.convert('RGBA')
+        if np.asarray(image)[..., 3].min() == 255:  # opaque throughout
+          found = found._replace(said=tuple(key for key in found.said if key != 'alpha'))
         image = Image.alpha_composite(Image.new('RGBA', image.size, 'white'), image)
       image = image.convert('RGB' if channels == 3 else 'L')
     except Unreadable:

@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from ssl_bench.data.adding.pass_over import Progress, heads, read_all
 from ssl_bench.data.adding.write import check_room, empty_images, write_set
 from ssl_bench.data.decoded import read_decoded
 from ssl_bench.data.meta import Added, Broken, Meta, read_meta
+from ssl_bench.data.origins import FILE, write_origins
 from ssl_bench.data.stage import alone
 from ssl_bench.settings.signature import BadSetting
 
@@ -107,6 +109,9 @@ def _write(stage: Path, given: Given, wish: Wish, progress: Progress, version: s
   progress(f'writing {len(found.good):,} images of {"×".join(map(str, shape))}')
   (stage / 'set').mkdir()
   meta = write_set(stage / 'set', pixels, divided, described, version)
+  items = given.items
+  origins = {part: [items[i].origin() for i in index] for part, index in divided.parts.items()}
+  write_origins(stage / 'set', origins)
   (stage / 'pixels.npy').unlink()
   return meta
 
@@ -124,6 +129,8 @@ def _put(name: str, stage: Path, meta: Meta, root: Path, replace: bool) -> Store
   if old:
     before = _fingerprint(name, root)
     if before == meta.fingerprint and _described(name, root, meta):
+      with suppress(OSError):  # the same images may lie elsewhere now
+        (stage / 'set' / FILE).replace(old[-1] / FILE)
       return Stored(meta, old[-1], before, new=False)
     if not replace:
       raise BadSetting(

@@ -18,6 +18,7 @@ from ssl_bench.data.adding.columns import (
   label_of,
   need_column,
   split_of,
+  whole_numbers,
 )
 from ssl_bench.data.adding.given import Given, Item, Raw, check_readable
 from ssl_bench.settings.signature import BadSetting, short
@@ -60,7 +61,8 @@ def table_files(
         yield position, _raw(value, table.file, items[position].where)
         position += 1
 
-  return Given(items, read, source, names=next((table.names for table in tables if table.names), ()))
+  names = next((table.names for table in tables if table.names), ())
+  return Given(items if names else whole_numbers(items), read, source, names=names)
 
 
 def _table(

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ssl_bench.data.added import CHECKS
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.data.checking import duplicates, inputs, label_errors, probe
 from ssl_bench.data.meta import PARTS
@@ -176,7 +177,7 @@ def _bytes(texts: np.ndarray) -> np.ndarray:
 
 def path_of(name: str, fingerprint: str, root: Path) -> Path:
   """Where the findings on a set lie."""
-  return root / 'ssl_bench' / 'checks' / f'{name}-{fingerprint[:12]}.json'
+  return root / 'ssl_bench' / CHECKS / f'{name}-{fingerprint[:12]}.json'
 
 
 def read(data: Dataset, root: Path) -> Findings | None:

@@ -19,7 +19,7 @@ def page(data: Dataset, found: Findings, most: int = MOST) -> str:
   from jinja2 import Environment, PackageLoader, StrictUndefined
 
   arrays = inputs_of(data)
-  show = lambda place, label: _shown(data, arrays, place, label)
+  show = lambda place, label, origin: _shown(data, arrays, place, label, origin)
   sections = [
     ('Suspected wrong labels', _suspects(found, show)),
     ('Near-twins', _pairs(found, 'twins', show)),
@@ -32,7 +32,7 @@ def page(data: Dataset, found: Findings, most: int = MOST) -> str:
   )  # fmt: skip
   return environment.get_template('page.html.j2').render(
     found=found,
-    lines=report(found),
+    lines=report(found, some=0),
     sections=[{'title': t, 'items': items[:most], 'count': len(items)} for t, items in sections if items],
   )
 
@@ -41,7 +41,9 @@ def _name(data: Dataset, label: int) -> str:
   return 'no label' if label < 0 else f'{label} {data.label_names[label]}'
 
 
-def _shown(data: Dataset, arrays: dict[str, np.ndarray], place: list, label: int) -> dict[str, str]:
+def _shown(
+  data: Dataset, arrays: dict[str, np.ndarray], place: list, label: int, origin: str
+) -> dict[str, str]:
   part, position = place
   one = np.asarray(arrays[part][position])
   shown = {'text': '', 'image': ''}
@@ -49,7 +51,7 @@ def _shown(data: Dataset, arrays: dict[str, np.ndarray], place: list, label: int
     shown['image'] = f'data:image/png;base64,{base64.b64encode(png(one)).decode()}'
   elif data.kind == 'tokens':
     shown['text'] = detokenize(one.ravel())
-  return {**shown, 'where': f'{part} {position}', 'label': _name(data, label)}
+  return {**shown, 'where': f'{part} {position}', 'label': _name(data, label), 'origin': origin}
 
 
 def _pairs(found: Findings, kind: str, show) -> list[dict[str, Any]]:
@@ -58,7 +60,7 @@ def _pairs(found: Findings, kind: str, show) -> list[dict[str, Any]]:
   return Lazy(
     pairs,
     lambda pair: {
-      'pictures': [show(pair['a'], pair['labels'][0]), show(pair['b'], pair['labels'][1])],
+      'pictures': list(map(show, (pair['a'], pair['b']), pair['labels'], pair.get('from', ['', '']))),
       'note': f'correlation {pair["correlation"]:.2f}, distance {pair["relative"]:.2f}'
       if kind == 'twins'
       else '',
@@ -72,7 +74,7 @@ def _suspects(found: Findings, show) -> list[dict[str, Any]]:
   return Lazy(
     suspects,
     lambda one: {
-      'pictures': [show(one['at'], one['given'])],
+      'pictures': [show(one['at'], one['given'], one.get('from', ''))],
       'note': f'suggested: {one["suggested"]} {names[one["suggested"]]} (margin {one["margin"]:.2f})',
     },
   )
@@ -80,8 +82,12 @@ def _suspects(found: Findings, show) -> list[dict[str, Any]]:
 
 def _alone(found: Findings, kind: str, show, data: Dataset) -> list[dict[str, Any]]:
   places = [[part, k] for part, kinds in found['inputs'].items() for k in kinds.get(kind, ())]
+  told = [text for kinds in found.get('inputs_from', {}).values() for text in kinds.get(kind, ())]
   label = lambda part, k: -1 if part == 'unlabeled' else int(getattr(data, f'{part}_labels')[k])
-  return Lazy(places, lambda place: {'pictures': [show(place, label(*place))], 'note': ''})
+  return Lazy(
+    list(zip(places, told or [''] * len(places), strict=True)),
+    lambda one: {'pictures': [show(one[0], label(*one[0]), one[1])], 'note': ''},
+  )
 
 
 class Lazy(list):

@@ -1,13 +1,14 @@
 """Findings as text: one line for each, with its counts and what it means for the protocol."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ssl_bench.data.checking.findings import Findings
 from ssl_bench.settings.signature import short
 
 UNSURE = 80.0  # percent of labels that a probe has to agree with
+SOME = 3  # suspects below a line, where it is known which files they are
 UNEVEN = 1.5  # the largest class over the smallest, from which it is said
 MEANS = {
   ('test', 'train'): 'a trial that memorizes them scores too high',
@@ -22,9 +23,12 @@ FOUND = {
 }
 
 
-def report(found: Findings) -> list[str]:
-  """The lines of the report; a line that says so where nothing is suspect."""
-  lines = [*_labels(found), *_inputs(found), *_duplicates(found), *_wrong_labels(found)]
+def report(found: Findings, some: int = SOME) -> list[str]:
+  """The lines of the report; a line that says so where nothing is suspect.
+
+  Below a line stand the files of the first `some` suspects, where the set knows what it was added from.
+  """
+  lines = [*_labels(found), *_inputs(found, some), *_duplicates(found, some), *_wrong_labels(found, some)]
   lines += [f'left out: {why}' for why in found['left_out'].values()]
   return lines or ['nothing is suspect']
 
@@ -73,25 +77,43 @@ def _labels(found: Findings) -> Iterator[str]:
       )
 
 
-def _inputs(found: Findings) -> Iterator[str]:
+def _inputs(found: Findings, some: int) -> Iterator[str]:
   for part, kinds in found['inputs'].items():
     for kind, places in kinds.items():
       if places:
         yield f'{part} inputs that are {FOUND[kind]}: {len(places):,} of {found["sizes"][part]:,}'
+        yield from _below(found.get('inputs_from', {}).get(part, {}).get(kind, ()), some)
 
 
-def _duplicates(found: Findings) -> Iterator[str]:
+def _below(texts: Sequence[str], some: int) -> Iterator[str]:
+  """Lines for the first of several suspects, and dots where there are more."""
+  if some:
+    yield from (f'  {text}' for text in texts[:some])
+    yield from ['  …'] * (len(texts) > some)
+
+
+def _files(pairs: Iterable[dict[str, Any]]) -> list[str]:
+  return [' and '.join(pair['from']) for pair in pairs if 'from' in pair]
+
+
+def _duplicates(found: Findings, some: int) -> Iterator[str]:
+  names = found['label_names']
   for kind, said in (('equal', 'an equal one'), ('twins', 'a near-twin')):
     pairs = found.get(kind, ())
     for (part, other), means in MEANS.items():
       if places := of_pairs(found, part, [other], [kind]):
         yield f'{part} images with {said} in {other}: {len(places):,} of {found["sizes"][part]:,}; {means}'
+        across = [pair for pair in pairs if {pair['a'][0], pair['b'][0]} == {part, other}]
+        yield from _below(_files(across), some)
     within = Counter(pair['a'][0] for pair in pairs if pair['a'][0] == pair['b'][0])
     for part, count in within.items():
       yield f'pairs of {part} images, {"equal" if kind == "equal" else "near-twins"}: {count:,}'
-    apart = sum(a != b and min(a, b) >= 0 for a, b in (pair['labels'] for pair in pairs))
+      yield from _below(_files(p for p in pairs if p['a'][0] == p['b'][0] == part), some)
+    apart = [pair for pair in pairs if pair['labels'][0] != pair['labels'][1] and min(pair['labels']) >= 0]
     if apart:
-      yield f'such pairs with different labels: {apart:,} of {len(pairs):,}; probably one is wrong'
+      yield f'such pairs with different labels: {len(apart):,} of {len(pairs):,}; probably one is wrong'
+      labels = [' and '.join(names[k] for k in pair['labels']) for pair in apart]
+      yield from _below([f'{files}: {said}' for files, said in zip(_files(apart), labels)], some)
 
 
 def _trust(agreement: float) -> str:
@@ -100,7 +122,7 @@ def _trust(agreement: float) -> str:
   return 'look at them, the first are the surest'
 
 
-def _wrong_labels(found: Findings) -> Iterator[str]:
+def _wrong_labels(found: Findings, some: int) -> Iterator[str]:
   suspects: list[dict[str, Any]] = found.get('wrong_labels', {}).get('suspects', [])
   counts = Counter(one['at'][0] for one in suspects)
   if counts:
@@ -110,3 +132,6 @@ def _wrong_labels(found: Findings) -> Iterator[str]:
       f'suspected wrong labels: {said}, by probes on {found["wrong_labels"]["on"]} that agree with '
       f'{agreement:.1f} % of the labels; {_trust(agreement)}'
     )
+    names = found['label_names']
+    told = [(one['from'], names[one['given']], names[one['suggested']]) for one in suspects if 'from' in one]
+    yield from _below([f'{file}: {a}, perhaps {b}' for file, a, b in told], some)

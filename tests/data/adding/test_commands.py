@@ -1,6 +1,7 @@
 """`data add` and what follows on the command line: configs to begin with, a trial, a board, the removal."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -89,6 +90,7 @@ def test_a_folder_becomes_a_set_a_trial_and_a_board(here):
   said = command('data', 'add', 'mine', '--images', 'photos', '--license', 'CC0')
   assert 'mine/' in said and '12×12×3, 18 to train, 2 to validate, 4 to test' in said and 'cat, dog' in said
   assert 'wrote configs/mine/_protocol.yaml' in said and 'Now: ssl-bench grid mine' in said
+  assert said.index('Now: ') < said.index('Look at it first: ssl-bench data check mine\n')
   again = command('data', 'add', 'mine', '--images', 'photos')
   assert 'nothing was changed' in again and 'left configs/mine/_protocol.yaml as it is' in again
   trained = command('train', 'mine/supervised', *SHORT, *LOOK, '--wandb', 'disabled')
@@ -103,8 +105,50 @@ def test_a_folder_becomes_a_set_a_trial_and_a_board(here):
   assert refused.count('\n') < 8 and 'ssl-bench: there is a set' in refused and 'Traceback' not in refused
   replaced = command('data', 'add', 'mine', '--images', 'photos', '--replace', '--no-configs')
   assert f'the set with the fingerprint {fingerprint[:8]}' in replaced and 'wrote' not in replaced
-  assert 'records on mine stay' in command('data', 'remove', 'mine')
+  removed = command('data', 'remove', 'mine')
+  assert 'records on mine stay, and so do configs/mine and experiments/mine.yaml' in removed
   board = command('leaderboard', '--records', 'runs/train/records', '--out', 'board')
   assert 'Left out' not in board and '## mine, budget protocol' in (here / 'board/README.md').read_text()
   gone = command('train', 'mine/supervised', code=2)
   assert "There is no dataset 'mine'" in gone
+
+
+def test_another_folder_is_told_where_the_configs_of_an_added_set_are(here, monkeypatch):
+  done = add('nf', images=own.write_classes(here / 'photos'))
+  write_starters('nf', done.meta, here)
+  assert configs.load('nf/simclr').dataset == 'nf'
+  (here / 'elsewhere').mkdir()
+  monkeypatch.chdir(here / 'elsewhere')
+  says = (
+    r"There is no {} '{}' in this folder, but the data set 'nf' is there; run this in the folder where "
+    r'`ssl-bench data add nf` was run, run that command again here, or copy configs/nf and '
+    r'experiments/nf.yaml to here'
+  )
+  for name in ('nf/simclr', 'configs/nf/simclr.yaml'):
+    with pytest.raises(BadSetting, match=says.format('config', name)):
+      configs.load(name)
+  for name in ('nf', 'experiments/nf.yaml'):
+    with pytest.raises(BadSetting, match=says.format('grid', name)):
+      expand(name)
+  with pytest.raises(BadSetting, match="There is no config 'np/simclr'; did you mean"):
+    configs.load('np/simclr')
+  shutil.copytree(here / 'configs', 'configs')
+  with pytest.raises(BadSetting, match=r"There is no config 'nf/simclrr'; did you mean '.*nf/simclr"):
+    configs.load('nf/simclrr')
+
+
+def test_a_set_without_shipped_configs_is_named(here):
+  with pytest.raises(
+    BadSetting,
+    match=r"no config 'kmnist/fixmatch' .* none is shipped .*'kmnist'; write configs/kmnist/_proto",
+  ):
+    configs.load('kmnist/fixmatch')
+
+
+def test_another_machine_is_told_how_a_set_comes_there(here, monkeypatch):
+  write_starters('nf', add('nf', images=own.write_classes(here / 'photos')).meta, here)
+  monkeypatch.setenv('SSL_BENCH_DATA', str(here / 'another'))
+  says = r"no dataset 'nf'; .* added by `ssl-bench data add` on each machine, or shared by SSL_BENCH_DATA"
+  for look in (lambda: configs.load('nf/simclr', need_data=True), lambda: expand('nf', need_data=True)):
+    with pytest.raises(BadSetting, match=says):
+      look()

@@ -161,6 +161,17 @@ def with_file(name: str, content: bytes):
   return plant
 
 
+@fault(
+  r'cat/a.png is no image that can be read, .*cat/b.png is empty, .*dog/c.png is no image that can be read '
+  r'and 2 more; mend or remove them, or leave out all such images with --skip-broken'
+)
+def several_broken_images(at):
+  own.write_classes(at / 'photos')
+  for name in ('cat/a.png', 'cat/b.png', 'dog/c.png', 'dog/d.png', 'dog/e.png'):
+    own.write(at / 'photos' / name, b'' if name == 'cat/b.png' else b'this is a text')
+  return {'images': at / 'photos'}
+
+
 def good(kind: str = 'PNG') -> bytes:
   return own.encoded(own.pictures(1, first=99)[0], kind)
 
@@ -261,9 +272,17 @@ CSV = {
   'no rows': (with_rows(keep=0), r'has no row below a first line such as file,label'),
   'no head': (
     with_rows(head=('0.png', 'cat')),
-    r"has the columns '0.png, cat'; say which one with --image-column",
+    r"labels.csv seems to have no header line, since its first line names the image '0.png'; write one above",
+  ),
+  'no usual column': (
+    with_rows(head=('where', 'animal')),
+    r"has the columns 'where, animal'; say which one with --image-column",
   ),
   'no label column': (with_rows(head=('file', 'animal')), r'say which one with --label-column'),
+  'fractions': (
+    with_rows(*([f'{i}.png', f'{i % 4 / 4:.3f}'] for i in range(20)), keep=0),
+    r'labels.csv, line 3 has the label 0.250; a label is a whole number or a name',
+  ),
   'an unknown column': (with_rows(label_column='lable'), r"has no column 'lable'; did you mean 'label'"),
   'a column twice': (with_rows(head=('file', 'file')), r"begins with 'file,file'; name its columns there"),
 }  # fmt: skip
@@ -406,6 +425,10 @@ TABLES = {
     r'row 0 of .* has the label .*; a label is one whole number or one',
   ),
   'half a label': (parquet(label=[0.5] * 20), r'row 0 of .* has the label 0.5'),
+  'half a label as text': (
+    parquet(label=['1.0', '0.5'] * 10, image=[b'no image'] * 20),
+    r'row 1 of .*mine.parquet has the label 0.5; a label is a whole number or a name',
+  ),
 }  # fmt: skip
 FAULTS |= TABLES
 

@@ -105,6 +105,26 @@ def test_copies_stay_in_training(tmp_path):
   assert '12 images are copies of another, byte by byte' in meta.added.notes
 
 
+def test_copies_in_two_parts_and_with_two_labels_are_said(tmp_path):
+  """A training image is a test image twice, once of another class; another has a copy without a label."""
+  train, test = own.write_classes(tmp_path / 'p/train'), own.write_classes(tmp_path / 'p/test', first=50)
+  for source, target in (
+    (train / 'cat/3.png', test / 'cat/a.png'),
+    (train / 'cat/3.png', test / 'dog/b.png'),
+    (train / 'dog/7.png', train / 'dog/again.png'),
+    (test / 'dog/1.png', tmp_path / 'p/unlabeled/c.png'),
+  ):
+    target.parent.mkdir(exist_ok=True)
+    shutil.copyfile(source, target)
+  notes = add('mine', images=tmp_path / 'p', data_dir=tmp_path / 'data').meta.added.notes
+  assert notes == (
+    '4 images are copies of another, byte by byte',
+    f'2 test images have copies in train, such as {test}/cat/a.png and {train}/cat/3.png',
+    f'1 test image has a copy in unlabeled, such as {test}/dog/1.png and {tmp_path}/p/unlabeled/c.png',
+    f'2 pairs of copies have different labels, such as {test}/cat/a.png and {test}/dog/b.png',
+  )
+
+
 def test_a_set_of_copies_cannot_be_divided(tmp_path):
   folder = own.write_classes(tmp_path / 'photos', each=4)
   for path in list(folder.rglob('*.png')):

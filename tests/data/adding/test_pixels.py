@@ -166,9 +166,12 @@ def test_what_was_done_is_recorded_and_broken_images_are_left_out_on_demand(tmp_
   folder = own.write_classes(tmp_path / 'photos')
   exif = Image.Exif()
   exif[0x0112] = 6
+  clear = Image.fromarray(own.pictures(1, first=57)[0]).convert('RGBA')
+  clear.putpixel((3, 4), (0, 0, 0, 254))
   odd = {
     'turned.png': file_of(Image.fromarray(own.pictures(1, first=50)[0]), exif=exif),
-    'clear.png': file_of(Image.fromarray(own.pictures(1, first=51)[0]).convert('RGBA')),
+    'opaque.png': file_of(Image.fromarray(own.pictures(1, first=51)[0]).convert('RGBA')),
+    'clear.png': file_of(clear),
     'palette.png': file_of(Image.fromarray(own.pictures(1, first=52)[0]).quantize(16)),
     'large.png': own.encoded(own.pictures(1, 30, first=53)[0]),
     'gray.png': own.encoded(own.pictures(1, first=54)[0][..., 0]),
@@ -182,7 +185,7 @@ def test_what_was_done_is_recorded_and_broken_images_are_left_out_on_demand(tmp_
   with pytest.raises(BadSetting, match='--skip-broken'):
     add('mine', **given)
   done = add('mine', skip_broken=True, license='CC0', **given)
-  assert sum((done.meta.sizes.train, done.meta.sizes.validation, done.meta.sizes.test)) == 26
+  assert sum((done.meta.sizes.train, done.meta.sizes.validation, done.meta.sizes.test)) == 27
   described = json.loads((done.folder / 'meta.json').read_text())['added']
   assert described['source'] == str(folder) and described['license'] == 'CC0'
   assert described['rule'].startswith(
@@ -196,7 +199,7 @@ def test_what_was_done_is_recorded_and_broken_images_are_left_out_on_demand(tmp_
     '1 image with a palette',
     '2 images converted to RGB',
     '16-bit images are dark',
-    'skipped 2 broken images: ',
+    f'skipped 2 broken images: {folder}/cat/cut.png is cut short, {folder}/cat/text.png is no image',
   ):
     assert text in said, said
   assert load('mine', data_dir=tmp_path / 'data').license == 'CC0'

@@ -100,6 +100,34 @@ def test_a_csv_file_with_parts_and_unusual_columns(tmp_path):
   assert len(data.unlabeled_images) == 2
 
 
+@pytest.mark.parametrize('kind', ['csv', 'parquet', 'metadata.csv'])
+def test_whole_numbers_with_a_point_are_the_whole_numbers(kind, tmp_path):
+  labels = ['-1.0' if i >= 16 else f'{10 - i % 2}.0' for i in range(20)]
+  folder, file = own.write_flat(tmp_path / 'photos')
+  rows = [[f'{i}.png', label] for i, label in enumerate(labels)]
+  given = {'images': folder, 'labels': file}
+  if kind == 'csv':
+    own.write_csv(file, [['file', 'label'], *rows])
+  elif kind == 'parquet':
+    columns = {'image': [own.encoded(image) for image in ALL], 'label': labels}
+    given = {'images': own.write_parquet(tmp_path / 'mine.parquet', columns)}
+  else:
+    own.write_csv(folder / kind, [['file_name', 'label'], *rows])
+    given = {'huggingface': folder}
+  data = added(tmp_path, **given)
+  assert data.label_names == ('9', '10')  # by value
+  assert everything(data) == expected(ALL[:16], [1 - i % 2 for i in range(16)])
+  assert len(data.unlabeled_images) == 4
+
+
+def test_numbers_among_names_are_names(tmp_path):
+  folder, file = own.write_flat(tmp_path / 'photos')
+  own.write_csv(file, [['file', 'label'], *([f'{i}.png', ('2.5', 'v1.0')[i % 2]] for i in range(20))])
+  assert added(tmp_path, images=folder, labels=file).label_names == ('2.5', 'v1.0')
+  folders = own.write_classes(tmp_path / 'folders', ['0.5', '1.0'])
+  assert added(tmp_path, 'other', images=folders).label_names == ('0.5', '1.0')
+
+
 SCALES = {
   'uint8': (np.stack(ALL), np.stack(ALL)),
   'gray': (np.stack(ALL)[..., 0], np.stack(ALL)[..., :1]),

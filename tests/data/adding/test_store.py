@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from pathlib import Path
@@ -15,6 +16,7 @@ from support import own_images as own
 from ssl_bench.data import available, check, check_here, check_name, load
 from ssl_bench.data.adding import store as storing
 from ssl_bench.data.adding.add import add, remove
+from ssl_bench.data.stage import alone
 from ssl_bench.settings.signature import BadSetting
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -102,14 +104,47 @@ def test_other_names_of_classes_are_other_content(photos, tmp_path):
 
 def test_a_removed_set_is_gone_and_its_name_is_free(photos, others, tmp_path):
   root = tmp_path / 'data'
-  add('mine', images=photos, data_dir=root)
+  for name in ('mine', 'mine-too'):
+    add(name, images=photos, data_dir=root)
+    check(name, data_dir=root)
+  add('mine', images=others, data_dir=root, replace=True)
+  check('mine', data_dir=root)
+  assert len(list((root / 'ssl_bench' / 'checks').glob('mine-[!t]*'))) == 2
   remove('mine', data_dir=root)
-  assert not list(root.rglob('*.npy')) and not (root / 'ssl_bench' / 'mine').exists()
-  with pytest.raises(BadSetting, match="There is no dataset 'mine'"):
+  assert {path.name for path in (root / 'ssl_bench').iterdir()} == {'mine-too', '.mine-too.lock', 'checks'}
+  [left] = (root / 'ssl_bench' / 'checks').iterdir()
+  assert left.name.startswith('mine-too-') and check('mine-too', data_dir=root).findings
+  with pytest.raises(BadSetting, match=r"There is no added set 'other'; choose from mine-too\.$"):
+    remove('other', data_dir=root)
+  remove('mine-too', data_dir=root)
+  with pytest.raises(BadSetting, match=r"There is no added set 'mine'; none was added below .*data"):
     remove('mine', data_dir=root)
   with pytest.raises(BadSetting, match="'cifar10' was not added by a user; only added sets are removed"):
     remove('cifar10', data_dir=root)
   assert add('mine', images=others, data_dir=root).before is None
+
+
+def test_who_waits_for_a_set_that_is_removed_is_alone_afterwards(tmp_path):
+  """A lock on a file that is gone keeps nobody out, so whoever waited takes the new one."""
+  lock, order = tmp_path / 'ssl_bench' / '.mine.lock', []
+
+  def work(number):
+    with alone('mine', tmp_path) as stage:
+      order.append(('in', number))
+      (stage / 'file').write_text('')
+      time.sleep(0.1)
+      order.append(('out', number))
+
+  threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
+  with alone('mine', tmp_path, last=True):
+    for thread in threads[:2]:
+      thread.start()
+    time.sleep(0.2)  # both wait
+  threads[2].start()
+  for thread in threads:
+    thread.join()
+  assert lock.exists() and len(order) == 6
+  assert all(a[0] == 'in' and b == ('out', a[1]) for a, b in zip(order[::2], order[1::2]))
 
 
 def test_a_changed_file_is_found_and_says_what_to_do(photos, tmp_path):
