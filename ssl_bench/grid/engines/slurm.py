@@ -119,7 +119,10 @@ def live(run_folder: RunFolder) -> dict[str, Path]:
   """The arrays of a run folder that run or are queued -> their manifests."""
   if not shutil.which('squeue'):
     return {}
-  known = {path.stem: Path(path.read_text()) for path in sorted((run_folder.path / 'slurm').glob(f'*{JOB}'))}
+  known = {
+    path.stem: Path(path.read_text(encoding='utf-8'))
+    for path in sorted((run_folder.path / 'slurm').glob(f'*{JOB}'))
+  }
   return {job: todo for job, todo in known.items() if {'running', 'queued'} & set(states([job]).values())}
 
 
