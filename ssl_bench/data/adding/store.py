@@ -13,7 +13,7 @@ from PIL import Image
 
 from ssl_bench.data import added
 from ssl_bench.data.adding import sizes
-from ssl_bench.data.adding.given import Given, count
+from ssl_bench.data.adding.given import Given
 from ssl_bench.data.adding.parts import Amount, Divided, divide
 from ssl_bench.data.adding.pass_over import Progress, heads, read_all
 from ssl_bench.data.adding.write import check_room, empty_images, write_set
@@ -21,6 +21,7 @@ from ssl_bench.data.decoded import read_decoded
 from ssl_bench.data.meta import Added, Broken, Meta, read_meta
 from ssl_bench.data.origins import FILE, write_origins
 from ssl_bench.data.stage import alone
+from ssl_bench.settings.plural import count
 from ssl_bench.settings.signature import BadSetting
 
 
