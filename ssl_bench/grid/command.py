@@ -13,6 +13,7 @@ from ssl_bench.grid.sync import mirror_all
 from ssl_bench.leaderboard import terminal
 from ssl_bench.leaderboard.build import publish
 from ssl_bench.records.trackers import Tracker
+from ssl_bench.settings import plural
 from ssl_bench.trial.run_folder import RunFolder
 
 
@@ -76,6 +77,5 @@ def told(summary: Summary) -> str:
   bad = ', '.join(f'{n} {status}' for status, n in sorted(summary.before.items()) if status != 'done')
   before = f'{summary.before.total()} recorded before{f" ({bad})" if bad else ""}'
   others = ', '.join(f'{count} {status}' for status, count in sorted(summary.elsewhere.items()))
-  return (
-    f'{summary.total} trials: {before}, {ended or "none"} now{f", {others} elsewhere" if others else ""}.'
-  )
+  trials = plural.count(summary.total, 'trial')
+  return f'{trials}: {before}, {ended or "none"} now{f", {others} elsewhere" if others else ""}.'

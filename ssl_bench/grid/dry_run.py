@@ -14,6 +14,7 @@ from ssl_bench.grid.survey import other_code, survey
 from ssl_bench.grid.together import count_together
 from ssl_bench.planning import make_plan
 from ssl_bench.records.naming import varied
+from ssl_bench.settings import plural
 from ssl_bench.training.together import can_join
 from ssl_bench.trial.run_folder import RunFolder
 
@@ -36,10 +37,10 @@ def dry_run(grid: Grid, run_folder: RunFolder, workers: int | None, records: Ite
   todo, before = plan(grid.name, found, run_folder, names, grid.together)
   programs = {task.program for task in todo.tasks}
   recorded = ', '.join(f'{count:,} {status}' for status, count in sorted(before.items()))
-  count = len(todo.trials)
+  count, trainings = len(todo.trials), plural.count(len(todo.tasks), 'training')
   lines = [
-    f'{grid.name}: {len(found.trials):,} trials; recorded: {recorded or "none"}; to do: {count:,}, which are '
-    f'{len(todo.tasks):,} trainings of {len(programs):,} programs.'
+    f'{grid.name}: {plural.count(len(found.trials), "trial")}; recorded: {recorded or "none"}; to do: '
+    f'{count:,}, which are {trainings} of {plural.count(len(programs), "program")}.'
   ]
   if old := other_code(found, run_folder, datasets):
     lines.append(f'{len(old):,} of them were run with other code than is there now; --again runs them anew.')
@@ -54,5 +55,6 @@ def dry_run(grid: Grid, run_folder: RunFolder, workers: int | None, records: Ite
       lines.append(f'About {duration(told.seconds / wanted)} {on}, by records of such programs here.')
     if told.unknown:
       unknown = len(todo.tasks) - told.known
-      lines.append(f'No record tells how long {unknown:,} trainings of {len(told.unknown):,} programs take.')
+      some = f'{plural.count(unknown, "training")} of {plural.count(len(told.unknown), "program")}'
+      lines.append(f'No record tells how long {some} will take.')
   return '\n'.join(lines)

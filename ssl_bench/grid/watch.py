@@ -13,6 +13,7 @@ from rich.text import Text
 
 from ssl_bench.grid.duration import duration
 from ssl_bench.grid.status import Status, status
+from ssl_bench.settings import plural
 
 EVERY = 3.0  # seconds between two looks of `--watch`
 SHOWN = 20  # trials of a kind that are named
@@ -24,7 +25,7 @@ def told(found: Status) -> str:
   order = ('done', 'diverged', 'failed', 'refused', 'lost', 'running', 'silent', 'to do')
   counts = ', '.join(f'{found.counts[word]:,} {word}' for word in order if found.counts[word])
   left = f'; about {duration(found.seconds)} left' if found.seconds else ''
-  lines = [f'{found.name}: {total:,} trials: {counts or "none is left to do"}{left}']
+  lines = [f'{found.name}: {plural.count(total, "trial")}: {counts or "none is left to do"}{left}']
   for title, rows in (('Running', found.running), ('No sign of life', found.silent)):
     lines += [f'{title}:'] if rows else []
     for row in rows[:SHOWN]:

@@ -9,6 +9,7 @@ from ssl_bench.grid.duration import duration
 from ssl_bench.grid.engines.local import default_workers
 from ssl_bench.grid.estimate import Timing, timings
 from ssl_bench.grid.survey import program_of
+from ssl_bench.settings import plural
 from ssl_bench.trial.run_folder import RunFolder
 from ssl_bench.tune.file import Method, Tuning
 from ssl_bench.tune.search import check_budget, play
@@ -39,16 +40,16 @@ def dry_run(tuning: Tuning, run_folder: RunFolder, workers: int | None, records:
   found = [_planned(tuning, method, known) for method in tuning.methods]
   form, count = tuning.form, workers or default_workers()
   lines = [
-    f'{form.name}: {len(found)} methods, {form.studies} studies of each, {form.budget:,} training steps a '
-    f'study; {len(tuning.over)} trials a candidate, on split seeds '
-    f'{", ".join(str(cell["split_seed"]) for cell in tuning.over)}.'
+    f'{form.name}: {plural.count(len(found), "method")}, {plural.count(form.studies, "study", "studies")} of '
+    f'each, {form.budget:,} training steps a study; {plural.count(len(tuning.over), "trial")} a candidate, '
+    f'on split seeds {", ".join(str(cell["split_seed"]) for cell in tuning.over)}.'
   ]
   for one in found:
     took = '' if one.seconds is None else f', about {duration(one.seconds / count)}'
     upto = 'at most ' if form.sampler == 'tpe' else ''
     lines.append(
-      f'{one.method.name}: {upto}{one.candidates:,} candidates a study, compared at {_rungs(one.method)}; '
-      f'{one.visits:,} trials in all, {one.steps:,} steps{took}.'
+      f'{one.method.name}: {upto}{plural.count(one.candidates, "candidate")} a study, compared at '
+      f'{_rungs(one.method)}; {plural.count(one.visits, "trial")} in all, {one.steps:,} steps{took}.'
     )
   told = [one.seconds for one in found if one.seconds is not None]
   on = f'on {count} {"worker" if count == 1 else "workers"} of this machine'

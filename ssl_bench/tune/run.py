@@ -6,6 +6,7 @@ from typing import NamedTuple
 from ssl_bench.grid.engines.local import Local
 from ssl_bench.grid.expand import Grid
 from ssl_bench.grid.run import run_grid
+from ssl_bench.settings import plural
 from ssl_bench.stop import AGAIN
 from ssl_bench.trial.run_folder import RunFolder
 from ssl_bench.tune.file import Method, Tuning
@@ -56,8 +57,8 @@ def run(
     if left is not None and left <= 0:
       return Tuned(studies, scores, AGAIN)
     until = min(wanted, key=lambda step: (step is None, step))  # rungs before whole trainings
-    trials = wanted[until]
-    print(f'{len(trials):,} trials to {f"step {until:,}" if until else "the last step"}:', flush=True)
+    trials, goal = wanted[until], f'step {until:,}' if until else 'the last step'
+    print(f'{plural.count(len(trials), "trial")} to {goal}:', flush=True)
     grid = Grid(tuning.form.name, tuple(trial.config for trial in trials))
     summary = run_grid(grid, run_folder.at(until), Local(workers, left), again=again)
     if summary.exit_code:

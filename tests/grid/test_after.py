@@ -163,7 +163,7 @@ def test_the_commands(few, swept):
   """retry, prune, show, and train of a record, as a user types them."""
   run_folder, _ = few
   out = command('retry', swept / 'runs/small', '--wandb=disabled', '--select=net=vit', code=1)
-  assert '1 trials: 0 recorded before, 1 failed now.' in out
+  assert '1 trial: 0 recorded before, 1 failed now.' in out
   assert 'give --yes to remove them' in command('prune', run_folder.path, code=2)
   assert 'Removed.' in command('prune', run_folder.path, '--yes')
   path = next(run_folder.records.glob('*[0-9a-f].json'))

@@ -127,6 +127,6 @@ def test_a_home_that_takes_nothing_is_needed_for_nothing(tmp_path, home, monkeyp
   words = ('grid', tmp_path / 'small.yaml', '--runs', tmp_path / 'runs', f'--engine={engine}')
   own = {'HOME': str(home), 'RAY_ADDRESS': ''}
   out = command(*words, **own)
-  assert '1 trials: 0 recorded before, 1 done now.' in out and 'Traceback' not in out
+  assert '1 trial: 0 recorded before, 1 done now.' in out and 'Traceback' not in out
   assert (tmp_path / 'runs/small/leaderboard/index.html').is_file()
   assert any((tmp_path / 'runs/compiled').iterdir()) and not any(home.iterdir())

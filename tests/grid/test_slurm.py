@@ -180,7 +180,7 @@ def test_what_happens_to_jobs_loses_nothing(sweep, tmp_path, monkeypatch):
   sweep.wait(lambda: not any(s.split()[0] in ('RUNNING', 'COMPLETING', 'PENDING') for s in sweep.states(job)))
   assert sweep.claim().end == 'left' and not sweep.runs.names()
   assert [int(path.name) for path in sweep.runs.checkpoints.glob('*/*')]
-  assert 'small: 1 trials: 1 to do' in command('status', sweep.runs.path)
+  assert 'small: 1 trial: 1 to do' in command('status', sweep.runs.path)
 
   sweep.submit(LONG, ONE)
   sweep.wait(lambda: len(sweep.runs.names()) == 1)
@@ -264,7 +264,7 @@ def test_a_job_that_runs_the_grid_itself_goes_on_after_its_time(sweep):
   sweep.wait(lambda: not any(s.split()[0] in ('RUNNING', 'COMPLETING', 'PENDING') for s in sweep.states(job)))
   (name,) = sweep.runs.claims.all()
   assert sweep.runs.claims.at(name, 0).end == LEFT and sweep.runs.claims.newest(name).number >= 1
-  assert '1 trials: ' in (sweep.folder / '0.out').read_text()
+  assert '1 trial: ' in (sweep.folder / '0.out').read_text()
 
 
 @on_slurm

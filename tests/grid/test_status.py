@@ -96,8 +96,10 @@ def test_a_folder_without_a_sweep_is_named(tmp_path):
 def test_a_dry_run_tells_what_is_to_do_and_how_long(grid, run_folder):
   grid = grid._replace(configs=grid.configs[:-1])
   out = dry_run(grid, run_folder, 2)
-  assert out.startswith('small: 6 trials; recorded: none; to do: 6, which are 6 trainings of 1 programs.')
-  assert 'No record tells how long 6 trainings of 1 programs take.' in out and not run_folder.path.exists()
+  assert out.startswith('small: 6 trials; recorded: none; to do: 6, which are 6 trainings of 1 program.')
+  assert (
+    'No record tells how long 6 trainings of 1 program will take.' in out and not run_folder.path.exists()
+  )
   todo, _ = planned(grid, run_folder)
   work.work(todo._replace(tasks=todo.tasks[:2]), run_folder)
   out = dry_run(grid, run_folder, 2)

@@ -4,7 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
-from ssl_bench.data.adding.given import Item, count
+from ssl_bench.data.adding.given import Item
+from ssl_bench.settings.plural import count
 
 ACROSS = (
   ('test', 'train'),

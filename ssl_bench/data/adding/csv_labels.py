@@ -17,7 +17,8 @@ from ssl_bench.data.adding.columns import (
   whole_numbers,
 )
 from ssl_bench.data.adding.folders import check_is_folder, files_below, from_files
-from ssl_bench.data.adding.given import Given, Item, check_readable, count
+from ssl_bench.data.adding.given import Given, Item, check_readable
+from ssl_bench.settings.plural import count
 from ssl_bench.settings.signature import BadSetting, short
 
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ssl_bench.data.adding.given import Given, Item, Raw, check_readable, count, part_of
+from ssl_bench.data.adding.given import Given, Item, Raw, check_readable, part_of
 from ssl_bench.data.adding.pixels import SUFFIXES
+from ssl_bench.settings.plural import count
 from ssl_bench.settings.signature import BadSetting
 
 EXPECTED = 'give a folder with one folder of images for each class, or --labels FILE.csv'

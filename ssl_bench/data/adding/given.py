@@ -89,11 +89,6 @@ def in_order(labels: Iterable[str]) -> list[str]:
   return sorted(different)
 
 
-def count(number: int, noun: str, plural: str = '') -> str:
-  """`1 image`, `1,000 images`."""
-  return f'{number:,} {noun if number == 1 else plural or f"{noun}s"}'
-
-
 def check_readable(path: Path) -> None:
   """Raises `BadSetting` where there is no such file or folder, or it cannot be opened."""
   try:

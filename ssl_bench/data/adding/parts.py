@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ssl_bench.data.adding.copies import notes_on_copies
-from ssl_bench.data.adding.given import Item, count, in_order
+from ssl_bench.data.adding.given import Item, in_order
+from ssl_bench.settings.plural import count
 from ssl_bench.settings.signature import BadSetting
 
 SALT = 'ssl_bench added 1'

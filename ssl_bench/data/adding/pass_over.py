@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ssl_bench.data.adding import pixels
-from ssl_bench.data.adding.given import Given, Raw, count
+from ssl_bench.data.adding.given import Given, Raw
 from ssl_bench.data.adding.sizes import Asked, Seen
+from ssl_bench.settings.plural import count
 from ssl_bench.settings.signature import BadSetting
 
 CHUNK = 256

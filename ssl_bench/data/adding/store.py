@@ -13,14 +13,15 @@ from PIL import Image
 
 from ssl_bench.data import added
 from ssl_bench.data.adding import sizes
-from ssl_bench.data.adding.given import Given, count
+from ssl_bench.data.adding.given import Given
 from ssl_bench.data.adding.parts import Amount, Divided, divide
 from ssl_bench.data.adding.pass_over import Progress, heads, read_all
 from ssl_bench.data.adding.write import check_room, empty_images, write_set
 from ssl_bench.data.decoded import read_decoded
 from ssl_bench.data.meta import Added, Broken, Meta, read_meta
-from ssl_bench.data.origins import FILE, write_origins
+from ssl_bench.data.origins import FILE, printable, write_origins
 from ssl_bench.data.stage import alone
+from ssl_bench.settings.plural import count
 from ssl_bench.settings.signature import BadSetting
 
 
@@ -105,7 +106,9 @@ def _write(stage: Path, given: Given, wish: Wish, progress: Progress, version: s
     how = sizes.SAID[asked.rule].format(size=sizes.say(size))
     rule += f'; {count(found.resized, "image")} {how} (bilinear, antialiased)'
   notes = (*given.notes, *found.notes, *divided.notes)
-  described = Added(source=given.source, rule=rule, notes=notes, license=wish.license)
+  described = Added(
+    source=printable(given.source), rule=rule, notes=tuple(map(printable, notes)), license=wish.license
+  )
   progress(f'writing {len(found.good):,} images of {"×".join(map(str, shape))}')
   (stage / 'set').mkdir()
   meta = write_set(stage / 'set', pixels, divided, described, version)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ssl_bench.data.adding.given import count
 from ssl_bench.data.adding.parts import Divided
 from ssl_bench.data.arrays import fingerprint
 from ssl_bench.data.meta import META, PARTS, Added, Meta, Sizes
+from ssl_bench.settings.plural import count
 from ssl_bench.settings.signature import BadSetting
 
 ROWS = 1024  # images that are copied at once
