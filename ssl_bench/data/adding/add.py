@@ -180,6 +180,8 @@ def remove(name: str, *, data_dir: Place | None = None) -> Path:
     raise BadSetting(f'There is no added set {short(name)}; {advice}')
   with alone(name, root, last=True) as stage:
     folders = added.versions(name, root)
+    if not folders:
+      raise BadSetting(f'{name} is removed already, by another command.')
     drop(name, root, stage, folders)
     for path in added.checks_of(name, root):
       path.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from support import own_images as own
 
-from ssl_bench.data import available, check, check_here, check_name, load
+from ssl_bench.data import added, available, check, check_here, check_name, load
 from ssl_bench.data.adding import store as storing
 from ssl_bench.data.adding.add import add, remove
 from ssl_bench.data.stage import alone
@@ -122,6 +122,22 @@ def test_a_removed_set_is_gone_and_its_name_is_free(photos, others, tmp_path):
   with pytest.raises(BadSetting, match="'cifar10' was not added by a user; only added sets are removed"):
     remove('cifar10', data_dir=root)
   assert add('mine', images=others, data_dir=root).before is None
+
+
+def test_a_set_that_another_command_has_just_removed_is_removed_already(photos, tmp_path, monkeypatch):
+  add('mine', images=photos, data_dir=tmp_path)
+  folder = added.folder_of('mine', tmp_path)
+  remove('mine', data_dir=tmp_path)
+  monkeypatch.setattr(added, 'folder_of', lambda name, root: folder)  # as it was before it waited
+  with pytest.raises(BadSetting, match='mine is removed already, by another command'):
+    remove('mine', data_dir=tmp_path)
+
+
+def test_a_class_whose_name_is_no_utf_8_is_refused(photos, tmp_path):
+  cats = next(path for path in sorted(photos.iterdir()) if path.is_dir())
+  os.rename(os.fsencode(cats), os.fsencode(cats.parent) + b'/caf\xe9')
+  with pytest.raises(BadSetting, match=r"the class 'caf\\udce9' has bytes in its name that are no UTF-8"):
+    add('mine', images=photos, data_dir=tmp_path)
 
 
 def test_who_waits_for_a_set_that_is_removed_is_alone_afterwards(tmp_path):
