@@ -321,7 +321,7 @@ def test_data_check_says_what_is_there_and_that_it_is_right(monkeypatch, capsys,
   code, out, errors = run(monkeypatch, capsys, tmp_path, 'data', 'check', NAME)
   assert (code, errors) == (0, '')
   assert 'train_images       uint8 40×28×28×1, 0 to 180' in out
-  counts = ', '.join(f'4 of {c}' for c in range(10))
+  counts = ', '.join(f'4 of name {c}' for c in range(10))
   assert f'train_labels       int32 40, 0 to 9; {counts}\n' in out and 'fold_0 ' in out
   assert out.endswith(f'kmnist is right: fingerprint {sha256(arrays(folds=1))}.\n')
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -49,7 +50,8 @@ def start(*words: object, cwd: Path | None = None, **environment: str) -> subpro
   command = [sys.executable, '-m', 'ssl_bench.cli', *map(str, words)]
   env = {**os.environ, 'PYTHONPATH': str(ROOT), 'JAX_PLATFORMS': 'cpu', **environment}
   pipes = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, 'text': True}
-  return subprocess.Popen(command, cwd=cwd, env=env, start_new_session=True, **pipes)
+  hear = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background ignores it
+  return subprocess.Popen(command, cwd=cwd, env=env, start_new_session=True, preexec_fn=hear, **pipes)
 
 
 def command(*words: object, code: int | None = 0, **environment: str) -> str:
