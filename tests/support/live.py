@@ -43,7 +43,7 @@ def record_of(folder, known, *steps, look=(), **changes):
   return record.read_with_curves(record.write(made | changes, folder / 'records'))
 
 
-def wait_until(condition, seconds=60):
+def wait_until(condition, seconds=200):  # whoever follows has the lowest priority
   end = time.monotonic() + seconds
   while not (found := condition()):
     assert time.monotonic() < end, 'it took too long'
