@@ -120,19 +120,21 @@ def _disk_error(error: Exception) -> int:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-  """Where one read or write fails, Orbax logs its trace, and that the others' event loop is closed."""
+  """Where one read or write fails, Orbax logs its trace, and asyncio those of others in a closed loop."""
   show = sys.unraisablehook
 
   def hook(found: Any) -> None:
     if str(found.exc_value) != 'Event loop is closed':
       show(found)
 
-  logger = logging.getLogger('absl')
-  level = logger.level
+  own, others = logging.getLogger('absl'), logging.getLogger('asyncio')
+  level, level_of_others = own.level, others.level
   sys.unraisablehook = hook
-  logger.setLevel(logging.CRITICAL)
+  own.setLevel(logging.CRITICAL)
+  others.setLevel(logging.CRITICAL + 1)
   try:
     yield
   finally:
-    logger.setLevel(level)
+    own.setLevel(level)
   sys.unraisablehook = show  # not after an error: the others may end later
+  others.setLevel(level_of_others)
