@@ -17,11 +17,11 @@ Origins = Mapping[str, Sequence[str]]  # by part, in the order of its examples
 
 def write_origins(folder: Path, origins: Origins) -> None:
   """Writes the file into the folder of a set's arrays."""
-  tree = {part: [printable(text) for text in found] for part, found in origins.items()}
+  tree = {part: [as_utf_8(text) for text in found] for part, found in origins.items()}
   (folder / FILE).write_text(json.dumps(tree, indent=0), encoding='utf-8')
 
 
-def printable(text: str) -> str:
+def as_utf_8(text: str) -> str:
   """A text without the bytes of a file's name that are no UTF-8."""
   return text.encode('utf-8', 'surrogateescape').decode('utf-8', 'replace')
 

@@ -50,7 +50,7 @@ def dry_run(grid: Grid, run_folder: RunFolder, workers: int | None, records: Ite
   if todo.tasks:
     wanted = min(workers or default_workers(), len(todo.tasks))
     told = estimate(todo.tasks, timings([run_folder.records, *records]))
-    on = f'on {wanted} {"worker" if wanted == 1 else "workers"} of this machine'
+    on = f'on {plural.count(wanted, "worker")} of this machine'
     if told.known:
       lines.append(f'About {duration(told.seconds / wanted)} {on}, by records of such programs here.')
     if told.unknown:

@@ -50,6 +50,19 @@ def build(
   return board
 
 
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+  """Ten thousand records are millions of objects, none of them garbage; the search is a fifth of the time."""
+  was_on = gc.isenabled()
+  gc.disable()
+  try:
+    yield
+  finally:
+    if was_on:
+      gc.enable()
+
+
+@_no_garbage_collection()
 def publish(
   folders: Iterable[Path],
   out: Path,
@@ -67,31 +80,6 @@ def publish(
   plugins that are recorded and not loaded.  `reproduced` is a folder of
   published tables that were run here.  `choose` is given all configs, and gives the places of those to show.
   """
-  with _no_garbage_collection():
-    return _publish(folders, out, timing, report, note, reproduced, choose)
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-  """Ten thousand records are millions of objects, none of them garbage; the search is a fifth of the time."""
-  was_on = gc.isenabled()
-  gc.disable()
-  try:
-    yield
-  finally:
-    if was_on:
-      gc.enable()
-
-
-def _publish(
-  folders: Iterable[Path],
-  out: Path,
-  timing: bool,
-  report: Callable[[str], object],
-  note: Callable[[str], object],
-  reproduced: Path | None,
-  choose: Callable[[list[Any]], list[int]] | None,
-) -> Board:
   from ssl_bench.records.record import TUNING, gather
 
   found, bad = gather(folders)

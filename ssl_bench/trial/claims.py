@@ -46,9 +46,7 @@ class Claim(NamedTuple):
   number: int
   owner: dict[str, Any]  # host, machine, pid, process, since; empty where the file is not written yet
   beat: int
-  end: (
-    str | None
-  )  # how its owner left it: LEFT to be taken up again, ENDED, REFUSED, CRASHED; None while held
+  end: str | None  # how its owner left it: LEFT to others, ENDED, REFUSED, CRASHED; None while held
   note: dict[str, Any]  # what its owner says of its work
 
   @property

@@ -12,7 +12,7 @@ from ssl_bench.planning import Plan, identity
 from ssl_bench.planning.build import streams_seen
 from ssl_bench.planning.structure import structure_of
 from ssl_bench.records.code import code_of
-from ssl_bench.training.checkpoint import UnusableCheckpoint
+from ssl_bench.training.checkpoint import UnusableCheckpoint, newest
 from ssl_bench.training.loop import Diverged, Fitted, fit
 from ssl_bench.trial.run_folder import RunFolder
 
@@ -123,8 +123,8 @@ def watch_of(plan: Plan) -> watch.Watch | None:
 
 def _not_past(folder: Path, until: int | None) -> Path:
   """The folder of a training, or a further one where it has gone on past the step that is wanted."""
-  newest = max((int(path.name) for path in folder.glob('*') if path.name.isdigit()), default=0)
-  return folder.with_name(f'{folder.name}-{until}') if until is not None and newest > until else folder
+  is_past = until is not None and (newest(folder) or 0) > until
+  return folder.with_name(f'{folder.name}-{until}') if is_past else folder
 
 
 def _train_teacher(plan: Plan, run: Run) -> Fitted:

@@ -52,7 +52,7 @@ def dry_run(tuning: Tuning, run_folder: RunFolder, workers: int | None, records:
       f'{_rungs(one.method)}; {plural.count(one.visits, "trial")} in all, {one.steps:,} steps{took}.'
     )
   told = [one.seconds for one in found if one.seconds is not None]
-  on = f'on {count} {"worker" if count == 1 else "workers"} of this machine'
+  on = f'on {plural.count(count, "worker")} of this machine'
   if told:
     lines.append(f'About {duration(sum(told) / count)} {on}, by records of such programs.')
   if unknown := [one.method.name for one in found if one.seconds is None]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ssl_bench.data.adding.copies import notes_on_copies
 from ssl_bench.data.adding.given import Item, in_order
-from ssl_bench.data.origins import printable
+from ssl_bench.data.origins import as_utf_8
 from ssl_bench.settings.plural import count
 from ssl_bench.settings.signature import BadSetting
 
@@ -153,7 +153,7 @@ def _classes(items: Sequence[Item], parts: Mapping[str, list[int]], names: Seque
   trained = {label for label in labels['train'] if label is not None}
   if not trained:
     raise BadSetting('no training image has a label; give folders by class, --labels, or a column of labels.')
-  if odd := sorted(label for label in trained if printable(label) != label):
+  if odd := sorted(label for label in trained if as_utf_8(label) != label):
     raise BadSetting(f'the class {odd[0]!r} has bytes in its name that are no UTF-8; rename its folder.')
   for part in ('validation', 'test'):
     if beyond := sorted(label for label in labels[part] if label is not None and label not in trained):

@@ -19,7 +19,7 @@ from ssl_bench.data.adding.pass_over import Progress, heads, read_all
 from ssl_bench.data.adding.write import check_room, empty_images, write_set
 from ssl_bench.data.decoded import read_decoded
 from ssl_bench.data.meta import Added, Broken, Meta, read_meta
-from ssl_bench.data.origins import FILE, printable, write_origins
+from ssl_bench.data.origins import FILE, as_utf_8, write_origins
 from ssl_bench.data.stage import alone
 from ssl_bench.settings.plural import count
 from ssl_bench.settings.signature import BadSetting
@@ -107,7 +107,7 @@ def _write(stage: Path, given: Given, wish: Wish, progress: Progress, version: s
     rule += f'; {count(found.resized, "image")} {how} (bilinear, antialiased)'
   notes = (*given.notes, *found.notes, *divided.notes)
   described = Added(
-    source=printable(given.source), rule=rule, notes=tuple(map(printable, notes)), license=wish.license
+    source=as_utf_8(given.source), rule=rule, notes=tuple(map(as_utf_8, notes)), license=wish.license
   )
   progress(f'writing {len(found.good):,} images of {"×".join(map(str, shape))}')
   (stage / 'set').mkdir()
