@@ -84,8 +84,7 @@ def submit(todo: Path, run_folder: RunFolder, cluster: Cluster, tasks: int) -> s
   Raises `BadSetting` where the scheduler refuses them.
   """
   place, folder = run_folder.path.absolute(), (run_folder.path / 'slurm').absolute()
-  words = [*COMMAND, 'work', str(place), '--manifest', str(todo.absolute()), '--pull']
-  words += gpus(cluster)
+  words = [*COMMAND, 'work', str(place), '--manifest', str(todo.absolute()), '--pull', *gpus(cluster)]
   if cluster.nodes > 1:
     step = ('srun', '--ntasks-per-node=1', f'--cpus-per-task={cluster.cpus}', '--input=none')
     words = [*step, *words, '--coordinator=slurm']
@@ -96,10 +95,11 @@ def submit(todo: Path, run_folder: RunFolder, cluster: Cluster, tasks: int) -> s
   write_whole(path, _script(place.name, f'{folder}/%A_%a.out', options, cluster.setup, body))
   job = _sbatch([str(path)])
   write_whole(folder / f'{job}{JOB}', str(todo.absolute()))
-  board = [*COMMAND, 'leaderboard', '--records', str(place / 'records'), '--out', str(place / 'leaderboard')]
+  records = str(place / 'records')
+  board = [*COMMAND, 'leaderboard', '--records', records, '--out', str(place / 'leaderboard')]
   options = _resources(cluster.model_copy(update={'gpus': 0, 'nodes': 1}))
   path = folder / f'{todo.stem}.board.sh'
-  body = f'if [ -d {shlex.quote(board[-3])} ]; then {shlex.join(board)}; fi'
+  body = f'if [ -d {shlex.quote(records)} ]; then {shlex.join(board)}; fi'
   write_whole(path, _script(f'{place.name}-board', f'{folder}/%j.out', options, cluster.setup, body))
   _sbatch([f'--dependency=afterany:{job}', str(path)])
   return job
