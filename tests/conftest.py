@@ -45,11 +45,13 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item, nextitem):
-  """Between two groups, lets go of what jax compiled, before the process has more maps than it may."""
-  held, jax = Path('/proc/self/maps'), sys.modules.get('jax')
-  if nextitem is None or _group(item) == _group(nextitem) or not jax or not held.exists():
+  """Between two groups, lets go of plugin files, and of what jax compiled where it has too many maps."""
+  if nextitem is None or _group(item) == _group(nextitem):
     return
-  if held.read_bytes().count(b'\n') > MAPS:
+  if files := sys.modules.get('ssl_bench.plugins.files'):
+    files.forget()
+  held, jax = Path('/proc/self/maps'), sys.modules.get('jax')
+  if jax and held.exists() and held.read_bytes().count(b'\n') > MAPS:
     jax.clear_caches()
 
 

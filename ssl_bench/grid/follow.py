@@ -71,7 +71,7 @@ def following(trackers: Sequence[Tracker], folder: Path) -> Iterator[Following]:
 
 
 def _start(chosen: Chosen, folder: Path, said: IO[bytes]) -> Any:
-  files = [str(path.absolute()) for path in plugins.loaded_files()]
+  files = [str(path.absolute()) for path in plugins.loaded_files() if path.is_file()]  # others are gone
   task = {'name': chosen.name, 'settings': chosen.settings, 'folder': str(folder.absolute()), 'files': files}
   return subprocess.Popen(
     [sys.executable, '-P', '-m', 'ssl_bench.grid.follow', json.dumps(task)],

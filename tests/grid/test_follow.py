@@ -223,7 +223,11 @@ def noting(tmp_path):
 
 @pytest.mark.slow
 def test_a_tracker_of_a_plugin_file_follows_in_a_process_of_its_own(noting, known, tmp_path, monkeypatch):
+  """What else this process has loaded may be gone by then."""
   monkeypatch.setattr(follow, 'PATIENCE', 60.0)
+  (tmp_path / 'other.py').write_text('def dim(): ...\n\nPLUGINS = {}\n')
+  plugins.load([str(tmp_path / 'other.py')])
+  (tmp_path / 'other.py').unlink()
   notes = tmp_path / 'notes.txt'
   with following([noting()], tmp_path / 'mine'), live.journal_of(tmp_path / 'mine', known) as journal:
     live.log(journal, 2)
