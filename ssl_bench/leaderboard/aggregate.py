@@ -8,7 +8,7 @@ from ssl_bench.leaderboard.published import Published, fits
 from ssl_bench.leaderboard.read import Record, Settings, Trial, read_trials
 from ssl_bench.leaderboard.rows import Board, Budget, Difference, Row, Section
 from ssl_bench.leaderboard.statistics import compare, mean, pool, rank, values
-from ssl_bench.leaderboard.variants import canonical, differing, say_variant, usual_settings
+from ssl_bench.leaderboard.variants import canonical, common_settings, differing, say_variant, usual_settings
 from ssl_bench.measures import all_measures
 
 BASELINE = 'supervised'
@@ -48,7 +48,8 @@ def _section(
     sorted({t.method for t in fresh}),
     sorted({t.labels for t in fresh if t.status == 'done'}),
   )
-  usual = {m: usual_settings([t for t in fresh if t.method == m], fresh) for m in methods}
+  common = common_settings(fresh)
+  usual = {m: usual_settings([t for t in fresh if t.method == m], common) for m in methods}
   return Section(
     dataset,
     protocol,

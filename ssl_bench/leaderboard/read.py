@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from ssl_bench import measures
 from ssl_bench.leaderboard.stale import why_stale
-from ssl_bench.measures import Measure, at, number_of
+from ssl_bench.measures import Measure, Reader, at
 from ssl_bench.records.naming import MANNER
 from ssl_bench.settings.yaml import flatten, write
 
@@ -81,16 +81,18 @@ def _preference(record: Record) -> tuple[bool, str, str]:
 class _Columns(NamedTuple):
   """The measures that trials have, by what their values are."""
 
-  numbers: Sequence[Measure]
+  numbers: Reader
   texts: Sequence[Measure]
   diagrams: Sequence[Measure]
+  collapsed: Measure
+  shared: Measure
 
 
 def _columns(timing: bool) -> _Columns:
   rows = measures.all_measures()
   numbers = [row for row in rows if row.is_numeric and (timing or not row.clock)]
   text, bins = ([row for row in rows if row.values == kind and row.function] for kind in ('text', 'bins'))
-  return _Columns(numbers, text, bins)
+  return _Columns(measures.reader(numbers), text, bins, measures.get('collapsed'), measures.get('shared'))
 
 
 def _read(record: Record, columns: _Columns, timing: bool, today: Mapping[str, Any] | None) -> Trial:
@@ -118,8 +120,8 @@ def _read(record: Record, columns: _Columns, timing: bool, today: Mapping[str, A
     measured=_numbers(record, columns.numbers),
     texts=_values(record, columns.texts, str),
     diagrams=_values(record, columns.diagrams, Mapping),
-    collapsed=bool(at(record, *measures.get('collapsed').path)),
-    shared=timing and bool(at(record, *measures.get('shared').path)),
+    collapsed=bool(at(record, *columns.collapsed.path)),
+    shared=timing and bool(at(record, *columns.shared.path)),
     device=_device(record),
     augment=dict(at(record, 'augment_resolved') or {}),
     commit=_text(record, 'environment', 'git', 'commit')[:10]
@@ -135,9 +137,9 @@ def _text(record: Record, *path: str) -> str:
   return value if isinstance(value, str) else ''
 
 
-def _numbers(record: Record, rows: Sequence[Measure]) -> dict[str, float]:
+def _numbers(record: Record, read: Reader) -> dict[str, float]:
   """Measure -> number; the accuracy of a method without a classifier is that of its probe."""
-  found = {row.name: number for row in rows if (number := number_of(record, row)) is not None}
+  found = read(record)
   if 'accuracy' not in found and 'linear_budget' in found and record.get('family') == 'self-supervised':
     found['accuracy'] = found['linear_budget']
   return found

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from ssl_bench import plugins
 from ssl_bench.leaderboard.read import Settings, Trial
@@ -13,13 +14,17 @@ def patterns(settings: Settings) -> set[str]:
   return {name.partition('.')[0] for name in settings}.intersection(plugins.names('patterns'))
 
 
-def usual_settings(trials: Sequence[Trial], section: Sequence[Trial]) -> Settings:
-  """A method's settings without options; of several, those at most budgets, in most trials, most alike.
+def common_settings(trials: Sequence[Trial]) -> Counter[tuple[str, str]]:
+  """How many trials have each setting, a name and its value."""
+  return Counter(item for t in trials for item in t.settings.items())
+
+
+def usual_settings(trials: Sequence[Trial], common: Mapping[tuple[str, str], int]) -> Settings:
+  """A method's settings without options; of several, those at most budgets, in most trials, most `common`.
 
   An option is a setting of the method's that is true, such as `supervised` with `strong`, or a pattern, such
   as federated training: the baseline is the one without.
   """
-  common = Counter(item for t in section for item in t.settings.items())
   groups: dict[str, list[Trial]] = {}
   for t in trials:
     groups.setdefault(canonical(t.settings), []).append(t)
@@ -37,7 +42,12 @@ def usual_settings(trials: Sequence[Trial], section: Sequence[Trial]) -> Setting
 
 def canonical(settings: Settings) -> str:
   """Settings as a key."""
-  return json.dumps(settings, sort_keys=True)
+  return _canonical(tuple(settings.items()))
+
+
+@lru_cache(4096)  # most trials share theirs with others
+def _canonical(items: tuple[tuple[str, str], ...]) -> str:
+  return json.dumps(dict(items), sort_keys=True)
 
 
 def differing(settings: Settings, usual: Settings) -> dict[str, str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from ssl_bench import plugins
-from ssl_bench.measures._reading import at, finite, number_of, put, say
+from ssl_bench.measures._reading import Reader, at, finite, number_of, put, reader, say
 from ssl_bench.plugins.blame import blame, named
 from ssl_bench.settings.signature import BadSetting, short, suggest
 
@@ -21,6 +21,7 @@ __all__ = [
   'ABSENT',
   'PARTS',
   'Measure',
+  'Reader',
   'all_measures',
   'at',
   'by_name',
@@ -32,6 +33,7 @@ __all__ = [
   'of_pattern',
   'part_of',
   'put',
+  'reader',
   'recorded',
   'say',
   'share_of_test',

@@ -155,10 +155,9 @@ def _check_labels_seen(form: Record, chain: list[Config]) -> None:
 def _check_measures(form: Record) -> None:
   """Raises `BadSetting` where measures of the same test images contradict each other."""
   accuracy, test = form.metrics.get('accuracy'), form.split.test
-  for row in measures.all_measures():
-    value, where = form.metrics.get(row.name), '.'.join(row.path)
-    if value is None:
-      continue
+  for name, value in form.metrics.items():
+    row = measures.get(name)
+    where = '.'.join(row.path)
     if row.values == 'bins':
       _check_bins(value, where, test, accuracy)
     if row.values == 'interval' and not _is_interval(value):

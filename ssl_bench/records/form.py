@@ -22,6 +22,7 @@ from ssl_bench.records.strict_json import WORDS
 Tree = dict[str, Any]
 
 BOUND = 1e100  # no measure is larger; sums and squares of such numbers are still finite
+COMPARED = ('bins', 'interval', 'accuracy', 'accuracy_by_class')  # forms and names of measures
 ROUNDING = 1e-9  # by which a statistic may leave its range
 
 
@@ -87,7 +88,7 @@ class _Form(NamedTuple):
   """`metrics` or `cost`: an object that may hold every measure, and further names."""
 
   model: type[Part]
-  rows: Sequence[Measure]
+  compared: Sequence[Measure]  # those that other parts of a record are compared with
 
 
 @lru_cache(8)
@@ -97,7 +98,7 @@ def _form(part: str, decided_by: tuple) -> _Form:
   rows = [row for row in measures.all_measures() if row.function and row.path[0] == part]
   for row in rows:
     measures.put(tree, row.path[1:], row)
-  return _Form(_nested(part, tree), rows)
+  return _Form(_nested(part, tree), [r for r in rows if r.values in COMPARED or r.name in COMPARED])
 
 
 def _nested(name: str, tree: Tree) -> type[Part]:
@@ -114,21 +115,26 @@ def check_part(part: str, tree: Any) -> None:
 
 
 def _read_part(part: str) -> PlainValidator:
-  """Checks a part of a record, and gives its measures by name, with null for what is not finite."""
+  """Checks a part of a record, and gives what is compared of it by name, with null for what is not finite."""
 
   def read(tree: Any) -> dict[str, Any]:
     form = _form(part, measures.decided_by())
     form.model.model_validate(tree)
-    found = {row.name: measures.at(tree, *row.path[1:]) for row in form.rows}
+    found = {row.name: measures.at(tree, *row.path[1:]) for row in form.compared}
     return {name: _plain(value) for name, value in found.items() if value is not None}
 
   return PlainValidator(read)
 
 
+_PLAIN = {float, int, type(None)}
+
+
 def _plain(value: Any) -> Any:
   if isinstance(value, dict):
     return {name: _plain(part) for name, part in value.items()}
-  return [_plain(part) for part in value] if isinstance(value, list) else _unsaid(value)
+  if not isinstance(value, list):
+    return _unsaid(value)
+  return value if set(map(type, value)) <= _PLAIN else [_plain(part) for part in value]
 
 
 Metrics = Annotated[dict[str, Any], _read_part('metrics')]
@@ -237,8 +243,8 @@ class Record(Part):
   labels: Count
   labels_seen: Literal['trial', 'more', 'all']
   split: Split
-  metrics: Metrics  # measure -> value
+  metrics: Metrics  # measure -> value, of those that are compared
   curves: Sha | None
-  cost: Costs  # measure -> value
+  cost: Costs  # likewise
   environment: Environment
   time: Time

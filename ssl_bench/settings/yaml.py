@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -143,15 +144,25 @@ def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
 
 def flatten(tree: Any, prefix: str = '') -> dict[str, str]:
   """A nested mapping as {'dotted.name': 'value as text'}."""
+  found: dict[str, str] = {}
+  _flatten(tree, prefix, found)
+  return found
+
+
+def _flatten(tree: Any, prefix: str, found: dict[str, str]) -> None:
   if not isinstance(tree, Mapping):
-    return {prefix: write(tree)}
-  return {
-    k: v for name in sorted(tree) for k, v in flatten(tree[name], f'{prefix}.{name}'.strip('.')).items()
-  }
+    found[prefix] = write(tree)
+    return
+  for name in sorted(tree):
+    _flatten(tree[name], f'{prefix}.{name}'.strip('.'), found)
 
 
 def write(value: Any) -> str:
   """A setting as a user would write it."""
+  if isinstance(value, str):
+    return value
   if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
     return str(int(value))
-  return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+  if type(value) is int or (type(value) is float and isfinite(value)):
+    return repr(value)  # as json has it, and a board has some hundred thousand of them
+  return json.dumps(value, sort_keys=True)

@@ -61,6 +61,9 @@ def test_numbers_are_read_and_said_as_their_row_has_them():
   number = lambda name: measures.number_of(record, measures.get(name))
   assert number('accuracy') == 0.9325 and number('nll') is None and number('knn20') is None
   assert (number('worst_class'), number('class_spread')) == (0.5, 0.25)
+  all_at_once = measures.reader([row for row in ROWS if row.is_numeric])
+  assert all_at_once(record) == {'accuracy': 0.9325, 'worst_class': 0.5, 'class_spread': 0.25}
+  assert all_at_once({'metrics': {'accuracy': True, 'nll': 1, 'probes': 'none'}}) == {'nll': 1.0}
   said = lambda name, value: measures.say(measures.get(name), value)
   assert said('accuracy', 0.9325) == '93.25' and said('ece', 0.05) == '0.050'
   assert said('peak_memory_bytes', 3 * 2**30) == '3,072' and said('gflops_per_image', 0.0123) == '12.30'
