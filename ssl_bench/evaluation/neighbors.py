@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 Array = NDArray[np.float64]
 
 TEMPERATURE = 0.07
+SPARE = 64  # candidates beyond k
+GROUPS = 4  # of the bank, for each candidate
 _CHUNK = 2**23  # similarities held at once
 
 
@@ -48,10 +50,46 @@ def nearest(bank: ArrayLike, queries: ArrayLike, k: int) -> tuple[Array, NDArray
   """Cosine similarity [N, k], highest first, and index in the bank [N, k] of each query's neighbors.
 
   bank [M, D] with M >= k; queries [N, D].  A zero vector has similarity 0 to everything.
+
+  In a large bank, candidates are found in float32 and compared in float64.  A query for which one that was
+  left out could be as similar as the last is compared with all of the bank.
   """
   bank, queries = unit(bank), unit(queries)
-  similarity = np.empty((len(queries), k))
-  index = np.empty((len(queries), k), np.intp)
+  groups = GROUPS * (k + SPARE)
+  if len(bank) < 2 * groups:
+    return _nearest_of_all(bank, queries, k)
+  quick = bank.astype(np.float32)
+  error = (bank.shape[1] + 2) * np.finfo(np.float32).eps  # no float32 product of unit vectors is further off
+  similarity, index = np.empty((len(queries), k)), np.empty((len(queries), k), np.intp)
+  rows = max(1, _CHUNK // len(bank))
+  room = np.empty((min(rows, len(queries)), len(bank)), np.float32)
+  unsure = []
+  for start in range(0, len(queries), rows):
+    own = queries[start : start + rows]
+    all_of = np.matmul(own.astype(np.float32), quick.T, out=room[: len(own)])
+    for i, (row, least) in enumerate(zip(all_of, _least(all_of, groups, k + SPARE)), start):
+      candidates = np.flatnonzero(row >= least)
+      exact = bank[candidates] @ queries[i]
+      best = np.argsort(-exact, kind='stable')[:k]
+      if len(best) == k and exact[best[-1]] > least + error:  # neither where one is not a number
+        similarity[i], index[i] = exact[best], candidates[best]
+      else:
+        unsure.append(i)
+  if unsure:
+    similarity[unsure], index[unsure] = _nearest_of_all(bank, queries[unsure], k)
+  return similarity, index
+
+
+def _least(similarity: NDArray[np.float32], groups: int, count: int) -> NDArray[np.float32]:
+  """[N]: a similarity that at least `count` of each row of [N, M] reach, by the maxima of so many groups."""
+  each = similarity.shape[1] // groups
+  maxima = similarity[:, : each * groups].reshape(len(similarity), each, groups).max(1)
+  return np.partition(maxima, groups - count, axis=-1)[:, groups - count]
+
+
+def _nearest_of_all(bank: Array, queries: Array, k: int) -> tuple[Array, NDArray[np.intp]]:
+  """`nearest` of unit vectors, by every product in float64."""
+  similarity, index = np.empty((len(queries), k)), np.empty((len(queries), k), np.intp)
   rows = max(1, _CHUNK // len(bank))
   for start in range(0, len(queries), rows):
     here = slice(start, start + rows)

@@ -31,6 +31,19 @@ def test_votes_equal_scikit_learn(digits, temperature, weights):
     np.testing.assert_array_equal(found.predictions, oracle.predict(images))
 
 
+def test_candidates_in_float32_are_the_neighbors_in_float64(digits, monkeypatch):
+  """Of a bank that is spread out, of one whose rows are nearly equal, and with rows that are equal."""
+  bank, _, images = digits
+  for features in (bank, 1 + 1e-9 * bank, np.repeat(bank[:50], 20, axis=0)):
+    similarity, index = neighbors.nearest(features, images, 20)
+    exact = neighbors.unit(images) @ neighbors.unit(features).T
+    np.testing.assert_allclose(similarity, -np.sort(-exact)[:, :20], atol=1e-15)
+    np.testing.assert_allclose(np.take_along_axis(exact, index, -1), similarity, atol=1e-15)
+    assert all(len(set(row)) == 20 for row in index)
+  monkeypatch.setattr(neighbors, '_nearest_of_all', lambda *_: pytest.fail('compared with the whole bank'))
+  neighbors.nearest(bank, images, 20)
+
+
 def test_k_is_cut_to_the_bank(digits):
   bank, labels, images = digits
   votes = neighbors.knn(bank[:30], labels[:30], images[:5], 10)
