@@ -18,7 +18,7 @@ from ssl_bench.settings.signature import BadSetting
 Array = NDArray[np.float64]
 Labels = NDArray[np.integer]
 
-SMALL = 2**20  # feature values up to which one BLAS thread is enough
+SMALL = 2**24  # feature values up to which one BLAS thread is at least as fast as two that share busy cores
 
 L2_GRID = tuple(float(f'{10.0**e:.2g}') for e in np.arange(1, -5.5, -0.5))  # 10, 3.2, 1, … 1e-5
 
