@@ -34,6 +34,11 @@ def on_slurm(test):
   return test
 
 
+def job_of(out: str) -> str:
+  """The id of the array that a command says it has submitted."""
+  return out.partition('Submitted as job ')[2].partition(':')[0].partition(',')[0]
+
+
 class Sweep:
   """A grid file, its run folder, and the Slurm that it is submitted to."""
 
@@ -52,7 +57,7 @@ class Sweep:
   def submit(self, protocol: str, blocks: str, settings: str = 'workers: 1') -> str:
     """Submits it; the id of the array."""
     out = command(*self.words(protocol, blocks, settings), **self.slurm.environment)
-    return out.partition('submitted as job ')[2].partition('.')[0]
+    return job_of(out)
 
   def states(self, job: str) -> list[str]:
     found = self.slurm.run('squeue', '-h', '-r', '-t', 'all', '-j', job, '-o', '%T %r %N').stdout
@@ -104,7 +109,7 @@ def test_an_array_runs_a_grid_and_builds_its_board(sweep):
   bad = '{method: supervised, net: {name: vit, patch: 3, dim: 12, depth: 1}}'  # patches that do not fit
   words = sweep.words('', f'{good}, {bad}', 'workers: 2\nsetup: ["echo the setup ran"]')
   out = command(*words, '--wait', code=1, **sweep.slurm.environment)
-  assert '9 trials are submitted as job ' in out and '0 trials left; jobs: ' in out
+  assert ': 9 trials. How far' in out and '0 trials left; jobs: ' in out
   assert '9 trials: 0 recorded before, 8 done, 1 failed now.' in out
   found = records(sweep.runs.records)
   assert Counter(r['status'] for r in found.values()) == {'done': 8, 'failed': 1}
@@ -115,10 +120,10 @@ def test_an_array_runs_a_grid_and_builds_its_board(sweep):
   assert f'--records {sweep.runs.records} --out {sweep.runs.path}/leaderboard' in script.read_text()
   sweep.wait(lambda: len(list((sweep.runs.path / 'slurm').glob('*.out'))) == 3)  # the board's job ran
   out = command(*words, '--wandb=offline', **sweep.slurm.environment)  # the one that failed is run again
-  assert '1 trials are submitted as job ' in out
+  assert ': 1 trial. How far' in out
   done = {name for name, record in found.items() if record['status'] == 'done'}
   assert done <= {path.stem for path in (sweep.runs.path / 'wandb/mirrored').iterdir()}
-  job = out.partition('submitted as job ')[2].partition('.')[0]
+  job = job_of(out)
   sweep.wait(lambda: not any(s.split()[0] in ('RUNNING', 'COMPLETING', 'PENDING') for s in sweep.states(job)))
 
 
@@ -130,7 +135,7 @@ def test_a_second_command_follows_the_jobs_of_the_first(sweep):
   sweep.wait_for_worker(0)
   sweep.slurm.run('scontrol', 'requeue', job)
   out = command(*words, '--wait', **sweep.slurm.environment)
-  assert f'1 trials are submitted already, as job {job}.' in out and '1 done now' in out
+  assert f'Submitted already, as job {job}: 1 trial.' in out and '1 done now' in out
   log = (sweep.runs.path / f'slurm/{job}_0.out').read_text()
   assert log.count('the setup ran') == 2 and 'Stopped; what was trained is saved.' in log
 
@@ -139,7 +144,7 @@ def test_a_second_command_follows_the_jobs_of_the_first(sweep):
 def test_a_setup_that_fails_is_told_and_nothing_runs(sweep):
   words = sweep.words('', ONE, 'workers: 1\nsetup: ["echo before", "source no/such/venv", "echo after"]')
   out = command(*words, '--wait', code=1, **sweep.slurm.environment)
-  job = out.partition('submitted as job ')[2].partition('.')[0]
+  job = job_of(out)
   log = (sweep.runs.path / f'slurm/{job}_0.out').read_text()
   assert 'before' in log and 'setup failed, so nothing was run: source no/such/venv' in log
   assert 'after' not in log and not sweep.runs.claims.all() and not sweep.runs.names()
@@ -192,7 +197,7 @@ def test_what_happens_to_jobs_loses_nothing(sweep, tmp_path, monkeypatch):
 def test_a_trial_on_two_nodes_stops_at_one_step_and_equals_that_of_one_process(sweep):
   words = sweep.words(TOGETHER, '{method: fixmatch}', 'workers: 1\nnodes: 2')
   out = command(*words, **sweep.slurm.environment)
-  job = out.partition('submitted as job ')[2].partition('.')[0]
+  job = job_of(out)
   sweep.wait(lambda: checkpoints(sweep.runs.path))
   sweep.slurm.run('scancel', '--batch', '--signal=USR2', job)
   sweep.wait(lambda: len(sweep.runs.names()) == 1, 400)

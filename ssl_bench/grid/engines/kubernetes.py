@@ -14,6 +14,7 @@ import yaml
 from ssl_bench.grid.engines.cluster import Cluster, gpus
 from ssl_bench.grid.engines.engine import DATA, Outcome, Work
 from ssl_bench.records.disk import write_whole
+from ssl_bench.settings import plural
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import AGAIN
 
@@ -39,7 +40,7 @@ class Kubernetes(NamedTuple):
     name = paths[0].stem
     space = f' --namespace {self.cluster.namespace}' if self.cluster.namespace else ''
     print(
-      f'{len(work.todo.trials):,} trials are in two files, and nothing is applied. The workers:\n'
+      f'Two files hold {plural.count(len(work.todo.trials), "trial")}, and nothing is applied. The workers:\n'
       f'  kubectl apply -f {paths[0]}\n'
       f'How far they are: ssl-bench status {work.run_folder.path}\n'
       f'The board, when they have ended, which the first command waits for; it says Complete or Failed:\n'

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from ssl_bench.grid.engines.cluster import Cluster, gpus
 from ssl_bench.grid.engines.engine import DATA, FALSE_STARTS, Outcome, Work
 from ssl_bench.grid.engines.ray_node import GRACE, serve
+from ssl_bench.settings import plural
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import AGAIN, CRASHED, Stop
 
@@ -135,7 +136,7 @@ class _Crew:
       self._start(number)
     told, left = '', self.work.left()
     while self.running and left and not stop() and time.monotonic() < end:
-      if (now := f'{left:,} trials left') != told:
+      if (now := f'{plural.count(left, "trial")} left') != told:
         print(now, flush=True)
         told = now
       ended, _ = self.ray.wait(list(self.running), timeout=EVERY)

@@ -18,6 +18,7 @@ from ssl_bench.grid import manifest
 from ssl_bench.grid.engines.cluster import Cluster, gpus
 from ssl_bench.grid.engines.engine import Outcome, Work
 from ssl_bench.records.disk import write_whole
+from ssl_bench.settings import plural
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import AGAIN, CRASHED
 from ssl_bench.trial.run_folder import RunFolder
@@ -63,15 +64,15 @@ class Slurm(NamedTuple):
 
     With `wait`, no job is submitted where those of before do all that there is to do; they are followed.
     """
-    jobs, trials = live(work.run_folder), f'{len(work.todo.trials):,} trials'
+    jobs, trials = live(work.run_folder), plural.count(len(work.todo.trials), 'trial')
     named = ', '.join(jobs)
     if self.wait and _do_all(jobs.values(), work):
-      print(f'{trials} are submitted already, as job {named}.', flush=True)
+      print(f'Submitted already, as job {named}: {trials}.', flush=True)
     else:
       job = submit(work.path, work.run_folder, self.cluster, len(work.todo.tasks))
       beside = f', beside job {named} of before' if jobs else ''
       told = f'How far they are: ssl-bench status {work.run_folder.path}'
-      print(f'{trials} are submitted as job {job}{beside}. {told}', flush=True)
+      print(f'Submitted as job {job}{beside}: {trials}. {told}', flush=True)
       jobs[job] = work.path
     if self.wait:
       follow(list(jobs), work.left)
@@ -149,7 +150,8 @@ def follow(jobs: Sequence[str], left: Callable[[], int]) -> None:
   told = ''
   while True:
     found = list(states(jobs).values())
-    now = f'{left():,} trials left; jobs: {found.count("running")} running, {found.count("queued")} queued'
+    jobs_now = f'{found.count("running")} running, {found.count("queued")} queued'
+    now = f'{plural.count(left(), "trial")} left; jobs: {jobs_now}'
     if now != told:
       print(now, flush=True)
       told = now
