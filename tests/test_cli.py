@@ -57,6 +57,21 @@ def test_help_comes_within_a_second_and_without_jax():
   assert min(seconds) < 1
 
 
+def test_a_training_does_not_import_what_takes_long_and_few_need():
+  code = (
+    'import sys; sys.argv = ["ssl-bench", "train", "digits/fixmatch", "steps=x"]\n'
+    'from ssl_bench.cli import main\n'
+    'try: main()\n'
+    'except SystemExit as end: assert end.code == 2\n'
+    'import ssl_bench.trial.command\n'
+    'named = ("scipy.stats", "sklearn", "matplotlib", "pandas", "wandb")\n'
+    'print([name for name in named if name in sys.modules])'
+  )
+  environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+  done = subprocess.run([sys.executable, '-c', code], env=environment, capture_output=True, text=True)
+  assert done.stdout == '[]\n', done.stdout + done.stderr
+
+
 @pytest.mark.parametrize('words', [(), ('data',), ('train', '--help'), ('data', 'prepare', '--help')])
 def test_every_command_has_help(monkeypatch, capsys, words):
   code, out, errors = run(monkeypatch, capsys, *words)

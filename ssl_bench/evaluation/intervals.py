@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 Array = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval:
 @lru_cache(1024)
 def _student_t(level: float, freedom: int) -> float:
   """t_{(1 + level) / 2, freedom}, which takes longer than the rest of an interval."""
-  return float(stats.t.ppf((1 + level) / 2, freedom))
+  return float(special.stdtrit(freedom, (1 + level) / 2))
 
 
 def paired_interval(

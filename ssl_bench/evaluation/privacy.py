@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from ssl_bench.settings.signature import BadSetting
 
@@ -21,6 +20,8 @@ def membership_auc(members: ArrayLike, others: ArrayLike) -> float:
   adversary thresholds the loss, here at every threshold: the probability that a member [n] has a smaller loss
   than another image [m], ties counting half.  0.5 is a guess; 1 tells all members apart.
   """
+  from scipy import stats  # takes half a second to import
+
   members, others = np.asarray(members, np.float64), np.asarray(others, np.float64)
   ranks = stats.rankdata(np.concatenate([others, members]))[: len(others)]
   larger = ranks.sum() - len(others) * (len(others) + 1) / 2
@@ -73,6 +74,8 @@ def spent(settings: Mapping[str, float], sample: Mapping[str, Any], steps: int) 
   differ in one image share that event, and without it no image is left out: so it is added to δ as it is,
   without the factor 1 + e^ε of a bound that only knows how likely it is.
   """
+  from scipy import stats
+
   rate = sample['expected'] / sample['n']
   overflow = steps * float(stats.binom.sf(sample['places'] - 1, sample['n'], rate))
   public = '' if sample['alone'] else ', the unlabeled images being public'

@@ -26,7 +26,6 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 from pydantic import Field, StrictFloat
-from scipy import stats
 
 from ssl_bench import contract as m
 from ssl_bench import parallel
@@ -141,6 +140,8 @@ def capacity_of(expected: int) -> int:
   Their number is binomial with this mean, and its upper tail is below that of the Poisson distribution.  A
   multiple of 8, so that devices can share it evenly.
   """
+  from scipy import stats  # takes half a second to import
+
   return 8 * math.ceil((stats.poisson.isf(OVERFLOW, expected) + 2) / 8)
 
 
