@@ -224,7 +224,8 @@ class Record(Part):
   """A record; `checks.check_agreement` tells whether its parts agree.
 
   `tier` is 'submitted' for a record that came by `submit`, and 'ours', as where it is absent, for those that
-  the maintainers ran.  `curves` is the SHA-256 of the record's curves, which are in a file of their own.
+  the maintainers ran.  `curves` is the SHA-256 of the record's curves, which are in a file of their own, and
+  `predictions` that of its predictions; a record from before they were kept lacks it.
   """
 
   model_config = ConfigDict(extra='forbid')
@@ -245,6 +246,7 @@ class Record(Part):
   split: Split
   metrics: Metrics  # measure -> value, of those that are compared
   curves: Sha | None
+  predictions: Sha | None = None
   cost: Costs  # likewise
   environment: Environment
   time: Time
