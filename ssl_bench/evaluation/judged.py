@@ -5,6 +5,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from ssl_bench.evaluation import slices
 from ssl_bench.evaluation.predictions import Predictions
 from ssl_bench.evaluation.scores import correct, softmax
 
@@ -59,3 +60,38 @@ class Judged:
   def confidence(self) -> Array:
     """The largest probability of each test image, [N]."""
     return self.probs.max(-1)
+
+  @cached_property
+  def validation_right(self) -> NDArray[np.bool_]:
+    """Whether the prediction of each validation image is right, [V]."""
+    return correct(self.kept.validation_log_probs, self.kept.validation_labels)
+
+  @cached_property
+  def validation_confidence(self) -> Array:
+    """The largest probability of each validation image, [V]."""
+    return self.validation_probs.max(-1)
+
+  @cached_property
+  def confusion(self) -> NDArray[np.int64]:
+    """Test images by class (row) and predicted class (column), [C, C]."""
+    return slices.confusion(self.labels, self.predicted, self.classes)
+
+  @cached_property
+  def by_class(self) -> slices.Slices:
+    """The test images of each class."""
+    return self._by(self.labels, self.classes)
+
+  @cached_property
+  def by_prediction(self) -> slices.Slices:
+    """The test images that are predicted to be of each class."""
+    return self._by(self.predicted, self.classes)
+
+  @cached_property
+  def by_group(self) -> slices.Slices | None:
+    """The test images of each group that the dataset names; None where it names none."""
+    if self.kept.groups is None:
+      return None
+    return self._by(self.kept.groups, len(self.kept.group_names))
+
+  def _by(self, of: NDArray, count: int) -> slices.Slices:
+    return slices.by_slice(of, count, self.confidence, self.right, self.resamples)

@@ -46,7 +46,10 @@ if TYPE_CHECKING:
   from ssl_bench.evaluation.judged import Judged
   from ssl_bench.evaluation.trained import Trained
 
-Values = Literal['number', 'share', 'count', 'flag', 'text', 'shares', 'interval', 'bins']
+Values = Literal[
+  'number', 'share', 'count', 'flag', 'text', 'shares', 'interval', 'bins',
+  'numbers', 'intervals', 'texts', 'curve', 'matrix',
+]  # fmt: skip
 PARTS = ('metrics', 'cost')  # of a record, where measures may stand
 BETTER = ('lower', 'higher')
 READS = ('state', 'predictions')
@@ -80,7 +83,8 @@ class Measure(NamedTuple):
     values: what kind of value it has.  A `number` is in `range` up to rounding, a `share` of images exactly
       in [0, 1], a `count` whole and not negative, a `flag` true or false; `shares` are one by class, null for
       a class without images; an `interval` is [low, high]; `bins` are {count, confidence, accuracy}, a
-      reliability diagram.
+      reliability diagram.  `numbers` and `intervals` are lists of them in `range`, null where there is none;
+      `texts` are names; a `curve` is lists of shares of one length, by name; a `matrix` is rows of counts.
     range: the least and the greatest value of a number, None for no bound.
     scale: the factor by which the recorded value is shown.
     clock: whether a clock or the machine wrote it, so that it differs from run to run.

@@ -11,10 +11,11 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from support.cli import records, write_configs
 
-from ssl_bench import data
+from ssl_bench import data, measures
 from ssl_bench.config import load
 from ssl_bench.contract import without_average
 from ssl_bench.evaluation.cost import QUIET, beside
+from ssl_bench.evaluation.judged import Judged
 from ssl_bench.evaluation.predict import observe
 from ssl_bench.planning import make_plan
 from ssl_bench.records import predictions
@@ -144,6 +145,8 @@ def test_predictions_are_kept_beside_the_record(semi, selfs):
     assert trial.metrics['nll'] == pytest.approx(
       log_loss(kept.labels, probs_of(kept.log_probs), labels=range(10)), rel=1e-3
     )
+  again = measures.measured_again(Judged(kept, trial.config.evaluate.bootstrap))['metrics']
+  assert again['risk'] and all(again[name] == trial.metrics[name] for name in again)  # to the last bit
   logits = semi.see(semi.dataset.validation_images).logits
   kept = predictions.read(semi.run_folder.record_of(semi.record['id']), semi.record)
   np.testing.assert_allclose(probs_of(kept.validation_log_probs), probs_of(logits), atol=1e-3)
