@@ -114,7 +114,15 @@ def evaluate(
   tags: Tags = None,
   artifacts: Artifacts = None,
 ) -> None:
-  """Evaluate a trained trial again, with other evaluate.probes or label budgets; trains nothing."""
+  """Evaluate a trained trial again, with other evaluate.probes or label budgets; trains nothing.
+
+  A record whose predictions are beside it gets the measures of predictions that it lacks.
+  """
+  if config.suffix == '.json' and not overrides:
+    from ssl_bench.trial import kept
+
+    if kept.names_predictions(config):
+      sys.exit(kept.show(config))
   shown = lambda: trackers_of(wandb, track, project, tags, artifacts)
   _one(config, overrides, runs, shown, only_evaluate=True)
 

@@ -7,14 +7,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ssl_bench.contract import pattern, without_average
-from ssl_bench.data.arrays import Dataset
-from ssl_bench.evaluation import anomaly, calibration, cost, predict, probes, retrieval, scores
+from ssl_bench.evaluation import anomaly, calibration, cost, predict, predictions, probes, retrieval, scores
 from ssl_bench.evaluation.further_probes import further
 from ssl_bench.evaluation.health import Collapse, collapse
+from ssl_bench.evaluation.judged import Judged
 from ssl_bench.evaluation.linear import Probe
 from ssl_bench.evaluation.probes import Features
 from ssl_bench.evaluation.propagation import propagation
 from ssl_bench.evaluation.rows import on_rows
+from ssl_bench.evaluation.transductive import transductive
 from ssl_bench.planning import Plan
 from ssl_bench.training.loop import Fitted, Interrupted
 
@@ -195,6 +196,13 @@ class Trained:
     return Logits(probe.logits(self.features.validation), probe.logits(self.features.test))
 
   @cached_property
+  def judged(self) -> Judged | None:
+    """The predictions of `logits` as they are kept, for the measures that read nothing else."""
+    if self.logits is None:
+      return None
+    return Judged(predictions.keep(*self.logits, self.dataset), self.config.evaluate.bootstrap)
+
+  @cached_property
   def raw_logits(self) -> np.ndarray | None:
     """[n, classes] of the test part, without the average of the parameters that is evaluated."""
     program = self.fitted.program
@@ -278,16 +286,3 @@ class Trained:
 def _logits(validation: predict.Seen, test: predict.Seen) -> Logits:
   assert validation.logits is not None and test.logits is not None
   return Logits(validation.logits, test.logits)
-
-
-def transductive(logits: np.ndarray, dataset: Dataset, labeled: np.ndarray) -> dict[str, Any]:
-  """Accuracy on the images that were learned from without a label, of logits [n_unlabeled, classes].
-
-  The labeled images and those whose label nobody knows are left out.
-  """
-  labels = dataset.hidden_labels()
-  positions = np.arange(dataset.n_images) if dataset.stream is None else dataset.stream
-  hidden = (labels >= 0) & ~np.isin(positions, labeled)
-  if not hidden.any():
-    return {'accuracy': None, 'n': 0}
-  return {'accuracy': scores.accuracy(logits[hidden], labels[hidden]), 'n': int(hidden.sum())}

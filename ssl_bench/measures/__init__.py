@@ -29,6 +29,7 @@ __all__ = [
   'finite',
   'get',
   'measured',
+  'measured_again',
   'number_of',
   'of_pattern',
   'part_of',
@@ -42,11 +43,16 @@ __all__ = [
 ]  # fmt: skip
 
 if TYPE_CHECKING:
+  from ssl_bench.evaluation.judged import Judged
   from ssl_bench.evaluation.trained import Trained
 
-Values = Literal['number', 'share', 'count', 'flag', 'text', 'shares', 'interval', 'bins']
+Values = Literal[
+  'number', 'share', 'count', 'flag', 'text', 'shares', 'interval', 'bins',
+  'numbers', 'intervals', 'texts', 'curve', 'matrix',
+]  # fmt: skip
 PARTS = ('metrics', 'cost')  # of a record, where measures may stand
 BETTER = ('lower', 'higher')
+READS = ('state', 'predictions')
 
 
 class _Absent:
@@ -64,7 +70,7 @@ class Measure(NamedTuple):
     name: identifies it, among all measures.
     path: where a record keeps the value; `metrics` or `cost` first.
     title: heads its column, before the unit.
-    function: what computes it from a trained state: None where there is a value and it is no number, `ABSENT`
+    function: what computes it from what it `reads`: None where there is a value and it is no number, `ABSENT`
       where the measure does not apply.  Without a function the measure is read from another one's value, by
       `reduce`.
     unit: '%' and 'points' of shares, which are shown times 100; any other text stands behind the title.
@@ -77,7 +83,8 @@ class Measure(NamedTuple):
     values: what kind of value it has.  A `number` is in `range` up to rounding, a `share` of images exactly
       in [0, 1], a `count` whole and not negative, a `flag` true or false; `shares` are one by class, null for
       a class without images; an `interval` is [low, high]; `bins` are {count, confidence, accuracy}, a
-      reliability diagram.
+      reliability diagram.  `numbers` and `intervals` are lists of them in `range`, null where there is none;
+      `texts` are names; a `curve` is lists of shares of one length, by name; a `matrix` is rows of counts.
     range: the least and the greatest value of a number, None for no bound.
     scale: the factor by which the recorded value is shown.
     clock: whether a clock or the machine wrote it, so that it differs from run to run.
@@ -85,12 +92,14 @@ class Measure(NamedTuple):
     published: the metrics of published.csv that are this measure; `error` is 100 % minus it.
     reduce: makes the number of the list that stands at `path`.
     null: what the table of its pattern shows where it is no number, such as '∞' of a bound that is none.
+    reads: what its function gets: `state`, a `Trained`, or `predictions`, a `Judged`, which there is where
+      something is classified; such a measure is computed again from kept predictions, without training.
   """
 
   name: str
   path: tuple[str, ...]
   title: str
-  function: 'Callable[[Trained], Any] | None'
+  function: 'Callable[[Any], Any] | None'
   unit: str = ''
   hint: str = ''
   source: str = ''
@@ -106,6 +115,7 @@ class Measure(NamedTuple):
   published: tuple[str, ...] = ()
   reduce: Callable[[Sequence[float]], float] | None = None
   null: str = ''
+  reads: Literal['state', 'predictions'] = 'state'
 
   @property
   def heading(self) -> str:
@@ -186,7 +196,12 @@ def _check(row: Measure, before: Sequence[Measure]) -> None:
     raise BadSetting(f"{who} must have a path such as ('metrics', {row.name!r}), not {short(row.path)}.")
   if (row.function is None) == (row.reduce is None):
     raise BadSetting(f'{who} must have a function, or else reduce.')
-  for field, value, known in (('values', row.values, get_args(Values)), ('better', row.better, BETTER)):
+  kinds = (
+    ('values', row.values, get_args(Values)),
+    ('better', row.better, BETTER),
+    ('reads', row.reads, READS),
+  )
+  for field, value, known in kinds:
     if value is not None and value not in known:
       raise BadSetting(f'{who} cannot have {field}={short(value)}; {suggest(value, known)}')
   for other in before:
@@ -250,11 +265,27 @@ def measured(trained: 'Trained') -> dict[str, Any]:
     if row.function is None:
       continue
     trained.go_on()
-    with blame('measures', row.name):
-      value = row.function(trained)
-    if value is not ABSENT:
-      put(tree, row.path, value.item() if getattr(value, 'shape', None) == () else value)
+    _measure(row, trained if row.reads == 'state' else trained.judged, tree)
   return tree
+
+
+def measured_again(judged: 'Judged') -> dict[str, Any]:
+  """{'metrics': …, 'cost': …}: the value of every measure that reads predictions alone, at its path."""
+  tree: dict[str, Any] = {part: {} for part in PARTS}
+  for row in all_measures():
+    if row.function and row.reads == 'predictions':
+      _measure(row, judged, tree)
+  return tree
+
+
+def _measure(row: Measure, seen: 'Trained | Judged | None', tree: dict[str, Any]) -> None:
+  """Puts a measure's value at its path, where it applies."""
+  if row.function is None or seen is None:
+    return
+  with blame('measures', row.name):
+    value = row.function(seen)
+  if value is not ABSENT:
+    put(tree, row.path, value.item() if getattr(value, 'shape', None) == () else value)
 
 
 def part_of(part: str, key: str | int) -> 'Callable[[Trained], Any]':

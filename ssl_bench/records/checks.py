@@ -160,8 +160,13 @@ def _check_measures(form: Record) -> None:
     where = '.'.join(row.path)
     if row.values == 'bins':
       _check_bins(value, where, test, accuracy)
-    if row.values == 'interval' and not _is_interval(value):
+    ends = [value] if row.values == 'interval' else value if row.values == 'intervals' else []
+    if not all(one is None or _is_interval(one) for one in ends):
       raise BadSetting(f'{where} must be two numbers, the lower first.')
+    if row.values == 'curve' and len(set(map(len, value.values()))) > 1:
+      raise BadSetting(f'{where} has lists of different lengths.')
+    if row.values == 'matrix':
+      _check_matrix(value, where, test)
   known = [share for share in form.metrics.get('accuracy_by_class', ()) if share is not None]
   if known and accuracy is not None and not min(known) - AGREES <= accuracy <= max(known) + AGREES:
     raise BadSetting(f'metrics.accuracy is {accuracy:g}, outside of metrics.accuracy_by_class.')
@@ -176,6 +181,14 @@ def _check_bins(bins: Tree, where: str, test: int | None, accuracy: float | None
   right = sum(n * (share or 0) for n, share in zip(bins['count'], bins['accuracy']))
   if accuracy is not None and test and abs(right / test - accuracy) > AGREES:
     raise BadSetting(f'metrics.accuracy is {accuracy:g}, and {right / test:g} by {where}.')
+
+
+def _check_matrix(rows: list[list[int]], where: str, test: int | None) -> None:
+  """Raises `BadSetting` unless a confusion matrix is square and of the test part."""
+  if any(len(row) != len(rows) for row in rows):
+    raise BadSetting(f'{where} must have as many columns as rows.')
+  if test is not None and (seen := sum(map(sum, rows))) != test:
+    raise BadSetting(f'{where} is of {seen} images, and split.test is {test}.')
 
 
 def _is_interval(ends: list[float | None]) -> bool:

@@ -22,7 +22,15 @@ from ssl_bench.records.strict_json import WORDS
 Tree = dict[str, Any]
 
 BOUND = 1e100  # no measure is larger; sums and squares of such numbers are still finite
-COMPARED = ('bins', 'interval', 'accuracy', 'accuracy_by_class')  # forms and names of measures
+COMPARED = (
+  'bins',
+  'interval',
+  'intervals',
+  'curve',
+  'matrix',
+  'accuracy',
+  'accuracy_by_class',
+)  # forms and names of measures
 ROUNDING = 1e-9  # by which a statistic may leave its range
 
 
@@ -71,17 +79,23 @@ _FORMS: dict[str, Any] = {  # what a value of a measure may be, where it is no n
   'shares': list[Share] | None,
   'interval': list[Share] | None,
   'bins': Bins | None,
+  'texts': list[Name] | None,
+  'curve': dict[Name, list[Share]] | None,
+  'matrix': list[list[Count]] | None,
 }
 
 
 def _form_of(row: Measure) -> Any:
   """The type of a measure's value; null where it is not known."""
-  if row.values != 'number':
+  if row.values in _FORMS:
     return _FORMS[row.values]
   low, high = row.range
   least = -BOUND if low is None else low - ROUNDING
   most = BOUND if high is None else high + ROUNDING
-  return Annotated[Annotated[float, Field(ge=least, le=most)] | None, UNSAID]
+  number = Annotated[Annotated[float, Field(ge=least, le=most)] | None, UNSAID]
+  return {'number': number, 'numbers': list[number] | None, 'intervals': list[list[number] | None] | None}[
+    row.values
+  ]
 
 
 class _Form(NamedTuple):
@@ -224,7 +238,8 @@ class Record(Part):
   """A record; `checks.check_agreement` tells whether its parts agree.
 
   `tier` is 'submitted' for a record that came by `submit`, and 'ours', as where it is absent, for those that
-  the maintainers ran.  `curves` is the SHA-256 of the record's curves, which are in a file of their own.
+  the maintainers ran.  `curves` is the SHA-256 of the record's curves, which are in a file of their own, and
+  `predictions` that of its predictions; a record from before they were kept lacks it.
   """
 
   model_config = ConfigDict(extra='forbid')
@@ -245,6 +260,7 @@ class Record(Part):
   split: Split
   metrics: Metrics  # measure -> value, of those that are compared
   curves: Sha | None
+  predictions: Sha | None = None
   cost: Costs  # likewise
   environment: Environment
   time: Time

@@ -1,4 +1,4 @@
-"""The evaluation of a trial: every measure is asked about the trained state."""
+"""The evaluation of a trial: every measure is asked about the trained state, and its predictions are kept."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,10 +14,14 @@ def evaluate(
 ) -> dict[str, Any]:
   """The `metrics` and the `cost` of a trained state, as a record keeps them.
 
+  Where something is classified, `predictions` are its `Predictions`, which are to be kept beside the record.
+
   Args:
     plan: the trial.
     fitted: what came out of training.
     should_stop: asked between two measures; where it says so, `Interrupted` is raised.
     shared: whether other trials ran on the machine meanwhile, so that times say little.
   """
-  return measures.measured(Trained(plan, fitted, should_stop, shared=shared))
+  trained = Trained(plan, fitted, should_stop, shared=shared)
+  found = measures.measured(trained)
+  return found if trained.judged is None else {**found, 'predictions': trained.judged.kept}

@@ -10,7 +10,7 @@ from ssl_bench.config import Config, to_dict
 from ssl_bench.contract import pattern
 from ssl_bench.planning import Plan, identity, make_plan
 from ssl_bench.planning.split import describe_split
-from ssl_bench.records import curves, environment, record
+from ssl_bench.records import curves, environment, predictions, record
 from ssl_bench.records.checks import check_values
 from ssl_bench.records.code import code_of
 from ssl_bench.settings.signature import BadSetting
@@ -71,7 +71,15 @@ def _record(plan: Plan, written: dict[str, Any], how: Run, *, shared: bool) -> d
   ended = ending(work, run_folder, plan.trial_id)
   gang.on_first(run_folder.claims.check)
   whole = written | ended | {'time': {'started': started, 'finished': now()}}
-  return gang.on_first(lambda: record.read_with_curves(record.write(whole, run_folder.records)))
+  return gang.on_first(_write, whole, run_folder)
+
+
+def _write(whole: dict[str, Any], run_folder: RunFolder) -> dict[str, Any]:
+  """Writes a record, what it names first, and returns it as it is read."""
+  if kept := whole.get('predictions'):
+    place = predictions.path_of(run_folder.record_of(whole['id']))
+    whole = whole | {'predictions': predictions.write(kept, place)}
+  return record.read_with_curves(record.write(whole, run_folder.records))
 
 
 def ending(work: Callable[[], dict[str, Any]], run_folder: RunFolder, trial_id: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from ssl_bench.records import curves, record, rung
+from ssl_bench.records import curves, predictions, record, rung
 from ssl_bench.records.disk import write_whole
 from ssl_bench.training.checkpoint import UnusableCheckpoint
 from ssl_bench.trial.claims import Claims
@@ -110,14 +110,17 @@ class RunFolder:
         os.rename(path, self._place_aside(path))
 
   def _put_record_aside(self, path: Path) -> None:
-    """Moves a record with its curves, which are there twice until the record has moved."""
+    """Moves a record with its curves and predictions, which are there twice until the record has moved."""
     if not path.exists():
       return
-    place, rows = self._place_aside(path), curves.path_of(path)
-    if rows.is_file():
-      write_whole(curves.path_of(place), rows.read_bytes())
+    place = self._place_aside(path)
+    beside = {name(path): name(place) for name in (curves.path_of, predictions.path_of)}
+    for old, new in beside.items():
+      if old.is_file():
+        write_whole(new, old.read_bytes())
     os.rename(path, place)
-    rows.unlink(missing_ok=True)
+    for old in beside:
+      old.unlink(missing_ok=True)
 
   def _place_aside(self, path: Path) -> Path:
     """The first free place of `replaced` for a file or a folder: <name>-1, <name>-2, …"""

@@ -75,7 +75,7 @@ def test_what_a_page_says_works_as_printed(page, folder):
   made = [json.loads(path.read_text()) for path in (folder / 'runs/train/records').glob('*.json')]
   assert len(made) == trained and {record['status'] for record in made} == {'done'}
   if page == 'measure':
-    assert 0 <= made[0]['metrics']['macro_f1'] <= 1
+    assert -1 <= made[0]['metrics']['kappa'] <= 1
 
 
 @pytest.mark.parametrize('page', ['method', 'net', 'augmentation', 'dataset', 'measure'])
@@ -155,15 +155,15 @@ def test_the_measure_is_scikit_learns(tmp_path):
   from types import SimpleNamespace
 
   import numpy as np
-  from sklearn.metrics import f1_score
+  from sklearn.metrics import cohen_kappa_score
 
   rng = np.random.default_rng(0)
   logits, labels = rng.normal(size=(60, 4)), rng.integers(0, 4, 60)
   dataset = SimpleNamespace(test_labels=labels, classes=4)
   trained = SimpleNamespace(logits=SimpleNamespace(test=logits), dataset=dataset)
   module = load('measure', tmp_path)
-  assert module.macro_f1(trained) == pytest.approx(f1_score(labels, logits.argmax(-1), average='macro'))
-  assert module.macro_f1(SimpleNamespace(logits=None)) is module.ABSENT
+  assert module.kappa(trained) == pytest.approx(cohen_kappa_score(labels, logits.argmax(-1)))
+  assert module.kappa(SimpleNamespace(logits=None)) is module.ABSENT
 
 
 def test_the_pages_method_has_forty_lines():

@@ -11,12 +11,14 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from support.cli import records, write_configs
 
-from ssl_bench import data
+from ssl_bench import data, measures
 from ssl_bench.config import load
 from ssl_bench.contract import without_average
 from ssl_bench.evaluation.cost import QUIET, beside
+from ssl_bench.evaluation.judged import Judged
 from ssl_bench.evaluation.predict import observe
 from ssl_bench.planning import make_plan
+from ssl_bench.records import predictions
 from ssl_bench.trial.run import evaluate, run_trial, train
 from ssl_bench.trial.run_folder import RunFolder
 from ssl_bench.trial.training import Run
@@ -130,6 +132,24 @@ def test_accuracy_and_calibration_are_scikit_learns_on_the_logits(semi):
   np.testing.assert_allclose(semi.metrics['accuracy_by_class'], by_class)
   scaled = probs_of(logits / semi.metrics['temperature'])
   assert semi.metrics['scaled']['nll'] == pytest.approx(log_loss(labels, scaled, labels=range(10)), rel=1e-5)
+
+
+def test_predictions_are_kept_beside_the_record(semi, selfs):
+  for trial in (semi, selfs):
+    kept = predictions.read(trial.run_folder.record_of(trial.record['id']), trial.record)
+    np.testing.assert_array_equal(kept.labels, trial.dataset.test_labels)
+    np.testing.assert_array_equal(kept.validation_labels, trial.dataset.validation_labels)
+    np.testing.assert_array_equal(kept.positions, trial.dataset.test_index)
+    right = kept.log_probs.argmax(1) == kept.labels
+    assert trial.metrics['accuracy'] == pytest.approx(right.mean(), abs=1e-12)
+    assert trial.metrics['nll'] == pytest.approx(
+      log_loss(kept.labels, probs_of(kept.log_probs), labels=range(10)), rel=1e-3
+    )
+  again = measures.measured_again(Judged(kept, trial.config.evaluate.bootstrap))['metrics']
+  assert again['risk'] and all(again[name] == trial.metrics[name] for name in again)  # to the last bit
+  logits = semi.see(semi.dataset.validation_images).logits
+  kept = predictions.read(semi.run_folder.record_of(semi.record['id']), semi.record)
+  np.testing.assert_allclose(probs_of(kept.validation_log_probs), probs_of(logits), atol=1e-3)
 
 
 def test_scaling_is_fitted_on_validation(semi):

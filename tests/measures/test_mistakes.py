@@ -84,6 +84,7 @@ def test_a_measure_that_raises_is_named_with_its_line(load, monkeypatch):
       "better='bigger', range=",
       "The measure luck .* cannot have better='bigger'; did you mean 'higher'",
     ),
+    ('range=', "reads='prediction', range=", "cannot have reads='prediction'; did you mean 'predictions'"),
     ('range=', "values='numbr', range=", "cannot have values='numbr'; did you mean 'number'"),
     ("('metrics', 'luck')", "'metrics'", "must have a path such as .'metrics', 'luck'."),
   ],

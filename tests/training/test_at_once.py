@@ -6,7 +6,7 @@ from support.cli import write_configs
 
 from ssl_bench import data
 from ssl_bench.config import load
-from ssl_bench.evaluation.trained import transductive
+from ssl_bench.evaluation.transductive import transductive
 from ssl_bench.leaderboard.aggregate import aggregate
 from ssl_bench.leaderboard.render.tables import ranking
 from ssl_bench.planning import identity, make_plan

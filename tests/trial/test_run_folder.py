@@ -67,7 +67,7 @@ def test_a_shared_pretraining_is_made_once_by_the_new_code(folder, run_folder, e
   assert run_trial(forty, run_folder)['versions']['code'] == 'e' * 64
   assert {p: p.stat().st_mtime_ns for p in run_folder.checkpoints.rglob('*')} == made
   assert (
-    len(there(run_folder, 'replaced/records')) == 2 * len(('the record', 'its curves'))
+    len(there(run_folder, 'replaced/records')) == 2 * len(('the record', 'its curves', 'its predictions'))
     and len(there(run_folder, 'replaced/checkpoints')) == 1
   )
 

@@ -11,6 +11,7 @@ TABLES = (
   'accuracy',
   'probes',
   'calibration',
+  'risk',
   'pseudo_labels',
   'retrieval',
   'anomaly',
