@@ -8,7 +8,7 @@ import numpy as np
 
 from ssl_bench.contract import pattern, without_average
 from ssl_bench.data.arrays import Dataset
-from ssl_bench.evaluation import anomaly, calibration, cost, predict, probes, retrieval, scores
+from ssl_bench.evaluation import anomaly, calibration, cost, predict, probes, retrieval, scores, shifts
 from ssl_bench.evaluation.further_probes import further
 from ssl_bench.evaluation.health import Collapse, collapse
 from ssl_bench.evaluation.linear import Probe
@@ -224,6 +224,11 @@ class Trained:
       'isotonic': Scored(rest, np.log(rest)),
       **({} if raw is None else {'raw': Scored(scores.softmax(raw), raw)}),
     }
+
+  @cached_property
+  def shifted(self) -> dict[str, shifts.Shifted]:
+    """Shift -> accuracy and ECE by severity; empty where the config asks for none."""
+    return shifts.measure(self)
 
   @cached_property
   def retrieval(self) -> dict[str, float]:

@@ -11,6 +11,7 @@ TABLES = (
   'accuracy',
   'probes',
   'calibration',
+  'shift',
   'pseudo_labels',
   'retrieval',
   'anomaly',
