@@ -10,7 +10,7 @@ import pytest
 from support.cli import write_configs
 
 from ssl_bench import api, cli, data
-from ssl_bench.evaluation.drift import drift
+from ssl_bench.evaluation.drift import drift, encoders
 from ssl_bench.evaluation.scores import softmax
 
 
@@ -60,6 +60,12 @@ def test_two_files_are_compared_as_the_library_compares_them(files, monkeypatch,
     (('digitz:test', 'new.npy'), "There is no dataset 'digitz'; did you mean 'digits'"),
     (('digits:test', 'new.npy'), 'need the same features; the first has 64, the second 4'),
     (('new.npy', 'new.npy', '--of', 'predictions'), '--of predictions needs a network; name its record'),
+    (
+      ('a.json', 'new.npy'),
+      "'a.json' is a record: compare it with another record, or name it with --through",
+    ),
+    (('a.json', 'b.json', '--through', 'a.json'), 'Two records are compared on the images of their own set'),
+    (('a.json', 'b.json'), 'a.json is not a readable record: it is no file'),
     (('new.npy', 'new.npy', '--alpha', '0.001'), '999 permutations cannot raise an alarm at alpha 0.001'),
   ],
 )
@@ -101,3 +107,19 @@ def test_a_network_looks_at_both_sets(trained, monkeypatch, capsys, tmp_path, of
   np.save('small.npy', np.zeros((30, 4, 4, 1), 'uint8'))
   code, _, errors = run(monkeypatch, capsys, 'drift', 'small.npy', 'small.npy', *words)
   assert code == 2 and 'Images must be uint8 [n, ' in errors
+
+
+@pytest.mark.slow
+def test_two_records_are_compared_on_the_same_images(trained, monkeypatch, capsys, tmp_path):
+  monkeypatch.chdir(tmp_path)
+  old, new = trained
+  code, out, _ = run(monkeypatch, capsys, 'drift', old, old)
+  assert code == 0 and 'The old head may stay as it is.' in out
+  code, out, _ = run(monkeypatch, capsys, 'drift', old, new, '--json', 'found.json')
+  found = json.loads((tmp_path / 'found.json').read_text(encoding='utf-8'))
+  dataset, networks = data.load('fake'), [api.load_trained(path) for path in trained]
+  seen = [network.features(dataset.test_images) for network in networks]
+  assert found['cka'] == pytest.approx(encoders.linear_cka(*seen))
+  assert found['procrustes'] == pytest.approx(encoders.procrustes(*seen))
+  assert code == (found['head']['verdict'] != 'keep') and f'{100 * found["head"]["rotated"]:.2f}' in out
+  assert max(map(len, out.splitlines()[3:])) <= 80  # behind the names of the records

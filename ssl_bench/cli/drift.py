@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 
 PARTS = ('train', 'validation', 'test')
 FILES = ('.npy', '.npz')
+RECORD = '.json'
 Of = Literal['features', 'predictions']
 
 
 def drift(
   reference: Annotated[
-    str, typer.Argument(help='A set: digits:train, a part of a data set, or a file such as old.npz:images.')
+    str, typer.Argument(help='A set: digits:train, of a data set, or a file such as old.npz; or a record.')
   ],
-  other: Annotated[str, typer.Argument(help='The set that is compared with it.')],
+  other: Annotated[str, typer.Argument(help='The set, or the record, that is compared with it.')],
   through: Annotated[
     Path | None, typer.Option(help='A record; its network looks at both sets, which are inputs.')
   ] = None,
@@ -37,9 +38,19 @@ def drift(
     int, typer.Option(min=20, max=10_000, help='Rows of each set that MMD and energy distance compare.')
   ] = 1_000,
   seed: Annotated[int, typer.Option(min=0, help='Of what is drawn.')] = 0,
+  margin: Annotated[
+    float, typer.Option(help='Of two records: the accuracy that an old head may lose and still stay.')
+  ] = 0.01,
   to: Annotated[Path | None, typer.Option('--json', help='Write the numbers to this file too.')] = None,
 ) -> None:
-  """Test whether two sets of inputs, features or predictions differ; exit code 1 where they do."""
+  """Test whether two sets differ, or whether a head may stay on a new encoder; exit code 1 for a change."""
+  if Path(reference).suffix == Path(other).suffix == RECORD:
+    if through:
+      raise BadSetting('Two records are compared on the images of their own set; leave --through out.')
+    from ssl_bench.cli.encoders import compare_encoders
+
+    values = compare_encoders(Path(reference), Path(other), margin)
+    _end(values, to, values['head']['verdict'] != 'keep')
   from ssl_bench.evaluation.drift import drift as compare
 
   look = _look(through, of)
@@ -90,6 +101,10 @@ def read_set(text: str) -> 'np.ndarray':
   if Path(name).suffix in FILES:
     return _read_file(Path(name), part)
   name, _, part = text.rpartition(':')
+  if Path(text).suffix == RECORD:
+    raise BadSetting(
+      f'{short(text)} is a record: compare it with another record, or name it with --through to look at sets.'
+    )
   if part not in PARTS or not name:
     raise BadSetting(
       f'{short(text)} is no set; write a part of a data set, such as digits:test, or a file such as old.npz.'
