@@ -6,7 +6,7 @@ from typing import Any
 from ssl_bench import methods, plugins
 from ssl_bench.plugins.used import packages_in
 from ssl_bench.settings.added import written
-from ssl_bench.settings.sections import Config, Stress
+from ssl_bench.settings.sections import SHIFTS, Config, Stress
 from ssl_bench.settings.signature import BadSetting, check, needs, parse_call, short, suggest
 
 POLICIES = ('weak', 'strong')  # what a view can name
@@ -40,6 +40,9 @@ def resolve(config: Config) -> Config:
   _check_combined(combined)
   for probe in config.evaluate.probes:
     plugins.get('probes', probe)
+  for name in config.evaluate.shifts:
+    if name not in SHIFTS:
+      raise BadSetting(f'There is no shift {short(name)} in evaluate.shifts; {suggest(name, list(SHIFTS))}')
   config = config.model_copy(
     update={
       'method': method,

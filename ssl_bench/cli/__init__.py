@@ -1,4 +1,4 @@
-"""The command line: train, evaluate, grid and its workers, reproduce, leaderboard, submit, data, list, init.
+"""The command line: train, evaluate, grid and its workers, reproduce, leaderboard, submit, drift, data, list.
 
 Every command imports what it needs when it runs, so that help comes at once.
 """
@@ -14,6 +14,7 @@ import typer
 from ssl_bench import gang, numerics
 from ssl_bench.cli import sweep
 from ssl_bench.cli.data import data_app
+from ssl_bench.cli.drift import drift
 from ssl_bench.cli.exit import exit_code
 from ssl_bench.cli.options import (
   BOARD,
@@ -149,7 +150,7 @@ def _one(
   sys.exit(run_single(config, folder, trackers, live=live, **how))
 
 
-for _command in (sweep.grid, tune, sweep.work, sweep.status, sweep.retry, sweep.prune, sweep.sync):
+for _command in (sweep.grid, tune, sweep.work, sweep.status, sweep.retry, sweep.prune, sweep.sync, drift):
   app.command()(_command)
 
 

@@ -7,7 +7,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ssl_bench.contract import pattern, without_average
-from ssl_bench.evaluation import anomaly, calibration, cost, predict, predictions, probes, retrieval, scores
+from ssl_bench.evaluation import (
+  anomaly,
+  calibration,
+  cost,
+  predict,
+  predictions,
+  probes,
+  retrieval,
+  scores,
+  shifts,
+)
 from ssl_bench.evaluation.further_probes import further
 from ssl_bench.evaluation.health import Collapse, collapse
 from ssl_bench.evaluation.judged import Judged
@@ -232,6 +242,11 @@ class Trained:
       'isotonic': Scored(rest, np.log(rest)),
       **({} if raw is None else {'raw': Scored(scores.softmax(raw), raw)}),
     }
+
+  @cached_property
+  def shifted(self) -> dict[str, shifts.Shifted]:
+    """Shift -> accuracy and ECE by severity; empty where the config asks for none."""
+    return shifts.measure(self)
 
   @cached_property
   def retrieval(self) -> dict[str, float]:

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
   from ssl_bench.evaluation.trained import Trained
 
 Values = Literal[
-  'number', 'share', 'count', 'flag', 'text', 'shares', 'interval', 'bins',
+  'number', 'share', 'count', 'flag', 'text', 'shares', 'severities', 'interval', 'bins',
   'numbers', 'intervals', 'texts', 'curve', 'matrix',
 ]  # fmt: skip
 PARTS = ('metrics', 'cost')  # of a record, where measures may stand
@@ -82,9 +82,10 @@ class Measure(NamedTuple):
     better: which direction is better, if one is.
     values: what kind of value it has.  A `number` is in `range` up to rounding, a `share` of images exactly
       in [0, 1], a `count` whole and not negative, a `flag` true or false; `shares` are one by class, null for
-      a class without images; an `interval` is [low, high]; `bins` are {count, confidence, accuracy}, a
-      reliability diagram.  `numbers` and `intervals` are lists of them in `range`, null where there is none;
-      `texts` are names; a `curve` is lists of shares of one length, by name; a `matrix` is rows of counts.
+      a class without images; `severities` are shares at the severities of a shift; an `interval` is [low,
+      high]; `bins` are {count, confidence, accuracy}, a reliability diagram.  `numbers` and `intervals` are
+      lists of them in `range`, null where there is none; `texts` are names; a `curve` is lists of shares of
+      one length, by name; a `matrix` is rows of counts.
     range: the least and the greatest value of a number, None for no bound.
     scale: the factor by which the recorded value is shown.
     clock: whether a clock or the machine wrote it, so that it differs from run to run.

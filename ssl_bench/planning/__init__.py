@@ -9,6 +9,7 @@ from ssl_bench.config import Config
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.planning import checks, identity
 from ssl_bench.planning.build import streams_seen
+from ssl_bench.planning.shifts import check_shifts
 from ssl_bench.planning.split import labeled_of, stressed
 from ssl_bench.planning.structure import Structure, structure_of
 from ssl_bench.settings.signature import BadSetting
@@ -50,6 +51,7 @@ def make_plan(config: Config, dataset: Dataset | None = None) -> Plan:
   numerics.check()
   plan = _plan(config, dataset or data.load(config.dataset))
   checks.check_probes(plan)
+  check_shifts(plan)
   return plan
 
 

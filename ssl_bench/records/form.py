@@ -77,6 +77,7 @@ _FORMS: dict[str, Any] = {  # what a value of a measure may be, where it is no n
   'flag': bool | None,
   'text': Text | None,
   'shares': list[Share] | None,
+  'severities': list[Share] | None,
   'interval': list[Share] | None,
   'bins': Bins | None,
   'texts': list[Name] | None,

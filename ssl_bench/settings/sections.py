@@ -27,6 +27,16 @@ PROBES = {
   'label_propagation': 'label propagation on a graph of features',
   'label_spreading': 'label spreading on a graph of features',
 }
+# Shift of the test inputs -> the kinds of data that it is for.
+SHIFTS = {
+  'noise': ('image', 'series', 'audio'),
+  'blur': ('image',),
+  'contrast': ('image',),
+  'brightness': ('image',),
+  'translation': ('image',),
+  'rotation': ('image',),
+  'jpeg': ('image',),
+}
 STEPS = 2**31  # that a run stays below, and so does what counts them
 SEEDS = 2**32
 IMAGES = 2**31
@@ -61,10 +71,10 @@ class Ema(Section):
   decay: StrictFloat = Field(0.999, ge=0, le=1)
 
 
-def _each_once(probes: tuple[str, ...]) -> tuple[str, ...]:
-  if twice := [probe for probe in probes if probes.count(probe) > 1]:
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+  if twice := [name for name in names if names.count(name) > 1]:
     raise ValueError(f'names {twice[0]} twice; leave one of them out')
-  return probes
+  return names
 
 
 class Evaluate(Section):
@@ -74,11 +84,16 @@ class Evaluate(Section):
   last: StrictInt = Field(20, ge=1, le=10_000)  # evaluations whose median is recorded
   probes: Annotated[tuple[str, ...], AfterValidator(_each_once)] = ('linear', 'knn')
   bootstrap: StrictInt = Field(1000, ge=100, le=100_000)  # resamples of an interval
+  shifts: Annotated[
+    tuple[str, ...], AfterValidator(_each_once)
+  ] = ()  # of test inputs, at five severities each
   pretraining: bool = True  # look at a training without labels, too: loss, kNN and health on held-out images
 
   @model_serializer(mode='wrap')
   def _write(self, write: Any) -> dict[str, Any]:
-    return {k: v for k, v in write(self).items() if k != 'pretraining' or not v}
+    fields = type(self).model_fields
+    later = ('pretraining', 'shifts')  # written only where they are not their default, as `ADDED` are
+    return {k: v for k, v in write(self).items() if k not in later or getattr(self, k) != fields[k].default}
 
 
 class Checkpoint(Section):

@@ -12,6 +12,7 @@ TABLES = (
   'probes',
   'calibration',
   'risk',
+  'shift',
   'pseudo_labels',
   'retrieval',
   'anomaly',
