@@ -3,21 +3,19 @@
 Every command imports what it needs when it runs, so that help comes at once.
 """
 
-import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ssl_bench import gang, numerics
-from ssl_bench.cli import sweep
+from ssl_bench.cli import board, sweep
 from ssl_bench.cli.data import data_app
 from ssl_bench.cli.drift import drift
 from ssl_bench.cli.exit import exit_code
 from ssl_bench.cli.options import (
-  BOARD,
   JOIN_SECONDS,
   Again,
   AgainGrid,
@@ -27,14 +25,12 @@ from ssl_bench.cli.options import (
   JoinSeconds,
   MetricsPort,
   Mirror,
-  NoTiming,
   Overrides,
   Plugin,
   Process,
   Processes,
   Project,
   Runs,
-  Select,
   Tags,
   Track,
   Workers,
@@ -192,66 +188,8 @@ def reproduce(
   sys.exit(run_table(found, runs, workers or None, to=to, anew=anew, again=again, recorded=recorded))
 
 
-@app.command()
-def leaderboard(
-  records: Annotated[Path, typer.Option(help='The folder of records.')] = BOARD,
-  out: Annotated[Path, typer.Option(help='Where README.md, index.html and tables/*.csv go.')] = Path(
-    'leaderboard'
-  ),
-  select: Select = None,
-  no_timing: NoTiming = False,
-  plugin: Plugin = None,
-) -> None:
-  """Regenerate the leaderboard's README and page from records; exit code 1 where a file was left out."""
-  from ssl_bench import plugins
-  from ssl_bench.leaderboard.build import publish
-
-  plugins.load(plugin)
-  if not records.is_dir():
-    raise BadSetting(f'There is no folder {str(records)!r}; {_other_records()}')
-  if select and out.resolve() == records.parent.resolve():
-    raise BadSetting(
-      'A part of the records would take the place of the board; name another folder with --out.'
-    )
-  left_out: list[str] = []
-  not_shown: list[str] = []
-  told: Any = {'report': left_out.append, 'note': not_shown.append}
-  if select:
-    from ssl_bench.grid.select import chosen
-
-    told['choose'] = lambda configs: chosen(configs, select)
-  publish([records], out, timing=not no_timing, reproduced=records.parent / 'reproduced', **told)
-  print(f'{out / "README.md"}\n{out / "index.html"}')
-  for sentence in left_out:
-    print(f'Left out: {sentence}', file=sys.stderr)
-  for sentence in not_shown:
-    print(f'Not shown: {sentence}', file=sys.stderr)
-  sys.exit(1 if left_out else 0)
-
-
-def _other_records() -> str:
-  """What to write where the folder of records that was asked for is not there."""
-  if made := sorted(str(folder) for folder in Path('runs').glob('*/records') if folder.is_dir()):
-    return f'name one with --records, such as {made[0]}.'
-  return 'name one with --records, such as runs/quickstart/records, which `ssl-bench grid quickstart` makes.'
-
-
-@app.command()
-def submit(
-  source: Annotated[Path, typer.Argument(help='A record, or a folder of them, such as runs/digits.')],
-  to: Annotated[Path, typer.Option(help='The folder of contributed records.')] = BOARD,
-  ours: Annotated[
-    bool,
-    typer.Option('--ours', help='For maintainers: the project ran them; no mark of a submission.'),
-  ] = False,
-  plugin: Plugin = None,
-) -> None:
-  """Check records and copy them into the leaderboard's folder, marked as submitted; what is there stays."""
-  from ssl_bench.records.submit import submit as copy
-
-  copied, kept = copy(source, to, ours=ours, trusted=plugin or ())
-  where = '' if to == BOARD else f' --records {shlex.quote(str(to))}'
-  print(f'{copied} records copied to {to}, {kept} were there. Now run: ssl-bench leaderboard{where}')
+app.command()(board.leaderboard)
+app.command()(board.submit)
 
 
 @app.command()

@@ -2,8 +2,9 @@
 
 from ssl_bench.leaderboard.aggregate import aggregate
 from ssl_bench.leaderboard.build import build, publish
+from ssl_bench.leaderboard.frame import frame
 from ssl_bench.leaderboard.published import read_published
 from ssl_bench.leaderboard.render.terminal import terminal
 from ssl_bench.leaderboard.rows import Board
 
-__all__ = ['Board', 'aggregate', 'build', 'publish', 'read_published', 'terminal']
+__all__ = ['Board', 'aggregate', 'build', 'frame', 'publish', 'read_published', 'terminal']

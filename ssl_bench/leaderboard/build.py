@@ -29,25 +29,32 @@ def build(
   today: Mapping[str, Any] | None = None,
   reproduced: Sequence[Reproduced] = (),
 ) -> Board:
-  """Writes README.md, index.html and tables/*.csv to `out`, each whole or not at all; returns their board.
+  """Writes README.md, its picture, index.html and tables/*.csv to `out`, each whole; returns their board.
 
   The same records, in any order, and the same published rows give the same bytes.  `timing=False` leaves
   out what a clock wrote.  `today` is {'protocol': 1, 'methods': {'fixmatch': 1}, 'datasets': {'digits': '…'}}
   (versions, and the fingerprint of each dataset): records of other versions are shown as stale, not ranked.
   A CSV file of `out`/tables that is none of this board is removed.
   """
+  board = aggregate(records, published, timing=timing, today=today)._replace(reproduced=tuple(reproduced))
+  write(board, out)
+  return board
+
+
+def write(board: Board, out: Path) -> None:
+  """Writes the files of a board, as `build` does."""
   from ssl_bench.leaderboard.render.csv_files import csv_files
   from ssl_bench.leaderboard.render.page import page
-  from ssl_bench.leaderboard.render.readme import readme
+  from ssl_bench.leaderboard.render.readme import PICTURE, picture, readme
 
-  board = aggregate(records, published, timing=timing, today=today)._replace(reproduced=tuple(reproduced))
   texts = {'README.md': readme(board), 'index.html': page(board), **csv_files(board)}
+  if (drawn := picture(board)) is not None:
+    texts[PICTURE] = drawn
   for name, text in texts.items():
     write_whole(out / name, text)
   for path in (out / TABLES).glob('*.csv'):
     if f'{TABLES}/{path.name}' not in texts:
       path.unlink()
-  return board
 
 
 @contextmanager
@@ -62,10 +69,17 @@ def _no_garbage_collection() -> Iterator[None]:
       gc.enable()
 
 
+def publish(folders: Iterable[Path], out: Path, **asked: Any) -> Board:
+  """Reads every record in the folders, as `read` does with what is `asked`, and writes the board to `out`."""
+  board = read(folders, **asked)
+  with _no_garbage_collection():
+    write(board, out)
+  return board
+
+
 @_no_garbage_collection()
-def publish(
+def read(
   folders: Iterable[Path],
-  out: Path,
   *,
   timing: bool = True,
   report: Callable[[str], object] = warnings.warn,
@@ -73,7 +87,7 @@ def publish(
   reproduced: Path | None = None,
   choose: Callable[[list[Any]], list[int]] | None = None,
 ) -> Board:
-  """Reads every record in the folders and writes the board to `out`, as `build` does.
+  """The board of every record in the folders; nothing is written.
 
   A file that is no record, or not the only one of its id, is left out; `report` is told a sentence for each.
   Records of split seeds that are for tuning are left out, too.  `note` is told of those, and of measures of
@@ -98,7 +112,8 @@ def publish(
     )
   published = read_published(PUBLISHED) if PUBLISHED.is_file() else ()
   tables = read_tables(reproduced) if reproduced else ()
-  return build(records, published, out=out, timing=timing, today=today(records), reproduced=tables)
+  board = aggregate(records, published, timing=timing, today=today(records))
+  return board._replace(reproduced=tuple(tables))
 
 
 def today(records: Iterable[dict[str, Any]]) -> dict[str, Any]:

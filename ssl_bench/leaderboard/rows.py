@@ -29,10 +29,17 @@ class Mean(NamedTuple):
 
 
 class Difference(NamedTuple):
-  """A mean of paired differences, and what its interval allows to say."""
+  """A mean of paired differences, and what its interval allows to say.
+
+  `p` is that of Student's paired t-test over splits, to which the interval belongs; `corrected` is the
+  verdict where `holm`, the same p-value corrected for all rows that are ranked together, is below 5 %.
+  """
 
   mean: Mean
   verdict: str  # 'better', 'worse', 'not separable' or 'fewer than 3 splits'
+  p: float | None = None  # None below 3 splits
+  holm: float | None = None  # None where nothing was corrected
+  corrected: str = ''  # as `verdict`, '' where nothing was corrected
 
 
 class Bins(NamedTuple):

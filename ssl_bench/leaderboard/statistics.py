@@ -4,10 +4,13 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from ssl_bench.evaluation.intervals import FEWEST, grouped_interval, paired_interval
+from ssl_bench.leaderboard.hypotheses import holm, paired_p
 from ssl_bench.leaderboard.read import Diagram, Pair, Trial
 from ssl_bench.leaderboard.rows import Bins, Difference, Mean, Row, Seeds
 from ssl_bench.leaderboard.variants import say_variant
 from ssl_bench.measures import finite
+
+ALPHA = 0.05
 
 
 def values(trials: Sequence[Trial], measure: str) -> dict[Pair, float]:
@@ -44,15 +47,38 @@ def compare(row: Row, other: Row | None) -> Difference | None:
     return None
   groups = [p.group for p in pairs]
   middle, half = paired_interval([a[p] for p in pairs], [b[p] for p in pairs], groups=groups)
+  over = Mean(middle, half, *count(pairs))
   if half is None:
     verdict = f'fewer than {FEWEST} splits'
   else:
     verdict = 'better' if middle > half else 'worse' if -middle > half else 'not separable'
-  return Difference(Mean(middle, half, *count(pairs)), verdict)
+  return Difference(over, verdict, paired_p(middle, half, over.n))
+
+
+def correct(rows: Sequence[Row]) -> tuple[Row, ...]:
+  """The rows, their verdicts on the difference to `supervised` corrected for their number (Holm 1979)."""
+  tested = [i for i, row in enumerate(rows) if row.difference and row.difference.p is not None]
+  p = dict(zip(tested, holm([_p_of(rows[i]) for i in tested])))
+  return tuple(_corrected(row, p[i]) if i in p else row for i, row in enumerate(rows))
+
+
+def _p_of(row: Row) -> float:
+  return 1.0 if row.difference is None or row.difference.p is None else row.difference.p
+
+
+def _corrected(row: Row, p: float) -> Row:
+  difference = row.difference
+  if difference is None:
+    return row
+  verdict = difference.verdict if p < ALPHA else 'not separable'
+  return row._replace(difference=difference._replace(holm=p, corrected=verdict))
 
 
 def rank(rows: Sequence[Row]) -> tuple[Row, ...]:
-  """The rows by mean accuracy; those without one, and those that saw more labels, unranked at the end."""
+  """The rows by mean accuracy; those without one, and those that saw more labels, unranked at the end.
+
+  Their verdicts on differences to `supervised` are corrected for the number of rows.
+  """
   named = sorted(rows, key=lambda r: (r.method, say_variant(r.variant)))
   inside = [row for row in named if row.accuracy and not row.sees_more_labels]
   inside.sort(key=lambda r: -r.measures['accuracy'].value)
@@ -63,7 +89,7 @@ def rank(rows: Sequence[Row]) -> tuple[Row, ...]:
     to_best = compare(row, inside[0])
     tied = row is inside[0] or bool(to_best and to_best.verdict == 'not separable')
     ranked.append(row._replace(rank=place, tied=tied))
-  return (*ranked, *outside)
+  return correct((*ranked, *outside))
 
 
 def pool(diagrams: Sequence[Diagram]) -> Bins | None:

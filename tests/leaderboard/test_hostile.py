@@ -15,6 +15,7 @@ from ssl_bench.leaderboard import aggregate, build, terminal
 from ssl_bench.leaderboard.render import tables
 from ssl_bench.leaderboard.render.escape import code, escape
 from ssl_bench.leaderboard.render.markdown import markdown
+from ssl_bench.leaderboard.render.short import short
 from ssl_bench.leaderboard.render.terminal import _name
 
 EVIL = '<script>alert(1)</script>`x` ``y|*b*_c_[d](http://e)~~f~~ $g$ &lt;h&gt;\n# i\x00\x1b[31mj\u202ek'
@@ -78,13 +79,13 @@ def files_of(folder):
 
 def test_the_readme_and_every_table_as_markdown_escape_every_string(out):
   text = (out / 'README.md').read_text()
-  assert 'alert' in text
   for section in aggregate(hostile(), today=TODAY).sections:
     made = [tables.failures(section), tables.stale(section), tables.trials(section)]
     for budget in section.budgets:
       made += [
         tables.ranking(budget),
         tables.further(budget),
+        short(section.dataset, budget.rows),
         *tables.stressed(budget),
         *tables.patterns(budget),
       ]

@@ -20,6 +20,7 @@ from support.records import CLOCK, TODAY, failed, quickstart, record
 from ssl_bench.leaderboard import aggregate, build, read_published, terminal
 from ssl_bench.leaderboard.build import today
 from ssl_bench.leaderboard.render.figures import spread
+from ssl_bench.leaderboard.render.readme import PICTURE, picture
 from ssl_bench.leaderboard.render.readme import readme as short
 from ssl_bench.leaderboard.reproduced import read_tables
 from ssl_bench.records.record import gather
@@ -139,7 +140,7 @@ def test_figures_take_the_pages_colors(html):
 
 def test_readme_tables_are_whole(readme):
   tables = re.findall(r'(?:^\|.*\n)+', readme, re.MULTILINE)
-  assert len(tables) == 4
+  assert len(tables) == 2  # one a dataset and protocol
   for table in tables:
     widths = {len(re.findall(r'(?<!\\)\|', line)) for line in table.splitlines()}
     assert len(widths) == 1
@@ -161,12 +162,11 @@ def test_the_page_says_what_a_reader_has_to_know(html):
 def test_readme_has_the_main_numbers_and_says_where_the_rest_is(readme):
   assert 'ssl-bench leaderboard' in readme and 'index.html' in readme
   assert '2 trials failed or diverged' in readme
-  heads = re.findall(r'^\| rank .*', readme, re.MULTILINE)
-  assert len(heads) == 4
-  for head in heads:
-    assert head.startswith(
-      '| rank | method | accuracy, % | linear, all, % | kNN, % | ECE | GFLOPs per epoch |'
-    )
+  heads = re.findall(r'^\| labels .*', readme, re.MULTILINE)
+  assert heads == [
+    '| labels | rank | method | accuracy, % | splits | ECE | GFLOPs per epoch |',
+    '| labels | rank | method | accuracy, % | to supervised, points | splits | ECE |',
+  ]
 
 
 def column(folder, title):
@@ -208,7 +208,28 @@ def test_the_committed_readme_is_that_of_the_committed_records_and_short():
   board = board._replace(reproduced=read_tables(ROOT / 'leaderboard/reproduced'))
   committed = (ROOT / 'leaderboard/README.md').read_text(encoding='utf-8')
   assert committed == short(board), 'run ssl-bench leaderboard'
-  assert len(committed.encode()) < 40_000
+  assert len(committed.splitlines()) <= 250
+  assert (ROOT / 'leaderboard' / PICTURE).read_text(encoding='utf-8') == picture(board)
+
+
+def test_a_readme_of_many_datasets_stays_short_and_says_what_is_left_out(tmp_path):
+  """Of 40 datasets with 8 methods each: fewer rows, then fewer datasets; the baseline is always there."""
+  methods = ('supervised', 'fixmatch', 'simclr', 'byol', 'vat', 'mixmatch', 'dino', 'mae')
+  levels = {m: 0.5 + 0.05 * i for i, m in enumerate(methods)}
+  few = [
+    record(m, 40, s, dataset=f'd{i:02}', accuracy=levels[m])
+    for m in methods
+    for i in range(20)
+    for s in (0, 1)
+  ]
+  text = short(aggregate(few))
+  assert len(text.splitlines()) <= 250 and text.count('| supervised |') == 20
+  assert text.count('\n## ') == 20 and 'More rows on the page: 4 with 40 labels.' in text
+  more = [record('supervised', 40, 0, dataset=f'e{i:02}') for i in range(40)]
+  text = short(aggregate([*few, *more]))
+  assert len(text.splitlines()) <= 250
+  said = re.search(r'^(\d+) more datasets and protocols are on the page', text, re.MULTILINE)
+  assert int(said[1]) + text.count('\n## ') == 60
 
 
 def test_a_csv_file_has_unrounded_means_and_half_widths(tmp_path):
@@ -322,7 +343,7 @@ def test_one_record_without_numbers_makes_a_page(tmp_path):
   assert [column(tmp_path, title) for title in ('rank', 'family', 'splits', 'accuracy, %')] == [
     ['–'], ['semi'], ['0'], ['–'],
   ]  # fmt: skip
-  assert '| – | fixmatch | – |' in (tmp_path / 'README.md').read_text()
+  assert '| 40 | – | fixmatch | 0 |' in (tmp_path / 'README.md').read_text()
 
 
 @pytest.mark.slow

@@ -62,11 +62,26 @@ def signed(difference: Difference | None, digits: int = 1) -> Cell:
   """A paired difference in percentage points, its interval, and the verdict in words."""
   if difference is None:
     return NOTHING
-  mean, verdict = difference
+  mean, verdict = difference.mean, difference.verdict
   text = f'{points(mean.value, digits)}'
   if mean.half is not None:
     text += f' ± {100 * mean.half:.{digits}f}'
-  return Cell(f'{text} {verdict}', mean.value, note=f'over {repeats(mean)}')
+  return Cell(f'{text} {verdict}', mean.value, note=_tested(difference))
+
+
+def _tested(difference: Difference) -> str:
+  """Over what a difference was tested; its p-values where there are some."""
+  said = f'over {repeats(difference.mean)}'
+  if difference.p is None:
+    return said
+  if difference.holm is None:
+    return f'{said}, p {p_value(difference.p)}'
+  return f'{said}, p {p_value(difference.p)}, after Holm {p_value(difference.holm)}: {difference.corrected}'
+
+
+def p_value(p: float) -> str:
+  """`'0.013'`, `'< 0.001'`."""
+  return '< 0.001' if p < 0.001 else f'{p:.3f}'
 
 
 def repeats(mean: Mean) -> str:

@@ -15,7 +15,7 @@ from ssl_bench.leaderboard.variants import say_variant
 from ssl_bench.records.strict_json import printable
 
 FIRST = ('method', 'variant', 'stress', 'family', 'labels', 'rank', 'splits', 'trials', 'failed')
-COMPARED = ('to_supervised', 'to_supervised_half', 'verdict')
+COMPARED = ('to_supervised', 'to_supervised_half', 'verdict', 'p', 'p_holm', 'verdict_holm')
 
 
 def csv_files(board: Board) -> dict[str, str]:
@@ -77,10 +77,12 @@ def _line(row: Row, measured: Sequence[str]) -> list[str]:
   return line
 
 
-def _compared(difference: Difference | None) -> tuple[str, str, str]:
+def _compared(difference: Difference | None) -> tuple[str, ...]:
   if difference is None:
-    return '', '', ''
-  return _number(difference.mean.value), _number(difference.mean.half), difference.verdict
+    return ('',) * len(COMPARED)
+  mean = difference.mean
+  tested = _number(difference.p), _number(difference.holm), difference.corrected
+  return _number(mean.value), _number(mean.half), difference.verdict, *tested
 
 
 def of_table(table: Table) -> str:
@@ -101,12 +103,12 @@ def _number(value: float | None) -> str:
 def _written(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
   buffer = io.StringIO()
   csv.writer(buffer, lineterminator='\n').writerows(
-    [heads, *([_plain(text) for text in line] for line in lines)]
+    [heads, *([plain_text(text) for text in line] for line in lines)]
   )
   return buffer.getvalue()
 
 
-def _plain(text: str) -> str:
+def plain_text(text: str) -> str:
   """Text on one line; a spreadsheet takes none of it for a formula."""
   text = printable(text)
   return f"'{text}" if text[:1] in ('=', '@', '+') else text

@@ -1,8 +1,8 @@
-"""The board's three figures as inline SVG: byte-stable, and colored by the page's own variables."""
+"""Figures of a section: accuracy against labels and against cost, reliability; byte-stable as SVG or PDF."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ssl_bench.leaderboard.aggregate import BASELINE
 from ssl_bench.leaderboard.render.notes import middle
@@ -11,30 +11,53 @@ from ssl_bench.leaderboard.rows import Bins, Budget, Row, Section
 
 if TYPE_CHECKING:
   from matplotlib.axes import Axes
+  from matplotlib.figure import Figure
 
 MARKERS = 'sD^vPXp'
 PANELS = 12  # reliability diagrams in one figure
 Look = tuple[str, str]  # color, marker
+End = tuple[str, str, float, float]  # method, color, x, y
 
 
 def figures(section: Section) -> tuple[tuple[str, str], ...]:
-  """(caption, SVG) of each figure that the section has numbers for."""
+  """(caption, inline SVG) of each figure that the section has numbers for, in the colors of a page."""
+  return tuple((one.caption, to_svg(one.figure, one.salt)) for one in drawn(section))
+
+
+class Drawn(NamedTuple):
+  """A figure of matplotlib, what a reader is told of it, and a text that makes its ids its own."""
+
+  name: str
+  caption: str
+  figure: 'Figure'
+
+  @property
+  def salt(self) -> str:
+    return self.name
+
+
+def drawn(section: Section) -> tuple[Drawn, ...]:
+  """Each figure that the section has numbers for."""
   looks = look_of(section)
   named = [n for n, (color, _) in looks.items() if color == REST]
   rest = f' Gray: {", ".join(named)}.' if named else ''
-  drawn = (
+  found = (
     (
+      'labels',
       'Accuracy against the number of labels, with 95 % intervals. Dashed: self-supervised, by their probe.'
       + rest,
       against_labels(section, looks),
     ),
     (
-      'Accuracy against the compute of the whole training run, one panel for each number of labels.' + rest,
+      'cost',
+      'Accuracy against the compute of the whole training run, one panel for each number of labels. '
+      'Dotted: no cheaper method is as accurate.' + rest,
       against_cost(section, looks),
     ),
-    reliability(section),
+    ('reliability', *reliability(section)),
   )
-  return tuple((caption, svg) for caption, svg in drawn if svg)
+  end = f'{section.dataset}/{section.protocol}'
+  return tuple(Drawn(f'{name}/{end}', caption, figure) for name, caption, figure in found if figure)
 
 
 def look_of(section: Section) -> dict[str, Look]:
@@ -54,11 +77,11 @@ def main_rows(budgets: Sequence[Budget]) -> list[Row]:
   return [r for b in budgets for r in b.rows if not r.variant and r.rank is not None]
 
 
-def against_labels(section: Section, looks: Mapping[str, Look]) -> str:
+def against_labels(section: Section, looks: Mapping[str, Look]) -> 'Figure | None':
   """Accuracy against label count (log), one line a method."""
   rows = main_rows(section.budgets)
   if not rows:
-    return ''
+    return None
   figure, (ax,) = canvas(1, 1, width=8.6, height=4.4)
   budgets = sorted({r.labels for r in rows})
   shift = _shifts(list(looks), budgets)
@@ -75,8 +98,8 @@ def against_labels(section: Section, looks: Mapping[str, Look]) -> str:
   ax.minorticks_off()
   low, high = budgets[0] / 1.15, budgets[-1] * 1.12
   ax.set_xlim(low, high)
-  _name_at_right(ax, ends)
-  return to_svg(figure, f'labels/{section.dataset}/{section.protocol}')
+  _name_at_right(ax, _named(ends))
+  return figure
 
 
 def _shifts(methods: Sequence[str], budgets: Sequence[int]) -> dict[str, float]:
@@ -87,13 +110,13 @@ def _shifts(methods: Sequence[str], budgets: Sequence[int]) -> dict[str, float]:
   return {m: width**p for m, p in zip(methods, places)}
 
 
-def against_cost(section: Section, looks: Mapping[str, Look]) -> str:
+def against_cost(section: Section, looks: Mapping[str, Look]) -> 'Figure | None':
   """Accuracy against training GFLOPs, one panel a budget."""
   from matplotlib.ticker import LogLocator, NullLocator
 
   budgets = [b for b in section.budgets if any(r.training_gflops for r in main_rows([b]))]
   if not budgets:
-    return ''
+    return None
   columns = min(len(budgets), 3)
   figure, axes = canvas(-(-len(budgets) // columns), columns, width=max(8.6, 4.1 * columns), height=3.4)
   figure.subplots_adjust(wspace=0.75, hspace=0.35)
@@ -106,6 +129,8 @@ def against_cost(section: Section, looks: Mapping[str, Look]) -> str:
       bar = 100 * (row.measures['accuracy'].half or 0)
       ax.errorbar([x], [y], [bar], color=color, marker=marker, ms=6, lw=0, elinewidth=1, capsize=2)
       ends.append((row.method, color, x, y))
+    front = pareto([(x, y) for _, _, x, y in ends])
+    ax.plot(*zip(*front), color=REST, lw=1, ls=':', drawstyle='steps-post', zorder=1)
     costs = [e[2] for e in ends]
     if max(costs) > 8 * min(costs):
       ax.set_xscale('log')
@@ -117,15 +142,24 @@ def against_cost(section: Section, looks: Mapping[str, Look]) -> str:
       ax.set_xlim(0, max(costs) * 1.08)
     ax.set(xlabel='training GFLOPs', ylabel='accuracy, %')
     ax.set_title(f'{budget.labels:,} labels', fontsize=10, loc='left')
-    _name_at_right(ax, ends)
-  return to_svg(figure, f'cost/{section.dataset}/{section.protocol}')
+    _name_at_right(ax, _named(ends))
+  return figure
 
 
-def reliability(section: Section) -> tuple[str, str]:
+def pareto(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+  """The (cost, accuracy) points that no other beats in one and equals in the other, from the cheapest on."""
+  front: list[tuple[float, float]] = []
+  for x, y in sorted(set(points), key=lambda point: (point[0], -point[1])):
+    if not front or y > front[-1][1]:
+      front.append((x, y))
+  return front
+
+
+def reliability(section: Section) -> 'tuple[str, Figure | None]':
   """Accuracy against confidence before and after temperature scaling, one panel a method, at one budget."""
   budgets = [b for b in section.budgets if any(r.reliability for r in main_rows([b]))]
   if not budgets:
-    return '', ''
+    return '', None
   budget = middle(budgets)
   rows = [r for r in main_rows([budget]) if r.reliability][:PANELS]
   columns = 3 if len(rows) in (5, 6) else min(len(rows), 4)
@@ -153,7 +187,7 @@ def reliability(section: Section) -> tuple[str, str]:
     'scaling. The area of a mark is the share of test images in its bin; below the diagonal a method is '
     'overconfident.'
   )
-  return caption, to_svg(figure, f'reliability/{section.dataset}/{section.protocol}')
+  return caption, figure
 
 
 def _diagram(ax: 'Axes', bins: Bins, color: str, marker: str) -> None:
@@ -164,6 +198,11 @@ def _diagram(ax: 'Axes', bins: Bins, color: str, marker: str) -> None:
   ax.scatter(
     x, y, [6 + 200 * bins.counts[i] / total for i in full], color=color, marker=marker, alpha=0.75, lw=0
   )
+
+
+def _named(ends: Sequence[End]) -> list[End]:
+  """Those with a color of their own; the caption names the gray ones, whose names would hide the others."""
+  return [end for end in ends if end[1] != REST]
 
 
 def _name_at_right(ax: 'Axes', ends: Sequence[tuple[str, str, float, float]]) -> None:

@@ -1,63 +1,76 @@
-"""The board in short, as one Markdown file that GitHub shows: the main numbers of each ranking."""
+"""The board in short, as one Markdown file: a picture, and the best rows of each ranking."""
 
-from ssl_bench.leaderboard.columns import Column, of
-from ssl_bench.leaderboard.columns.ranking import ACCURACY, RANK, REMARKS, added
+from ssl_bench.leaderboard.across import Comparison
+from ssl_bench.leaderboard.named import Named, named, ranked
 from ssl_bench.leaderboard.render import notes
-from ssl_bench.leaderboard.render.cells import words
+from ssl_bench.leaderboard.render.across import MARKS, choices, what_to_use
 from ssl_bench.leaderboard.render.escape import escape
 from ssl_bench.leaderboard.render.markdown import markdown
-from ssl_bench.leaderboard.render.reproduced import reproduced, told
-from ssl_bench.leaderboard.render.tables import of_rows
-from ssl_bench.leaderboard.rows import Board, Budget, Row, Section
-from ssl_bench.leaderboard.variants import say_variant
+from ssl_bench.leaderboard.render.reproduced import told
+from ssl_bench.leaderboard.render.short import best, short
+from ssl_bench.leaderboard.render.svg import to_file
+from ssl_bench.leaderboard.rows import Board, Section
 
+LINES = 250  # at most
+BEST = (10, 8, 6, 5, 4, 3, 2, 1)  # rows of a ranking beside its baselines: the first that fits
+PICTURE = 'what-to-use.svg'
 EMPTY = """There is no record yet. Run `make quickstart` (a few minutes on a laptop), or one trial with
 `ssl-bench train configs/digits/fixmatch.yaml`, and build the board again with `ssl-bench leaderboard`."""
-PAGE = """The main numbers of each ranking, built from records by `ssl-bench leaderboard` and not edited by
-hand. The same command writes the page, `index.html` beside this file, with every table, figure, setting and
-trial, and each table as CSV in `tables/`; open the page in a browser. ± is the half width of the 95 %
-Student-t interval over splits; ≈ marks rows that are not separable from the best."""
+PAGE = """Built from records by `ssl-bench leaderboard` and not edited by hand. **The same command builds the
+page**, `index.html` beside this file, with every row, column, figure, setting and trial, and each table as
+CSV in `tables/`; open it in a browser. ± is the half width of the 95 % Student-t interval over splits; ≈
+marks rows that are not separable from the best. Verdicts on the difference to `supervised` are for one
+comparison each."""
 
 
 def readme(board: Board) -> str:
-  """One small table for each dataset, protocol and number of labels."""
-  parts = ['# Leaderboard', PAGE, notes.counts(board) if board.sections else EMPTY]
-  for table in board.reproduced:
-    parts += [f'## {escape(table.title)}', escape(table.about), told(table)]
-    parts.append(markdown(reproduced(table, board.timing, measured=True)))
-  for section in board.sections:
-    parts += _section(section)
+  """A picture, then one table for each dataset and protocol, in at most 250 lines."""
+  over = [figure for figure in named(board) if figure.kind == 'critical-difference']
+  for most in BEST:
+    text = _written(board, over, most, board.sections)
+    if len(text.splitlines()) <= LINES:
+      return text
+  kept = len(board.sections)
+  while len(text.splitlines()) > LINES and kept:
+    kept -= 1
+    text = _written(board, over, BEST[-1], board.sections[:kept])
+  return text
+
+
+def picture(board: Board) -> str | None:
+  """The picture beside the README as SVG; None where no ranking has a baseline."""
+  drawn = what_to_use(board)
+  return None if drawn is None else to_file(drawn, 'svg', PICTURE).decode()
+
+
+def _written(board: Board, over: list[Named], most: int, sections: tuple[Section, ...]) -> str:
+  parts = ['# Leaderboard', PAGE, notes.counts(board) if board.sections else EMPTY, *_picture(board)]
+  for figure in over:
+    ranks = escape(ranked(figure.data)) if isinstance(figure.data, Comparison) else ''
+    parts += [f'**{figure.title}:** {ranks}. {figure.caption.partition(" Bars join")[0]}']
+  parts += [f'**{escape(table.title)}:** {told(table)}' for table in board.reproduced]
+  for section in sections:
+    parts += _section(section, most)
+  if left := len(board.sections) - len(sections):
+    parts.append(f'{left} more datasets and protocols are on the page.')
   return '\n\n'.join(part.strip('\n') for part in parts if part) + '\n'
 
 
-def _section(section: Section) -> list[str]:
+def _picture(board: Board) -> list[str]:
+  if not choices(board):
+    return []
+  said = 'Accuracy of supervised learning and of the best method of each family, by dataset and labels'
+  return [f'![{said}]({PICTURE})', f'{said}, the names at the right, the better one first; {MARKS}.']
+
+
+def _section(section: Section, most: int) -> list[str]:
+  budgets = [budget for budget in section.budgets if budget.rows]
+  rows = [row for budget in budgets for row in best(budget, most)]
+  left = {b.labels: len(b.rows) - len(best(b, most)) for b in budgets}
+  more = ', '.join(f'{count} with {labels:,} labels' for labels, count in left.items() if count)
   parts = [f'## {escape(notes.title(section))}']
-  for budget in section.budgets:
-    if budget.rows:
-      parts += [f'### {budget.labels:,} labels', _table(budget)]
-  if section.failed:
-    parts.append(f'{len(section.failed):,} trials failed or diverged.')
+  if rows:
+    parts.append(markdown(short(notes.title(section), rows, labels=True)))
+  failed = f'{len(section.failed):,} trials failed or diverged.' if section.failed else ''
+  parts.append(' '.join(filter(None, (f'More rows on the page: {more}.' if more else '', failed))))
   return parts
-
-
-def _table(budget: Budget) -> str:
-  return markdown(of_rows(f'{budget.labels:,} labels', _columns(), budget.rows))
-
-
-def _columns() -> tuple[Column, ...]:
-  return (
-    RANK,
-    Column('method', '', lambda row: words(_name(row)), numeric=False, prose=True),
-    ACCURACY,
-    of('linear'),
-    of('knn20'),
-    of('ece'),
-    of('gflops_per_epoch'),
-    *added(),
-    REMARKS,
-  )
-
-
-def _name(row: Row) -> str:
-  differs = say_variant(row.variant)
-  return f'{row.method} [{differs}]' if differs else row.method

@@ -1,5 +1,6 @@
 """The board in a terminal: one compact table for each label budget, as wide as the terminal allows."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ def terminal(board: Board) -> 'Group':
 
   parts: list[Any] = []
   for section in board.sections:
-    parts.append(Text(f'\n{notes.title(section)}', style='bold'))
+    parts += [Text(''), Lines(notes.title(section), style='bold')]
     for budget in section.budgets:
       if budget.rows:
         parts.append(Ranking(f'{budget.labels:,} labels', budget.rows, board.timing))
@@ -36,9 +37,22 @@ def terminal(board: Board) -> 'Group':
       for rows in budget.stressed:
         parts.append(Ranking(f'{budget.labels:,} labels, under stress', rows, False, False))
     parts += [
-      Text(printable(f'{t.method}, {t.labels} labels: {t.status}. {t.error}')) for t in section.failed
+      Lines(printable(f'{t.method}, {t.labels} labels: {t.status}. {t.error}')) for t in section.failed
     ]
   return Group(*parts)
+
+
+class Lines:
+  """A sentence, broken at words into lines that fit, also where the console breaks none itself."""
+
+  def __init__(self, text: str, style: str = '') -> None:
+    self.text, self.style = text, style
+
+  def __rich_console__(self, console: 'Console', options: 'ConsoleOptions') -> 'RenderResult':
+    from rich.text import Text
+
+    for line in textwrap.wrap(self.text, options.max_width) or ['']:
+      yield Text(line, style=self.style)
 
 
 class Ranking:
@@ -58,23 +72,29 @@ class Ranking:
     self.lines = [[(_short(cell.text), 'bold' if cell.strong else '') for cell in line] for line in cells]
 
   def __rich_console__(self, console: 'Console', options: 'ConsoleOptions') -> 'RenderResult':
-    yield self.table(options.max_width)
+    yield Lines(self._title(kept := self._kept(options.max_width)), style='italic')
+    yield self._table(options.max_width, kept)
 
-  def table(self, width: int) -> 'Table':
-    """The table in at most `width` characters, if the accuracies leave room for a name."""
+  def _kept(self, width: int) -> int:
+    """How many columns of numbers have room beside a name; the first always stays."""
+    widths, kept = self._widths(), 1
+    while kept < len(widths) and _left(width, widths[: kept + 1]) >= min(self._longest(), NAME):
+      kept += 1
+    return kept
+
+  def _title(self, kept: int) -> str:
+    gone = ', '.join(self.heads[kept:])
+    return f'{self.title} (on the page: {gone})' if gone else self.title
+
+  def _table(self, width: int, kept: int) -> 'Table':
+    """The table in at most `width` characters, if the first numbers leave room for a name."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    widths = [max(len(text) for text in column) for column in zip(self.heads, *self._texts())]
-    longest = max(map(len, ('method', *self.names)))
-    kept = 1
-    while kept < len(widths) and _left(width, widths[: kept + 1]) >= min(longest, NAME):
-      kept += 1
-    gone = ', '.join(self.heads[kept:])
-    title = f'{self.title} (on the page: {gone})' if gone else self.title
-    table = Table(title=Text(title), title_justify='left', box=box.SIMPLE_HEAD, pad_edge=False)
-    room = max(1, min(longest, _left(width, widths[:kept])))
+    widths = self._widths()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    room = max(1, min(self._longest(), _left(width, widths[:kept])))
     table.add_column('method', width=room, overflow='fold')
     for head, own in zip(self.heads[:kept], widths):
       table.add_column(head, justify='right', no_wrap=True, width=own)
@@ -82,8 +102,12 @@ class Ranking:
       table.add_row(Text(name), *(Text(text, style=style) for text, style in line[:kept]))
     return table
 
-  def _texts(self) -> list[list[str]]:
-    return [[text for text, _ in line] for line in self.lines]
+  def _widths(self) -> list[int]:
+    texts = [[text for text, _ in line] for line in self.lines]
+    return [max(len(text) for text in column) for column in zip(self.heads, *texts)]
+
+  def _longest(self) -> int:
+    return max(map(len, ('method', *self.names)))
 
 
 def _columns(timing: bool, all_columns: bool) -> tuple[Column, ...]:
