@@ -7,17 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ssl_bench.contract import pattern, without_average
-from ssl_bench.evaluation import (
-  anomaly,
-  calibration,
-  cost,
-  predict,
-  predictions,
-  probes,
-  retrieval,
-  scores,
-  shifts,
-)
+from ssl_bench.evaluation import anomaly, calibration, cost, predict, predictions, probes, retrieval, scores
 from ssl_bench.evaluation.further_probes import further
 from ssl_bench.evaluation.health import Collapse, collapse
 from ssl_bench.evaluation.judged import Judged
@@ -25,6 +15,8 @@ from ssl_bench.evaluation.linear import Probe
 from ssl_bench.evaluation.probes import Features
 from ssl_bench.evaluation.propagation import propagation
 from ssl_bench.evaluation.rows import on_rows
+from ssl_bench.evaluation.shifts import Shifted
+from ssl_bench.evaluation.shifts import measure as measure_shifts
 from ssl_bench.evaluation.transductive import transductive
 from ssl_bench.planning import Plan
 from ssl_bench.training.loop import Fitted, Interrupted
@@ -244,9 +236,9 @@ class Trained:
     }
 
   @cached_property
-  def shifted(self) -> dict[str, shifts.Shifted]:
+  def shifted(self) -> dict[str, Shifted]:
     """Shift -> accuracy and ECE by severity; empty where the config asks for none."""
-    return shifts.measure(self)
+    return measure_shifts(self)
 
   @cached_property
   def retrieval(self) -> dict[str, float]:
