@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from ssl_bench.evaluation.intervals import FEWEST, bootstrap_interval, weighted_mean
 
@@ -18,7 +18,7 @@ def wilson(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
   >>> [round(end, 3) for end in wilson(10, 10)]
   [0.722, 1.0]
   """
-  z = stats.norm.ppf((1 + level) / 2)
+  z = special.ndtri((1 + level) / 2)
   center = (hits + z**2 / 2) / (n + z**2)
   half = z / (n + z**2) * np.sqrt(hits * (n - hits) / n + z**2 / 4)
   return max(float(center - half), 0.0), min(float(center + half), 1.0)
