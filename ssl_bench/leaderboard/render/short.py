@@ -31,7 +31,7 @@ def best(budget: Budget, most: int) -> tuple[Row, ...]:
 
 
 def name(row: Row) -> str:
-  """The method, what differs from its usual settings, and whether its features collapsed or others ran it."""
+  """The method, what differs from its usual settings, and what a reader has to know of its trials."""
   said = say_variant(row.variant)
   if len(said) > LONGEST:
     said = f'{len(row.variant)} settings differ'
@@ -42,6 +42,8 @@ def name(row: Row) -> str:
     notes.append(f'collapsed {len(row.collapsed)} of {len(row.trials)}')
   if submitted := sum(trial.submitted for trial in row.trials):
     notes.append(
-      'submitted' if submitted == len(row.trials) else f'submitted {submitted} of {len(row.trials)}'
+      'submitted' if submitted == len(row.trials) else f'{submitted} of {len(row.trials)} submitted'
     )
+  if row.failed:
+    notes.append(f'{row.failed} failed')
   return f'{row.method} [{"; ".join(notes)}]' if notes else row.method
