@@ -28,20 +28,28 @@ def build(
   timing: bool = True,
   today: Mapping[str, Any] | None = None,
   reproduced: Sequence[Reproduced] = (),
+  files: Mapping[str, str] | None = None,
+  curves: Callable[[str], Mapping[str, Any] | None] | None = None,
 ) -> Board:
   """Writes README.md, index.html and tables/*.csv to `out`, each whole or not at all; returns their board.
 
   The same records, in any order, and the same published rows give the same bytes.  `timing=False` leaves
   out what a clock wrote.  `today` is {'protocol': 1, 'methods': {'fixmatch': 1}, 'datasets': {'digits': '…'}}
   (versions, and the fingerprint of each dataset): records of other versions are shown as stale, not ranked.
-  A CSV file of `out`/tables that is none of this board is removed.
+  A CSV file of `out`/tables that is none of this board is removed.  `files` gives the path of a record by its
+  id, and `curves` its learning curves; without `curves` they are those that the records hold themselves.
   """
+  from ssl_bench.leaderboard.page.document import page
   from ssl_bench.leaderboard.render.csv_files import csv_files
-  from ssl_bench.leaderboard.render.page import page
   from ssl_bench.leaderboard.render.readme import readme
 
+  records = list(records)
   board = aggregate(records, published, timing=timing, today=today)._replace(reproduced=tuple(reproduced))
-  texts = {'README.md': readme(board), 'index.html': page(board), **csv_files(board)}
+  texts = {
+    'README.md': readme(board),
+    'index.html': page(board, files=files, curves=curves or {one['id']: one for one in records}.get),
+    **csv_files(board),
+  }
   for name, text in texts.items():
     write_whole(out / name, text)
   for path in (out / TABLES).glob('*.csv'):
@@ -80,8 +88,10 @@ def publish(
   plugins that are recorded and not loaded.  `reproduced` is a folder of
   published tables that were run here.  `choose` is given all configs, and gives the places of those to show.
   """
+  from ssl_bench.leaderboard.page.sources import Sources
   from ssl_bench.records.record import TUNING, gather
 
+  folders = list(folders)
   found, bad = gather(folders)
   records = [one for one in found if one['config'].get('split_seed') not in TUNING]
   if count := len(found) - len(records):
@@ -98,7 +108,17 @@ def publish(
     )
   published = read_published(PUBLISHED) if PUBLISHED.is_file() else ()
   tables = read_tables(reproduced) if reproduced else ()
-  return build(records, published, out=out, timing=timing, today=today(records), reproduced=tables)
+  sources = Sources(folders, records)
+  return build(
+    records,
+    published,
+    out=out,
+    timing=timing,
+    today=today(records),
+    reproduced=tables,
+    files=sources.files(),
+    curves=sources.curves,
+  )
 
 
 def today(records: Iterable[dict[str, Any]]) -> dict[str, Any]:

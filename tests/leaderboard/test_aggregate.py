@@ -11,8 +11,8 @@ from support.records import CLOCK, STRONG, TODAY, WEAK, failed, quickstart, reco
 
 from ssl_bench.leaderboard.aggregate import aggregate
 from ssl_bench.leaderboard.columns.ranking import numbers
+from ssl_bench.leaderboard.page.document import page
 from ssl_bench.leaderboard.render.markdown import markdown
-from ssl_bench.leaderboard.render.page import page
 from ssl_bench.leaderboard.render.readme import readme
 from ssl_bench.leaderboard.render.tables import further, ranking
 from ssl_bench.leaderboard.render.terminal import terminal

@@ -7,7 +7,7 @@ from scipy import stats
 from support.records import record
 
 from ssl_bench.leaderboard.aggregate import aggregate
-from ssl_bench.leaderboard.render.page import page
+from ssl_bench.leaderboard.page.document import page
 from ssl_bench.leaderboard.render.tables import patterns, ranking
 from ssl_bench.leaderboard.render.terminal import terminal
 
