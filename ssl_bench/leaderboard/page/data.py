@@ -7,7 +7,7 @@ from scipy import stats
 
 from ssl_bench.leaderboard.columns.ranking import calibration_is_ranked, cost_is_ranked
 from ssl_bench.leaderboard.page import measured, methods, rows, trials
-from ssl_bench.leaderboard.page.figures import Figure
+from ssl_bench.leaderboard.page.figures import Figure, drawn
 from ssl_bench.leaderboard.page.grids import grid
 from ssl_bench.leaderboard.page.words import Words
 from ssl_bench.leaderboard.read import Settings
@@ -55,7 +55,7 @@ def data(
     'methods': _methods(every, words),
     'reproduced': [_reproduced(table, board.timing, words) for table in board.reproduced],
     'elsewhere': _elsewhere(board, words),
-    'figures': [figure._asdict() for figure in figures],
+    'figures': drawn(figures),
     'student_t': [round(float(stats.t.ppf(0.975, n)), 6) for n in range(1, _most_splits(every))],
   }
   return {'words': words.texts, **tree}

@@ -1,23 +1,20 @@
-"""Figures by name that are no picture of rows: what they show is computed here and drawn by the page.
+"""Figures by name: what they show is computed elsewhere, and the page draws it."""
 
-The page draws four kinds, each from plain numbers:
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-* `lines`: {x, y, lines: [{name, points: [[x, y], …], band: [[low, high], …]}]}, such as performance profiles;
-* `intervals`: {x, rows: [{name, value, low, high}]}, such as interquartile means;
-* `ranks`: {x, rows: [{name, value}], cliques: [[name, …], …]}, such as a critical-difference diagram;
-* `table`: {heads, rows}.
+KINDS = ('critical-difference', 'interquartile-mean', 'performance-profile')
+
+Figure = Mapping[str, Any]
+"""{name, title, caption, kind, data}: `name` is its id in the page and its file's, `data` is plain.
+
+* critical-difference: {methods, ranks, cliques: [[method, …], …]}, methods from the best rank on;
+* interquartile-mean: {kind, middles: [{method, value, low, high}]};
+* performance-profile: {kind, thresholds, profiles: [{method, shares, low, high}]}.
 """
 
-from typing import Any, Literal, NamedTuple
 
-Kind = Literal['lines', 'intervals', 'ranks', 'table']
-
-
-class Figure(NamedTuple):
-  """A figure: `name` is its id in the page and the name of its file, `text` says how it is read."""
-
-  name: str
-  title: str
-  text: str
-  kind: Kind
-  data: dict[str, Any]
+def drawn(figures: Sequence[Figure]) -> list[Figure]:
+  """The figures of kinds that the page draws, without what else they hold."""
+  kept = ('name', 'title', 'caption', 'kind', 'data')
+  return [{name: figure[name] for name in kept} for figure in figures if figure['kind'] in KINDS]

@@ -63,6 +63,7 @@ def facts(one: Shown, words: Words) -> dict[str, Any]:
     'percent': row.unit in PERCENT,
     'better': row.better,
     'main': row.main,
+    'clock': row.clock,
     'after': row.after,
   }
 

@@ -3,6 +3,7 @@
 const tierOf = row => (row.submitted === 0 ? 'ours' : row.submitted === row.count ? 'submitted' : `${row.submitted} of ${row.count} submitted`);
 
 function splitsText(row) {
+  if (!row.accuracy) return row.count ? plural(row.count, 'trial') : '0';
   const [total, fewest, most] = row.seeds;
   const said = [total === row.splits ? String(row.splits) : `${row.splits} × ${fewest === most ? most : `${fewest} to ${most}`}`];
   if (row.failed) said.push(`${total} of ${total + row.failed}`);
@@ -16,11 +17,14 @@ const differenceColumn = (name, title, hint) => ({
   there: list => list.some(row => row[name]),
 });
 
+// What a clock wrote is told of one kind of device; a star marks where other work ran on it meanwhile.
 function measureColumn(measure) {
+  const found = row => (measure.clock && row.devices.includes(', ') ? null : mean(row, measure.name));
+  const star = row => (measure.clock && row.shared && found(row) ? ' *' : '');
   return {
     name: measure.name, title: measure.title, hint: measure.hint, numeric: true, better: measure.better, group: measure.group,
-    text: row => measure.text(mean(row, measure.name), row),
-    value: row => mean(row, measure.name)?.value ?? null, half: row => mean(row, measure.name)?.half ?? null,
+    text: row => measure.text(found(row), row) + star(row),
+    value: row => found(row)?.value ?? null, half: row => found(row)?.half ?? null,
     there: list => list.some(row => mean(row, measure.name)),
   };
 }
@@ -29,7 +33,7 @@ const textColumn = (name, title, hint, text, more) => ({ name, title, hint, grou
 
 const ALL_COLUMNS = [
   { name: 'rank', title: 'rank', group: 'row', numeric: true, better: 'lower', hint: 'by mean accuracy; ≈: not separable from the best',
-    text: row => (row.rank === null ? DASH : `${row.rank}${row.tied && row.rank > 1 ? ' ≈' : ''}`), value: row => row.rank },
+    text: row => (row.rank === null ? DASH : `${row.rank}${row.tied && row.rank > 1 ? ' ≈' : ''}`), value: row => row.rank, there: list => list.some(row => row.rank !== null) },
   textColumn('method', 'method', '', row => row.method),
   textColumn('said', 'settings that differ', "what differs from the method's usual settings", row => row.said, { prose: true }),
   textColumn('family', 'family', 'self: judged by its own classifier, else by a linear probe with the labels of the row', row => (row.self ? 'self' : 'semi')),

@@ -71,10 +71,10 @@ function drawBands(width, lines) {
   }));
 }
 
-const SHAPES = { circle: 'M-4,0a4,4 0 1,0 8,0a4,4 0 1,0 -8,0', square: 'M-4,-4h8v8h-8z', diamond: 'M0,-5L4,0L0,5L-4,0z', triangle: 'M0,-5L5,4L-5,4z', star: 'M0,-6L1.5,-2L6,-2L2.5,1L4,5.5L0,3L-4,5.5L-2.5,1L-6,-2L-1.5,-2z', cross: 'M-5,-1.7h3.3v-3.3h3.4v3.3h3.3v3.4h-3.3v3.3h-3.4v-3.3h-3.3z', wye: 'M-1.5,0L-5,-3L-3,-5L0,-2L3,-5L5,-3L1.5,0V5H-1.5z' };
+const SHAPES = { times: 'M-4,-4L4,4M-4,4L4,-4', plus: 'M-5,0H5M0,-5V5', asterisk: 'M-5,0H5M0,-5V5M-4,-4L4,4M-4,4L4,-4', circle: 'M-4,0a4,4 0 1,0 8,0a4,4 0 1,0 -8,0', square: 'M-4,-4h8v8h-8z', diamond: 'M0,-5L4,0L0,5L-4,0z', triangle: 'M0,-5L5,4L-5,4z', star: 'M0,-6L1.5,-2L6,-2L2.5,1L4,5.5L0,3L-4,5.5L-2.5,1L-6,-2L-1.5,-2z', cross: 'M-5,-1.7h3.3v-3.3h3.4v3.3h3.3v3.4h-3.3v3.3h-3.4v-3.3h-3.3z', wye: 'M-1.5,0L-5,-3L-3,-5L0,-2L3,-5L5,-3L1.5,0V5H-1.5z' };
 
 function legend(looks) {
-  const mark = look => drawn('svg', { width: 14, height: 14, 'aria-hidden': 'true', viewBox: '-7 -7 14 14' }, drawn('path', { d: SHAPES[look.symbol] ?? SHAPES.circle, fill: look.color }));
+  const mark = look => drawn('svg', { width: 14, height: 14, 'aria-hidden': 'true', viewBox: '-7 -7 14 14' }, drawn('path', { d: SHAPES[look.symbol] ?? SHAPES.circle, fill: look.color, stroke: look.color, 'stroke-width': 1.4 }));
   return el('ul', { class: 'legend' }, [...looks].map(([name, look]) => el('li', {}, mark(look), ` ${name}`)));
 }
 

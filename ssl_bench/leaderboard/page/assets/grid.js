@@ -50,7 +50,7 @@ function table(spec) {
   };
   const head = column => {
     const inside = column.control ? el('span', { class: 'unseen' }, column.title) : button(column.title, () => press(column), { title: column.hint || null });
-    const cell = el('th', { scope: 'col', class: column.numeric ? 'n' : null }, inside, column.scale ?? null);
+    const cell = el(column.control ? 'td' : 'th', { scope: column.control ? null : 'col', class: column.control ? 'pick' : column.numeric ? 'n' : null }, inside, column.scale ?? null);
     if (!column.control) heads.set(column.name, cell);
     return cell;
   };
@@ -64,7 +64,7 @@ function table(spec) {
 
 function line(spec, row, headed) {
   const cells = spec.columns.map(column => {
-    const inside = column.cell ? column.cell(row) : column.text(row), kind = column.numeric ? 'n' : column.prose ? 'p' : null;
+    const inside = column.cell ? column.cell(row) : column.text(row), kind = column.control ? 'pick' : column.numeric ? 'n' : column.prose ? 'p' : null;
     const attributes = { class: kind, title: column.note?.(row) || null };
     return column.name === headed ? el('th', { scope: 'row', ...attributes }, inside) : el('td', attributes, inside);
   });

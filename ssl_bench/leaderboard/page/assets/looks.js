@@ -11,7 +11,7 @@ function looksOf(names) {
   let hue = 0;
   for (const name of names) {
     if (name === BASELINE) looks.set(name, { color: 'var(--ink)', symbol: 'circle' });
-    else if (FLOORS.includes(name)) looks.set(name, { color: 'var(--muted)', symbol: 'times' });
+    else if (FLOORS.includes(name)) looks.set(name, { color: 'var(--muted)', symbol: name === FLOORS[0] ? 'times' : 'plus' });
     else {
       looks.set(name, { color: `var(--c${(hue % HUES) + 1})`, symbol: MARKS[hue % MARKS.length] });
       hue += 1;
@@ -47,7 +47,7 @@ function placeNames(points, others, width, height) {
       tries.push([point.x + 9, point.y + lift, 'start'], [point.x - 9 - long, point.y + lift, 'end']);
     }
     const box = ([x, y]) => [x - 1, y - 7, x + long + 1, y + 7];
-    const inside = ([x, y]) => x > 0 && x + long < width && y > 4 && y < height - 4;
+    const inside = ([x, y]) => x > 48 && x + long < width && y > 4 && y < height - 4;
     const free = tries.find(one => inside(one) && !taken.some(other => hits(box(one), other)));
     if (!free) return { ...point, hidden: true };
     taken.push(box(free));

@@ -64,12 +64,13 @@ function select(row, on) {
 function sortOf(view, names) {
   const name = view.sort.replace(/^-/, '');
   if (columnOf(name) && names.includes(name)) return { name, down: view.sort.startsWith('-') };
-  return names.includes('rank') ? { name: 'rank', down: false } : null;
+  return names.includes('rank') ? { name: 'rank', down: false } : null; // else as the board has them
 }
 
 function rankingTable(view) {
   const all = chosen(view), list = all.filter(row => matches(row, view.filter));
   const names = shownColumns(view, all);
+  if (!ranked.some(row => row.section === view.section && row.labels === view.labels)) return el('p', { id: 'ranking' }, 'No row is ranked here; what was run stands below.');
   const made = table({
     title: `${view.data}, ${plural(view.labels, 'label')}, ${view.protocol} protocol`, name: `${view.data}-${view.protocol}-${view.labels}`,
     columns: drawnColumns(view, names, list), rows: list, sorted: sortOf(view, names),

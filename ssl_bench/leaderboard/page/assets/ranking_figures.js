@@ -29,7 +29,7 @@ function labelsFigure(view) {
 }
 
 function drawLabels(width, names, looks, all, budgets, chosenLabels) {
-  const height = 340, top = 14, bottom = 40, right = Math.min(130, Math.max(...names.map(name => name.length)) * LETTER + 22);
+  const height = 340, top = 14, bottom = 40, right = Math.min(width * 0.46, Math.max(...names.map(name => name.length)) * LETTER + 20);
   const step = Math.min(...budgets.slice(1).map((n, i) => n / budgets[i]), 2) ** 0.12;
   const shift = new Map(names.map((name, i) => [name, step ** (i / Math.max(names.length - 1, 1) - 0.5)]));
   const points = all.map(row => ({

@@ -24,7 +24,7 @@ const counted = (title, count) => `${title} (${whole(count)})`;
 function parts(view) {
   const { section } = view, found = [];
   const add = (id, title, make) => found.push(part(id, title, make, view));
-  if (tree.figures.length) add('statistics', 'Across datasets', () => tree.figures.map(namedFigure));
+  if (tree.figures.length) add('statistics', 'Across datasets', () => el('div', { class: 'pictures' }, tree.figures.map(namedFigure)));
   if (section.tables.length) add('tables', counted(`Sweeps, stress and patterns of ${view.data}`, section.tables.length), () => section.tables.map(grid => withExport(gridSpec(grid, `${view.data}-${words[grid.title]}`))));
   for (const grid of section.last) add(words[grid.title].toLowerCase().replaceAll(' ', '-'), counted(words[grid.title], grid.rows.length), () => withExport({ ...gridSpec(grid, `${view.data}-${words[grid.title]}`), captioned: false }));
   const own = rows.filter(row => row.section === section);

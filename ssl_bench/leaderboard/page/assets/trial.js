@@ -29,11 +29,11 @@ function curveFigures(trial) {
   const curves = curvesOf(trial);
   if (!curves) return el('p', { class: 'note' }, words[tree.kept] || 'No learning curve was recorded.');
   const shown = [];
-  if (curves.loss) shown.push(figure({ name: `${trial.id}-loss`, title: 'Training loss', note: 'by step', draw: width => drawLines(width, { x: 'step', y: '', lines: [{ name: 'loss', points: curves.loss }] }) }));
+  if (curves.loss) shown.push(figure({ name: `${trial.id}-loss`, title: 'Training loss', note: 'by step', draw: width => drawLines(width, { x: 'step', lines: [{ name: 'loss', points: curves.loss }] }) }));
   const accuracies = ['validation_accuracy', 'test_accuracy'].filter(name => curves[name]);
   if (accuracies.length) {
     shown.push(figure({ name: `${trial.id}-accuracy`, title: 'Accuracy while training', note: 'by step; nothing is chosen by it',
-      draw: width => drawLines(width, { x: 'step', y: '', lines: accuracies.map(name => ({ name: LINES[name], points: curves[name].map(([step, value]) => [step, 100 * value]) })) }) }));
+      draw: width => drawLines(width, { x: 'step', lines: accuracies.map(name => ({ name: LINES[name], points: curves[name].map(([step, value]) => [step, 100 * value]) })) }) }));
   }
   return el('div', { class: 'pictures' }, shown);
 }
