@@ -47,6 +47,7 @@ class Browser:
     self._session = attached['sessionId']
     for domain in ('Page', 'Runtime', 'Network', 'Log'):
       self.call(f'{domain}.enable')
+    self.call('Emulation.setFocusEmulationEnabled', enabled=True)
     self.size(width, height)
 
   def call(self, method: str, session: Any = ..., **params: Any) -> Any:

@@ -4,7 +4,7 @@ const frames = new Set();
 
 function figure({ name, title, note, label, draw }) {
   const box = el('div', { class: 'picture' });
-  const save = button('SVG', () => download(`${name}.svg`, 'image/svg+xml', asSvg(box.querySelector('svg'))), { class: 'quiet', 'aria-label': `${title}: download as SVG` });
+  const save = button('SVG', () => download(`${name}.svg`, 'image/svg+xml', asSvg(box.querySelector('svg[role=img]'))), { class: 'quiet', 'aria-label': `${title}: download as SVG` });
   const frame = el('figure', {}, el('figcaption', {}, el('strong', {}, title), ' ', el('span', { class: 'note' }, note), save), box);
   const show = () => {
     const width = Math.floor(box.getBoundingClientRect().width);
@@ -18,7 +18,7 @@ function figure({ name, title, note, label, draw }) {
 
 // A drawing that a screen reader tells by its name, and whose parts it does not read out.
 function named(picture, label) {
-  const svg = picture.tagName === 'svg' ? picture : picture.querySelector('svg');
+  const svg = picture.tagName === 'svg' ? picture : [...picture.querySelectorAll('svg')].at(-1);
   for (const part of svg.querySelectorAll('[aria-label],[aria-description]')) {
     part.removeAttribute('aria-label');
     part.removeAttribute('aria-description');

@@ -2,7 +2,7 @@
 
 // Terms: a comma is or, a space is and.
 function matches(row, filter) {
-  const text = [row.method, row.self ? 'self' : 'semi', row.family, row.said, row.remarks, row.devices, tierOf(row)].join(' ').toLowerCase();
+  const text = [row.method, row.self ? 'self' : 'semi', row.said, row.remarks, row.devices, tierOf(row)].join(' ').toLowerCase();
   const parts = filter.toLowerCase().split(',').map(part => part.split(/\s+/).filter(Boolean)).filter(part => part.length);
   return !parts.length || parts.some(part => part.every(word => text.includes(word)));
 }

@@ -31,6 +31,7 @@ const VIEWS = { compare: comparePage, method: methodPage };
 // Shows the address; `focus` and `open` say what had the reader's attention within it.
 function refresh({ focus = '', open = '' } = {}) {
   const view = resolve(read()), field = document.getElementById('filter'), caret = field?.selectionStart;
+  document.body.append(document.getElementById('said'));
   document.getElementById('trial')?.remove();
   main.replaceChildren(...[(VIEWS[view.view] ?? boardPage)(view)].flat(3).filter(Boolean));
   if (open) document.getElementById(open).open = true;

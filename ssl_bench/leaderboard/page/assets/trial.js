@@ -13,6 +13,7 @@ function drawer(view) {
     commandOf(trial), curveFigures(trial), numbersTable(trial), settingsOfTrial(trial), environmentOf(trial));
   dialog.addEventListener('cancel', event => { event.preventDefault(); close(); });
   dialog.addEventListener('click', event => { if (event.target === dialog) close(); });
+  dialog.append(document.getElementById('said')); // what is said outside of an open dialog is not heard
   document.body.append(dialog);
   dialog.showModal();
 }
