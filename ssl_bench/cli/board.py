@@ -50,7 +50,7 @@ def leaderboard(
   if form or figures:
     from ssl_bench.leaderboard.export import export, write_figures
 
-    board = read([records], **told)
+    board, _ = read([records], **told)
     if form:
       print(export(board, form), end='')
     if figures:

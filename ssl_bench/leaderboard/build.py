@@ -9,6 +9,7 @@ from typing import Any
 
 from ssl_bench import measures
 from ssl_bench.leaderboard.aggregate import aggregate
+from ssl_bench.leaderboard.page.sources import Sources
 from ssl_bench.leaderboard.published import Published, read_published
 from ssl_bench.leaderboard.read import Record
 from ssl_bench.leaderboard.reproduced import Reproduced, read_tables
@@ -28,26 +29,32 @@ def build(
   timing: bool = True,
   today: Mapping[str, Any] | None = None,
   reproduced: Sequence[Reproduced] = (),
+  files: Mapping[str, str] | None = None,
+  curves: Callable[[str], Mapping[str, Any] | None] | None = None,
 ) -> Board:
   """Writes README.md, its picture, index.html and tables/*.csv to `out`, each whole; returns their board.
 
   The same records, in any order, and the same published rows give the same bytes.  `timing=False` leaves
   out what a clock wrote.  `today` is {'protocol': 1, 'methods': {'fixmatch': 1}, 'datasets': {'digits': '…'}}
   (versions, and the fingerprint of each dataset): records of other versions are shown as stale, not ranked.
-  A CSV file of `out`/tables that is none of this board is removed.
+  A CSV file of `out`/tables that is none of this board is removed.  `files` gives the path of a record by its
+  id, and `curves` its learning curves; without `curves` they are those that the records hold themselves.
   """
+  records = list(records)
   board = aggregate(records, published, timing=timing, today=today)._replace(reproduced=tuple(reproduced))
-  write(board, out)
+  write(board, out, files=files, curves=curves or {one['id']: one for one in records}.get)
   return board
 
 
-def write(board: Board, out: Path) -> None:
-  """Writes the files of a board, as `build` does."""
+def write(board: Board, out: Path, **sources: Any) -> None:
+  """Writes the files of a board, as `build` does; `sources` are `files` and `curves` of `build`."""
+  from ssl_bench.leaderboard.named import named, to_json
+  from ssl_bench.leaderboard.page.document import page
   from ssl_bench.leaderboard.render.csv_files import csv_files
-  from ssl_bench.leaderboard.render.page import page
   from ssl_bench.leaderboard.render.readme import PICTURE, picture, readme
 
-  texts = {'README.md': readme(board), 'index.html': page(board), **csv_files(board)}
+  html = page(board, figures=to_json(named(board)), **sources)
+  texts = {'README.md': readme(board), 'index.html': html, **csv_files(board)}
   if (drawn := picture(board)) is not None:
     texts[PICTURE] = drawn
   for name, text in texts.items():
@@ -71,9 +78,9 @@ def _no_garbage_collection() -> Iterator[None]:
 
 def publish(folders: Iterable[Path], out: Path, **asked: Any) -> Board:
   """Reads every record in the folders, as `read` does with what is `asked`, and writes the board to `out`."""
-  board = read(folders, **asked)
+  board, sources = read(folders, **asked)
   with _no_garbage_collection():
-    write(board, out)
+    write(board, out, files=sources.files(), curves=sources.curves)
   return board
 
 
@@ -86,8 +93,8 @@ def read(
   note: Callable[[str], object] = lambda sentence: None,
   reproduced: Path | None = None,
   choose: Callable[[list[Any]], list[int]] | None = None,
-) -> Board:
-  """The board of every record in the folders; nothing is written.
+) -> tuple[Board, Sources]:
+  """The board of every record in the folders, and where the records lie; nothing is written.
 
   A file that is no record, or not the only one of its id, is left out; `report` is told a sentence for each.
   Records of split seeds that are for tuning are left out, too.  `note` is told of those, and of measures of
@@ -96,6 +103,7 @@ def read(
   """
   from ssl_bench.records.record import TUNING, gather
 
+  folders = list(folders)
   found, bad = gather(folders)
   records = [one for one in found if one['config'].get('split_seed') not in TUNING]
   if count := len(found) - len(records):
@@ -113,7 +121,7 @@ def read(
   published = read_published(PUBLISHED) if PUBLISHED.is_file() else ()
   tables = read_tables(reproduced) if reproduced else ()
   board = aggregate(records, published, timing=timing, today=today(records))
-  return board._replace(reproduced=tuple(tables))
+  return board._replace(reproduced=tuple(tables)), Sources(folders, records)
 
 
 def today(records: Iterable[dict[str, Any]]) -> dict[str, Any]:

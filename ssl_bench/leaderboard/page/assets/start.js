@@ -1,0 +1,73 @@
+// The page: what the address asks for is shown, and shown again whenever the address changes.
+
+const main = document.getElementById('main');
+
+function sentence(view) {
+  const here = chosen(view), methods = unique(here.map(row => row.method)).length;
+  const ranks = here.filter(row => row.rank !== null).sort((a, b) => a.rank - b.rank), best = ranks[0];
+  const about = view.section.reading[0] ?? '';
+  const compared = `${view.data}, ${plural(view.labels, 'label')}: ${plural(here.length, 'row')} of ${plural(methods, 'method')}, ${about.charAt(0).toLowerCase()}${about.slice(1)}`;
+  if (!best) return [`${compared} No accuracy is ranked here.`];
+  const tied = ranks.filter(row => row.tied && row !== best).length;
+  const verdict = best.accuracy.half === null ? ', the highest mean; an interval takes 3 splits. '
+    : tied ? `, and ${plural(tied, 'row')} that cannot be told from it. ` : ', ahead of all others. ';
+  const lead = [el('strong', {}, `${best.method}${best.said ? ' (a variant)' : ''}: ${spread(best.accuracy, pointDigits(best))} %`), verdict];
+  return [lead, compared];
+}
+
+function boardPage(view) {
+  const pictures = [labelsFigure(view), costFigure(view)].filter(Boolean);
+  const more = view.section.reading.slice(1);
+  return [
+    el('h1', {}, `Which method should I use with ${plural(view.labels, 'label')}?`), el('p', { class: 'sub', id: 'answer' }, sentence(view)),
+    facets(view), pictures.length ? el('div', { class: 'pictures' }, pictures) : null, rankingTable(view),
+    more.length ? el('ul', { class: 'note' }, more.map(text => el('li', {}, text))) : null, parts(view),
+    el('p', { class: 'note' }, words[tree.counts], ' ', words[tree.kept]),
+  ];
+}
+
+const VIEWS = { compare: comparePage, method: methodPage };
+
+// Shows the address; `focus` and `open` say what had the reader's attention within it.
+function refresh({ focus = '', open = '' } = {}) {
+  const view = resolve(read()), field = document.getElementById('filter'), caret = field?.selectionStart;
+  document.body.append(document.getElementById('said'));
+  document.getElementById('trial')?.remove();
+  main.replaceChildren(...[(VIEWS[view.view] ?? boardPage)(view)].flat(3).filter(Boolean));
+  if (open) document.getElementById(open).open = true;
+  if (view.trial) drawer(view);
+  drawFigures();
+  if (focus === 'filter') {
+    const again = document.getElementById('filter');
+    again.focus();
+    again.setSelectionRange(caret, caret);
+  } else if (focus) [...main.querySelectorAll('input')].find(one => one.getAttribute('aria-label') === focus)?.focus();
+  document.title = `${view.view === 'method' ? view.method : view.view === 'compare' ? 'compare' : view.data} · ssl_bench leaderboard`;
+}
+
+let before = read();
+
+addEventListener('hashchange', () => {
+  const now = read(), place = one => `${one.view} ${one.method}`;
+  const moved = place(now) !== place(before), closed = before.trial && !now.trial;
+  refresh();
+  if (moved) scrollTo(0, 0);
+  if (closed) [...main.querySelectorAll('a')].find(one => one.hash.includes(before.trial))?.focus();
+  if (CHOICES.some(name => now[name] !== before[name])) announce(document.getElementById('answer')?.textContent ?? '');
+  before = now;
+});
+
+// A menu closes when something else is used.
+addEventListener('click', event => {
+  for (const menu of document.querySelectorAll('details.menu[open]')) if (!menu.contains(event.target)) menu.open = false;
+});
+addEventListener('keydown', event => {
+  if (event.key !== 'Escape') return;
+  for (const menu of document.querySelectorAll('details.menu[open]')) {
+    menu.open = false;
+    menu.querySelector('summary').focus();
+  }
+});
+
+refresh();
+document.documentElement.dataset.ready = 'yes';
