@@ -3,7 +3,8 @@
     python tests/drift_rates.py --repetitions 1000 --out tests/drift_rates.json
 
 Two sets are drawn anew in each repetition, of normal features that are correlated, since those of a network
-are.  The second is then shifted.  A test raises an alarm where its own p-value is at most 0.05; `any` is the
+are.  The second is then shifted.  Last, the test part of the digits is cut in two at random, where nothing
+has drifted either.  A test raises an alarm where its own p-value is at most 0.05; `any` is the
 alarm of all four together, which `drift` gives at the same rate.
 """
 
@@ -14,9 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ssl_bench import data
 from ssl_bench.evaluation.drift import TESTS, drift
 
 ALPHA = 0.05
+DIGITS = 'nothing: halves of the digits'
 Shift = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
@@ -60,6 +63,20 @@ def rates(
   return {s: {name: count / repetitions for name, count in row.items()} for s, row in alarms.items()}
 
 
+def of_digits(repetitions: int, *, permutations: int = 199, seed: int = 0) -> dict[str, float]:
+  """Test -> the share of random halves of the digits' test images in which it raised an alarm."""
+  images = data.load('digits').test_images
+  alarms = dict.fromkeys((*TESTS, 'any'), 0)
+  for repetition in range(repetitions):
+    order = np.random.default_rng([seed, 1, repetition]).permutation(len(images))
+    first, second = np.array_split(images[order], 2)
+    found = drift(first, second, alpha=ALPHA, permutations=permutations, seed=repetition)
+    for name, one in found.tests.items():
+      alarms[name] += one.p <= ALPHA
+    alarms['any'] += found.alarm
+  return {name: count / repetitions for name, count in alarms.items()}
+
+
 def main() -> None:
   parser = argparse.ArgumentParser(description=__doc__)
   parser.add_argument('--repetitions', type=int, default=1000)
@@ -70,7 +87,7 @@ def main() -> None:
     'repetitions': options.repetitions,
     'alpha': ALPHA,
     **settings,
-    'alarms': rates(options.repetitions, **settings),
+    'alarms': {**rates(options.repetitions, **settings), DIGITS: of_digits(options.repetitions)},
   }
   text = json.dumps(found, indent=2, ensure_ascii=False) + '\n'
   print(text, end='')

@@ -39,7 +39,8 @@ def drift(
   ] = 1_000,
   seed: Annotated[int, typer.Option(min=0, help='Of what is drawn.')] = 0,
   margin: Annotated[
-    float, typer.Option(help='Of two records: the accuracy that an old head may lose and still stay.')
+    float,
+    typer.Option(min=0, max=1, help='Of two records: the accuracy that an old head may lose and still stay.'),
   ] = 0.01,
   to: Annotated[Path | None, typer.Option('--json', help='Write the numbers to this file too.')] = None,
 ) -> None:

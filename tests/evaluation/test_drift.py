@@ -1,5 +1,6 @@
 """Drift between two sets against SciPy, scikit-learn and plain loops; its rates by simulation."""
 
+import doctest
 import json
 from itertools import product
 from pathlib import Path
@@ -11,7 +12,9 @@ from scipy import stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from ssl_bench.evaluation.drift import TESTS, classifier, distances, drift, marginals
+import ssl_bench.evaluation.drift as drift_package
+from ssl_bench.evaluation import shifts
+from ssl_bench.evaluation.drift import TESTS, classifier, distances, drift, encoders, marginals
 from ssl_bench.settings.signature import BadSetting
 
 ROOT = Path(__file__).parents[2]
@@ -129,6 +132,12 @@ def test_all_of_them_on_images_and_what_they_refuse():
     drift(a, b, alpha=2)
 
 
+@pytest.mark.parametrize('module', [drift_package, marginals, encoders, shifts], ids=lambda one: one.__name__)
+def test_examples_are_true(module):
+  found = doctest.testmod(module)
+  assert found.attempted and not found.failed
+
+
 def test_false_alarms_are_rare_and_a_planted_shift_is_found():
   """Few repetitions; `python tests/drift_rates.py` makes many, and its result is kept."""
   found = drift_rates.rates(30, rows=120, features=4, permutations=99)
@@ -142,13 +151,14 @@ def test_the_kept_rates_are_as_stated():
   """False alarms: no test above its rate, those with exact p-values at it; power: as the page says."""
   kept = json.loads((ROOT / 'tests/drift_rates.json').read_text(encoding='utf-8'))
   repetitions, rates = kept['repetitions'], kept['alarms']
-  assert repetitions >= 500 and set(rates) == set(drift_rates.SHIFTS)
-  for name, rate in rates['nothing'].items():
+  assert repetitions >= 500 and set(rates) == {*drift_rates.SHIFTS, drift_rates.DIGITS}
+  without = {shift for shift in rates if shift.startswith('nothing')}
+  for name, rate in ((name, rate) for shift in without for name, rate in rates[shift].items()):
     count = round(rate * repetitions)
     assert stats.binomtest(count, repetitions, 0.05, 'greater').pvalue > 0.01, (name, rate)
     if name in ('mmd', 'energy'):
       assert stats.binomtest(count, repetitions, 0.05).pvalue > 0.01, (name, rate)
-  for shift in set(rates) - {'nothing'}:
+  for shift in set(rates) - without:
     assert max(rates[shift].values()) > 0.8, shift
   page = (ROOT / 'docs/shift.md').read_text(encoding='utf-8')
   for shift, row in rates.items():

@@ -16,7 +16,7 @@ def mmd_test(a: ArrayLike, b: ArrayLike, *, permutations: int = 999, seed: int =
 
   The unbiased estimate of Gretton et al., "A Kernel Two-Sample Test" (2012), lemma 6; it may be below 0.  The
   kernel is Gaussian, exp(−‖x − y‖² / (2 σ²)), σ the median distance between two rows of both sets together
-  (their section 8); where more than half of the pairs are equal, the mean distance.  The p-value is (1 + how
+  (their heuristic); where more than half of the pairs are equal, the mean distance.  The p-value is (1 + how
   many permutations of the rows have a value as large) / (1 + permutations), which is valid at any size.
   """
   between = distances(np.concatenate([np.asarray(a, np.float64), np.asarray(b, np.float64)]))

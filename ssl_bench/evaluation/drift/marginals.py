@@ -24,7 +24,7 @@ def ks_test(a: ArrayLike, b: ArrayLike) -> tuple[float, float]:
   """(largest statistic, corrected p-value) of two-sample Kolmogorov-Smirnov tests of features [n, d], [m, d].
 
   Bonferroni's correction: the least p-value times the number of features, 1 at most, as Rabanser et al.,
-  "Failing Loudly: An Empirical Study of Methods for Detecting Dataset Shift" (2019), test dimension by
+  "Failing Loudly: An Empirical Study of Methods for Detecting Dataset Shift" (2019), section 3.2, test each
   dimension.  It holds whatever the features have to do with each other, and is conservative where they are
   alike.  The p-value of a statistic D is that of the one-sample test with n m / (n + m) rows, SciPy's
   `method='asymp'`; with ties, as between levels of pixels, it is conservative.
@@ -47,9 +47,9 @@ def psi(a: ArrayLike, b: ArrayLike, bins: int = BINS) -> tuple[Array, float]:
   ≥ 0.  Half an example is added to each bin, so that an empty one stays finite.  Where a level of a feature
   fills a whole bin, it is a bin of its own.
 
-  The thresholds 0.1 and 0.25 of credit scoring (Lewis 1994) are conventions that do not know how many rows
-  there are.  Where nothing has drifted, the index is (bins − 1) (1/n + 1/m) in the mean (Yurdakul & Naranjo
-  2020), which is the second value.
+  The thresholds 0.1 and 0.25 of credit scoring are conventions that do not know how many rows there are
+  (Yurdakul, "Statistical Properties of Population Stability Index", 2018).  Where nothing has drifted, the
+  index is about (bins − 1) (1/n + 1/m) in the mean, which is the second value.
   """
   a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
   found = np.array([_psi(one, other, bins) for one, other in zip(a.T, b.T)])
