@@ -65,10 +65,17 @@ def interquartile_mean(values: ArrayLike, weights: ArrayLike) -> Array:
 
 
 def exceeding(values: ArrayLike, weights: ArrayLike, thresholds: ArrayLike) -> Array:
-  """Weighted share of [..., N] values above each of [T] thresholds: [..., T] (Agarwal et al. 2021, eq. 1)."""
-  values = np.asarray(values, np.float64)
-  weights = np.asarray(weights, np.float64) / np.sum(weights)
-  return np.stack([(values > threshold) @ weights for threshold in np.asarray(thresholds)], -1)
+  """Weighted share of [..., N] values above each of [T] ascending thresholds: [..., T].
+
+  Agarwal et al. (2021), equation 1.
+  """
+  values, thresholds = np.asarray(values, np.float64), np.asarray(thresholds, np.float64)
+  weights = np.broadcast_to(np.asarray(weights, np.float64) / np.sum(weights), values.shape)
+  exceeded, each = np.searchsorted(thresholds, values), len(thresholds) + 1  # how many are below a value
+  rows = np.arange(values.size // values.shape[-1]).reshape(*values.shape[:-1], 1)
+  found = np.bincount((rows * each + exceeded).ravel(), weights.ravel(), rows.size * each)
+  found = found.reshape(*values.shape[:-1], each)
+  return found[..., :0:-1].cumsum(-1)[..., ::-1]
 
 
 def overall(scores: Scores, kind: Kind = 'to supervised') -> Overall:

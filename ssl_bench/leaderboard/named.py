@@ -25,26 +25,41 @@ class Named(NamedTuple):
 
 def named(board: Board) -> tuple[Named, ...]:
   """The figures over tasks of each protocol that has a complete table of methods by tasks."""
-  tables = (complete(board, protocol) for protocol in protocols(board))
-  return tuple(figure for scores in tables if scores for figure in of_scores(scores))
+  return tuple(figure for scores in _tables(board) for figure in of_scores(scores))
+
+
+def average_ranks(board: Board) -> tuple[Named, ...]:
+  """Those of them that show average ranks, which take a moment; the others draw splits again."""
+  return tuple(ranks_of(scores) for scores in _tables(board))
+
+
+def _tables(board: Board) -> list[Scores]:
+  found = (complete(board, protocol) for protocol in protocols(board))
+  return [scores for scores in found if scores]
+
+
+def ranks_of(scores: Scores) -> Named:
+  """The average ranks of one table."""
+  comparison = compare(scores)
+  return Named(
+    f'critical-difference-{scores.protocol}',
+    f'Average ranks over tasks, {scores.protocol} protocol',
+    f'{told(scores)} {verdict(comparison)} Bars join methods that a test does not separate.',
+    'critical-difference',
+    comparison,
+    scores,
+  )
 
 
 def of_scores(scores: Scores) -> tuple[Named, ...]:
   """The figures of one table."""
   kind: Kind = 'to supervised' if BASELINE in scores.methods else 'accuracy'
-  comparison, scored = compare(scores), overall(scores, kind)
+  scored = overall(scores, kind)
   under, over = f'{scores.protocol} protocol', told(scores)
   score = f'accuracy minus that of {BASELINE} on the same split' if kind == 'to supervised' else 'accuracy'
   drawn = f'Intervals: 95 %, {RESAMPLES:,} stratified bootstrap resamples of splits within each task.'
   return (
-    Named(
-      f'critical-difference-{scores.protocol}',
-      f'Average ranks over tasks, {under}',
-      f'{over} {verdict(comparison)} Bars join methods that a test does not separate.',
-      'critical-difference',
-      comparison,
-      scores,
-    ),
+    ranks_of(scores),
     Named(
       f'interquartile-mean-{scores.protocol}',
       f'Interquartile means over tasks, {under}',

@@ -1,7 +1,9 @@
 """The board in short, as one Markdown file: a picture, and the best rows of each ranking."""
 
+from collections.abc import Sequence
+
 from ssl_bench.leaderboard.across import Comparison
-from ssl_bench.leaderboard.named import Named, named, ranked
+from ssl_bench.leaderboard.named import Named, average_ranks, ranked
 from ssl_bench.leaderboard.render import notes
 from ssl_bench.leaderboard.render.across import MARKS, choices, what_to_use
 from ssl_bench.leaderboard.render.escape import escape
@@ -25,7 +27,7 @@ comparison each."""
 
 def readme(board: Board) -> str:
   """A picture, then one table for each dataset and protocol, in at most 250 lines."""
-  over = [figure for figure in named(board) if figure.kind == 'critical-difference']
+  over = average_ranks(board)
   for most in BEST:
     text = _written(board, over, most, board.sections)
     if len(text.splitlines()) <= LINES:
@@ -43,7 +45,7 @@ def picture(board: Board) -> str | None:
   return None if drawn is None else to_file(drawn, 'svg', PICTURE).decode()
 
 
-def _written(board: Board, over: list[Named], most: int, sections: tuple[Section, ...]) -> str:
+def _written(board: Board, over: Sequence[Named], most: int, sections: tuple[Section, ...]) -> str:
   parts = ['# Leaderboard', PAGE, notes.counts(board) if board.sections else EMPTY, *_picture(board)]
   for figure in over:
     ranks = escape(ranked(figure.data)) if isinstance(figure.data, Comparison) else ''
