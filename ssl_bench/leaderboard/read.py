@@ -70,7 +70,8 @@ def read_trials(
   for record in records:
     found.setdefault(record['id'], []).append(record)
   columns = _columns(timing)
-  return tuple(_read(max(found[i], key=_preference), columns, timing, today) for i in sorted(found))
+  chosen = (own[0] if len(own) == 1 else max(own, key=_preference) for _, own in sorted(found.items()))
+  return tuple(_read(one, columns, timing, today) for one in chosen)
 
 
 def _preference(record: Record) -> tuple[bool, str, str]:
