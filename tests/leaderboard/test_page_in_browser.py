@@ -12,6 +12,7 @@ from support.browser import CHROMIUM, Browser, folder, until
 from support.records import TODAY, failed, quickstart, record
 
 from ssl_bench.leaderboard import aggregate, build, read_published
+from ssl_bench.leaderboard.reproduced import read_tables
 from ssl_bench.leaderboard.statistics import compare
 
 NO_BROWSER = 'no chromium on PATH: the page was not opened in a browser'
@@ -432,6 +433,14 @@ def test_a_board_of_little_opens(browser, tmp_path, records):
   browser.open((tmp_path / 'index.html').as_uri())
   open_all(browser, 'details.part')
   assert 'Which method' in text(browser, 'h1')
+
+
+def test_published_tables_without_a_record_are_shown(browser, tmp_path):
+  table = read_tables(ROOT / 'leaderboard/reproduced')[:1]
+  build([], out=tmp_path, reproduced=table)
+  browser.open((tmp_path / 'index.html').as_uri())
+  open_all(browser, 'details.part')
+  assert table[0].title in text(browser) and table[0].rows[0].name in text(browser)
 
 
 VIEWS = (

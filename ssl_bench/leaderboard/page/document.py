@@ -41,7 +41,7 @@ def page(
   tree = script_json(data(board, files=files, curves=curves, figures=figures))
   scripts = [*(asset(f'vendor/{name}') for name in VENDOR), application()]
   return environment.get_template('page.html.j2').render(
-    empty=not board.sections,
+    empty=not board.sections and not board.reproduced,
     data=tree,
     scripts=scripts,
     hashes=[_hash(text) for text in scripts],

@@ -20,10 +20,14 @@ const differenceColumn = (name, title, hint) => ({
 // What a clock wrote is told of one kind of device; a star marks where other work ran on it meanwhile.
 function measureColumn(measure) {
   const found = row => (measure.clock && row.devices.includes(', ') ? null : mean(row, measure.name));
+  const scaled = row => {
+    const after = measure.after && found(row) && mean(row, measure.after);
+    return after ? ` → ${fixed(after.value, digitsOf(measure, row))}` : '';
+  };
   const star = row => (measure.clock && row.shared && found(row) ? ' *' : '');
   return {
     name: measure.name, title: measure.title, hint: measure.hint, numeric: true, better: measure.better, group: measure.group,
-    text: row => measure.text(found(row), row) + star(row),
+    text: row => measure.text(found(row), row) + scaled(row) + star(row),
     value: row => found(row)?.value ?? null, half: row => found(row)?.half ?? null,
     there: list => list.some(row => mean(row, measure.name)),
   };
@@ -43,7 +47,7 @@ const ALL_COLUMNS = [
   differenceColumn('to_raw_pixels', 'to raw pixels, points', 'paired difference of a self-supervised method to a probe of the pixels'),
   differenceColumn('to_usual', 'to usual, points', "paired difference to the method's usual settings"),
   { name: 'gflops', title: 'training GFLOPs', group: 'cost', numeric: true, better: 'lower', hint: "over the whole run, its teacher's included",
-    text: row => (row.gflops === null ? DASH : whole(row.gflops)), value: row => row.gflops, there: list => list.some(row => row.gflops !== null) },
+    text: row => (row.gflops === null ? DASH : fixed(row.gflops, row.gflops < 10 ? 1 : 0)), value: row => row.gflops, there: list => list.some(row => row.gflops !== null) },
   ...[...measures.values()].filter(one => one.name !== 'accuracy').map(measureColumn),
   { name: 'splits', title: 'splits', group: 'row', numeric: true, better: 'higher', hint: 'splits in the mean; 3 × 2 are three of two seeds each, averaged within a split first; 4 of 5 where one of five trials failed',
     text: splitsText, value: row => row.splits },

@@ -19,6 +19,9 @@ const button = (text, action, attributes = {}) => el('button', { type: 'button',
 // A link within the page: a real address, so that it can be opened in a tab of its own.
 const link = (text, change, attributes = {}) => el('a', { href: hrefOf(change), ...attributes }, text);
 
+// A sentence in which what stands in backticks is code.
+const spoken = text => text.split('`').map((piece, i) => (i % 2 ? el('code', {}, piece) : piece));
+
 function announce(sentence) {
   const said = document.getElementById('said');
   said.textContent = said.textContent === sentence ? `${sentence} ` : sentence;

@@ -21,7 +21,8 @@ function looksOf(names) {
 }
 
 // Where names that stand beside each other go: each at least `gap` below the last, moved as little as need be.
-function apart(places, gap) {
+// `low` and `high` bound them.
+function apart(places, gap, low, high) {
   const blocks = [];
   places.forEach((place, i) => {
     blocks.push({ sum: place - i * gap, size: 1 });
@@ -31,7 +32,8 @@ function apart(places, gap) {
     }
   });
   const flatted = blocks.flatMap(({ sum, size }) => Array(size).fill(sum / size));
-  return flatted.map((place, i) => place + i * gap);
+  const bounded = flatted.map((place, i) => Math.max(place + i * gap, low + i * gap));
+  return bounded.map((place, i) => Math.min(place, high - (bounded.length - 1 - i) * gap));
 }
 
 const LETTER = 6.7; // pixels that a letter of a name takes

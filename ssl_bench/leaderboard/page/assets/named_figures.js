@@ -21,7 +21,7 @@ function drawLines(width, { x, lines, legend: above = false }) {
   const color = point => looks.get(point.name).color;
   const height = 320, top = 14, bottom = 40, domain = bounds(points.flatMap(point => [point.low, point.high]), 0.03);
   const span = height - top - bottom, ends = lines.map(line => points.filter(point => point.name === line.name).at(-1)).sort((a, b) => b.y - a.y);
-  const places = apart(ends.map(end => top + (span * (domain[1] - end.y)) / (domain[1] - domain[0])), 14);
+  const places = apart(ends.map(end => top + (span * (domain[1] - end.y)) / (domain[1] - domain[0])), 14, top, height - bottom);
   const marks = ends.map((end, i) => ({ ...end, place: domain[1] - ((places[i] - top) * (domain[1] - domain[0])) / span }));
   const edge = Math.max(...points.map(point => point.x)), low = Math.min(...points.map(point => point.x));
   const shown = above ? lines.flatMap((line, k) => points.filter(point => point.name === line.name).filter((_, i) => i % 12 === k % 12)) : points;

@@ -31,7 +31,7 @@ function labelsFigure(view) {
 function drawLabels(width, names, looks, all, budgets, chosenLabels) {
   const height = 340, top = 14, bottom = 40, right = Math.min(width * 0.46, Math.max(...names.map(name => name.length)) * LETTER + 20);
   const step = Math.min(...budgets.slice(1).map((n, i) => n / budgets[i]), 2) ** 0.12;
-  const shift = new Map(names.map((name, i) => [name, step ** (i / Math.max(names.length - 1, 1) - 0.5)]));
+  const shift = new Map(names.map((name, i) => [name, step ** ((i / Math.max(names.length - 1, 1) - 0.5) * Math.min(1, names.length / 6))]));
   const points = all.map(row => ({
     row, name: row.method, x: row.labels * shift.get(row.method), y: row.accuracy.value, self: row.self,
     low: row.accuracy.value - (row.accuracy.half ?? 0), high: Math.min(100, row.accuracy.value + (row.accuracy.half ?? 0)),
@@ -41,9 +41,9 @@ function drawLabels(width, names, looks, all, budgets, chosenLabels) {
   const span = height - top - bottom, scale = y => top + (span * (domain[1] - y)) / (domain[1] - domain[0]);
   const back = place => domain[1] - ((place - top) * (domain[1] - domain[0])) / span;
   const ends = names.map(name => points.filter(point => point.name === name).at(-1)).sort((a, b) => b.y - a.y || (a.name < b.name ? -1 : 1));
-  const places = apart(ends.map(end => scale(end.y)), 14);
+  const places = apart(ends.map(end => scale(end.y)), 14, top, height - bottom);
   const edge = budgets.at(-1) * step * 1.06;
-  const marks = ends.map((end, i) => ({ ...end, edge, place: back(Math.min(places[i], height - bottom)) }));
+  const marks = ends.map((end, i) => ({ ...end, edge, place: back(places[i]) }));
   const color = point => looks.get(point.name).color;
   const lines = self => Plot.line(points.filter(point => point.self === self), { x: 'x', y: 'y', z: 'name', stroke: color, strokeWidth: 1.8, strokeDasharray: self ? '5 4' : null });
   return Plot.plot({
@@ -106,7 +106,7 @@ function costFigure(view) {
   const floor = bulk(points.map(point => point.y))[0], under = points.filter(point => point.y < floor && !namedMethods(view).includes(point.name)).length;
   return figure({
     name: `${view.data}-${view.protocol}-${view.labels}-cost`, title: 'Accuracy against cost',
-    note: `${whole(view.labels)} labels; training GFLOPs; the line is the front: nothing is cheaper and better. Hollow: self-supervised${under ? `; ▽: ${plural(under, 'row')} below the picture` : ''}`,
+    note: `${whole(view.labels)} labels; training GFLOPs; the line is the front: nothing is cheaper and better. Hollow: self-supervised${under ? `; △ at the edge: ${plural(under, 'row')} below the picture` : ''}`,
     label: `Accuracy against training GFLOPs. On the front, from the cheapest on: ${front.map(point => `${point.name} ${fixed(point.y, 1)} % for ${shortNumber(point.x)}`).join(', ')}.`,
     draw: width => drawCost(width, points, front, namedMethods(view)),
   });

@@ -30,7 +30,14 @@ function parts(view) {
   const own = rows.filter(row => row.section === section);
   add('trials', counted(`Trials of ${view.data}, ${view.protocol} protocol`, own.reduce((sum, row) => sum + row.count, 0)), () => trialsTable(view, own));
   add('settings', `Settings of ${view.data}, ${view.protocol} protocol`, () => el('dl', { class: 'code' }, section.settings.map(([name, value]) => [el('dt', {}, words[name]), el('dd', {}, words[value])])));
-  for (const one of tree.reproduced) add(`reproduced-${one.name}`, words[one.grid.title], () => [words[one.about] ? el('p', {}, words[one.about]) : null, el('p', {}, words[one.told]), withExport({ ...gridSpec(one.grid, `reproduced-${one.name}`), captioned: false, headed: 'row' })]);
+  return [...found, ...shared(view)];
+}
+
+// What does not depend on the choices.
+function shared(view) {
+  const found = [];
+  const add = (id, title, make) => found.push(part(id, title, make, view));
+  for (const one of tree.reproduced) add(`reproduced-${one.name}`, words[one.grid.title], () => [words[one.about] ? el('p', {}, spoken(words[one.about])) : null, el('p', {}, spoken(words[one.told])), withExport({ ...gridSpec(one.grid, `reproduced-${one.name}`), captioned: false, headed: 'row' })]);
   if (tree.elsewhere) add('published', counted('Published, not run here', tree.elsewhere.rows.length), () => [el('p', {}, 'Values that others published for methods or label counts without a run here. Never ranked.'), withExport({ ...gridSpec(tree.elsewhere, 'published'), captioned: false })]);
   add('reading', 'How to read it', () => el('ul', {}, tree.reading.map(i => el('li', {}, words[i]))));
   add('hints', 'What the columns say', () => el('dl', {}, tree.hints.map(([title, hint]) => [el('dt', {}, words[title]), el('dd', {}, words[hint])])));

@@ -26,14 +26,17 @@ function boardPage(view) {
   ];
 }
 
+// Published tables may have been run where no record was kept.
+const tablesPage = view => [el('h1', {}, 'Published tables'), el('p', {}, 'There is no record yet; these tables were run here.'), shared(view)];
+
 const VIEWS = { compare: comparePage, method: methodPage };
 
 // Shows the address; `focus` and `open` say what had the reader's attention within it.
 function refresh({ focus = '', open = '' } = {}) {
-  const view = resolve(read()), field = document.getElementById('filter'), caret = field?.selectionStart;
+  const view = sections.length ? resolve(read()) : read(), field = document.getElementById('filter'), caret = field?.selectionStart;
   document.body.append(document.getElementById('said'));
   document.getElementById('trial')?.remove();
-  main.replaceChildren(...[(VIEWS[view.view] ?? boardPage)(view)].flat(3).filter(Boolean));
+  main.replaceChildren(...[(sections.length ? VIEWS[view.view] ?? boardPage : tablesPage)(view)].flat(3).filter(Boolean));
   if (open) document.getElementById(open).open = true;
   if (view.trial) drawer(view);
   drawFigures();
