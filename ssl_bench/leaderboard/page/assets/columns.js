@@ -89,7 +89,7 @@ function columnChooser(view, list, shown) {
     refresh({ open: 'columns' });
   };
   const boxes = ([group, columns]) => el('fieldset', {}, el('legend', {}, group.replaceAll('_', ' ')), columns.map(column => el('label', { title: column.hint || null },
-    el('input', { type: 'checkbox', value: column.name, checked: shown.includes(column.name), onchange: change }), ` ${column.title}`)));
+    el('input', { type: 'checkbox', value: column.name, 'data-key': `column ${column.name}`, checked: shown.includes(column.name), onchange: change }), ` ${column.title}`)));
   const menu = el('details', { class: 'menu wide', id: 'columns' }, el('summary', {}, 'columns'),
     el('div', { class: 'groups' }, [...groups].map(boxes), button('as at first', () => { amend({ columns: '' }); refresh({ open: 'columns' }); })));
   return menu;

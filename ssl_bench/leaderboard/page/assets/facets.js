@@ -17,7 +17,7 @@ function facets(view) {
       const change = { [name]: value, ...(name === 'data' ? { labels: '', protocol: '', device: '', rows: '' } : name === 'protocol' ? { labels: '', device: '' } : {}) };
       const left = count(change);
       return el('button', {
-        type: 'button', 'aria-pressed': String(value === current), disabled: !left && value !== current,
+        type: 'button', 'data-key': `${name} ${value}`, 'aria-pressed': String(value === current), disabled: !left && value !== current,
         'aria-label': `${name} ${said(value)}: ${plural(left, 'row')}`, onclick: () => go({ ...change, view: '', trial: '' }),
       }, said(value), el('span', { class: 'left', 'aria-hidden': 'true' }, ` ${left}`));
     })));

@@ -43,7 +43,7 @@ function drawnColumns(view, names, list) {
     if (name === 'splits') return { ...column, cell: row => (row.count ? link(column.text(row), { trial: trialsOf(row)[0].id }, { title: 'its trials', 'aria-label': `${column.text(row)}: trials of ${row.method}` }) : column.text(row)) };
     return column.prose ? { ...column, cell: row => folded(column.text(row)) } : column;
   });
-  const pick = { name: 'pick', title: 'compare', control: true, text: () => '', cell: row => el('input', { type: 'checkbox', 'aria-label': `compare ${row.method} ${row.said}`.trim(), checked: listed(view.rows).includes(row.key), onchange: event => select(row, event.target.checked) }) };
+  const pick = { name: 'pick', title: 'compare', control: true, text: () => '', cell: row => el('input', { type: 'checkbox', 'aria-label': `compare ${row.method} ${row.said}`.trim(), 'data-key': `compare ${row.key}`, checked: listed(view.rows).includes(row.key), onchange: event => select(row, event.target.checked) }) };
   return [pick, ...made];
 }
 
@@ -58,7 +58,7 @@ function select(row, on) {
   if (on) after.push(row.key);
   amend({ rows: after.join() });
   announce(`${plural(after.length, 'row')} selected.`);
-  refresh({ focus: `compare ${row.method} ${row.said}`.trim() });
+  refresh();
 }
 
 function sortOf(view, names) {
@@ -87,10 +87,10 @@ function rankingTable(view) {
 }
 
 function filterField(view) {
-  const field = el('input', { type: 'search', id: 'filter', value: view.filter, placeholder: 'fixmatch, mean_teacher', autocomplete: 'off', 'aria-describedby': 'filter-help' });
+  const field = el('input', { type: 'search', id: 'filter', 'data-key': 'filter', value: view.filter, placeholder: 'fixmatch, mean_teacher', autocomplete: 'off', 'aria-describedby': 'filter-help' });
   field.addEventListener('input', () => {
     amend({ filter: field.value });
-    refresh({ focus: 'filter' });
+    refresh();
     announce(`${document.getElementById('count').textContent} shown.`);
   });
   return el('span', {}, el('label', { for: 'filter' }, 'rows with '), field, el('span', { id: 'filter-help', class: 'unseen' }, 'A comma is or, a space is and.'));

@@ -31,20 +31,23 @@ const tablesPage = view => [el('h1', {}, 'Published tables'), el('p', {}, 'There
 
 const VIEWS = { compare: comparePage, method: methodPage };
 
-// Shows the address; `focus` and `open` say what had the reader's attention within it.
-function refresh({ focus = '', open = '' } = {}) {
+// Shows the address.  What had the focus has it again, by its `data-key`; a menu that was open stays so.
+function refresh({ open = '' } = {}) {
+  const key = document.activeElement?.dataset?.key, place = scrollY, deep = document.querySelector('#columns .groups')?.scrollTop;
   const view = sections.length ? resolve(read()) : read(), field = document.getElementById('filter'), caret = field?.selectionStart;
   document.body.append(document.getElementById('said'));
   document.getElementById('trial')?.remove();
   main.replaceChildren(...[(sections.length ? VIEWS[view.view] ?? boardPage : tablesPage)(view)].flat(3).filter(Boolean));
-  if (open) document.getElementById(open).open = true;
+  if (open) {
+    document.getElementById(open).open = true;
+    document.querySelector(`#${open} .groups`).scrollTop = deep;
+  }
   if (view.trial) drawer(view);
   drawFigures();
-  if (focus === 'filter') {
-    const again = document.getElementById('filter');
-    again.focus();
-    again.setSelectionRange(caret, caret);
-  } else if (focus) [...main.querySelectorAll('input')].find(one => one.getAttribute('aria-label') === focus)?.focus();
+  scrollTo(0, place);
+  const again = key && [...main.querySelectorAll('[data-key]')].find(one => one.dataset.key === key);
+  if (again && !view.trial) again.focus({ preventScroll: true });
+  if (again?.id === 'filter') again.setSelectionRange(caret, caret);
   document.title = `${view.view === 'method' ? view.method : view.view === 'compare' ? 'compare' : view.data} · ssl_bench leaderboard`;
 }
 
