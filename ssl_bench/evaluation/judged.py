@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ssl_bench.evaluation import slices
 from ssl_bench.evaluation.predictions import Predictions
+from ssl_bench.evaluation.recalibration import fit_histogram, fit_vector
 from ssl_bench.evaluation.scores import correct, softmax
 
 Array = NDArray[np.float64]
@@ -70,6 +71,14 @@ class Judged:
   def validation_confidence(self) -> Array:
     """The largest probability of each validation image, [V]."""
     return self.validation_probs.max(-1)
+
+  @cached_property
+  def rescaled(self) -> dict[str, Array]:
+    """Test probabilities after `vector` scaling and `histogram` binning, both fitted on validation."""
+    kept = self.kept
+    vector = fit_vector(kept.validation_log_probs, kept.validation_labels)
+    histogram = fit_histogram(self.validation_probs, kept.validation_labels)
+    return {'vector': vector(kept.log_probs), 'histogram': histogram(self.probs)}
 
   @cached_property
   def confusion(self) -> NDArray[np.int64]:

@@ -130,7 +130,7 @@ class Measure(NamedTuple):
 
 
 def share_of_test(
-  name: str, path: tuple[str, ...], title: str, function: 'Callable[[Trained], Any] | None', **more: Any
+  name: str, path: tuple[str, ...], title: str, function: 'Callable[[Any], Any] | None', **more: Any
 ) -> Measure:
   """A share of test images, shown in percent, where more is better; `more` are further fields of the row."""
   return Measure(name, path, title, function, unit='%', digits=-1, better='higher', values='share', **more)
