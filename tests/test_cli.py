@@ -64,6 +64,7 @@ def test_a_training_does_not_import_what_takes_long_and_few_need():
     'try: main()\n'
     'except SystemExit as end: assert end.code == 2\n'
     'import ssl_bench.trial.command\n'
+    'from ssl_bench import measures; measures.all_measures()\n'
     'named = ("scipy.stats", "sklearn", "matplotlib", "pandas", "wandb")\n'
     'print([name for name in named if name in sys.modules])'
   )

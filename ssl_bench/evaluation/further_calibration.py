@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from ssl_bench.evaluation.calibration import BINS, ece, reliability_bins
 from ssl_bench.evaluation.scores import correct
@@ -47,7 +47,7 @@ def debiased_ece(probs: ArrayLike, labels: ArrayLike, bins: int = BINS) -> float
 def _folded(mean: Array, deviation: Array) -> Array:
   """E|X| of normal X."""
   z = mean / deviation
-  return deviation * np.sqrt(2 / np.pi) * np.exp(-(z**2) / 2) + mean * (1 - 2 * stats.norm.cdf(-z))
+  return deviation * np.sqrt(2 / np.pi) * np.exp(-(z**2) / 2) + mean * (1 - 2 * special.ndtr(-z))
 
 
 def debiased_l2(probs: ArrayLike, labels: ArrayLike, bins: int = BINS) -> float:
