@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize
 
 from ssl_bench.evaluation.calibration import BINS, HIGHEST, LOWEST
-from ssl_bench.evaluation.scores import nll, softmax
+from ssl_bench.evaluation.scores import correct, nll, softmax
 
 Array = NDArray[np.float64]
 Map = Callable[[ArrayLike], Array]
@@ -20,13 +20,12 @@ def fit_vector(log_probs: ArrayLike, labels: ArrayLike) -> Map:
 
   Of log-probabilities, as in the linear layer of Kull et al. 2019, where Guo et al. have logits: kept
   predictions do not tell what all logits of an image have in common.  w is in [0.05, 20], 1 / w being the
-  temperature of a class, and b in [-20, 20].  NLL is convex.  Where every validation image is right, it would
-  fall to the bounds, and the predictions stay as they are, as in `fit_temperature`.
+  temperature of a class, and b in [-20, 20].  NLL is convex.  Where the map makes every validation image
+  right, larger w and b would lower NLL without end, so that no map is identified: predictions stay as they
+  are, as in `fit_temperature`.
   """
   log_probs, labels = np.asarray(log_probs, np.float64), np.asarray(labels)
   n, classes = log_probs.shape
-  if (log_probs[np.arange(n), labels] >= log_probs.max(-1)).all():
-    return softmax
   is_it = np.eye(classes)[labels]
 
   def loss(both: Array) -> tuple[float, Array]:
@@ -37,8 +36,8 @@ def fit_vector(log_probs: ArrayLike, labels: ArrayLike) -> Map:
   start = np.concatenate([np.ones(classes), np.zeros(classes)])
   bounds = [(1 / HIGHEST, 1 / LOWEST)] * classes + [(-MOST, MOST)] * classes
   found = optimize.minimize(loss, start, jac=True, method='L-BFGS-B', bounds=bounds, options={'maxiter': 500})
-  weights, biases = found.x[:classes], found.x[classes:]
-  return lambda log_probs: softmax(weights * np.asarray(log_probs, np.float64) + biases)
+  scale = lambda log_probs: found.x[:classes] * np.asarray(log_probs, np.float64) + found.x[classes:]
+  return softmax if correct(scale(log_probs), labels).all() else lambda log_probs: softmax(scale(log_probs))
 
 
 def fit_histogram(probs: ArrayLike, labels: ArrayLike, bins: int = BINS) -> Map:
