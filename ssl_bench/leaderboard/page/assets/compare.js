@@ -88,7 +88,7 @@ function reliabilityFigure(row, name) {
       const side = Math.min(width, 330);
       const series = [[row.reliability, 'var(--c2)', 'circle'], [row.reliability_scaled, 'var(--c1)', 'square']].filter(([bins]) => bins);
       return Plot.plot({
-        ...TICKS, width: side, height: side, marginTop: 10, marginRight: 12, marginLeft: 44, marginBottom: 40, x: { domain: [0, 1], label: null }, y: { domain: [0, 1], label: null }, r: { type: 'identity' },
+        ...TICKS, width: side, height: side, marginTop: 16, marginRight: 12, marginLeft: 44, marginBottom: 40, x: { domain: [0, 1], label: null }, y: { domain: [0, 1], label: null }, r: { type: 'identity' },
         marks: [
           Plot.link([0], { x1: 0, y1: 0, x2: 1, y2: 1, stroke: 'var(--line)' }), Plot.axisX({ ticks: 5, label: 'confidence', labelAnchor: 'center', labelArrow: 'none', fill: 'var(--muted)' }),
           Plot.axisY({ ticks: 5, label: 'accuracy', labelArrow: 'none', labelAnchor: 'center', fill: 'var(--muted)' }),

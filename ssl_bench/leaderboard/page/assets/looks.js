@@ -46,7 +46,8 @@ function placeNames(points, others, width, height) {
     const long = point.name.length * LETTER;
     const tries = [];
     for (const lift of [0, -13, 13, -26, 26, -39, 39, -52, 52]) {
-      tries.push([point.x + 9, point.y + lift, 'start'], [point.x - 9 - long, point.y + lift, 'end']);
+      tries.push([point.x + 9, point.y + lift], [point.x - 9 - long, point.y + lift]);
+      if (lift) tries.push([point.x - long / 2, point.y + lift]);
     }
     const box = ([x, y]) => [x - 1, y - 7, x + long + 1, y + 7];
     const inside = ([x, y]) => x > 48 && x + long < width && y > 4 && y < height - 4;

@@ -112,6 +112,13 @@ function costFigure(view) {
   });
 }
 
+// A line from a point to its name, where the name could not stand beside it.
+function leader({ x, y, left, top, long }) {
+  if (Math.abs(top - y) < 16) return null;
+  const end = Math.min(Math.max(x, left), left + long);
+  return drawn('line', { x1: x, y1: y, x2: end, y2: top + (top < y ? 6 : -6), stroke: 'var(--muted)', 'stroke-width': 0.8 });
+}
+
 function drawCost(width, points, front, names) {
   const height = 340, margin = { top: 14, bottom: 40, left: 44, right: 14 };
   const looks = looksOf(names), xs = points.map(point => point.x);
@@ -127,7 +134,7 @@ function drawCost(width, points, front, names) {
   const labels = placeNames(told.map(place), points.map(place), width, height - margin.bottom).filter(one => !one.hidden);
   const color = point => looks.get(point.name)?.color ?? (front.includes(point) ? 'var(--ink)' : 'var(--muted)');
   const symbol = point => (point.out ? 'triangle2' : looks.get(point.name)?.symbol ?? 'circle');
-  const written = (picture, mark) => drawn('g', { 'text-anchor': 'start', 'font-size': 12, fill: 'var(--ink)', stroke: 'var(--paper)', 'stroke-width': 4, 'paint-order': 'stroke', 'stroke-linejoin': 'round' }, labels.map(one => drawn('text', { x: one.left, y: one.top, dy: '0.32em', textLength: one.name.length > 24 ? one.long : null }, one.name)));
+  const written = (picture, mark) => drawn('g', { 'text-anchor': 'start', 'font-size': 12, fill: 'var(--ink)', stroke: 'var(--paper)', 'stroke-width': 4, 'paint-order': 'stroke', 'stroke-linejoin': 'round' }, labels.map(one => leader(one)), labels.map(one => drawn('text', { x: one.left, y: one.top, dy: '0.32em', textLength: one.name.length > 24 ? one.long : null }, one.name)));
   return Plot.plot({
     ...TICKS, width, height, marginTop: margin.top, marginBottom: margin.bottom, marginLeft: margin.left, marginRight: margin.right,
     x: { type: wide ? 'log' : 'linear', domain: x, label: null }, y: { domain: y, label: null }, symbol: { type: 'identity' },
