@@ -12,7 +12,7 @@ from support.cli import records, start
 from support.sweep import die_at, grid_of
 from support.training import stop_after
 
-from ssl_bench import data
+from ssl_bench import data, measures
 from ssl_bench.grid import manifest
 from ssl_bench.grid.dry_run import dry_run
 from ssl_bench.grid.estimate import timings
@@ -21,6 +21,7 @@ from ssl_bench.grid.survey import survey
 from ssl_bench.grid.together import Together, count_together
 from ssl_bench.grid.work import MOST_DEATHS, work
 from ssl_bench.planning import make_plan
+from ssl_bench.records import predictions
 from ssl_bench.records.record import read_with_curves
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.speed.seeds import measure_seeds, show_seeds
@@ -77,14 +78,32 @@ def assert_near(one, other):
 
 
 def whole(run_folder):
-  """The records of a folder with their curves, without what a clock wrote or what vouches for bytes."""
-  found = records(run_folder.records)
-  rows = {name: read_with_curves(run_folder.record_of(name)) for name in found}
-  kept = ('curve', 'evaluations')
-  return {
-    name: {k: v for k, v in found[name].items() if k != 'curves'} | {k: rows[name][k] for k in kept}
-    for name in found
-  }
+  """The records of a folder with their curves, without what a clock wrote or what vouches for bytes.
+
+  Nor what is measured of predictions in half precision, of which `assert_predictions_near` is.
+  """
+  found = {}
+  for name, tree in records(run_folder.records).items():
+    for row in measures.all_measures():
+      if row.function and row.reads == 'predictions':
+        *folders, last = row.path
+        (measures.at(tree, *folders) or {}).pop(last, None)
+    rows = read_with_curves(run_folder.record_of(name))
+    kept = {k: v for k, v in tree.items() if k not in ('curves', 'predictions')}
+    found[name] = kept | {k: rows[k] for k in ('curve', 'evaluations')}
+  return found
+
+
+def assert_predictions_near(run_folder, other):
+  """Each trial's log-probabilities are within one step of half precision."""
+  for name in (name for name, tree in records(other.records).items() if tree['status'] == 'done'):
+    one, two = (
+      predictions.read(path, read_with_curves(path))
+      for path in (run_folder.record_of(name), other.record_of(name))
+    )
+    np.testing.assert_allclose(
+      one.log_probs.astype(float), two.log_probs.astype(float), rtol=2**-10, atol=2 * TOLERANCE
+    )
 
 
 def costs(run_folder):
@@ -109,6 +128,7 @@ def test_records_equal_those_of_trials_that_train_alone(tmp_path, run_folder, me
   work(todo_of(grid, run_folder), run_folder, tell=lambda *words: told.append(words))
   alone = trained_alone(grid, tmp_path / 'alone')
   assert_near(whole(run_folder), whole(alone))
+  assert_predictions_near(run_folder, alone)
   assert {one['status'] for one in whole(alone).values()} == {'done'}
   assert [(cost['together'], cost['shared']) for cost in costs(run_folder)] == [(3, True)] * 3
   assert all('together' not in cost for cost in costs(alone))
@@ -178,6 +198,7 @@ def test_one_that_diverges_is_recorded_so_and_the_others_go_on(grid, tmp_path, r
   assert [cost['together'] for cost in costs(run_folder) if cost] == [3, 3]
   alone = trained_alone(grid, tmp_path / 'alone')
   assert_near(whole(run_folder), whole(alone))
+  assert_predictions_near(run_folder, alone)
 
 
 def test_what_is_recorded_is_left_out(grid, run_folder):

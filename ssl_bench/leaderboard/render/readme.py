@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 from ssl_bench.leaderboard.across import Comparison
 from ssl_bench.leaderboard.named import Named, average_ranks, ranked
-from ssl_bench.leaderboard.render import notes
+from ssl_bench.leaderboard.render import notes, reproduced
 from ssl_bench.leaderboard.render.across import MARKS, choices, what_to_use
 from ssl_bench.leaderboard.render.escape import escape
 from ssl_bench.leaderboard.render.markdown import markdown
-from ssl_bench.leaderboard.render.reproduced import told
 from ssl_bench.leaderboard.render.short import best, short
 from ssl_bench.leaderboard.render.svg import to_file
 from ssl_bench.leaderboard.rows import Board, Section
@@ -50,7 +49,9 @@ def _written(board: Board, over: Sequence[Named], most: int, sections: tuple[Sec
   for figure in over:
     ranks = escape(ranked(figure.data)) if isinstance(figure.data, Comparison) else ''
     parts += [f'**{figure.title}:** {ranks}. {figure.caption.partition(" Bars join")[0]}']
-  parts += [f'**{escape(table.title)}:** {told(table)}' for table in board.reproduced]
+  for table in board.reproduced:
+    found = reproduced.short(table)
+    parts += [f'## {escape(table.title)}', reproduced.told(table), markdown(found) if found.rows else '']
   for section in sections:
     parts += _section(section, most)
   if left := len(board.sections) - len(sections):

@@ -18,12 +18,20 @@ CLOCK = (Head('hours', 'of training, all runs', numeric=True), Head('device'))
 UNMEASURED = ('not run', 'published only')
 
 
-def reproduced(table: Reproduced, timing: bool, *, measured: bool = False) -> Table:
-  """One line for each cell, or for those that were measured."""
+def reproduced(table: Reproduced, timing: bool) -> Table:
+  """One line for each cell."""
   heads = (*HEADS, *(CLOCK if timing else ()))
-  found = [line for line in lines(table, timing=timing) if not measured or line.verdict not in UNMEASURED]
-  rows = tuple(tuple(map(words, _cells(line)[: len(heads)])) for line in found)
+  rows = tuple(tuple(map(words, _cells(line)[: len(heads)])) for line in lines(table, timing=timing))
   return Table(table.title, heads, rows)
+
+
+def short(table: Reproduced) -> Table:
+  """One line for each cell that was measured: where it stands, both values, their difference, the verdict."""
+  kept = [i for i, head in enumerate(HEADS) if head.title != 'last step']
+  found = [line for line in lines(table, timing=False) if line.verdict not in UNMEASURED]
+  return Table(
+    table.title, tuple(HEADS[i] for i in kept), tuple(tuple(words(line[i]) for i in kept) for line in found)
+  )
 
 
 def _cells(line: Line) -> Line:
