@@ -119,7 +119,7 @@ VARIANT = Column(
 RANK = Column('rank', 'by mean accuracy; ≈: not separable from the best', _rank)
 FAMILY = Column(
   'family',
-  "self: accuracy of its own classifier, else of a linear probe on frozen features with the row's labels",
+  "semi: accuracy of its own classifier; self: of a linear probe on frozen features with the row's labels",
   _family,
   numeric=False,
 )
