@@ -262,6 +262,14 @@ def test_columns_are_chosen_by_group(browser, home):
   assert shown(browser, 'RankMe')[0].startswith('34.2')
 
 
+def test_the_answer_says_where_the_best_cannot_be_told_from_the_baseline(browser, tmp_path):
+  of = {'fixmatch': (0.5, 0.7, 0.9), 'simclr': (0.6, 0.6, 0.61), 'supervised': (0.6, 0.7, 0.61)}
+  build([record(m, 40, s, accuracy=of[m][s]) for m in of for s in range(3)], out=tmp_path)
+  browser.open((tmp_path / 'index.html').as_uri())
+  answer = text(browser, '#answer')
+  assert 'over 3 splits, and 2 rows that cannot be told from it, supervised among them. ' in answer
+
+
 def test_the_chooser_scrolls_down_and_not_sideways(browser, home):
   for width in (390, 900, 1440):
     browser.size(width)

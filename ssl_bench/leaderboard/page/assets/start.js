@@ -9,9 +9,9 @@ function sentence(view) {
   const compared = `${view.data}, ${plural(view.labels, 'label')}: ${plural(here.length, 'row')} of ${plural(methods, 'method')}, ${about.charAt(0).toLowerCase()}${about.slice(1)}`;
   if (!best) return [`${compared} No accuracy is ranked here.`];
   const tied = ranks.filter(row => row.tied && row !== best).length;
-  const open = best.difference?.verdict === 'not separable' ? 'Its difference to supervised is not separable from 0 either. ' : '';
+  const base = best.difference?.verdict === 'not separable' ? `, ${BASELINE} among them` : '';
   const verdict = best.accuracy.half === null ? ', the highest mean; an interval takes 3 splits. '
-    : ` over ${plural(best.splits, 'split')}, ${tied ? `and ${plural(tied, 'row')} that cannot be told from it. ${open}` : 'ahead of all others. '}`;
+    : ` over ${plural(best.splits, 'split')}, ${tied ? `and ${plural(tied, 'row')} that cannot be told from it${base}. ` : 'ahead of all others. '}`;
   const lead = [el('strong', {}, `${best.method}${best.said ? ' (a variant)' : ''}: ${spread(best.accuracy, pointDigits(best))} %`), verdict];
   return [lead, compared];
 }
