@@ -44,7 +44,7 @@ def ranks_of(scores: Scores) -> Named:
   return Named(
     f'critical-difference-{scores.protocol}',
     f'Average ranks over tasks, {scores.protocol} protocol',
-    f'{told(scores)} {verdict(comparison)} Bars join methods that a test does not separate.',
+    f"{told(scores)} {verdict(comparison)} Bars join methods that Nemenyi's test does not separate.",
     'critical-difference',
     comparison,
     scores,
@@ -100,7 +100,9 @@ def verdict(comparison: Comparison) -> str:
     count, p = comparison.by_dataset
     said += f' Budgets of a dataset are not independent: averaged to {count} datasets, {_p(p)}.'
   apart = sum(pair.holm < 0.05 for pair in comparison.pairs)
-  return said + f' Signed-rank tests with Holm separate {apart} of {len(comparison.pairs)} pairs.'
+  said += f' Signed-rank tests with Holm separate {apart} of {len(comparison.pairs)} pairs'
+  least = len(comparison.pairs) * 2.0 ** (1 - comparison.tasks)  # all differences of one sign
+  return f'{said}; on so few tasks they cannot separate any.' if least >= 0.05 else f'{said}.'
 
 
 def ranked(comparison: Comparison) -> str:

@@ -64,7 +64,7 @@ class Row(NamedTuple):
   failed: int
   measures: Mapping[str, Mean]
   rank: int | None
-  tied: bool  # not separable from the best of its table, or the best itself
+  tied: bool  # not shown to be worse than the best of its table, or the best itself
   difference: Difference | None  # in accuracy, to `supervised` under the same stress on the same pairs
   to_usual: Difference | None  # in accuracy, to the method's usual settings on the same pairs
   to_floors: Mapping[str, Difference]  # in accuracy, of a probe: to probes of features that nothing learned

@@ -77,7 +77,8 @@ def _corrected(row: Row, p: float) -> Row:
 def rank(rows: Sequence[Row]) -> tuple[Row, ...]:
   """The rows by mean accuracy; those without one, and those that saw more labels, unranked at the end.
 
-  Their verdicts on differences to `supervised` are corrected for the number of rows.
+  Tied are the best and all rows that are not shown to be worse on the splits that both have, also where
+  these are too few to tell.  Verdicts on differences to `supervised` are corrected for the number of rows.
   """
   named = sorted(rows, key=lambda r: (r.method, say_variant(r.variant)))
   inside = [row for row in named if row.accuracy and not row.sees_more_labels]
@@ -87,7 +88,7 @@ def rank(rows: Sequence[Row]) -> tuple[Row, ...]:
   for row in inside:
     place = 1 + sum(r.measures['accuracy'].value > row.measures['accuracy'].value for r in inside)
     to_best = compare(row, inside[0])
-    tied = row is inside[0] or bool(to_best and to_best.verdict == 'not separable')
+    tied = row is inside[0] or not (to_best and to_best.verdict == 'worse')
     ranked.append(row._replace(rank=place, tied=tied))
   return correct((*ranked, *outside))
 

@@ -19,6 +19,7 @@ from ssl_bench.leaderboard.hypotheses import (
   signed_rank,
 )
 from ssl_bench.leaderboard.interquartile import exceeding, interquartile_mean, overall
+from ssl_bench.leaderboard.named import average_ranks
 
 RNG = np.random.default_rng(0)
 
@@ -152,6 +153,25 @@ def test_a_comparison_over_tasks_says_what_scipy_says(board):
   apart = [pair for pair in found.pairs if pair.holm < 0.05]
   assert apart and not any({pair.first, pair.second} <= set(c) for pair in apart for c in found.pair_cliques)
   assert found.by_dataset is None  # of two datasets
+
+
+def test_the_caption_says_where_signed_ranks_cannot_separate_anything(board):
+  few = aggregate([
+    record(m, n, s, dataset=d, accuracy=accuracies(m, d, n, s), protocol='budget')
+    for m in ('supervised', 'fixmatch', 'simclr')
+    for d in ('digits', 'segment')
+    for n in LABELS[:3]
+    for s in range(3)
+  ])  # fmt: skip
+  least = {}
+  for one in (board, few):
+    (ranks,) = average_ranks(one)
+    pairs, tasks = len(ranks.data.pairs), ranks.data.tasks
+    p = stats.wilcoxon(np.arange(1.0, tasks + 1), method='exact').pvalue  # every task says the same
+    least[tasks] = pairs * p
+    assert ('on so few tasks they cannot separate any' in ranks.caption) == (pairs * p >= 0.05)
+    assert "Bars join methods that Nemenyi's test does not separate." in ranks.caption
+  assert least[6] >= 0.05 > least[8]
 
 
 def test_overall_scores_and_their_intervals(board):

@@ -173,6 +173,17 @@ def test_rank_is_by_mean_and_marks_what_is_not_separable_from_the_best():
   ]
 
 
+def test_rows_that_too_few_splits_compare_with_the_best_are_not_told_from_it():
+  apart = [record('vat', 40, s, accuracy=0.2) for s in (7, 8, 9)]  # no split in common with the best
+  best = [record('fixmatch', 40, s, accuracy=0.9) for s in (0, 1, 2)]
+  short = [record('simclr', 40, s, accuracy=0.5) for s in (0, 1)]
+  worse = [record('supervised', 40, s, accuracy=0.7 + 0.01 * s) for s in (0, 1, 2)]
+  rows = rows_of(board_of(best + short + worse + apart)).rows
+  assert {r.method: r.tied for r in rows} == {
+    'fixmatch': True, 'supervised': False, 'simclr': True, 'vat': True,
+  }  # fmt: skip
+
+
 def test_equal_means_share_a_rank():
   board = board_of([record(m, 40, 0, accuracy=0.5) for m in ('byol', 'fixmatch')])
   assert [r.rank for r in rows_of(board).rows] == [1, 1]

@@ -19,7 +19,7 @@ from support.records import TODAY, quickstart, record
 
 from ssl_bench.leaderboard import aggregate, frame, terminal
 from ssl_bench.leaderboard.export import export, write_figures
-from ssl_bench.leaderboard.render.cells import words
+from ssl_bench.leaderboard.render.cells import points, rounded, words
 from ssl_bench.leaderboard.render.figures import pareto
 from ssl_bench.leaderboard.render.latex import escape, latex
 from ssl_bench.leaderboard.render.tables import Head, Table
@@ -195,3 +195,27 @@ def test_the_terminal_fits_with_numbers_whole(width, soft_wrap):
     for row in budget.rows:
       mean = row.measures['accuracy']
       assert f'{100 * mean.value:.1f} ± {100 * mean.half:.1f}' in text
+
+
+@pytest.mark.parametrize(
+  ('value', 'digits', 'said'),
+  [
+    (100 * 0.9475, 1, '94.8'),
+    (55.25, 1, '55.3'),
+    (-0.25, 1, '-0.3'),
+    (1234.5, 0, '1235'),
+    (-1e-17, 1, '0.0'),
+  ],
+)
+def test_halves_are_rounded_away_from_zero_as_the_page_does(value, digits, said):
+  assert str(rounded(value, digits)) == said
+
+
+def test_a_difference_of_nothing_has_no_sign():
+  assert [points(x) for x in (0.0002, -0.0002, 0.0, -1e-18, 0.00125)] == [
+    '+0.0',
+    '−0.0',
+    '0.0',
+    '0.0',
+    '+0.1',
+  ]

@@ -384,7 +384,7 @@ def test_one_record_without_numbers_makes_a_page(tmp_path):
   build([r], out=tmp_path)
   rows = tree_of((tmp_path / 'index.html').read_text())['rows']
   assert (rows['rank'], rows['splits'], rows['count']) == ([None], [0], [1])
-  assert '| 40 | – | fixmatch | 0 |' in (tmp_path / 'README.md').read_text()
+  assert '| 40 | – | fixmatch | 1 trial |' in (tmp_path / 'README.md').read_text()
 
 
 def test_numbers_are_kept_to_two_digits_more_than_are_shown():

@@ -161,7 +161,7 @@ def test_it_opens_from_disk_at_every_width_light_and_dark(browser, home):
       assert browser.run(CUT) == []
   browser.size(1280)
   browser.media()
-  assert 'Which method should I use with 40 labels' in text(browser, 'h1')
+  assert text(browser, 'h1') == 'Which method should I use with 40 labels of digits?'
   assert re.match(r'fixmatch.*: \d\d\.\d ± \d.* %', text(browser, '#answer'))
   assert 'rows of 6 methods, smoke protocol' in text(browser, '#answer')
   assert browser.requests.count(home) == 6
@@ -260,6 +260,81 @@ def test_columns_are_chosen_by_group(browser, home):
   assert 'RankMe' in text(browser, '#ranking thead')
   assert 'rankme' in browser.run('location.hash') and browser.run("document.getElementById('columns').open")
   assert shown(browser, 'RankMe')[0].startswith('34.2')
+
+
+def test_the_answer_says_where_the_best_cannot_be_told_from_the_baseline(browser, tmp_path):
+  of = {'fixmatch': (0.5, 0.7, 0.9), 'simclr': (0.6, 0.6, 0.61), 'supervised': (0.6, 0.7, 0.61)}
+  build([record(m, 40, s, accuracy=of[m][s]) for m in of for s in range(3)], out=tmp_path)
+  browser.open((tmp_path / 'index.html').as_uri())
+  answer = text(browser, '#answer')
+  assert 'over 3 splits, and 2 rows that cannot be told from it, supervised among them. ' in answer
+
+
+def test_the_chooser_scrolls_down_and_not_sideways(browser, home):
+  for width in (390, 900, 1440):
+    browser.size(width)
+    browser.open(f'{home}#data=digits&labels=40')
+    press(browser, 'columns', '#ranking')
+    menu = "document.querySelector('#columns .groups')"
+    assert browser.run(f'{menu}.scrollWidth <= {menu}.clientWidth'), width
+  browser.size(1280)
+
+
+def test_bars_of_a_column_share_one_axis_which_its_head_has_and_which_ends_at_100(browser, home):
+  for width in (900, 1440):
+    browser.size(width)
+    browser.open(f'{home}#data=digits&labels=40')
+    for column in (0, 1):  # accuracy, to supervised
+      find = '[...document.querySelectorAll("#ranking %s")].map(one => one.getBoundingClientRect().%s)'
+      at = {(x, end): browser.run(find % (x, end)) for x in ('.scale', '.bar') for end in ('left', 'right')}
+      heads = at['.scale', 'left'][column], at['.scale', 'right'][column]
+      bars = [ends for ends in zip(at['.bar', 'left'], at['.bar', 'right']) if abs(ends[0] - heads[0]) < 90]
+      assert len(bars) >= 4 and all(ends == pytest.approx(heads, abs=0.5) for ends in bars), (width, bars)
+    assert len(set(browser.run(find % ('.zero', 'left')))) == 1
+    low, high = map(number, texts(browser, '#ranking .scale:first-of-type span')[:2])
+    assert 0 <= low < high <= 100
+  browser.size(1280)
+
+
+def test_rows_of_one_method_that_differ_in_the_last_setting_are_told_apart(browser, tmp_path):
+  long = {f'net__setting_{i}': i for i in range(4)}
+  records = [record('fixmatch', 40, s, **long, net__width=w) for w in (16, 32) for s in range(3)]
+  records += [record('fixmatch', n, s) for n in (10, 40) for s in range(3)]
+  build(records, out=tmp_path)
+  browser.open(f'{(tmp_path / "index.html").as_uri()}#labels=40')
+  said = browser.run("[...document.querySelectorAll('#ranking .differs')].map(one => one.innerText)")
+  assert len(said) == len(set(said)) == 2, said
+
+
+def test_what_is_folded_is_open_on_paper_and_closed_again(browser, tmp_path):
+  long = {f'net__setting_{i}': i for i in range(9)}
+  records = [record('fixmatch', 40, s, **long) for s in range(3)]
+  records += [record('fixmatch', n, s) for n in (10, 40) for s in range(3)]
+  build(records, out=tmp_path)
+  browser.open(f'{(tmp_path / "index.html").as_uri()}#labels=40')
+  opened = "document.querySelectorAll('.fold[open]').length"
+  assert browser.run("document.querySelectorAll('#ranking .fold').length") == 1
+  browser.run(f"addEventListener('beforeprint', () => {{ window.onPaper = {opened}; }})")
+  browser.call('Page.printToPDF')
+  browser.wait('window.onPaper !== undefined')
+  assert browser.run('window.onPaper') >= 1 and browser.run(opened) == 0
+
+
+def test_a_row_at_one_budget_is_in_the_comparison_of_label_curves(browser, tmp_path):
+  records = [record('fixmatch', n, s) for n in (10, 40) for s in range(3)]
+  records += [record('simclr', 40, s) for s in range(3)]
+  build(records, out=tmp_path)
+  browser.open(f'{(tmp_path / "index.html").as_uri()}#labels=40&view=compare&rows=fixmatch,simclr')
+  assert [one.strip() for one in texts(browser, '.legend li')] == ['fixmatch', 'simclr']
+
+
+def test_intervals_of_pairs_are_drawn_whole(browser, tmp_path):
+  far = {'fixmatch': (0.5, 0.7, 0.9), 'simclr': (0.9, 0.7, 0.49)}  # a small difference with a wide interval
+  build([record(m, 40, s, accuracy=far[m][s]) for m in far for s in range(3)], out=tmp_path)
+  browser.open(f'{(tmp_path / "index.html").as_uri()}#view=compare&rows=fixmatch,simclr')
+  numbers = "['x1', 'x2'].map(end => Number(one.getAttribute(end)))"
+  ends = browser.run(f"[...document.querySelectorAll('.bar .reach')].map(one => {numbers})")
+  assert ends and all(4 < low < high < 114 for low, high in ends), ends  # 4 and 114 are where it is cut off
 
 
 def test_calibration_stands_in_the_table_where_it_is_ranked_and_no_clock_of_two_devices(browser, home):

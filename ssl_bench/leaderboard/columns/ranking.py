@@ -34,6 +34,8 @@ def _accuracy(row: Row) -> Cell:
 
 def _splits(row: Row) -> Cell:
   mean = row.accuracy
+  if mean is None and row.trials:  # nothing was classified: no splits to average over
+    return Cell(f'{len(row.trials)} trial{"s" if len(row.trials) > 1 else ""}', 0)
   splits, seeds = (mean.n, mean.seeds.total) if mean else (0, 0)
   said = [f'{splits} × {each_split(mean)}'] if mean and splits != seeds else []
   if row.failed:
@@ -119,7 +121,7 @@ VARIANT = Column(
 RANK = Column('rank', 'by mean accuracy; ≈: not separable from the best', _rank)
 FAMILY = Column(
   'family',
-  "self: accuracy of its own classifier, else of a linear probe on frozen features with the row's labels",
+  "semi: accuracy of its own classifier; self: of a linear probe on frozen features with the row's labels",
   _family,
   numeric=False,
 )

@@ -15,6 +15,7 @@ from ssl_bench.leaderboard.rows import Board, Section
 LINES = 250  # at most
 BEST = (10, 8, 6, 5, 4, 3, 2, 1)  # rows of a ranking beside its baselines: the first that fits
 PICTURE = 'what-to-use.svg'
+FLOORLESS = 'Probes of raw inputs and of fresh networks are not drawn; the tables have them.'
 EMPTY = """There is no record yet. Run `make quickstart` (a few minutes on a laptop), or one trial with
 `ssl-bench train configs/digits/fixmatch.yaml`, and build the board again with `ssl-bench leaderboard`."""
 PAGE = """Built from records by `ssl-bench leaderboard` and not edited by hand. **The same command builds the
@@ -63,7 +64,10 @@ def _picture(board: Board) -> list[str]:
   if not choices(board):
     return []
   said = 'Accuracy of supervised learning and of the best method of each family, by dataset and labels'
-  return [f'![{said}]({PICTURE})', f'{said}, the names at the right, the better one first; {MARKS}.']
+  return [
+    f'![{said}]({PICTURE})',
+    f'{said}, the names at the right, the better one first; {MARKS}. {FLOORLESS}',
+  ]
 
 
 def _section(section: Section, most: int) -> list[str]:

@@ -11,7 +11,7 @@ from ssl_bench.leaderboard.rows import Budget, Row
 from ssl_bench.leaderboard.variants import say_variant
 
 WIDEST = 7  # columns
-LONGEST = 60  # characters of a variant that are spelled out
+LONGEST = 110  # characters of a variant that are spelled out
 
 LABELS = Column('labels', '', lambda row: whole(row.labels))
 NAME = Column('method', '', lambda row: words(name(row)), numeric=False, prose=True)

@@ -40,7 +40,7 @@ const ALL_COLUMNS = [
     text: row => (row.rank === null ? DASH : `${row.rank}${row.tied && row.rank > 1 ? ' ≈' : ''}`), value: row => row.rank, there: list => list.some(row => row.rank !== null) },
   textColumn('method', 'method', '', row => row.method),
   textColumn('said', 'settings that differ', "what differs from the method's usual settings", row => row.said, { prose: true }),
-  textColumn('family', 'family', 'self: judged by its own classifier, else by a linear probe with the labels of the row', row => (row.self ? 'self' : 'semi')),
+  textColumn('family', 'family', "semi: judged by its own classifier; self: by a linear probe on frozen features with the row's labels", row => (row.self ? 'self' : 'semi')),
   ...[...measures.values()].filter(one => one.name === 'accuracy').map(measureColumn),
   differenceColumn('difference', 'to supervised, points', 'paired difference on the same splits and seeds'),
   differenceColumn('to_random_weights', 'to random weights, points', 'paired difference of a self-supervised method to a probe of the same network, fresh'),
@@ -91,6 +91,6 @@ function columnChooser(view, list, shown) {
   const boxes = ([group, columns]) => el('fieldset', {}, el('legend', {}, group.replaceAll('_', ' ')), columns.map(column => el('label', { title: column.hint || null },
     el('input', { type: 'checkbox', value: column.name, 'data-key': `column ${column.name}`, checked: shown.includes(column.name), onchange: change }), ` ${column.title}`)));
   const menu = el('details', { class: 'menu wide', id: 'columns' }, el('summary', {}, 'columns'),
-    el('div', { class: 'groups' }, [...groups].map(boxes), button('as at first', () => { amend({ columns: '' }); refresh({ open: 'columns' }); })));
+    el('div', { class: 'groups' }, el('div', { class: 'flow' }, [...groups].map(boxes)), button('as at first', () => { amend({ columns: '' }); refresh({ open: 'columns' }); })));
   return menu;
 }

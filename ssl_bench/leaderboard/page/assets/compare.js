@@ -20,17 +20,20 @@ function shortNames(list) {
   });
 }
 
+const long = name => name.length > 30;
+
 function pairTable(list, names) {
   const found = [];
   for (let i = 0; i < list.length; i += 1) {
     for (let j = i + 1; j < list.length; j += 1) found.push({ a: names[i], b: names[j], row: list[i], ...(paired(list[i], list[j]) ?? { value: null, half: null, verdict: 'no pair of seeds in common', splits: 0 }) });
   }
-  const reach = reachOf(found.filter(one => one.value !== null), one => one, 0);
+  const ends = one => [{ value: one.value - one.half }, { value: one.value + one.half }]; // one.half is 0 where it is null
+  const reach = reachOf(found.filter(one => one.value !== null).flatMap(ends), one => one, 0);
   const text = one => (one.value === null ? DASH : `${signed(one.value, 2)}${one.half === null ? '' : ` ± ${fixed(one.half, 2)}`}`);
   return withExport({
     title: 'Paired differences in accuracy, points', name: 'paired-differences', headed: 'first', rows: found,
     columns: [
-      { name: 'first', title: 'first', text: one => one.a }, { name: 'second', title: 'second', text: one => one.b },
+      { name: 'first', title: 'first', prose: names.some(long), text: one => one.a }, { name: 'second', title: 'second', prose: names.some(long), text: one => one.b },
       { name: 'difference', title: 'first − second', numeric: true, better: 'higher', hint: 'the same splits and seeds; averaged within a split first, then a 95 % Student-t interval over splits', text, value: one => one.value, half: one => one.half,
         cell: one => (one.value === null ? DASH : el('span', { class: 'drawn' }, bar(one, reach, 0), el('span', { class: 'num wide' }, text(one)))) },
       { name: 'verdict', title: 'verdict', text: one => (one.verdict === 'better' || one.verdict === 'worse' ? `first is ${one.verdict}` : one.verdict) },
@@ -43,8 +46,8 @@ function pairTable(list, names) {
 const along = row => ranked.filter(other => other.section === row.section && other.key === row.key && other.accuracy).sort((a, b) => a.labels - b.labels);
 
 function curvesFigure(view, list, names) {
-  const lines = list.map((row, i) => ({ name: names[i], rows: along(row) })).filter(line => line.rows.length > 1);
-  if (!lines.length) {
+  const lines = list.map((row, i) => ({ name: names[i], rows: along(row) })).filter(line => line.rows.length);
+  if (!lines.some(line => line.rows.length > 1)) {
     return figure({ name: `compare-${view.data}`, title: 'Accuracy', note: '95 % intervals', draw: width => drawIntervals(width, list.filter(row => row.accuracy).map(row => ({ name: names[list.indexOf(row)], value: row.accuracy.value, low: row.accuracy.value - (row.accuracy.half ?? 0), high: row.accuracy.value + (row.accuracy.half ?? 0) })), 'accuracy, %') });
   }
   return figure({
@@ -57,6 +60,7 @@ function curvesFigure(view, list, names) {
 function drawBands(width, lines) {
   const looks = looksOf(lines.map(line => line.name));
   const points = lines.flatMap(line => line.rows.map(row => ({ name: line.name, x: row.labels, y: row.accuracy.value, low: row.accuracy.value - (row.accuracy.half ?? 0), high: row.accuracy.value + (row.accuracy.half ?? 0) })));
+  const alone = points.filter(point => lines.some(line => line.name === point.name && line.rows.length === 1)); // no band
   const color = point => looks.get(point.name).color, budgets = unique(points.map(point => point.x)).sort((a, b) => a - b);
   return el('div', {}, legend(looks), Plot.plot({
     ...TICKS, width, height: 320, marginTop: 14, marginBottom: 40, marginLeft: 44, marginRight: 14,
@@ -65,6 +69,7 @@ function drawBands(width, lines) {
       Plot.gridY({ stroke: 'var(--line)', strokeOpacity: 1 }), Plot.axisY({ label: null, tickSize: 0, fill: 'var(--muted)' }),
       Plot.axisX(budgets, { text: whole, label: 'labels', labelAnchor: 'center', labelArrow: 'none', fill: 'var(--muted)' }),
       Plot.areaY(points, { x: 'x', y1: 'low', y2: 'high', z: 'name', fill: color, fillOpacity: 0.16 }),
+      Plot.link(alone, { x1: 'x', x2: 'x', y1: 'low', y2: 'high', stroke: color, strokeWidth: 1.6 }),
       Plot.line(points, { x: 'x', y: 'y', z: 'name', stroke: color, strokeWidth: 1.8 }),
       Plot.dot(points, { x: 'x', y: 'y', symbol: point => looks.get(point.name).symbol, fill: color, stroke: color, r: 4 }),
     ],
@@ -90,7 +95,7 @@ function reliabilityFigure(row, name) {
       return Plot.plot({
         ...TICKS, width: side, height: side, marginTop: 16, marginRight: 12, marginLeft: 44, marginBottom: 40, x: { domain: [0, 1], label: null }, y: { domain: [0, 1], label: null }, r: { type: 'identity' },
         marks: [
-          Plot.link([0], { x1: 0, y1: 0, x2: 1, y2: 1, stroke: 'var(--line)' }), Plot.axisX({ ticks: 5, label: 'confidence', labelAnchor: 'center', labelArrow: 'none', fill: 'var(--muted)' }),
+          Plot.link([0], { x1: 0, y1: 0, x2: 1, y2: 1, stroke: 'var(--muted)', strokeDasharray: '4 3' }), Plot.axisX({ ticks: 5, label: 'confidence', labelAnchor: 'center', labelArrow: 'none', fill: 'var(--muted)' }),
           Plot.axisY({ ticks: 5, label: 'accuracy', labelArrow: 'none', labelAnchor: 'center', fill: 'var(--muted)' }),
           series.map(([bins, color, symbol]) => [Plot.line(bins, { x: 'confidence', y: 'accuracy', stroke: color }), Plot.dot(bins, { x: 'confidence', y: 'accuracy', symbol, fill: color, fillOpacity: 0.8, r: bin => 2.5 + 11 * Math.sqrt(bin.share) })]),
         ],

@@ -18,7 +18,7 @@ function methodTable(own, name) {
     { name: 'data', title: 'dataset', text: row => row.section.dataset, cell: row => link(row.section.dataset, { view: '', method: '', data: row.section.dataset, protocol: row.section.protocol, labels: String(row.labels) }) },
     { name: 'protocol', title: 'protocol', text: row => row.section.protocol },
     { name: 'labels', title: 'labels', numeric: true, better: 'lower', text: row => whole(row.labels), value: row => row.labels },
-    has(row => row.said) ? { ...columnOf('said'), cell: row => folded(columnOf('said').text(row)) } : null,
+    has(row => row.said) ? { ...columnOf('said'), cell: row => folded(columnOf('said').text(row), DIFFERS) } : null,
     has(row => row.table === STRESS && Object.keys(pairs(row.stress)).length) ? { name: 'stress', title: 'stress', prose: true, text: row => Object.entries(pairs(row.stress)).map(([key, value]) => `${key}: ${value}`).join('; ') || DASH } : null,
     ...['rank', 'accuracy', 'difference', 'gflops', 'seconds_per_epoch', 'nll', 'ece', 'linear', 'knn20'].map(columnOf).filter(one => one && (!one.there || one.there(own))),
     { ...columnOf('splits'), cell: row => (row.count ? link(splitsText(row), { trial: trialsOf(row)[0].id }, { 'aria-label': `${splitsText(row)}: trials` }) : splitsText(row)) },

@@ -8,6 +8,7 @@ function matches(row, filter) {
 }
 
 const BAR = 118;
+const DIFFERS = 110; // characters: rows of one method often differ in the last setting alone
 
 // An interval on the scale that the whole column shares; `zero` draws where nothing differs.
 function bar(found, [low, high], zero = null) {
@@ -21,16 +22,16 @@ function bar(found, [low, high], zero = null) {
     out ? drawn('path', { d: out === 'left' ? 'M1,8l8,-5v10z' : `M${BAR - 1},8l-8,-5v10z` }) : drawn('circle', { cx: at(found.value), cy: 8, r: 4 }));
 }
 
-function reachOf(list, read, zero = null) {
+function reachOf(list, read, zero = null, [least, most] = [-Infinity, Infinity]) {
   const found = list.map(read).filter(Boolean);
   if (!found.length) return [0, 1];
   const [low, high] = bulk(found.map(one => one.value)), room = 0.08 * (high - low || 1);
-  return [Math.min(low - room, zero ?? Infinity), Math.max(high + room, zero ?? -Infinity)];
+  return [Math.max(least, Math.min(low - room, zero ?? Infinity)), Math.min(most, Math.max(high + room, zero ?? -Infinity))];
 }
 
 // The columns as the table draws them.
 function drawnColumns(view, names, list) {
-  const accuracies = reachOf(list, row => row.accuracy);
+  const accuracies = reachOf(list, row => row.accuracy, null, [0, 100]);
   const scaleOf = ([low, high], digits) => el('span', { class: 'scale', 'aria-hidden': 'true' }, el('span', {}, fixed(low, digits)), el('span', {}, fixed(high, digits)));
   const made = names.map(name => {
     const column = columnOf(name);
@@ -41,7 +42,7 @@ function drawnColumns(view, names, list) {
       return { ...column, scale: scaleOf(reach, 0), cell: row => (row[name] ? el('span', { class: 'drawn' }, bar(row[name], reach, 0), el('span', { class: 'num wide' }, column.text(row))) : DASH) };
     }
     if (name === 'splits') return { ...column, cell: row => (row.count ? link(column.text(row), { trial: trialsOf(row)[0].id }, { title: 'its trials', 'aria-label': `${column.text(row)}: trials of ${row.method}` }) : column.text(row)) };
-    return column.prose ? { ...column, cell: row => folded(column.text(row)) } : column;
+    return column.prose ? { ...column, cell: row => folded(column.text(row), name === 'said' ? DIFFERS : undefined) } : column;
   });
   const pick = { name: 'pick', title: 'compare', control: true, text: () => '', cell: row => el('input', { type: 'checkbox', 'aria-label': `compare ${row.method} ${row.said}`.trim(), 'data-key': `compare ${row.key}`, checked: listed(view.rows).includes(row.key), onchange: event => select(row, event.target.checked) }) };
   return [pick, ...made];
@@ -49,7 +50,7 @@ function drawnColumns(view, names, list) {
 
 function methodCell(view, row, names) {
   const family = names.includes('family') ? null : el('span', { class: 'chip' }, row.self ? 'self' : 'semi');
-  const differs = row.said && !names.includes('said') ? el('div', { class: 'differs' }, folded(row.said)) : null;
+  const differs = row.said && !names.includes('said') ? el('div', { class: 'differs' }, folded(row.said, DIFFERS)) : null;
   return [link(row.method, { view: 'method', method: row.method }), family, differs];
 }
 

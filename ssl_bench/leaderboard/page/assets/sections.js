@@ -50,7 +50,7 @@ function trialsTable(view, own) {
   const accuracy = one => trialMeasure(one, 'accuracy');
   const columns = [
     text('record', 'record', one => one.id, { cell: one => link(one.id, { trial: one.id }) }), text('method', 'method', one => one.row.method), number('labels', 'labels', one => one.row.labels),
-    text('said', 'settings that differ', one => one.row.said, { prose: true, cell: one => folded(one.row.said || DASH) }), number('split_seed', 'split_seed', one => one.splitSeed), number('seed', 'seed', one => one.seed),
+    text('said', 'settings that differ', one => one.row.said, { prose: true, cell: one => folded(one.row.said || DASH, DIFFERS) }), number('split_seed', 'split_seed', one => one.splitSeed), number('seed', 'seed', one => one.seed),
     { name: 'accuracy', title: 'accuracy, %', numeric: true, better: 'higher', text: one => (accuracy(one) === null ? DASH : fixed(accuracy(one), 2)), value: accuracy },
     text('commit', 'commit', one => one.commit), text('jax', 'jax', one => one.jax), text('device', 'device', one => one.device),
     ...(tree.trials.finished ? [text('finished', 'finished', one => one.finished)] : []),

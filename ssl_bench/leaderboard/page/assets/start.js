@@ -9,8 +9,9 @@ function sentence(view) {
   const compared = `${view.data}, ${plural(view.labels, 'label')}: ${plural(here.length, 'row')} of ${plural(methods, 'method')}, ${about.charAt(0).toLowerCase()}${about.slice(1)}`;
   if (!best) return [`${compared} No accuracy is ranked here.`];
   const tied = ranks.filter(row => row.tied && row !== best).length;
+  const base = best.difference?.verdict === 'not separable' ? `, ${BASELINE} among them` : '';
   const verdict = best.accuracy.half === null ? ', the highest mean; an interval takes 3 splits. '
-    : tied ? `, and ${plural(tied, 'row')} that cannot be told from it. ` : ', ahead of all others. ';
+    : ` over ${plural(best.splits, 'split')}, ${tied ? `and ${plural(tied, 'row')} that cannot be told from it${base}. ` : 'ahead of all others. '}`;
   const lead = [el('strong', {}, `${best.method}${best.said ? ' (a variant)' : ''}: ${spread(best.accuracy, pointDigits(best))} %`), verdict];
   return [lead, compared];
 }
@@ -19,7 +20,7 @@ function boardPage(view) {
   const pictures = [labelsFigure(view), costFigure(view)].filter(Boolean);
   const more = view.section.reading.slice(1);
   return [
-    el('h1', {}, `Which method should I use with ${plural(view.labels, 'label')}?`), el('p', { class: 'sub', id: 'answer' }, sentence(view)),
+    el('h1', {}, `Which method should I use with ${plural(view.labels, 'label')} of ${view.data}?`), el('p', { class: 'sub', id: 'answer' }, sentence(view)),
     facets(view), pictures.length ? el('div', { class: 'pictures' }, pictures) : null, rankingTable(view),
     more.length ? el('ul', { class: 'note' }, more.map(text => el('li', {}, text))) : null, parts(view),
     el('p', { class: 'note' }, words[tree.counts], ' ', words[tree.kept]),
@@ -61,6 +62,14 @@ addEventListener('hashchange', () => {
   if (closed) [...main.querySelectorAll('a')].find(one => one.hash.includes(before.trial))?.focus();
   if (CHOICES.some(name => now[name] !== before[name])) announce(document.getElementById('answer')?.textContent ?? '');
   before = now;
+});
+
+// On paper nothing can be unfolded: what is folded is open while it is printed.
+addEventListener('beforeprint', () => {
+  for (const fold of document.querySelectorAll('.fold:not([open])')) Object.assign(fold, { open: true }).classList.add('for-paper');
+});
+addEventListener('afterprint', () => {
+  for (const fold of document.querySelectorAll('.for-paper')) Object.assign(fold, { open: false }).classList.remove('for-paper');
 });
 
 // A menu closes when something else is used.
