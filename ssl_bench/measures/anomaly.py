@@ -16,7 +16,7 @@ SCORES = {
     'Mahalanobis distance of features to the mean of the training part, covariance shrunk',
     'Lee et al. 2018, one mean; Ledoit & Wolf 2004',
   ),
-  'reconstruction': ('reconstruction', "the method's own error of reconstruction", ''),
+  'reconstruction': ('reconstruction', 'error of the reconstruction that the method itself makes', ''),
 }
 
 
