@@ -147,4 +147,4 @@ def _table(rows: Sequence[Row]) -> Table:
     ]
     for row in rows
   ]
-  return Table('Accuracy by class', heads, shown, folded=True)
+  return Table('Accuracy by class', heads, shown)

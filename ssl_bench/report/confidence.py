@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ssl_bench.evaluation import risk
 from ssl_bench.leaderboard.render.svg import FAINT, HUES
 from ssl_bench.measures import finite
-from ssl_bench.report.drawing import LOOKS, drawing
+from ssl_bench.report.drawing import LOOKS, drawing, legend
 from ssl_bench.report.parts import Figure, Figures, Part, Section, Sentence
 from ssl_bench.report.trial import Trial
 
@@ -104,7 +104,7 @@ def _risk_figure(found: Sequence[tuple[Trial, Mapping[str, Any]]]) -> Figure:
     ax.set(xlim=(0, 101), xlabel='coverage, %', ylabel='error of what is kept, %')
     ax.set_ylim(bottom=0)
     if any(trial.letter for trial, _, _ in curves):
-      ax.legend(frameon=False, fontsize=8)
+      legend(ax)
 
   told = ' '.join(
     f'{trial.letter + ": " if trial.letter else ""}'

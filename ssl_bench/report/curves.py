@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ssl_bench.leaderboard.render.svg import REST
 from ssl_bench.measures import finite
-from ssl_bench.report.drawing import LOOKS, drawing, number, plain
+from ssl_bench.report.drawing import LOOKS, drawing, legend, number, plain
 from ssl_bench.report.parts import Figure, Figures, Part, Section, Sentence
 from ssl_bench.report.trial import Trial
 
@@ -107,7 +107,7 @@ def _panel(name: str, lines: Sequence[Line]) -> Figure:
     if name in PERCENT:
       ax.set_ylim(0, 101)
     if len(lines) > 1:
-      ax.legend(frameon=False, fontsize=8)
+      legend(ax)
 
   return drawing(title, f'{plain(title)}. {" ".join(map(_said, lines))}', draw)
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ssl_bench.leaderboard.render.svg import HUES, canvas, to_svg
+from ssl_bench.leaderboard.render.svg import HUES, INK, canvas, to_svg
 from ssl_bench.records.strict_json import printable
 from ssl_bench.report.parts import Figure
 
@@ -23,6 +23,11 @@ def drawing(
   svg = to_svg(figure, f'{title}\n{said}')
   named = f'role="img" aria-label="{escape(printable(said))}"'
   return Figure(title, svg.replace('role="img"', named, 1))
+
+
+def legend(ax: 'Axes', **where: Any) -> None:
+  """Names of what is drawn, in the page's ink."""
+  ax.legend(frameon=False, fontsize=8, labelcolor=INK, **where)
 
 
 def plain(text: str) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.evaluation.judged import Judged
 from ssl_bench.leaderboard.render.svg import HUES, INK, REST
-from ssl_bench.report.drawing import drawing, plain
+from ssl_bench.report.drawing import drawing, legend, plain
 from ssl_bench.report.examples import is_of
 from ssl_bench.report.parts import Beside, Figure, Figures, Part, Section, Sentence
 from ssl_bench.report.trial import Trial
@@ -89,9 +89,7 @@ def _figure(trial: Trial, data: Dataset, found: Map, judged: Judged | None) -> F
         inside = labels == k
         color, mark = HUES[k % len(HUES)], MARKS[(k // len(HUES)) % len(MARKS)]
         ax.scatter(x[inside], y[inside], 12, color=color, marker=mark, lw=0, alpha=0.8, label=name)
-      ax.legend(
-        frameon=False, fontsize=8, loc='upper left', bbox_to_anchor=(1, 1), ncols=1 + data.classes // 20
-      )
+      legend(ax, loc='upper left', bbox_to_anchor=(1, 1), ncols=1 + data.classes // 20)
     if wrong is not None:
       ax.scatter(x[wrong], y[wrong], 34, facecolors='none', edgecolors=INK, lw=0.9)
     ax.set(xlabel=f'first, {100 * found.shares[0]:.0f} % of variance')

@@ -19,7 +19,7 @@ def main_section(trials: Sequence[Trial]) -> Section:
   parts: list[Part] = []
   for trial in trials:
     parts += [Sentence(text) for text in _troubles(trial)]
-  table = _table('Main numbers', rows, trials, told=_with_interval)
+  table = _table('What a board shows first', rows, trials, told=_with_interval)
   parts.append(table or Sentence('The record holds none of the main numbers.'))
   if any(_interval(trial) for trial in trials):
     parts.append(Sentence('Behind the accuracy: its 95 % interval over test examples (Wilson).'))
@@ -93,4 +93,6 @@ def _difference(row: Measure, values: Sequence[float | None]) -> str:
   if first is None or second is None:
     return '–'
   said = measures.say(row, second - first)
+  if not said.strip('-0.,'):
+    return said.removeprefix('-')
   return said if said.startswith('-') else f'+{said}'

@@ -40,7 +40,6 @@ class Table(NamedTuple):
   heads: Sequence[str]
   rows: Sequence[Sequence[str | Cell]]
   of_texts: bool = False
-  folded: bool = False
   kind: str = 'table'
 
 

@@ -44,7 +44,9 @@ def different_section(trials: Sequence[Trial]) -> Section:
   """In what two trials differ."""
   rows = [[name, *values] for name, values in differences([trial.tree for trial in trials])]
   same = Sentence('Settings, data, versions and machine are the same.')
-  table = Table('What differs', ['setting', *(trial.letter for trial in trials)], rows, of_texts=True)
+  table = Table(
+    'Settings that are not the same', ['setting', *(trial.letter for trial in trials)], rows, of_texts=True
+  )
   return Section('differences', 'What differs', [table if rows else same])
 
 
@@ -56,5 +58,5 @@ def section(trials: Sequence[Trial]) -> Section:
     found = [of(trial.tree) for trial in trials]
     names = sorted({name for one in found for name in one})
     rows = [[name, *(one.get(name, '–') for one in found)] for name in names]
-    parts.append(Table(caption, heads, rows, of_texts=True, folded=True))
+    parts.append(Table(caption, heads, rows, of_texts=True))
   return Section('settings', 'Settings and environment', parts)

@@ -43,8 +43,14 @@ def test_the_page_is_whole_and_asks_for_nothing(html):
   assert len(links) > 8 and set(links) <= set(found.ids)
   drawings = [given for tag, given in found.tags if tag == 'svg']
   assert len(drawings) > 12 and all(len(given.get('aria-label', '')) > 20 for given in drawings)
+  assert all('fill: currentColor' in style for style in styles_of_texts(html))
   assert all(given.get('scope') in ('col', 'row') for tag, given in found.tags if tag == 'th')
   assert found.text.count('\x00') == 0 and 'DejaVu' not in html
+
+
+def styles_of_texts(html: str) -> list[str]:
+  """Of every text of a drawing: without a color it would be black, on a dark page too."""
+  return re.findall(r'<text[^>]*style="([^"]*)"', html)
 
 
 def test_two_calls_write_the_same_bytes(html):
@@ -53,7 +59,7 @@ def test_two_calls_write_the_same_bytes(html):
 
 def test_the_main_numbers_are_the_record_s(html, tree):
   found, metrics = Page(html), tree['metrics']
-  told = {row[0]: row[1] for row in found.tables['Main numbers'][1:]}
+  told = {row[0]: row[1] for row in found.tables['What a board shows first'][1:]}
   n, p, z = tree['split']['test'], metrics['accuracy'], 1.959963984540054
   half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))  # Wilson's interval
   center = (p + z**2 / (2 * n)) / (1 + z**2 / n)
@@ -116,15 +122,17 @@ def test_all_settings_and_versions_are_there(html, tree):
 def test_two_trials_stand_beside_each_other_with_what_differs(tree):
   other = next(p for p in sorted((BOARD / 'digits/supervised').glob('*.json')))
   second = json.loads(other.read_text())
-  found = Page(report(FIXMATCH, other))
-  head, *rows = found.tables['Main numbers']
+  html = report(FIXMATCH, other)
+  found = Page(html)
+  assert all('fill: currentColor' in style for style in styles_of_texts(html))
+  head, *rows = found.tables['What a board shows first']
   assert head == ['measure', 'A', 'B', 'B − A', 'better']
   told = {row[0]: row[1:] for row in rows}
   a, b = (one['metrics']['nll'] for one in (tree, second))
   assert told['NLL'] == [f'{a:.3f}', f'{b:.3f}', f'{b - a:+.3f}', 'lower']
   change = 100 * (second['metrics']['accuracy'] - tree['metrics']['accuracy'])
   assert told['accuracy, %'][2] == f'{change:+.2f}'
-  differs = {row[0]: row[1:] for row in found.tables['What differs'][1:]}
+  differs = {row[0]: row[1:] for row in found.tables['Settings that are not the same'][1:]}
   assert differs['method.name'] == ['fixmatch', 'supervised']
   assert 'config.dataset' not in differs and 'dataset' not in differs and 'versions.protocol' not in differs
   assert 'A: fixmatch, 794d751e' in found.text and f'B: supervised, {second["id"][:8]}' in found.text

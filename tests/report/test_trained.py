@@ -50,6 +50,7 @@ def arrays(trained):
 def test_the_page_is_sound_and_the_same_twice(html, trained):
   Page(html)
   assert '://' not in html and report(trained) == html
+  assert all('fill: currentColor' in one for one in re.findall(r'<text[^>]*style="([^"]*)"', html))
 
 
 def test_the_confusion_matrix_is_that_of_the_predictions(html, arrays):
