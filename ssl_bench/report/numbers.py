@@ -19,10 +19,10 @@ def main_section(trials: Sequence[Trial]) -> Section:
   parts: list[Part] = []
   for trial in trials:
     parts += [Sentence(text) for text in _troubles(trial)]
-  table = _table('What a board shows first', rows, trials, told=_with_interval)
+  table = _table('What a board shows first', rows, trials, with_interval=True)
   parts.append(table or Sentence('The record holds none of the main numbers.'))
   if any(_interval(trial) for trial in trials):
-    parts.append(Sentence('Behind the accuracy: its 95 % interval over test examples (Wilson).'))
+    parts.append(Sentence('The interval of the accuracy is over test examples (Wilson).'))
   if len(trials) > 1:
     parts.append(Sentence(ALONE))
   return Section('numbers', 'Main numbers', parts)
@@ -52,25 +52,25 @@ def all_section(trials: Sequence[Trial]) -> Section:
   return Section('all-numbers', 'All numbers', parts or [Sentence('The record holds no numbers.')])
 
 
-def _say(row: Measure, trial: Trial, value: float) -> str:
-  del trial
-  return measures.say(row, value)
-
-
 def _interval(trial: Trial) -> tuple[float, float] | None:
   accuracy = measures.number_of(trial.tree, measures.get('accuracy'))
   n = trial.tree['split'].get('test')
   return wilson(round(accuracy * n), n) if accuracy is not None and n else None
 
 
-def _with_interval(row: Measure, trial: Trial, value: float) -> str:
-  ends = _interval(trial) if row.name == 'accuracy' else None
-  said = measures.say(row, value)
-  return said if ends is None else f'{said} ({100 * ends[0]:.1f} to {100 * ends[1]:.1f})'
+def _interval_row(trials: Sequence[Trial]) -> list[str]:
+  ends = [_interval(trial) for trial in trials]
+  said = ['–' if one is None else f'{100 * one[0]:.1f} to {100 * one[1]:.1f}' for one in ends]
+  return ['95 % interval, %', *said, *([''] if len(trials) > 1 else []), '']
 
 
 def _table(
-  caption: str, rows: Sequence[Measure], trials: Sequence[Trial], *, told=_say, hints: bool = False
+  caption: str,
+  rows: Sequence[Measure],
+  trials: Sequence[Trial],
+  *,
+  with_interval: bool = False,
+  hints: bool = False,
 ) -> Table | None:
   """The measures of which at least one trial has a number."""
   heads = ['measure', *(trial.letter or 'value' for trial in trials)]
@@ -80,10 +80,12 @@ def _table(
     values = [measures.number_of(trial.tree, row) if row.is_numeric else None for trial in trials]
     if all(value is None for value in values):
       continue
-    cells = ['–' if v is None else told(row, trial, v) for trial, v in zip(trials, values)]
+    cells = ['–' if v is None else measures.say(row, v) for v in values]
     if len(trials) > 1:
       cells.append(_difference(row, values))
     lines.append([row.heading, *cells, BETTER[row.better], *([row.hint] if hints else [])])
+    if with_interval and row.name == 'accuracy':
+      lines.append(_interval_row(trials))
   return Table(caption, heads, lines) if lines else None
 
 

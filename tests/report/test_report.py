@@ -63,7 +63,8 @@ def test_the_main_numbers_are_the_record_s(html, tree):
   n, p, z = tree['split']['test'], metrics['accuracy'], 1.959963984540054
   half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))  # Wilson's interval
   center = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-  assert told['accuracy, %'] == f'{100 * p:.2f} ({100 * (center - half):.1f} to {100 * (center + half):.1f})'
+  assert told['accuracy, %'] == f'{100 * p:.2f}'
+  assert told['95 % interval, %'] == f'{100 * (center - half):.1f} to {100 * (center + half):.1f}'
   assert told['NLL'] == f'{metrics["nll"]:.3f}' and told['ECE'] == f'{metrics["ece"]:.3f}'
   assert told['parameters'] == f'{tree["cost"]["parameters"]:,}'
   assert told['kNN, %'] == f'{100 * metrics["knn"]["20"]:.2f}'
