@@ -44,6 +44,7 @@ ROOMS = (
   'tune',
   'reproduce',
   'api',
+  'report',
   'cli',
   'docs',
 )

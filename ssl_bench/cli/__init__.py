@@ -1,4 +1,4 @@
-"""The command line: train, evaluate, grid and its workers, reproduce, leaderboard, submit, drift, data, list.
+"""The command line: train, evaluate, grid and its workers, reproduce, leaderboard, report, drift, data, list.
 
 Every command imports what it needs when it runs, so that help comes at once.
 """
@@ -37,6 +37,7 @@ from ssl_bench.cli.options import (
   keep_programs,
   trackers_of,
 )
+from ssl_bench.cli.report import report
 from ssl_bench.cli.tune import tune
 from ssl_bench.settings.signature import BadSetting, short, suggest
 
@@ -146,7 +147,17 @@ def _one(
   sys.exit(run_single(config, folder, trackers, live=live, **how))
 
 
-for _command in (sweep.grid, tune, sweep.work, sweep.status, sweep.retry, sweep.prune, sweep.sync, drift):
+for _command in (
+  sweep.grid,
+  tune,
+  sweep.work,
+  sweep.status,
+  sweep.retry,
+  sweep.prune,
+  sweep.sync,
+  drift,
+  report,
+):
   app.command()(_command)
 
 

@@ -1,0 +1,1 @@
+"""A report of a run: one page about a trial, or about two, from records and what is beside them."""

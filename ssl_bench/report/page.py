@@ -1,0 +1,91 @@
+"""The page of a report: one HTML file that asks for nothing outside and holds no script."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ssl_bench.leaderboard.page.document import asset
+from ssl_bench.records.strict_json import printable
+from ssl_bench.report import classes, confidence, cost, curves, embedding, examples, numbers, settings
+from ssl_bench.report.parts import Section
+from ssl_bench.report.trial import Trial, read
+
+
+def report(record: Path, other: Path | None = None, *, with_map: bool = True) -> str:
+  """The report of a record, or of two beside each other, as HTML.
+
+  Args:
+    record: a record's file.
+    other: the file of another one.
+    with_map: whether checkpoints are loaded for the map of features, which takes seconds.
+
+  Raises:
+    BadSetting: a record, its curves or its predictions are not sound.
+
+  Example:
+    >>> html = report(Path('runs/train/records/0123456789abcdef.json'))  # doctest: +SKIP
+  """
+  paths = [record] if other is None else [record, other]
+  letters = [''] if other is None else ['A', 'B']
+  return page([read(path, letter, with_map=with_map) for path, letter in zip(paths, letters)])
+
+
+def page(trials: Sequence[Trial]) -> str:
+  """The page of one trial or of two."""
+  return render(
+    'page.html.j2',
+    title=' and '.join(dict.fromkeys(title(trial) for trial in trials)),
+    trials=[(trial.letter, trial.tree['id'], about(trial)) for trial in trials],
+    sections=_sections(trials),
+  )
+
+
+def render(template: str, **values: object) -> str:
+  """A template of this room with the page's style."""
+  from jinja2 import Environment, PackageLoader, StrictUndefined
+
+  environment = Environment(
+    loader=PackageLoader('ssl_bench', 'report'),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    finalize=lambda value: printable(value) if type(value) is str else value,
+  )
+  return environment.get_template(template).render(colors=asset('assets/colors.css'), **values)
+
+
+def _sections(trials: Sequence[Trial]) -> list[Section]:
+  return [
+    numbers.main_section(trials),
+    *([settings.different_section(trials)] if len(trials) > 1 else []),
+    *curves.sections(trials),
+    *confidence.sections(trials),
+    classes.section(trials),
+    examples.section(trials),
+    embedding.section(trials),
+    cost.section(trials),
+    numbers.all_section(trials),
+    settings.section(trials),
+  ]
+
+
+def title(trial: Trial) -> str:
+  """`'fixmatch on digits, 40 labels'`."""
+  tree = trial.tree
+  many = tree['labels']
+  return f'{trial.method} on {tree["config"].get("dataset")}, {many:,} label{"s" * (many != 1)}'
+
+
+def about(trial: Trial) -> str:
+  """What the trial is, in one sentence."""
+  tree = trial.tree
+  config = tree['config']
+  said = [
+    f'{title(trial)} ({tree["family"]})',
+    f'net {config.get("net", {}).get("name")}',
+    f'{config.get("steps"):,} steps',
+    f'split seed {config.get("split_seed")}, seed {config.get("seed")}',
+    f'protocol {tree["protocol"]}',
+    {'done': 'done', 'failed': 'failed', 'diverged': 'diverged'}[tree['status']],
+  ]
+  return '; '.join(said) + '.'

@@ -1,0 +1,161 @@
+"""The report of a trained trial: what is computed from its predictions, its data and its checkpoint."""
+
+import base64
+import io
+import re
+import shutil
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.decomposition import PCA
+from support.cli import write_configs
+from support.document import Page, run
+
+from ssl_bench import api, cli, data
+from ssl_bench.evaluation.judged import Judged
+from ssl_bench.evaluation.predictions import keep
+from ssl_bench.records import record
+from ssl_bench.report.embedding import principal
+from ssl_bench.report.examples import confident_and_wrong, hardest_right
+from ssl_bench.report.page import page, report
+from ssl_bench.report.trial import Trial
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+  """The record of a trial in its run folder."""
+  folder = tmp_path_factory.mktemp('trained')
+  configs = write_configs(folder / 'configs')
+  with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
+    words = ['train', configs / 'fixmatch.yaml', '--runs', folder / 'runs', '--wandb', 'disabled']
+    patch.setattr(sys, 'argv', ['ssl-bench', *map(str, words)])
+    cli.main()
+  assert not end.value.code
+  (path,) = (folder / 'runs/train/records').glob('*.json')
+  return path
+
+
+@pytest.fixture(scope='module')
+def html(trained):
+  return report(trained)
+
+
+@pytest.fixture(scope='module')
+def arrays(trained):
+  return dict(np.load(trained.with_suffix('.predictions.npz')))
+
+
+def test_the_page_is_sound_and_the_same_twice(html, trained):
+  Page(html)
+  assert '://' not in html and report(trained) == html
+  assert all('fill: currentColor' in one for one in re.findall(r'<text[^>]*style="([^"]*)"', html))
+
+
+def test_the_confusion_matrix_is_that_of_the_predictions(html, arrays):
+  labels, predicted = arrays['labels'], arrays['log_probabilities'].argmax(-1)
+  classes = arrays['log_probabilities'].shape[1]
+  expected = [[str(np.sum((labels == i) & (predicted == j))) for j in range(classes)] for i in range(classes)]
+  page = Page(html)
+  assert [row[1:] for row in page.tables['Confusion matrix'][1:]] == expected
+  for k, row in enumerate(page.tables['Accuracy by class'][1:]):
+    inside = labels == k
+    assert row[1:3] == [str(inside.sum()), f'{100 * np.mean(predicted[inside] == k):.1f}']
+
+
+def test_the_pictures_are_the_test_images_that_are_wrong_and_confident(html, arrays, trained):
+  test = api.plan(api.validate(record.read(trained)['config'])).dataset
+  shown = [np.array(Image.open(io.BytesIO(base64.b64decode(text)))) for text in
+           re.findall(r'data:image/png;base64,([^"]+)', html)]  # fmt: skip
+  top = arrays['log_probabilities'].max(-1).astype(float)
+  right = arrays['log_probabilities'].argmax(-1) == arrays['labels']
+  wrong = sorted(np.flatnonzero(~right), key=lambda i: (-top[i], i))[:12]
+  hard = sorted(np.flatnonzero(right), key=lambda i: (top[i], i))[:12]
+  assert len(wrong) == 12 and len(hard) > 3 and len(shown) == len(wrong) + len(hard)
+  for picture, i in zip(shown, [*wrong, *hard]):
+    assert np.array_equal(picture, test.test_images[i].squeeze()), i
+    assert f'test position {arrays["positions"][i]}<' in html
+  assert f'predicted {test.label_names[arrays["log_probabilities"][wrong[0]].argmax()]}' in html
+
+
+def test_the_map_is_that_of_the_trained_network(html, trained, arrays):
+  network = api.load_trained(trained)
+  features = network.features(network.plan.dataset.test_images)
+  peer = PCA(2, svd_solver='full').fit(features.astype(float))
+  drawn = re.search(r'aria-label="[\d,]+ test examples by class.*?</svg>', html, re.DOTALL)[0]
+  share = peer.explained_variance_ratio_
+  wrong = (arrays['log_probabilities'].argmax(-1) != arrays['labels']).sum()
+  assert f'hold {100 * share[0]:.1f} % and {100 * share[1]:.1f} % of the variance. {wrong:,} wrong' in drawn
+  assert f'first, {100 * share[0]:.0f} % of variance' in drawn
+  points = np.array(
+    re.findall(r'<use href="[^"]*" x="([\d.]+)" y="([\d.]+)" style="[^"]*fill-opac', drawn), float
+  )
+  places = peer.transform(features.astype(float))
+  order = np.argsort(arrays['labels'], kind='stable')  # as classes are drawn one after another
+  for axis in range(2):
+    assert abs(np.corrcoef(points[: len(order), axis], places[order, axis])[0, 1]) > 0.9999
+
+
+def test_principal_components_are_scikit_learn_s_with_a_fixed_sign():
+  rows = np.random.default_rng(0).normal(size=(40, 6)) @ np.diag([5, 3, 1, 1, 1, 1]) + 7
+  found, peer = principal(rows), PCA(2, svd_solver='full').fit(rows)
+  np.testing.assert_allclose(np.abs(found.places), np.abs(peer.transform(rows)), atol=1e-9)
+  np.testing.assert_allclose(found.shares, peer.explained_variance_ratio_)
+  np.testing.assert_allclose(principal(rows[::-1]).places[::-1], found.places, atol=1e-9)
+  assert principal(rows[:, :1]).places[:, 1].tolist() == [0] * 40
+
+
+def test_without_its_checkpoint_there_is_no_map_and_nothing_is_written(trained, tmp_path):
+  for path in trained.parent.glob(f'{trained.stem}*'):
+    (tmp_path / 'runs/records').mkdir(parents=True, exist_ok=True)
+    shutil.copy(path, tmp_path / 'runs/records')
+  text = Page(report(tmp_path / 'runs/records' / trained.name)).text
+  assert 'There is no map. The folder of the record has no usable checkpoint of its last step.' in text
+  assert 'Most confident wrong (12)' in text
+  assert [path.name for path in (tmp_path / 'runs').iterdir()] == ['records']
+
+
+def test_predictions_of_another_run_are_refused(trained, tmp_path, monkeypatch, capsys):
+  for path in trained.parent.glob(f'{trained.stem}*'):
+    shutil.copy(path, tmp_path)
+  place = tmp_path / f'{trained.stem}.predictions.npz'
+  arrays = dict(np.load(place))
+  np.savez(place, **arrays | {'labels': arrays['labels'][::-1]})
+  code, out, errors = run(monkeypatch, capsys, 'report', tmp_path / trained.name)
+  assert code == 2 and not out and 'does not hold the predictions of' in errors and errors.count('\n') == 1
+
+
+def test_a_run_folder_has_a_page_a_record_and_an_index(trained, monkeypatch, capsys, html):
+  runs = trained.parents[1]
+  code, out, errors = run(monkeypatch, capsys, 'report', runs)
+  assert (code, errors) == (0, '') and 'Reports: 1' in out
+  assert (runs / f'reports/{trained.stem}.html').read_text(encoding='utf-8') == html
+  index = Page((runs / 'reports/index.html').read_text(encoding='utf-8'))
+  links = [given['href'] for tag, given in index.tags if tag == 'a']
+  assert links == [f'{trained.stem}.html']
+  head, row = index.tables['Trials']
+  told = dict(zip(head, row))
+  assert told['method'] == 'fixmatch' and told['dataset'] == 'fake' and told['labels'] == '20'
+  assert told['accuracy, %'] == f'{100 * record.read(trained)["metrics"]["accuracy"]:.2f}'
+  (trained.parent / 'broken.json').write_text('{}')
+  try:
+    code, out, errors = run(monkeypatch, capsys, 'report', runs, '--no-map')
+  finally:
+    (trained.parent / 'broken.json').unlink()
+  assert code == 1 and 'Reports: 1' in out and errors.startswith('Left out: ') and 'broken.json' in errors
+
+
+def test_texts_are_shown_as_texts(trained):
+  texts = data.load('interface_texts')
+  rng = np.random.default_rng(0)
+  validation, test = (
+    rng.normal(size=(len(labels), texts.classes)) for labels in (texts.validation_labels, texts.test_labels)
+  )
+  judged = Judged(keep(validation, test, texts), 20)
+  tree = record.read_with_curves(trained)
+  found = Page(page([Trial('', tree, judged, texts, 'None.')]))
+  for i in (*confident_and_wrong(judged), *hardest_right(judged)):
+    said = bytes(texts.test_images[i].ravel().tolist()).rstrip(b'\0').decode()
+    assert ' '.join(said.split())[:20] in found.text
+    assert f'class {texts.label_names[texts.test_labels[i]]}' in found.text
