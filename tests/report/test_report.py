@@ -157,13 +157,13 @@ def test_text_of_a_record_is_escaped(tmp_path):
   tree['grid'] = WORD
   whole = report(record.write(tree, tmp_path))
   tree['config'] |= {'dataset': WORD, WORD: WORD, 'method': {'name': WORD}}  # which no reader would take
-  names = tuple(f'{k} 数字 {WORD}' for k in range(10))
+  names = tuple(f'{k} $x^{{$ 数字 {WORD}' for k in range(10))
   dataset = data.load('digits')._replace(label_names=names)
   for html in (whole, page([Trial('', tree, 'None.', dataset, dataset.test_images.reshape(400, -1))])):
     found = Page(html)
     assert WORD in found.text and f'loss/{WORD}' in found.text
     assert not [given for tag, given in found.tags if tag == 'img' or 'onerror' in given]
-  assert f'3 数字 {WORD}' in found.text and '数字' in drawn_texts(html)
+  assert f'3 $x^{{$ 数字 {WORD}' in found.text and '3 $x^{$ 数字' in drawn_texts(html)
 
 
 @pytest.mark.parametrize('status', ['failed', 'diverged'])
