@@ -1,5 +1,6 @@
 """Drawings of a report: small panels as SVG in the page, each with a description in words."""
 
+import warnings
 from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,9 @@ def drawing(
   """What `draw` puts on axes of `width` × `height` inches; `said` tells it in words."""
   figure, (ax,) = canvas(1, 1, width=width, height=height)
   draw(ax)
-  svg = to_svg(figure, f'{title}\n{said}')
+  with warnings.catch_warnings():  # the page's font has signs that matplotlib's lacks
+    warnings.filterwarnings('ignore', 'Glyph .* missing from')
+    svg = to_svg(figure, f'{title}\n{said}')
   named = f'role="img" aria-label="{escape(printable(said))}"'
   return Figure(title, svg.replace('role="img"', named, 1))
 

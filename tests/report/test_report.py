@@ -48,6 +48,10 @@ def test_the_page_is_whole_and_asks_for_nothing(html):
   assert found.text.count('\x00') == 0 and 'DejaVu' not in html
 
 
+def drawn_texts(html: str) -> str:
+  return ' '.join(re.findall(r'<text[^>]*>([^<]*)</text>', html))
+
+
 def styles_of_texts(html: str) -> list[str]:
   """Of every text of a drawing: without a color it would be black, on a dark page too."""
   return re.findall(r'<text[^>]*style="([^"]*)"', html)
@@ -144,6 +148,7 @@ def test_two_trials_stand_beside_each_other_with_what_differs(tree):
 WORD = '<img src=x onerror=alert(1)>"\'&$x^{$'
 
 
+@pytest.mark.filterwarnings('error')
 def test_text_of_a_record_is_escaped(tmp_path):
   """Every text that a person may write in a record is an attack."""
   tree = record.read_with_curves(FIXMATCH)
@@ -152,13 +157,13 @@ def test_text_of_a_record_is_escaped(tmp_path):
   tree['grid'] = WORD
   whole = report(record.write(tree, tmp_path))
   tree['config'] |= {'dataset': WORD, WORD: WORD, 'method': {'name': WORD}}  # which no reader would take
-  names = tuple(f'{WORD} {k}' for k in range(10))
+  names = tuple(f'{k} $x^{{$ 数字 {WORD}' for k in range(10))
   dataset = data.load('digits')._replace(label_names=names)
   for html in (whole, page([Trial('', tree, 'None.', dataset, dataset.test_images.reshape(400, -1))])):
     found = Page(html)
     assert WORD in found.text and f'loss/{WORD}' in found.text
     assert not [given for tag, given in found.tags if tag == 'img' or 'onerror' in given]
-  assert f'{WORD} 3' in found.text
+  assert f'3 $x^{{$ 数字 {WORD}' in found.text and '3 $x^{$ 数字' in drawn_texts(html)
 
 
 @pytest.mark.parametrize('status', ['failed', 'diverged'])
