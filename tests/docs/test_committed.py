@@ -5,6 +5,7 @@ import json
 import math
 import statistics
 import xml.etree.ElementTree as xml
+from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
 from scipy.stats import t
@@ -39,7 +40,8 @@ def test_the_result_table_is_of_the_records():
       values = [100 * accuracy_of(record) for record in found]
       assert len(values) >= 10 and len({record['config']['split_seed'] for record in found}) == len(values)
       half = t.ppf(0.975, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
-      assert text == f'{statistics.mean(values):.1f} ± {half:.1f}', (method, labels)
+      half_up = lambda value: Decimal(f'{value:.9f}').quantize(Decimal('0.1'), ROUND_HALF_UP)
+      assert text == f'{half_up(statistics.mean(values))} ± {half_up(half)}', (method, labels)
 
 
 def usual(records, method, labels):
