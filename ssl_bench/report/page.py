@@ -8,6 +8,7 @@ from ssl_bench.records.strict_json import printable
 from ssl_bench.report import classes, confidence, cost, curves, embedding, examples, numbers, settings
 from ssl_bench.report.parts import Section
 from ssl_bench.report.trial import Trial, read
+from ssl_bench.settings.yaml import flatten
 
 
 def report(record: Path, other: Path | None = None, *, with_map: bool = True) -> str:
@@ -82,6 +83,7 @@ def about(trial: Trial) -> str:
   config = tree['config']
   said = [
     f'{title(trial)} ({tree["family"]})',
+    *(f'under {kind}: {value}' for kind, value in flatten(config.get('stress') or {}).items()),
     f'net {config.get("net", {}).get("name")}',
     f'{config.get("steps"):,} steps',
     f'split seed {config.get("split_seed")}, seed {config.get("seed")}',

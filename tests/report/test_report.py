@@ -13,7 +13,7 @@ from support.document import Page, run
 
 from ssl_bench import data
 from ssl_bench.records import record
-from ssl_bench.report.page import page, report
+from ssl_bench.report.page import about, page, report
 from ssl_bench.report.trial import Trial
 
 BOARD = ROOT / 'leaderboard/records'
@@ -46,6 +46,12 @@ def test_the_page_is_whole_and_asks_for_nothing(html):
   assert all('fill: currentColor' in style for style in styles_of_texts(html))
   assert all(given.get('scope') in ('col', 'row') for tag, given in found.tags if tag == 'th')
   assert found.text.count('\x00') == 0 and 'DejaVu' not in html
+
+
+def test_what_is_wrong_with_the_data_is_said_first(tree):
+  assert '; under label_noise: 0.4; net convnet' in about(Trial('', tree, '', '', ''))
+  plain = tree | {'config': tree['config'] | {'stress': None}}
+  assert 'under' not in about(Trial('', plain, '', '', ''))
 
 
 def drawn_texts(html: str) -> str:
