@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -46,15 +45,13 @@ def test_help_comes_within_a_second_and_without_jax():
     'print([name for name in ("jax", "numpy", "pydantic", "flax", "wandb") if name in sys.modules])'
   )
   environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
-  seconds = []
-  for _ in range(3):  # the best of three: other processes may take the processor
-    before = time.perf_counter()
-    done = subprocess.run([sys.executable, '-c', code], env=environment, capture_output=True, text=True)
-    seconds.append(time.perf_counter() - before)
-    assert done.stdout.splitlines()[-1] == '[]', done.stdout + done.stderr
-    for name in ('train', 'evaluate', 'grid', 'leaderboard', 'submit', 'data', 'list', 'speed', 'init'):
-      assert f' {name} ' in done.stdout
-  assert min(seconds) < 1
+  used = lambda: sum(os.times()[2:4])  # seconds of the processor that children took, whatever else runs
+  before = used()
+  done = subprocess.run([sys.executable, '-c', code], env=environment, capture_output=True, text=True)
+  assert used() - before < 1
+  assert done.stdout.splitlines()[-1] == '[]', done.stdout + done.stderr
+  for name in ('train', 'evaluate', 'grid', 'leaderboard', 'submit', 'data', 'list', 'speed', 'init'):
+    assert f' {name} ' in done.stdout
 
 
 def test_a_training_does_not_import_what_takes_long_and_few_need():
