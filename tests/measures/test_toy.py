@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from support.cli import write_configs
+from support.pages import tree_of
 
 from ssl_bench import cli, measures
 from ssl_bench.records import record
@@ -87,14 +88,13 @@ def test_a_measure_of_one_file_works_end_to_end(here, is_main, monkeypatch, caps
   assert summary_of(here / 'runs/train')['toys/confidence'] == value
 
   run(monkeypatch, capsys, 'leaderboard', '--records', 'runs/train/records', '--out', 'board')
-  page = (here / 'board/index.html').read_text()
-  tables = re.findall(r'<table>.*?</table>', page, re.DOTALL)
-  ranking, details = (table for table in tables if '<caption>20 labels</caption>' in table)
-  assert ('toy confidence</th>' in ranking, 'toy confidence</th>' in details) == (is_main, not is_main)
+  tree = tree_of((here / 'board/index.html').read_text())
+  (toy,) = (one for one in tree['measures'] if one['name'] == 'toy_confidence')
+  told = [tree['words'][toy[part]] for part in ('title', 'hint', 'group')]
   assert (
-    '<th scope="col" class="n" title="mean probability of the predicted class">toy confidence</th>' in page
+    told == ['toy confidence', 'mean probability of the predicted class', 'toys'] and toy['main'] == is_main
   )
-  assert f'>{said}</td>' in (ranking if is_main else details)
+  assert tree['means']['toy_confidence']['value'] == [round(value * 10 ** toy['kept'])] and toy['kept'] == 6
   (row,) = csv.DictReader((here / 'board/tables/fake-smoke-20-ranking.csv').open())
   assert float(row['toy_confidence']) == pytest.approx(value, rel=1e-9)
   readme = (here / 'board/README.md').read_text()
