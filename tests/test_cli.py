@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support.cli import ROOT, start, write_configs
+from support.cli import ROOT, run, start, write_configs
 
 import ssl_bench
-from ssl_bench import cli, methods, nets
+from ssl_bench import methods, nets
 from ssl_bench.records.curves import path_of
 
 
@@ -25,15 +25,6 @@ def here(tmp_path, monkeypatch):
   for name in ('JAX_COMPILATION_CACHE_DIR', 'SSL_BENCH_DATA'):
     monkeypatch.setenv(name, os.environ.get(name, str(tmp_path.parent / 'nowhere')))
   return tmp_path
-
-
-def run(monkeypatch, capsys, *words):
-  """(exit code, stdout, stderr) of the command, in this process."""
-  monkeypatch.setattr(sys, 'argv', ['ssl-bench', *map(str, words)])
-  with pytest.raises(SystemExit) as end:
-    cli.main()
-  out, errors = capsys.readouterr()
-  return end.value.code or 0, out, errors
 
 
 def test_help_comes_within_a_second_and_without_jax():
@@ -330,7 +321,7 @@ def test_a_key_that_interrupts_is_exit_code_130(monkeypatch, capsys, here, where
     monkeypatch, capsys, *{'load': ('train', 'c/fixmatch.yaml'), 'print': ('list',)}[where]
   )
   assert code == 130 and 'Traceback' not in errors
-  monkeypatch.setattr(cli, 'app', interrupt)  # outside of any command
+  monkeypatch.setattr('ssl_bench.cli.app', interrupt)  # outside of any command
   assert run(monkeypatch, capsys, 'list')[0] == 130
 
 

@@ -7,20 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.cli import write_configs
+from support.cli import run, write_configs
 
 from ssl_bench import api, cli, data
 from ssl_bench.evaluation.drift import drift, encoders
 from ssl_bench.evaluation.scores import softmax
-
-
-def run(monkeypatch, capsys, *words):
-  """(exit code, stdout, stderr) of the command, in this process."""
-  monkeypatch.setattr(sys, 'argv', ['ssl-bench', *map(str, words)])
-  with pytest.raises(SystemExit) as end:
-    cli.main()
-  out, errors = capsys.readouterr()
-  return end.value.code or 0, out, errors
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """A complete table of methods by tasks, which comparisons over several data sets need."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -62,25 +62,13 @@ def protocols(board: Board) -> tuple[str, ...]:
   return tuple(dict.fromkeys(section.protocol for section in board.sections))
 
 
-def complete(
-  board: Board, protocol: str, methods: Sequence[str] = (), tasks: Sequence[Task] = ()
-) -> Scores | None:
-  """The scores of a protocol: of `methods` on the tasks that all have, or by `RULE` where none are named.
-
-  `tasks` keeps to these.  None where fewer than 3 methods or 6 tasks are left.
-  """
+def complete(board: Board, protocol: str) -> Scores | None:
+  """The scores of a protocol, by `RULE`; None where fewer than 3 methods or 6 tasks are left."""
   found = _rows(board, protocol)
-  if tasks:
-    found = {name: {task: row for task, row in rows.items() if task in tasks} for name, rows in found.items()}
-  if methods:
-    chosen = tuple(dict.fromkeys(methods))
-  else:
-    chosen = _chosen({name: frozenset(rows) for name, rows in found.items()})
-  if len(chosen) < LEAST_METHODS or any(name not in found for name in chosen):
+  chosen = _chosen({name: frozenset(rows) for name, rows in found.items()})
+  if not chosen:
     return None
   common = sorted(frozenset.intersection(*(frozenset(found[name]) for name in chosen)))
-  if len(common) < LEAST_TASKS:
-    return None
   names = tuple(sorted(chosen, key=lambda name: (name != BASELINE, name)))
   rows = [[found[name][task] for task in common] for name in names]
   return Scores(

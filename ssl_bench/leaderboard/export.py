@@ -72,7 +72,7 @@ def write_figures(board: Board, folder: Path, form: FigureForm) -> list[Path]:
   paths = []
   for one in _figures(board):
     path = folder / f'{re.sub(r"[^A-Za-z0-9_.-]+", "-", one.name)}.{form}'
-    write_whole(path, to_file(one.figure, form, one.salt))
+    write_whole(path, to_file(one.figure, form, one.name))
     paths.append(path)
   return paths
 

@@ -63,7 +63,7 @@ def _flat(section: Section, row: Row, names: Iterable[str]) -> dict[str, Any]:
     'splits': accuracy.n,
     'seeds': accuracy.seeds.total,
     'failed': row.failed,
-    **_difference(row.difference),
+    **compared(row.difference),
   }
   for name in names:
     mean = row.measures.get(name)
@@ -71,7 +71,8 @@ def _flat(section: Section, row: Row, names: Iterable[str]) -> dict[str, Any]:
   return flat
 
 
-def _difference(found: Difference | None) -> dict[str, Any]:
+def compared(found: Difference | None) -> dict[str, Any]:
+  """A difference to `supervised` as flat columns, None where there is no number or verdict."""
   return {
     'to_supervised': found.mean.value if found else None,
     'to_supervised_half': found.mean.half if found else None,

@@ -13,7 +13,7 @@ DIGITS = 8  # significant ones of a number in JSON
 
 
 class Named(NamedTuple):
-  """A figure by name; `kind` says how `data` is drawn: critical-difference, interquartile-mean or profile."""
+  """A figure by name; `kind` says how `data` is drawn, one of `page.figures.KINDS`."""
 
   name: str
   title: str

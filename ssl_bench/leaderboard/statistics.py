@@ -57,21 +57,17 @@ def compare(row: Row, other: Row | None) -> Difference | None:
 
 def correct(rows: Sequence[Row]) -> tuple[Row, ...]:
   """The rows, their verdicts on the difference to `supervised` corrected for their number (Holm 1979)."""
-  tested = [i for i, row in enumerate(rows) if row.difference and row.difference.p is not None]
-  p = dict(zip(tested, holm([_p_of(rows[i]) for i in tested])))
-  return tuple(_corrected(row, p[i]) if i in p else row for i, row in enumerate(rows))
+  tested = {i: d.p for i, row in enumerate(rows) if (d := row.difference) and d.p is not None}
+  p = dict(zip(tested, holm(list(tested.values()))))
+  return tuple(
+    row._replace(difference=_corrected(row.difference, p[i])) if row.difference and i in p else row
+    for i, row in enumerate(rows)
+  )
 
 
-def _p_of(row: Row) -> float:
-  return 1.0 if row.difference is None or row.difference.p is None else row.difference.p
-
-
-def _corrected(row: Row, p: float) -> Row:
-  difference = row.difference
-  if difference is None:
-    return row
+def _corrected(difference: Difference, p: float) -> Difference:
   verdict = difference.verdict if p < ALPHA else 'not separable'
-  return row._replace(difference=difference._replace(holm=p, corrected=verdict))
+  return difference._replace(holm=p, corrected=verdict)
 
 
 def rank(rows: Sequence[Row]) -> tuple[Row, ...]:

@@ -9,7 +9,7 @@ from ssl_bench.evaluation.slices import wilson
 from ssl_bench.leaderboard.render.svg import FAINT, INK
 from ssl_bench.measures import finite
 from ssl_bench.report.drawing import LOOKS, drawing, plain
-from ssl_bench.report.parts import Beside, Cell, Figure, Figures, Part, Section, Sentence, Table
+from ssl_bench.report.parts import Cell, Figure, Figures, Part, Section, Sentence, Table, of_each
 from ssl_bench.report.trial import Trial
 
 if TYPE_CHECKING:
@@ -32,9 +32,7 @@ class Row(NamedTuple):
 
 def section(trials: Sequence[Trial]) -> Section:
   """Confusion and accuracy by class of each trial."""
-  columns = [(trial.name, _parts(trial)) for trial in trials]
-  parts = columns[0][1] if len(columns) == 1 else [Beside(columns)]
-  return Section('classes', 'Classes', parts)
+  return of_each('classes', 'Classes', [(trial.name, _parts(trial)) for trial in trials])
 
 
 def _parts(trial: Trial) -> list[Part]:

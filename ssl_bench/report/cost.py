@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ssl_bench.measures import finite
 from ssl_bench.records.form import Tree
-from ssl_bench.report.parts import Beside, Cell, Part, Section, Sentence, Table
+from ssl_bench.report.parts import Cell, Part, Section, Sentence, Table, of_each
 from ssl_bench.report.trial import Trial
 
 SHADE = 0.45
@@ -42,9 +42,7 @@ def _seconds(started: str, finished: str) -> float | None:
 
 def section(trials: Sequence[Trial]) -> Section:
   """The split of each trial."""
-  columns = [(trial.name, _parts(trial)) for trial in trials]
-  parts = columns[0][1] if len(columns) == 1 else [Beside(columns)]
-  return Section('cost', 'Where the time went', parts)
+  return of_each('cost', 'Where the time went', [(trial.name, _parts(trial)) for trial in trials])
 
 
 def _parts(trial: Trial) -> list[Part]:

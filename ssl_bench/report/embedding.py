@@ -10,7 +10,7 @@ from ssl_bench.evaluation.judged import Judged
 from ssl_bench.leaderboard.render.svg import HUES, INK, REST
 from ssl_bench.report.drawing import drawing, legend, plain
 from ssl_bench.report.examples import is_of
-from ssl_bench.report.parts import Beside, Figure, Figures, Part, Section, Sentence
+from ssl_bench.report.parts import Figure, Figures, Part, Section, Sentence, of_each
 from ssl_bench.report.trial import Trial
 
 if TYPE_CHECKING:
@@ -47,9 +47,7 @@ def principal(features: np.ndarray) -> Map:
 
 def section(trials: Sequence[Trial]) -> Section:
   """The map of each trial."""
-  columns = [(trial.name, _parts(trial)) for trial in trials]
-  parts = columns[0][1] if len(columns) == 1 else [Beside(columns)]
-  return Section('map', 'Map of the features', parts)
+  return of_each('map', 'Map of the features', [(trial.name, _parts(trial)) for trial in trials])
 
 
 def _parts(trial: Trial) -> list[Part]:

@@ -10,7 +10,7 @@ from ssl_bench.data.builders import png
 from ssl_bench.data.text import detokenize
 from ssl_bench.evaluation.judged import Judged
 from ssl_bench.records.strict_json import printable
-from ssl_bench.report.parts import Beside, Part, Picture, Pictures, Section, Sentence
+from ssl_bench.report.parts import Part, Picture, Pictures, Section, Sentence, of_each
 from ssl_bench.report.trial import Trial
 
 MOST = 12
@@ -19,9 +19,7 @@ SHOWN = ('image', 'tokens')  # kinds of data whose examples can be looked at
 
 def section(trials: Sequence[Trial]) -> Section:
   """The examples of each trial."""
-  columns = [(trial.name, _parts(trial)) for trial in trials]
-  parts = columns[0][1] if len(columns) == 1 else [Beside(columns)]
-  return Section('examples', 'Examples to look at', parts)
+  return of_each('examples', 'Examples to look at', [(trial.name, _parts(trial)) for trial in trials])
 
 
 def _parts(trial: Trial) -> list[Part]:

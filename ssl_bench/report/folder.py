@@ -9,6 +9,7 @@ from ssl_bench.records.disk import write_whole
 from ssl_bench.records.form import Tree
 from ssl_bench.report.page import page, render
 from ssl_bench.report.trial import Trial, read
+from ssl_bench.settings import plural
 from ssl_bench.settings.signature import BadSetting
 
 FOLDER = 'reports'
@@ -79,10 +80,8 @@ def index_of(trees: list[Tree]) -> str:
     )
     for tree in order
   ]
-  many = len(trees)
-  return render(
-    'index.html.j2', title=f'{many} trial{"s" * (many != 1)} of a run folder', heads=heads, rows=lines
-  )
+  title = f'{plural.count(len(trees), "trial")} of a run folder'
+  return render('index.html.j2', title=title, heads=heads, rows=lines)
 
 
 def _name(tree: Tree) -> str:

@@ -31,13 +31,10 @@ def main_section(trials: Sequence[Trial]) -> Section:
 def _troubles(trial: Trial) -> list[str]:
   """What a reader must know before any number."""
   who, tree = f'{trial.letter}: ' if trial.letter else '', trial.tree
-  found = [] if tree['status'] == 'done' else [f'{who}The trial {ENDS[tree["status"]]}: {tree["error"]}']
+  found = [] if tree['status'] == 'done' else [f'{who}The trial {tree["status"]}: {tree["error"]}']
   if trial.at('collapsed') is True:
     found.append(f'{who}The features have collapsed. {trial.at("collapse_reason")}')
   return found
-
-
-ENDS = {'failed': 'failed', 'diverged': 'diverged'}
 
 
 def all_section(trials: Sequence[Trial]) -> Section:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ssl_bench.leaderboard.page.document import asset
-from ssl_bench.records.strict_json import printable
+from ssl_bench.leaderboard.page.document import asset, template
 from ssl_bench.report import classes, confidence, cost, curves, embedding, examples, numbers, settings
 from ssl_bench.report.parts import Section
 from ssl_bench.report.trial import Trial, read
+from ssl_bench.settings import plural
 from ssl_bench.settings.yaml import flatten
 
 
@@ -40,19 +40,9 @@ def page(trials: Sequence[Trial]) -> str:
   )
 
 
-def render(template: str, **values: object) -> str:
+def render(name: str, **values: object) -> str:
   """A template of this room with the page's style."""
-  from jinja2 import Environment, PackageLoader, StrictUndefined
-
-  environment = Environment(
-    loader=PackageLoader('ssl_bench', 'report'),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    finalize=lambda value: printable(value) if type(value) is str else value,
-  )
-  return environment.get_template(template).render(colors=asset('assets/colors.css'), **values)
+  return template('report', name).render(colors=asset('assets/colors.css'), **values)
 
 
 def _sections(trials: Sequence[Trial]) -> list[Section]:
@@ -73,8 +63,7 @@ def _sections(trials: Sequence[Trial]) -> list[Section]:
 def title(trial: Trial) -> str:
   """`'fixmatch on digits, 40 labels'`."""
   tree = trial.tree
-  many = tree['labels']
-  return f'{trial.method} on {tree["config"].get("dataset")}, {many:,} label{"s" * (many != 1)}'
+  return f'{trial.method} on {tree["config"].get("dataset")}, {plural.count(tree["labels"], "label")}'
 
 
 def about(trial: Trial) -> str:
@@ -88,6 +77,6 @@ def about(trial: Trial) -> str:
     f'{config.get("steps"):,} steps',
     f'split seed {config.get("split_seed")}, seed {config.get("seed")}',
     f'protocol {tree["protocol"]}',
-    {'done': 'done', 'failed': 'failed', 'diverged': 'diverged'}[tree['status']],
+    tree['status'],
   ]
   return '; '.join(said) + '.'

@@ -76,3 +76,8 @@ class Section(NamedTuple):
   id: str
   title: str
   parts: Sequence[Part]
+
+
+def of_each(id_: str, title: str, columns: Sequence[tuple[str, Sequence[Part]]]) -> Section:
+  """A section of the parts of one trial, or of those of several, each under its name, beside each other."""
+  return Section(id_, title, columns[0][1] if len(columns) == 1 else [Beside(columns)])

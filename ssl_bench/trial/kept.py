@@ -9,6 +9,7 @@ from ssl_bench.evaluation.judged import Judged
 from ssl_bench.records import predictions, record
 from ssl_bench.records.checks import check_values
 from ssl_bench.records.form import Tree
+from ssl_bench.settings import plural
 from ssl_bench.settings.signature import BadSetting
 
 
@@ -62,6 +63,5 @@ def show(path: Path) -> int:
   width = max(map(len, lines), default=0)
   for heading, said in lines.items():
     print(f'{heading:>{width}}  {said}')
-  many = len(found.added)
-  print(f'Evaluated from predictions: {path}, {many} measure{"s" * (many != 1)} added')
+  print(f'Evaluated from predictions: {path}, {plural.count(len(found.added), "measure")} added')
   return 0

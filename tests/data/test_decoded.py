@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support import cli
 
-from ssl_bench import cli, data
+from ssl_bench import data
 from ssl_bench.data import decoded
 from ssl_bench.data.sources import SOURCES, decoded_folder
 from ssl_bench.leaderboard.build import today
@@ -310,10 +311,7 @@ def test_where_no_notes_can_be_written_the_fingerprint_is_computed_once_a_proces
 
 def run(monkeypatch, capsys, root, *words):
   monkeypatch.setenv('SSL_BENCH_DATA', str(root))
-  monkeypatch.setattr(sys, 'argv', ['ssl-bench', *map(str, words)])
-  with pytest.raises(SystemExit) as end:
-    cli.main()
-  return end.value.code or 0, *capsys.readouterr()
+  return cli.run(monkeypatch, capsys, *words)
 
 
 def test_data_check_says_what_is_there_and_that_it_is_right(monkeypatch, capsys, tmp_path):

@@ -8,10 +8,11 @@ import subprocess
 import sys
 
 import pytest
+from support import cli
 from support.cli import write_configs
 from support.pages import tree_of
 
-from ssl_bench import cli, measures
+from ssl_bench import measures
 from ssl_bench.records import record
 from ssl_bench.settings.signature import BadSetting
 
@@ -56,11 +57,8 @@ def here(tmp_path, monkeypatch, is_main):
 
 def run(monkeypatch, capsys, *words):
   """What the command says on stdout, in this process; its exit code is 0."""
-  monkeypatch.setattr(sys, 'argv', ['ssl-bench', *map(str, words)])
-  with pytest.raises(SystemExit) as end:
-    cli.main()
-  out, errors = capsys.readouterr()
-  assert not end.value.code, errors
+  code, out, errors = cli.run(monkeypatch, capsys, *words)
+  assert not code, errors
   return out
 
 

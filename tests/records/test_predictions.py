@@ -2,15 +2,14 @@
 
 import io
 import json
-import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score
+from support.cli import run
 
-from ssl_bench import cli
 from ssl_bench.evaluation.predictions import Predictions, rounded
 from ssl_bench.plugins import files
 from ssl_bench.records import predictions, record
@@ -138,14 +137,6 @@ def here(tmp_path, monkeypatch):
   digest = predictions.write(made(), predictions.path_of(path))
   yield record.write(tree | {'predictions': digest}, path.parent)
   files.forget()
-
-
-def run(monkeypatch, capsys, *words):
-  """(exit code, stdout, stderr) of the command, in this process."""
-  monkeypatch.setattr(sys, 'argv', ['ssl-bench', *map(str, words)])
-  with pytest.raises(SystemExit) as end:
-    cli.main()
-  return end.value.code or 0, *capsys.readouterr()
 
 
 def test_evaluate_adds_what_a_record_lacks_and_changes_nothing_else(here, monkeypatch, capsys):

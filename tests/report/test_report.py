@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.cli import ROOT
-from support.document import Page, run
+from support.cli import ROOT, run
+from support.document import Page
 
 from ssl_bench import data
 from ssl_bench.records import record

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.decomposition import PCA
-from support.cli import write_configs
-from support.document import Page, run
+from support.cli import run, write_configs
+from support.document import Page
 
 from ssl_bench import api, cli, data
 from ssl_bench.evaluation.judged import Judged

@@ -8,6 +8,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
 import yaml
 
 from ssl_bench.settings.yaml12 import parse_yaml
@@ -52,6 +53,16 @@ def start(*words: object, cwd: Path | None = None, **environment: str) -> subpro
   pipes = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, 'text': True}
   hear = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background ignores it
   return subprocess.Popen(command, cwd=cwd, env=env, start_new_session=True, preexec_fn=hear, **pipes)
+
+
+def run(monkeypatch, capsys, *words):
+  """(exit code, stdout, stderr) of `ssl-bench`, in this process."""
+  from ssl_bench import cli
+
+  monkeypatch.setattr(sys, 'argv', ['ssl-bench', *map(str, words)])
+  with pytest.raises(SystemExit) as end:
+    cli.main()
+  return end.value.code or 0, *capsys.readouterr()
 
 
 def command(*words: object, code: int | None = 0, **environment: str) -> str:

@@ -1,11 +1,6 @@
-"""A page as a reader's program sees it, and a command that is run in the test's own process."""
+"""A page as a reader's program sees it."""
 
-import sys
 from html.parser import HTMLParser
-
-import pytest
-
-from ssl_bench import cli
 
 VOID = {'meta', 'img', 'br', 'link', 'hr', 'input', 'col'}
 
@@ -54,12 +49,3 @@ class Page(HTMLParser):
       self.caption += data
     if 'tr' in self.open and ('td' in self.open or 'th' in self.open):
       self.rows[-1][-1] += data
-
-
-def run(monkeypatch, capsys, *words):
-  """(exit code, stdout, stderr) of the command, in this process."""
-  monkeypatch.setattr(sys, 'argv', ['ssl-bench', *map(str, words)])
-  with pytest.raises(SystemExit) as end:
-    cli.main()
-  out, errors = capsys.readouterr()
-  return end.value.code or 0, out, errors

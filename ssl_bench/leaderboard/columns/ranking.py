@@ -16,6 +16,7 @@ from ssl_bench.leaderboard.render.cells import (
 )
 from ssl_bench.leaderboard.rows import Row
 from ssl_bench.leaderboard.variants import say_variant
+from ssl_bench.settings import plural
 
 ROUNDS = ('rounds', 'participants', 'clients', 'bytes_down', 'bytes_up')
 FOR_CALIBRATION = 5000  # test images below which calibration is not ranked
@@ -35,7 +36,7 @@ def _accuracy(row: Row) -> Cell:
 def _splits(row: Row) -> Cell:
   mean = row.accuracy
   if mean is None and row.trials:  # nothing was classified: no splits to average over
-    return Cell(f'{len(row.trials)} trial{"s" if len(row.trials) > 1 else ""}', 0)
+    return Cell(plural.count(len(row.trials), 'trial'), 0)
   splits, seeds = (mean.n, mean.seeds.total) if mean else (0, 0)
   said = [f'{splits} × {each_split(mean)}'] if mean and splits != seeds else []
   if row.failed:

@@ -15,8 +15,6 @@ from ssl_bench.leaderboard.render import notes, tables
 from ssl_bench.leaderboard.render.reproduced import reproduced, told
 from ssl_bench.leaderboard.rows import Board, Row, Section
 
-FORM = 1  # of the tree
-
 
 def data(
   board: Board,
@@ -39,7 +37,6 @@ def data(
   means = {one.measure.name: found for one in shown if (found := measured.of_rows(one, every))}
   all_trials = [trial for row in every for trial in row.trials]
   tree = {
-    'form': FORM,
     'timing': board.timing,
     'counts': words.of(notes.counts(board)),
     'kept': words.of(trials.told_of(all_trials)),

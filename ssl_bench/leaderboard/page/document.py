@@ -5,12 +5,17 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files as resources
+from typing import TYPE_CHECKING
 
 from ssl_bench.leaderboard.page.data import data
 from ssl_bench.leaderboard.page.figures import Figure
 from ssl_bench.leaderboard.page.trials import Curves
 from ssl_bench.leaderboard.page.words import script_json
 from ssl_bench.leaderboard.rows import Board
+from ssl_bench.records.strict_json import printable
+
+if TYPE_CHECKING:
+  from jinja2 import Template
 
 VENDOR = ('d3-7.9.0.min.js', 'plot-0.6.17.umd.min.js')
 SCRIPTS = (  # each needs only those before it, until the last one starts the page
@@ -29,24 +34,30 @@ def page(
   figures: Sequence[Figure] = (),
 ) -> str:
   """The whole page as HTML; the keywords are those of `data`."""
-  from jinja2 import Environment, PackageLoader, StrictUndefined
-
-  environment = Environment(
-    loader=PackageLoader('ssl_bench', 'leaderboard/page'),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-  )
   tree = script_json(data(board, files=files, curves=curves, figures=figures))
   scripts = [*(asset(f'vendor/{name}') for name in VENDOR), application()]
-  return environment.get_template('page.html.j2').render(
+  return template('leaderboard/page', 'page.html.j2').render(
     empty=not board.sections and not board.reproduced,
     data=tree,
     scripts=scripts,
     hashes=[_hash(text) for text in scripts],
     style='\n'.join(asset(f'assets/{name}.css') for name in STYLES),
   )
+
+
+def template(room: str, name: str) -> 'Template':
+  """A template of a room of this package; texts in it are escaped, and printable on one line."""
+  from jinja2 import Environment, PackageLoader, StrictUndefined
+
+  environment = Environment(
+    loader=PackageLoader('ssl_bench', room),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    finalize=lambda value: printable(value) if type(value) is str else value,
+  )
+  return environment.get_template(name)
 
 
 @lru_cache

@@ -6,16 +6,16 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ssl_bench import measures
+from ssl_bench.leaderboard.frame import compared
 from ssl_bench.leaderboard.render import tables
 from ssl_bench.leaderboard.render.cells import DASH, Cell
 from ssl_bench.leaderboard.render.reproduced import reproduced
 from ssl_bench.leaderboard.render.tables import Table
-from ssl_bench.leaderboard.rows import Board, Budget, Difference, Row, Section
+from ssl_bench.leaderboard.rows import Board, Budget, Row, Section
 from ssl_bench.leaderboard.variants import say_variant
 from ssl_bench.records.strict_json import printable
 
 FIRST = ('method', 'variant', 'stress', 'family', 'labels', 'rank', 'splits', 'trials', 'failed')
-COMPARED = ('to_supervised', 'to_supervised_half', 'verdict', 'p', 'p_holm', 'verdict_holm')
 
 
 def csv_files(board: Board) -> dict[str, str]:
@@ -59,7 +59,7 @@ def _of_budget(budget: Budget) -> Iterator[tuple[str, Sequence[Row]]]:
 def of_rows(rows: Sequence[Row]) -> str:
   """A line a row: what it is, and the mean and half width of the interval of each measure that a row has."""
   measured = [row.name for row in measures.all_measures() if any(row.name in one.measures for one in rows)]
-  heads = [*FIRST, *COMPARED, *(head for name in measured for head in (name, f'{name}_half'))]
+  heads = [*FIRST, *compared(None), *(head for name in measured for head in (name, f'{name}_half'))]
   return _written(heads, [_line(row, measured) for row in rows])
 
 
@@ -69,7 +69,7 @@ def _line(row: Row, measured: Sequence[str]) -> list[str]:
     *(row.method, say_variant(row.variant), say_variant(row.stress), row.family, str(row.labels)),
     '' if row.rank is None else str(row.rank),
     *(str(accuracy.n if accuracy else 0), str(len(row.trials)), str(row.failed)),
-    *_compared(row.difference),
+    *(_said(value) for value in compared(row.difference).values()),
   ]
   for name in measured:
     mean = row.measures.get(name)
@@ -77,12 +77,8 @@ def _line(row: Row, measured: Sequence[str]) -> list[str]:
   return line
 
 
-def _compared(difference: Difference | None) -> tuple[str, ...]:
-  if difference is None:
-    return ('',) * len(COMPARED)
-  mean = difference.mean
-  tested = _number(difference.p), _number(difference.holm), difference.corrected
-  return _number(mean.value), _number(mean.half), difference.verdict, *tested
+def _said(value: float | str | None) -> str:
+  return value if isinstance(value, str) else _number(value)
 
 
 def of_table(table: Table) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ssl_bench.leaderboard.aggregate import BASELINE
 from ssl_bench.leaderboard.render.notes import middle
-from ssl_bench.leaderboard.render.svg import FAINT, HUES, INK, REST, canvas, to_svg
+from ssl_bench.leaderboard.render.svg import FAINT, HUES, INK, REST, canvas
 from ssl_bench.leaderboard.rows import Bins, Budget, Row, Section
 
 if TYPE_CHECKING:
@@ -19,21 +19,12 @@ Look = tuple[str, str]  # color, marker
 End = tuple[str, str, float, float]  # method, color, x, y
 
 
-def figures(section: Section) -> tuple[tuple[str, str], ...]:
-  """(caption, inline SVG) of each figure that the section has numbers for, in the colors of a page."""
-  return tuple((one.caption, to_svg(one.figure, one.salt)) for one in drawn(section))
-
-
 class Drawn(NamedTuple):
-  """A figure of matplotlib, what a reader is told of it, and a text that makes its ids its own."""
+  """A figure of matplotlib, its name, and what a reader is told of it."""
 
   name: str
   caption: str
   figure: 'Figure'
-
-  @property
-  def salt(self) -> str:
-    return self.name
 
 
 def drawn(section: Section) -> tuple[Drawn, ...]:

@@ -72,7 +72,8 @@ class Ranking:
     self.lines = [[(_short(cell.text), 'bold' if cell.strong else '') for cell in line] for line in cells]
 
   def __rich_console__(self, console: 'Console', options: 'ConsoleOptions') -> 'RenderResult':
-    yield Lines(self._title(kept := self._kept(options.max_width)), style='italic')
+    kept = self._kept(options.max_width)
+    yield Lines(self._title(kept), style='italic')
     yield self._table(options.max_width, kept)
 
   def _kept(self, width: int) -> int:
