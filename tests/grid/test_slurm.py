@@ -249,8 +249,8 @@ def test_a_job_whose_worker_dies_or_crashes_is_queued_again(sweep):
 
 @on_slurm
 def test_a_job_that_runs_the_grid_itself_goes_on_after_its_time(sweep):
-  """The script of the page, for nodes without GPUs."""
-  sweep.words(LONG, ONE, '')
+  """The script of the page, for nodes without GPUs; its first time is too short on the fastest core."""
+  sweep.words(LONG.replace('40000', '120000'), ONE, '')
   page = (ROOT / 'docs/clusters.md').read_text(encoding='utf-8')
   ours = f'{sys.executable} -m ssl_bench.cli'
   text = page.partition('```bash title="node.sh"\n')[2].partition('```')[0]
@@ -259,7 +259,7 @@ def test_a_job_that_runs_the_grid_itself_goes_on_after_its_time(sweep):
     ' --exclusive --gpus-per-node=4': '',
     'ssl-bench grid experiments/mine.yaml': f'{ours} grid {sweep.folder}/small.yaml',
     '"$SCRATCH/runs"': f'{sweep.folder}/runs --wandb=disabled',
-    '--time-limit 03:55:00': '--time-limit 15s',
+    '--time-limit 03:55:00': '--time-limit $((SLURM_RESTART_COUNT ? 60 : 10))s',
   }.items():
     assert old in text
     text = text.replace(old, new)

@@ -147,6 +147,7 @@ def test_a_run_folder_has_a_page_a_record_and_an_index(trained, monkeypatch, cap
 
 
 def test_texts_are_shown_as_texts(trained):
+  pytest.importorskip('django', reason='interface_texts is read from django (extra text)')
   texts = data.load('interface_texts')
   rng = np.random.default_rng(0)
   validation, test = (
