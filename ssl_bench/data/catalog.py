@@ -1,7 +1,7 @@
 """Every dataset by its name: load one, or list what is here."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -108,16 +108,22 @@ class Row(NamedTuple):
   mend: str | None = None
 
 
-def available(data_dir: str | os.PathLike | None = None, *, outside: bool = False) -> list[Row]:
-  """All datasets, the bundled ones first, the added ones last; reads no image of those on disk.
+def available(
+  data_dir: str | os.PathLike | None = None, *, outside: bool = False, among: Collection[str] | None = None
+) -> list[Row]:
+  """All datasets, or those `among` some names: the bundled first, the added last; reads no image on disk.
 
   A set that is broken is a row that says so, and no harm to the others.  With `outside`, those of plugins
   follow, which have to be made to be described.
   """
   root = data_folder(data_dir)
-  rows = [*map(_made_row, BUNDLED), *(_row(name, source, root) for name, source in SOURCES.items())]
-  rows += [_added_row(name, root) for name in added_names(root)]
-  return [*rows, *(map(_outside_row, plugins.outside_names('datasets')) if outside else ())]
+
+  def of(names: Iterable[str]) -> list[str]:
+    return [name for name in names if among is None or name in among]
+
+  rows = [*map(_made_row, of(BUNDLED)), *(_row(name, SOURCES[name], root) for name in of(SOURCES))]
+  rows += [_added_row(name, root) for name in of(added_names(root))]
+  return [*rows, *(map(_outside_row, of(plugins.outside_names('datasets'))) if outside else ())]
 
 
 def added_names(root: Path) -> list[str]:

@@ -125,13 +125,15 @@ def read(
 
 
 def today(records: Iterable[dict[str, Any]]) -> dict[str, Any]:
-  """The versions of the protocol, of the methods that records name, and the fingerprints of data at hand."""
+  """The versions of the protocol, and of what records name: methods, and the data of it that is at hand."""
   from ssl_bench import data, plugins
   from ssl_bench.planning.identity import PROTOCOL_VERSION
 
-  named = {record['config']['method']['name'] for record in records}
+  configs = [record['config'] for record in records]
+  named = {config['method']['name'] for config in configs}
+  sets = data.available(among={config['dataset'] for config in configs})
   return {
     'protocol': PROTOCOL_VERSION,
     'methods': {name: version for name in named if (version := plugins.known_version('methods', name))},
-    'datasets': {row.name: row.fingerprint for row in data.available() if row.fingerprint},
+    'datasets': {row.name: row.fingerprint for row in sets if row.fingerprint},
   }

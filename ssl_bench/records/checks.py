@@ -155,8 +155,9 @@ def _check_labels_seen(form: Record, chain: list[Config]) -> None:
 def _check_measures(form: Record) -> None:
   """Raises `BadSetting` where measures of the same test images contradict each other."""
   accuracy, test = form.metrics.get('accuracy'), form.split.test
+  rows = measures.by_name()
   for name, value in form.metrics.items():
-    row = measures.get(name)
+    row = rows[name]
     where = '.'.join(row.path)
     if row.values == 'bins':
       _check_bins(value, where, test, accuracy)

@@ -376,7 +376,10 @@ def test_a_broken_set_harms_no_other(text, monkeypatch, capsys, tmp_path):
   assert code == 0 and 'broken: meta.json' in row
   assert f'remove that folder and run: ssl-bench data prepare {NAME}.' in out
   assert 'digits/1.0.0' in out and 'ssl-bench data prepare cifar10' in out
-  assert NAME not in today([])['datasets'] and today([])['datasets']['digits']
+  records = [
+    {'config': {'method': {'name': 'fixmatch'}, 'dataset': name}} for name in (NAME, 'digits', 'wine')
+  ]
+  assert today(records)['datasets'].keys() == {'digits', 'wine'}
   for words in (
     ('train', ROOT / 'configs/mnist/supervised.yaml', 'dataset=kmnist'),
     ('data', 'prepare', NAME),

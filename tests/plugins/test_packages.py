@@ -149,10 +149,10 @@ def test_two_packages_with_one_name_are_told_and_ours_stays_ours(here, tmp_path)
 
 def test_a_board_asks_no_package_that_is_broken(here, tmp_path):
   here(add(tmp_path / 'site', 'other', '[ssl_bench.methods]\none = other:one\n', 'import no_such_module'))
-  record = {'config': {'method': {'name': 'one'}}}
-  fixmatch = {'config': {'method': {'name': 'fixmatch'}}}
-  gone = {'config': {'method': {'name': 'gone'}}}
-  assert today([record, fixmatch, gone])['methods'] == {'fixmatch': methods.version('fixmatch')}
+  records = [
+    {'config': {'method': {'name': name}, 'dataset': 'fake'}} for name in ('one', 'fixmatch', 'gone')
+  ]
+  assert today(records)['methods'] == {'fixmatch': methods.version('fixmatch')}
 
 
 @pytest.mark.slow
