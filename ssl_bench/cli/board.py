@@ -85,6 +85,10 @@ def submit(
   """Check records and copy them into the leaderboard's folder, marked as submitted; what is there stays."""
   from ssl_bench.records.submit import submit as copy
 
-  copied, kept = copy(source, to, ours=ours, trusted=plugin or ())
+  done = copy(source, to, ours=ours, trusted=plugin or ())
   where = '' if to == BOARD else f' --records {shlex.quote(str(to))}'
-  print(f'{copied} records copied to {to}, {kept} were there. Now run: ssl-bench leaderboard{where}')
+  gained = f'{done.extended} gained measures, ' if done.extended else ''
+  print(
+    f'{done.copied} records copied to {to}, {gained}{done.there} were there. '
+    f'Now run: ssl-bench leaderboard{where}'
+  )

@@ -1,8 +1,8 @@
-"""Contributing records: each is checked, then copied; nothing that is there is overwritten."""
+"""Contributing records: each is checked, then copied; no number that is there is overwritten."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ssl_bench import plugins
 from ssl_bench.records import record
@@ -10,13 +10,25 @@ from ssl_bench.settings.paths import is_path
 from ssl_bench.settings.signature import BadSetting
 
 
-def submit(source: Path, to: Path, *, ours: bool = False, trusted: Iterable[str] = ()) -> tuple[int, int]:
-  """Copies a record, or those of a folder, to `to`/<dataset>/<method>/; returns (copied, already there).
+class Submitted(NamedTuple):
+  """How many records were copied, gained measures where they are, and were there already."""
+
+  copied: int
+  extended: int
+  there: int
+
+
+def submit(source: Path, to: Path, *, ours: bool = False, trusted: Iterable[str] = ()) -> Submitted:
+  """Copies a record, or those of a folder, to `to`/<dataset>/<method>/.
 
   All are checked before the first is copied: `BadSetting` for a file that the board would leave out, and for
   a record that is not whole or lacks its curves.  A copy says that it was submitted, whatever the record
   said; `ours` is for the project's own records, which say nothing.  A plugin file is run only where `trusted`
-  names it, and a copy keeps its name alone.  A record whose id is anywhere under `to` is there already.
+  names it, and a copy keeps its name alone.
+
+  A record whose id is anywhere under `to` is there already.  Where all of its metrics are equal and the new
+  one has further measures, as after an evaluation by a later version, the one that is there gains these, and
+  keeps all else; `BadSetting` where a number differs.
   """
   if not source.exists():
     raise BadSetting(f'There is no {str(source)!r}; name a record or a folder such as runs/quickstart.')
@@ -29,17 +41,32 @@ def submit(source: Path, to: Path, *, ours: bool = False, trusted: Iterable[str]
   check_trusted(records)
   for one in records:
     record.check_submittable(one)
+  tier = 'ours' if ours else 'submitted'
   known = {one['id']: one for one in record.gather([to]).records}
+  places = {path.stem: path for path in to.rglob('*.json')}
+  longer = {}
   for one in records:
-    if one['id'] in known and one['metrics'] != known[one['id']]['metrics']:
-      raise BadSetting(f'record {one["id"]} is in {to} with other numbers; keep the right one, by hand.')
-  there = known.keys() | {path.stem for path in to.rglob('*.json')}
-  new = [one for one in records if one['id'] not in there]
+    if (old := known.get(one['id'])) and one['metrics'] != old['metrics']:
+      if not _holds(one['metrics'], old['metrics']):
+        raise BadSetting(f'record {one["id"]} is in {to} with other numbers; keep the right one, by hand.')
+      if old.get('tier', 'ours') == tier and one['id'] in places:
+        longer[one['id']] = one['metrics']
+  for name, metrics in longer.items():
+    old = record.read_with_curves(places[name])
+    record.write(old | {'metrics': metrics}, places[name].parent)
+  new = [one for one in records if one['id'] not in known.keys() | places.keys()]
   for one in new:
-    copy = {k: v for k, v in one.items() if k != 'tier'} | ({} if ours else {'tier': 'submitted'})
+    copy = {k: v for k, v in one.items() if k != 'tier'} | ({} if ours else {'tier': tier})
     copy['config'] = without_places(one['config'])
     record.write(copy, to / one['config']['dataset'] / one['config']['method']['name'])
-  return len(new), len(records) - len(new)
+  return Submitted(len(new), len(longer), len(records) - len(new) - len(longer))
+
+
+def _holds(tree: Any, part: Any) -> bool:
+  """Whether all that is in `part` is in `tree`, with the same values."""
+  if not isinstance(part, Mapping) or not isinstance(tree, Mapping):
+    return tree == part
+  return all(name in tree and _holds(tree[name], value) for name, value in part.items())
 
 
 def check_trusted(records: Iterable[Mapping[str, Any]]) -> None:

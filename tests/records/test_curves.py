@@ -71,7 +71,7 @@ def test_a_file_of_schema_1_is_the_same_record(trials, written, tmp_path):
   assert record.read_with_curves(tmp_path / 'old.json') == record.read_with_curves(path) == trials[0]
   records, bad = record.gather([tmp_path])
   assert len(records) == 1 and not bad
-  assert submit(tmp_path / 'old.json', tmp_path / 'board', ours=True) == (1, 0)
+  assert submit(tmp_path / 'old.json', tmp_path / 'board', ours=True) == (1, 0, 0)
   (copied,) = (tmp_path / 'board').rglob('*.json')
   assert copied.read_bytes() == path.read_bytes()
 

@@ -165,7 +165,7 @@ def test_a_broken_file_of_predictions_is_exit_code_2_and_leaves_the_record(here,
 
 
 def test_a_copy_for_the_board_names_predictions_and_has_none(here, tmp_path, monkeypatch):
-  assert submit(here, tmp_path / 'board', ours=True, trusted=['toy.py']) == (1, 0)
+  assert submit(here, tmp_path / 'board', ours=True, trusted=['toy.py']) == (1, 0, 0)
   (copied,) = (tmp_path / 'board').rglob('*.json')
   assert record.read(copied)['predictions'] == record.read(here)['predictions']
   assert not list((tmp_path / 'board').rglob('*.npz'))

@@ -185,10 +185,34 @@ def test_two_files_with_one_id_that_differ_are_named_and_neither_is_believed(fol
 def test_submit_does_not_hide_that_other_numbers_are_there(folder, tmp_path):
   made = make(config_of(folder, 'dataset=digits'))
   record.write(made, tmp_path / 'a')
-  assert submit(tmp_path / 'a', tmp_path / 'board') == (1, 0)
+  assert submit(tmp_path / 'a', tmp_path / 'board') == (1, 0, 0)
   record.write({**made, 'metrics': {**made['metrics'], 'accuracy': 0.9}}, tmp_path / 'a')
   with pytest.raises(BadSetting, match=r'is in .*board with other numbers; keep the right one, by hand\.'):
     submit(tmp_path / 'a', tmp_path / 'board')
+
+
+def test_submit_adds_measures_that_a_record_gained(folder, tmp_path):
+  """What is there keeps its numbers, its clock and its tier."""
+  made = make(config_of(folder, 'dataset=digits'))
+  record.write(made, tmp_path / 'a')
+  submit(tmp_path / 'a', tmp_path / 'board', ours=True)
+  (path,) = (tmp_path / 'board').rglob('*.json')
+  before = path.read_bytes()
+  more = {
+    **made,
+    'metrics': {**made['metrics'], 'macro_f1': 0.25},
+    'cost': {**made['cost'], 'seconds': 999.0},
+  }
+  record.write(more, tmp_path / 'a')
+  assert submit(tmp_path / 'a', tmp_path / 'board') == (0, 0, 1)  # a stranger's do not enter one of ours
+  assert path.read_bytes() == before
+  assert submit(tmp_path / 'a', tmp_path / 'board', ours=True) == (0, 1, 0)
+  now = record.read_with_curves(path)
+  assert now['metrics'] == more['metrics'] and 'tier' not in now
+  assert {k: v for k, v in now.items() if k != 'metrics'} == {k: v for k, v in made.items() if k != 'metrics'}
+  record.write(made, tmp_path / 'a')  # the shorter one is none of other numbers only where it holds all
+  with pytest.raises(BadSetting, match='with other numbers'):
+    submit(tmp_path / 'a', tmp_path / 'board', ours=True)
 
 
 @pytest.mark.parametrize(
@@ -246,19 +270,19 @@ def test_submit_copies_what_is_whole_and_keeps_what_is_there(folder, tmp_path):
   made.append(make(config_of(folder, method='supervised'), status='diverged', error='x', metrics={}))
   for one in made:
     record.write(one, tmp_path / 'runs/quick/records')
-  assert submit(tmp_path / 'runs/quick', tmp_path / 'board') == (3, 0)
+  assert submit(tmp_path / 'runs/quick', tmp_path / 'board') == (3, 0, 0)
   there = sorted(str(p.relative_to(tmp_path / 'board')) for p in (tmp_path / 'board').rglob('*.json'))
   places = [f'digits/{one["config"]["method"]["name"]}/{one["id"]}.json' for one in made]
   assert there == sorted(places)
   first = tmp_path / 'board' / places[0]
   first.write_text(first.read_text() + ' ')  # so that overwriting would show
-  assert submit(tmp_path / 'runs/quick', tmp_path / 'board') == (0, 3)
+  assert submit(tmp_path / 'runs/quick', tmp_path / 'board') == (0, 0, 3)
   assert first.read_text().endswith(' ')
   one = tmp_path / 'runs/quick/records' / f'{made[0]["id"]}.json'
-  assert submit(one, tmp_path / 'other') == (1, 0)
+  assert submit(one, tmp_path / 'other') == (1, 0, 0)
   (tmp_path / 'third').mkdir()
   first.rename(tmp_path / 'third/of_another_name.json')  # what is there is known by its id
-  assert submit(one, tmp_path / 'third') == (0, 1)
+  assert submit(one, tmp_path / 'third') == (0, 0, 1)
 
 
 def test_a_submitted_record_says_so_and_those_of_the_project_do_not(folder, tmp_path):
