@@ -93,7 +93,7 @@ class _Row:
     self.label, self.standing = label, Standing(0)
 
   def __str__(self) -> str:
-    return f'{self.label}: {self.standing.line()}' if self.standing.is_begun else self.label
+    return f'{self.label}: {self.standing.brief()}' if self.standing.is_begun else self.label
 
 
 class _Bars(Bars):

@@ -137,6 +137,15 @@ class Standing:
     parts = [words if name == 'speed' else f'{name} {words}' for name, words in said.items()]
     return '; '.join([self.place(), *parts])
 
+  def brief(self) -> str:
+    """What fits beside others: step, loss without its terms, validation, pseudo-labels."""
+    said = {
+      'loss': self.loss().partition(' ')[0],
+      'validation': self.held_out().partition(' at step')[0],
+      'pseudo-labels': self.pseudo_labels(),
+    }
+    return '; '.join([self.place(), *(f'{name} {words}' for name, words in said.items() if words)])
+
   def _numbers(self) -> dict[str, float]:
     return {name: value for name, value in self.logged.items() if isinstance(value, int | float)}
 
