@@ -2,11 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ssl_bench.settings.signature import BadSetting
+
+if TYPE_CHECKING:
+  from ssl_bench.report.maps import MapBy
 
 
 def report(
@@ -17,18 +20,21 @@ def report(
   out: Annotated[
     Path | None, typer.Option(help='The page, FILE.html; else ID.html in the working folder.')
   ] = None,
-  with_map: Annotated[
-    bool, typer.Option('--map/--no-map', help='Whether checkpoints are loaded for the map of features.')
-  ] = True,
+  map_by: Annotated[
+    Literal['pca', 'tsne', 'none'],
+    typer.Option('--map', help='How the map of features is made, for which checkpoints are loaded.'),
+  ] = 'pca',
+  no_map: Annotated[bool, typer.Option('--no-map', help='The same as --map none.')] = False,
 ) -> None:
   """Write a page about a record, about two beside each other, or about each record of a run folder."""
+  by = None if no_map or map_by == 'none' else map_by
   folder = next((name for name in (record, other) if name and Path(name).is_dir()), None)
   if folder:
     if other or out:
       raise BadSetting(
         f'The reports of a run folder go to {folder}/reports; leave out the second record and --out.'
       )
-    _of_folder(Path(folder), with_map)
+    _of_folder(Path(folder), by)
   if out and (out.suffix.lower() not in ('.html', '.htm') or out.is_dir()):
     raise BadSetting(f'--out names a page, such as report.html, not {out}.')
   from ssl_bench.records.disk import write_whole
@@ -39,15 +45,15 @@ def report(
   if len(paths) == 2 and paths[0].resolve() == paths[1].resolve():
     raise BadSetting('The two records are one; name another one, or leave the second out.')
   place = out or Path(f'{"-".join(path.stem for path in paths)}.html')
-  write_whole(place, page_of(*paths, with_map=with_map))
+  write_whole(place, page_of(*paths, map_by=by))
   print(f'Report: {place}')
 
 
-def _of_folder(runs: Path, with_map: bool) -> None:
+def _of_folder(runs: Path, map_by: 'MapBy | None') -> None:
   """Writes the reports of a run folder, names records that are no good, and ends the command."""
   from ssl_bench.report.folder import write_reports
 
-  found = write_reports(runs, with_map=with_map, report=lambda path: print(path, flush=True))
+  found = write_reports(runs, map_by=map_by, report=lambda path: print(path, flush=True))
   for sentence in found.bad:
     print(f'Left out: {sentence}', file=sys.stderr)
   print(f'Reports: {found.reports}, with the index {found.page}')

@@ -73,8 +73,8 @@ def grid(
     print(tell(found, RunFolder(runs / found.name), workers or None, [BOARD]))
     return
   from ssl_bench.grid.command import run_whole
-  from ssl_bench.grid.duration import parse_duration
   from ssl_bench.grid.engines.choose import choose as choose_engine
+  from ssl_bench.settings.duration import parse_duration
 
   seconds = parse_duration(time_limit) if time_limit else None
   where = choose_engine(engine, cluster, workers=workers or None, seconds=seconds, wait=wait)

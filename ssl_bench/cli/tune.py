@@ -34,7 +34,7 @@ def tune(
 
     print(tell(found, RunFolder(runs / found.form.name), workers or None, [BOARD]))
     return
-  from ssl_bench.grid.duration import parse_duration
+  from ssl_bench.settings.duration import parse_duration
   from ssl_bench.tune.command import tune as run
 
   seconds = parse_duration(time_limit) if time_limit else None

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from ssl_bench import data
 from ssl_bench.config import to_dict
-from ssl_bench.grid.duration import duration
 from ssl_bench.grid.engines.local import default_workers
 from ssl_bench.grid.estimate import estimate, timings
 from ssl_bench.grid.expand import Grid
@@ -15,6 +14,7 @@ from ssl_bench.grid.together import count_together
 from ssl_bench.planning import make_plan
 from ssl_bench.records.naming import varied
 from ssl_bench.settings import plural
+from ssl_bench.settings.duration import duration
 from ssl_bench.training.together import can_join
 from ssl_bench.trial.run_folder import RunFolder
 

@@ -1,11 +1,15 @@
-"""One display of how far a grid is: a bar with the time left, a line for every trial that ends."""
+"""One display of how far a grid is: a bar, a line a worker, and one that stays for a trial that ends."""
 
 import time
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bars
+from rich.text import Text
+
+from ssl_bench.trial.standing import Standing
 
 
 class Progress:
@@ -15,11 +19,11 @@ class Progress:
     self.trials, self.before, self.done, self.steps = trials, before, before, steps
     self.trained = 0
     self.started = time.monotonic()
+    self.rows: dict[int, _Row] = {}
     self.console = Console(highlight=False, soft_wrap=True)
     columns = (TextColumn('{task.description}'), BarColumn(None), TextColumn('{task.fields[tail]}'))
-    self.bars = Bars(*columns, console=self.console, transient=True)
+    self.bars = _Bars(self.rows, *columns, console=self.console, transient=True)
     self.total = self.bars.add_task(name, total=max(1, steps), tail='')
-    self.rows: dict[int, Any] = {}
 
   def __enter__(self) -> 'Progress':
     if self.console.is_terminal:
@@ -31,11 +35,14 @@ class Progress:
       self.bars.stop()
 
   def begin(self, worker: int, label: str) -> None:
-    self.rows[worker] = label
+    self.rows[worker] = _Row(label)
     self._show()
 
-  def advance(self, worker: int, steps: int) -> None:
+  def advance(self, worker: int, steps: int, step: int = 0, values: Mapping[str, Any] | None = None) -> None:
+    """A worker took some steps; its trial is at `step` and reported `values`."""
     self.trained += steps
+    if (row := self.rows.get(worker)) and values is not None:
+      row.standing.tell(step, values)
     self._show()
 
   def end(self, worker: int, label: str, record: dict[str, Any]) -> None:
@@ -66,8 +73,9 @@ class Progress:
     return f' (about {seconds / 60:.0f} min left)' if seconds >= 90 else f' (about {seconds:.0f} s left)'
 
   def _show(self) -> None:
-    tail = f'{self.done}/{self.trials} trials{self._left()}  {" · ".join(self.rows.values())}'
-    self.bars.update(self.total, completed=self.trained, tail=tail)
+    self.bars.update(
+      self.total, completed=self.trained, tail=f'{self.done}/{self.trials} trials{self._left()}'
+    )
 
 
 def outcome(record: dict[str, Any]) -> str:
@@ -76,3 +84,26 @@ def outcome(record: dict[str, Any]) -> str:
     return f'{record["status"]}: {record["error"]}'
   on = 'validation accuracy' if record.get('part') == 'validation' else 'accuracy'
   return 'done' if record['accuracy'] is None else f'{on} {record["accuracy"]:.3f}'
+
+
+class _Row:
+  """What a worker is at."""
+
+  def __init__(self, label: str):
+    self.label, self.standing = label, Standing(0)
+
+  def __str__(self) -> str:
+    return f'{self.label}: {self.standing.brief()}' if self.standing.is_begun else self.label
+
+
+class _Bars(Bars):
+  """The bar, and below it a line for each worker, cut where the terminal ends."""
+
+  def __init__(self, rows: Mapping[int, _Row], *columns: Any, **options: Any):
+    self.of_workers = rows
+    super().__init__(*columns, **options)
+
+  def get_renderables(self) -> Iterable[RenderableType]:
+    yield from super().get_renderables()
+    for row in list(self.of_workers.values()):
+      yield Text(str(row), no_wrap=True, overflow='ellipsis')

@@ -99,7 +99,7 @@ class Together:
   def _reporting(self, training: str, tell: Tell) -> Callable[..., None]:
     def report(step: int, metrics: dict[str, float]) -> None:
       self.run_folder.claims.note(training, step=step)
-      tell('step', step - self.told.get(training, 0))
+      tell('step', step - self.told.get(training, 0), step, metrics)
       self.told[training] = step
 
     return report

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from ssl_bench.grid.duration import duration
 from ssl_bench.grid.status import Status, status
 from ssl_bench.settings import plural
+from ssl_bench.settings.duration import duration
 
 EVERY = 3.0  # seconds between two looks of `--watch`
 SHOWN = 20  # trials of a kind that are named

@@ -41,8 +41,8 @@ def work(
   Args:
     manifest: the tasks.
     run_folder: where claims, checkpoints and records are.
-    tell: is given ('begin', label), ('step', steps since the last word) and ('end', a record's id, status,
-      error and accuracy).
+    tell: is given ('begin', label), ('step', steps since the last word, the step, what it reported)
+      and ('end', a record's id, status, error and accuracy).
     should_stop: asked often, by all processes of a gang at once; true saves what is trained and raises
       `Interrupted`.
     shared: whether other trials run on the machine meanwhile.
@@ -223,7 +223,7 @@ class _Worker(NamedTuple):
     def report(step: int, metrics: dict[str, Any]) -> None:
       nonlocal before
       claims.note(task.training, step=step)
-      self.tell('step', step - before)
+      self.tell('step', step - before, step, metrics)
       before = step
 
     config = gang.on_all(config_of, self.manifest, trial)

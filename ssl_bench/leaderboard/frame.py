@@ -39,7 +39,8 @@ def frame(records: Iterable[Record], *, timing: bool = True) -> 'DataFrame':
 def flat_rows(board: Board) -> list[dict[str, Any]]:
   """Each ranked row as a flat dictionary with the same keys in the same order; None where there is no number.
 
-  dataset, protocol, labels, method, variant, family, rank, tied, splits, seeds, failed; the difference in
+  dataset, protocol, labels, method, variant, family, rank, tied, few_splits (fewer than most rows of the
+  table), splits, seeds, failed; the difference in
   accuracy to `supervised` with half width, verdict and p-values; each measure and its `_half`.
   """
   found = [
@@ -60,6 +61,7 @@ def _flat(section: Section, row: Row, names: Iterable[str]) -> dict[str, Any]:
     'family': row.family,
     'rank': row.rank,
     'tied': row.tied,
+    'few_splits': row.few,
     'splits': accuracy.n,
     'seeds': accuracy.seeds.total,
     'failed': row.failed,

@@ -84,7 +84,8 @@ def told(scores: Scores) -> str:
   fewest, most = scores.splits
   splits = f'{most}' if fewest == most else f'{fewest} to {most}'
   tasks = f'{len(scores.tasks)} tasks (dataset and labels) of {len(scores.datasets)} datasets'
-  said = f'{len(scores.methods)} methods on {tasks}, {splits} splits each, {scores.seeds:,} trials.'
+  said = f'{len(scores.methods)} methods on {tasks}, {splits} splits each, the same for all methods, '
+  said += f'{scores.seeds:,} trials.'
   if scores.left_out or scores.tasks_left_out:
     said += f' Left out for a complete table: {len(scores.left_out)} methods, {scores.tasks_left_out} tasks.'
   return said

@@ -32,7 +32,7 @@ class Difference(NamedTuple):
   """A mean of paired differences, and what its interval allows to say.
 
   `p` is that of Student's paired t-test over splits, to which the interval belongs; `corrected` is the
-  verdict where `holm`, the same p-value corrected for all rows that are ranked together, is below 5 %.
+  verdict where `holm`, the same p-value corrected for all rows of its table, is below 5 %.
   """
 
   mean: Mean
@@ -64,7 +64,7 @@ class Row(NamedTuple):
   failed: int
   measures: Mapping[str, Mean]
   rank: int | None
-  tied: bool  # not shown to be worse than the best of its table, or the best itself
+  tied: bool  # not shown to be worse than the best of its table that is not `few`, or the best itself
   difference: Difference | None  # in accuracy, to `supervised` under the same stress on the same pairs
   to_usual: Difference | None  # in accuracy, to the method's usual settings on the same pairs
   to_floors: Mapping[str, Difference]  # in accuracy, of a probe: to probes of features that nothing learned
@@ -76,6 +76,7 @@ class Row(NamedTuple):
   reliability: Bins | None
   reliability_scaled: Bins | None
   published: tuple[Published, ...]
+  few: bool = False  # over fewer splits than most rows of its table
 
   @property
   def accuracy(self) -> Mean | None:

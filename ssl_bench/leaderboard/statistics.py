@@ -56,37 +56,58 @@ def compare(row: Row, other: Row | None) -> Difference | None:
 
 
 def correct(rows: Sequence[Row]) -> tuple[Row, ...]:
-  """The rows, their verdicts on the difference to `supervised` corrected for their number (Holm 1979)."""
-  tested = {i: d.p for i, row in enumerate(rows) if (d := row.difference) and d.p is not None}
-  p = dict(zip(tested, holm(list(tested.values()))))
+  """The rows with corrected verdicts: those of each column of differences for their number (Holm 1979)."""
+  to_floors = [dict(row.to_floors) for row in rows]
+  for name in sorted({name for found in to_floors for name in found}):
+    for found, difference in zip(to_floors, _corrected([one.get(name) for one in to_floors])):
+      if difference:
+        found[name] = difference
+  differences = _corrected([row.difference for row in rows])
+  to_usual = _corrected([row.to_usual for row in rows])
   return tuple(
-    row._replace(difference=_corrected(row.difference, p[i])) if row.difference and i in p else row
-    for i, row in enumerate(rows)
+    row._replace(difference=one, to_usual=two, to_floors=three)
+    for row, one, two, three in zip(rows, differences, to_usual, to_floors)
   )
 
 
-def _corrected(difference: Difference, p: float) -> Difference:
-  verdict = difference.verdict if p < ALPHA else 'not separable'
-  return difference._replace(holm=p, corrected=verdict)
+def _corrected(column: Sequence[Difference | None]) -> list[Difference | None]:
+  """The differences of a column, with the verdict that stays after Holm's correction for their number."""
+  found = list(column)
+  tested = {i: one.p for i, one in enumerate(column) if one and one.p is not None}
+  for i, p in zip(tested, holm(list(tested.values()))):
+    one = column[i]
+    assert one is not None
+    found[i] = one._replace(holm=p, corrected=one.verdict if p < ALPHA else 'not separable')
+  return found
 
 
 def rank(rows: Sequence[Row]) -> tuple[Row, ...]:
   """The rows by mean accuracy; those without one, and those that saw more labels, unranked at the end.
 
-  Tied are the best and all rows that are not shown to be worse on the splits that both have, also where
-  these are too few to tell.  Verdicts on differences to `supervised` are corrected for the number of rows.
+  Rows over fewer splits than most are `few`: they stand where their mean puts them, and no other rank counts
+  them.  Tied are the best of the others and all rows that are not shown to be worse on the splits that both
+  have, also where these are too few to tell.  Verdicts on differences are corrected for the number of rows.
   """
   named = sorted(rows, key=lambda r: (r.method, say_variant(r.variant)))
   inside = [row for row in named if row.accuracy and not row.sees_more_labels]
   inside.sort(key=lambda r: -r.measures['accuracy'].value)
   outside = [row for row in named if not row.accuracy or row.sees_more_labels]
+  usual = _usual_splits(inside)
+  full = [row for row in inside if row.measures['accuracy'].n >= usual]
   ranked = []
   for row in inside:
-    place = 1 + sum(r.measures['accuracy'].value > row.measures['accuracy'].value for r in inside)
-    to_best = compare(row, inside[0])
-    tied = row is inside[0] or not (to_best and to_best.verdict == 'worse')
-    ranked.append(row._replace(rank=place, tied=tied))
+    mean = row.measures['accuracy']
+    place = 1 + sum(other.measures['accuracy'].value > mean.value for other in full)
+    to_best = compare(row, full[0])
+    tied = row is full[0] or not (to_best and to_best.verdict == 'worse')
+    ranked.append(row._replace(rank=place, tied=tied, few=mean.n < usual))
   return correct((*ranked, *outside))
+
+
+def _usual_splits(rows: Sequence[Row]) -> int:
+  """How many splits the most rows have; of equally frequent numbers the larger one."""
+  counts = Counter(row.measures['accuracy'].n for row in rows)
+  return max(counts, key=lambda n: (counts[n], n), default=0)
 
 
 def pool(diagrams: Sequence[Diagram]) -> Bins | None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from ssl_bench import measures
 from ssl_bench.records.disk import write_whole
 from ssl_bench.records.form import Tree
+from ssl_bench.report.maps import MapBy
 from ssl_bench.report.page import page, render
 from ssl_bench.report.trial import Trial, read
 from ssl_bench.settings import plural
@@ -24,13 +25,13 @@ class Written(NamedTuple):
 
 
 def write_reports(
-  runs: Path, *, with_map: bool = True, report: Callable[[Path], None] = lambda path: None
+  runs: Path, *, map_by: MapBy | None = 'pca', report: Callable[[Path], None] = lambda path: None
 ) -> Written:
   """Writes RUNS/reports/ID.html for every record of a run folder, and RUNS/reports/index.html.
 
   Args:
     runs: such as `runs/train`, whose records are in its folder `records`.
-    with_map: whether checkpoints are loaded for the map of features, which takes seconds a trial.
+    map_by: how the map of features is made, for which checkpoints are loaded; None for no map.
     report: is given each page once it is written.
 
   Raises:
@@ -42,12 +43,12 @@ def write_reports(
   trees, bad = [], []
   for path in paths:
     try:
-      trial = read(path, with_map=with_map)
+      trial = read(path, with_map=map_by is not None)
     except BadSetting as error:
       bad.append(str(error))
       continue
     place = runs / FOLDER / f'{trial.tree["id"]}.html'
-    write_whole(place, page([trial]))
+    write_whole(place, page([trial], map_by or 'pca'))
     report(place)
     trees.append(trial.tree)
   if not trees:

@@ -5,19 +5,20 @@ from pathlib import Path
 
 from ssl_bench.leaderboard.page.document import asset, template
 from ssl_bench.report import classes, confidence, cost, curves, embedding, examples, numbers, settings
+from ssl_bench.report.maps import MapBy
 from ssl_bench.report.parts import Section
 from ssl_bench.report.trial import Trial, read
 from ssl_bench.settings import plural
 from ssl_bench.settings.yaml import flatten
 
 
-def report(record: Path, other: Path | None = None, *, with_map: bool = True) -> str:
+def report(record: Path, other: Path | None = None, *, map_by: MapBy | None = 'pca') -> str:
   """The report of a record, or of two beside each other, as HTML.
 
   Args:
     record: a record's file.
     other: the file of another one.
-    with_map: whether checkpoints are loaded for the map of features, which takes seconds.
+    map_by: how the map of features is made, for which checkpoints are loaded; None for no map.
 
   Raises:
     BadSetting: a record, its curves or its predictions are not sound.
@@ -27,16 +28,18 @@ def report(record: Path, other: Path | None = None, *, with_map: bool = True) ->
   """
   paths = [record] if other is None else [record, other]
   letters = [''] if other is None else ['A', 'B']
-  return page([read(path, letter, with_map=with_map) for path, letter in zip(paths, letters)])
+  with_map = map_by is not None
+  trials = [read(path, letter, with_map=with_map) for path, letter in zip(paths, letters)]
+  return page(trials, map_by or 'pca')
 
 
-def page(trials: Sequence[Trial]) -> str:
-  """The page of one trial or of two."""
+def page(trials: Sequence[Trial], map_by: MapBy = 'pca') -> str:
+  """The page of one trial or of two; `map_by` says how the maps of their features are made."""
   return render(
     'page.html.j2',
     title=' and '.join(dict.fromkeys(title(trial) for trial in trials)),
     trials=[(trial.letter, trial.tree['id'], about(trial)) for trial in trials],
-    sections=_sections(trials),
+    sections=_sections(trials, map_by),
   )
 
 
@@ -45,7 +48,7 @@ def render(name: str, **values: object) -> str:
   return template('report', name).render(colors=asset('assets/colors.css'), **values)
 
 
-def _sections(trials: Sequence[Trial]) -> list[Section]:
+def _sections(trials: Sequence[Trial], map_by: MapBy) -> list[Section]:
   return [
     numbers.main_section(trials),
     *([settings.different_section(trials)] if len(trials) > 1 else []),
@@ -53,7 +56,7 @@ def _sections(trials: Sequence[Trial]) -> list[Section]:
     *confidence.sections(trials),
     classes.section(trials),
     examples.section(trials),
-    embedding.section(trials),
+    embedding.section(trials, map_by),
     cost.section(trials),
     numbers.all_section(trials),
     settings.section(trials),

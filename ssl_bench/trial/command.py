@@ -8,7 +8,6 @@ from typing import Any
 
 import yaml
 from rich.console import Console
-from rich.progress import Progress
 
 from ssl_bench import data, gang, measures, plugins
 from ssl_bench.config import Config, to_dict
@@ -16,6 +15,7 @@ from ssl_bench.measures import Measure
 from ssl_bench.planning import Plan, identity, make_plan
 from ssl_bench.records import record
 from ssl_bench.records.trackers import Tracker, mirror_and_say
+from ssl_bench.settings import plural
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.settings.yaml12 import Dumper
 from ssl_bench.stop import AGAIN, Stop
@@ -23,8 +23,10 @@ from ssl_bench.training.checkpoint import Checkpoints
 from ssl_bench.training.early_stop import has_ended
 from ssl_bench.training.loop import Interrupted
 from ssl_bench.training.program import compile_program
+from ssl_bench.trial.progress import Progress
 from ssl_bench.trial.run import run_trial
 from ssl_bench.trial.run_folder import RunFolder
+from ssl_bench.trial.standing import Standing
 from ssl_bench.trial.training import forget, is_of_other_code
 
 
@@ -71,21 +73,17 @@ def run_single(
         check_trained(training, run_folder)
       if suspect := gang.on_first(lambda: data.check_before(dataset, should_stop=stop)):
         console.print(suspect, markup=False)
-      compile_program(plan.structure)  # an error is told before all else
+      program = compile_program(plan.structure)  # an error is told before all else
       console.print(yaml.dump(to_dict(config), Dumper=Dumper, sort_keys=False), markup=False)
       gang.on_first(lambda: held.enter_context(run_folder.claims.alone(plan.training_id)))
       if gang.is_first():
         held.enter_context(live())
-      with Progress(console=console, transient=True) as bars:
+      standing = Standing(config.steps, program.images_per_step)
+      with Progress(_title(plan), standing, quiet=not gang.is_first()) as progress:
         if again:
           gang.on_first(forget, config, dataset, run_folder)
-        bar = bars.add_task('training', total=config.steps)
         found = run_trial(
-          config,
-          run_folder,
-          only_evaluate=only_evaluate,
-          report=lambda step, metrics: bars.update(bar, completed=step, description=_progress(metrics)),
-          should_stop=should_stop,
+          config, run_folder, only_evaluate=only_evaluate, report=progress.tell, should_stop=should_stop
         )
   except Interrupted as interrupted:
     console.print(str(interrupted), markup=False)
@@ -157,5 +155,7 @@ def _said(found: dict[str, Any], row: Measure) -> str:
   return ' → '.join(measures.say(one, value) for one, value in values if value is not None)
 
 
-def _progress(metrics: dict) -> str:
-  return f'loss {metrics["loss"]:.3f}' if 'loss' in metrics else 'training'
+def _title(plan: Plan) -> str:
+  """`'fixmatch on digits, 40 labels'`."""
+  config = plan.config
+  return f'{config.method["name"]} on {config.dataset}, {plural.count(len(plan.labeled), "label")}'

@@ -5,11 +5,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
 
-from ssl_bench.grid.duration import duration
 from ssl_bench.grid.engines.local import default_workers
 from ssl_bench.grid.estimate import Timing, timings
 from ssl_bench.grid.survey import program_of
 from ssl_bench.settings import plural
+from ssl_bench.settings.duration import duration
 from ssl_bench.trial.run_folder import RunFolder
 from ssl_bench.tune.file import Method, Tuning
 from ssl_bench.tune.search import check_budget, play

@@ -11,11 +11,11 @@ from support.sweep import die_at, grid_of, planned, write_claim
 
 from ssl_bench.grid import manifest, work
 from ssl_bench.grid.dry_run import dry_run
-from ssl_bench.grid.duration import duration, parse_duration
 from ssl_bench.grid.estimate import Timing, estimate, timings
 from ssl_bench.grid.status import status
 from ssl_bench.grid.watch import told
 from ssl_bench.records.environment import device
+from ssl_bench.settings.duration import duration, parse_duration
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.trial.run_folder import RunFolder
 

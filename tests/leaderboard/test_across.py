@@ -143,6 +143,31 @@ def test_the_table_is_complete_and_says_what_is_left_out(board):
   assert without.methods == ('byol', 'fixmatch', 'simclr')
 
 
+def test_ranks_over_tasks_are_of_the_splits_that_all_methods_share():
+  """A method over ten splits has no easier ones than one over five; a task with two in common is left out."""
+  splits = {'supervised': range(10), 'simclr': range(10), 'byol': range(3, 8)}
+  found = [
+    record(m, n, s, dataset=d, accuracy=accuracies(m, d, n, s) + 0.1 * (s < 3), protocol='budget')
+    for m, of in splits.items()
+    for d in ('digits', 'segment')
+    for n in LABELS
+    for s in of
+    if m != 'byol' or (d, n) != ('segment', 200) or s < 5
+  ]
+  board = aggregate(found)
+  scores = complete(board, 'budget')
+  assert scores.methods == ('supervised', 'byol', 'simclr')
+  assert scores.tasks == tuple(Task(d, n) for d in ('digits', 'segment') for n in LABELS)[:-1]
+  assert scores.splits == (5, 5) and scores.seeds == 3 * 7 * 5 and scores.tasks_left_out == 1
+  wanted = [
+    [np.mean([accuracies(m, t.dataset, t.labels, s) for s in range(3, 8)]) for m in scores.methods]
+    for t in scores.tasks
+  ]
+  assert scores.means() == pytest.approx(np.array(wanted))
+  (ranks,) = average_ranks(board)
+  assert '5 splits each, the same for all methods, 105 trials.' in ranks.caption
+
+
 def test_a_comparison_over_tasks_says_what_scipy_says(board):
   scores = complete(board, 'budget')
   found, means = compare(scores), scores.means()
@@ -203,6 +228,32 @@ def test_overall_scores_and_their_intervals(board):
   without = complete(board_of(['fixmatch', 'byol', 'simclr']), 'budget')
   with pytest.raises(ValueError, match='ask for accuracies'):
     overall(without)
+
+
+def test_differences_to_floors_and_to_usual_settings_are_corrected_each_among_themselves():
+  base = RNG.normal(0.6, 0.02, 5)
+  made = {(m, w): base + shift + RNG.normal(0, 0.03, 5) for m, w, shift in (
+    ('simclr', 32, 0.06), ('simclr', 64, 0.03), ('byol', 32, 0.05), ('byol', 64, 0.0),
+  )} | {('random_weights', w): base for w in (32, 64)}  # fmt: skip
+  found = aggregate(
+    record(m, n, s, accuracy=float(a), net__width=w) | {'family': 'self-supervised'}
+    for n in (40, 100)  # at 100 labels the usual width alone
+    for (m, w), values in made.items()
+    if n == 40 or w == 32
+    for s, a in enumerate(values)
+  )
+  (budget,) = (one for one in found.sections[0].budgets if one.labels == 40)
+  rows = {(row.method, int(row.settings['net.width'])): row for row in budget.rows}
+  learned = [key for key in made if key[0] != 'random_weights']
+  p = [stats.ttest_rel(made[key], base).pvalue for key in learned]
+  floors = [rows[key].to_floors['random_weights'] for key in learned]
+  assert [one.holm for one in floors] == pytest.approx(holm(p), rel=1e-7)
+  usual = [rows[m, 64].to_usual for m in ('simclr', 'byol')]
+  p = [stats.ttest_rel(made[m, 64], made[m, 32]).pvalue for m in ('simclr', 'byol')]
+  p.append(1.0)  # of random weights, whose widths give the same numbers
+  assert [one.holm for one in usual] == pytest.approx(holm(p)[:2], rel=1e-7)
+  for one in (*floors, *usual):
+    assert one.corrected == (one.verdict if one.holm < 0.05 else 'not separable')
 
 
 def test_verdicts_are_corrected_for_the_rows_of_a_table():

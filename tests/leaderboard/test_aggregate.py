@@ -13,8 +13,10 @@ from support.records import CLOCK, STRONG, TODAY, WEAK, failed, quickstart, reco
 from ssl_bench.leaderboard.aggregate import aggregate
 from ssl_bench.leaderboard.columns.ranking import numbers
 from ssl_bench.leaderboard.page.document import page
+from ssl_bench.leaderboard.render.across import choices
 from ssl_bench.leaderboard.render.markdown import markdown
 from ssl_bench.leaderboard.render.readme import readme
+from ssl_bench.leaderboard.render.short import best
 from ssl_bench.leaderboard.render.tables import further, ranking
 from ssl_bench.leaderboard.render.terminal import terminal
 from ssl_bench.leaderboard.stale import why_stale
@@ -182,6 +184,32 @@ def test_rows_that_too_few_splits_compare_with_the_best_are_not_told_from_it():
   assert {r.method: r.tied for r in rows} == {
     'fixmatch': True, 'supervised': False, 'simclr': True, 'vat': True,
   }  # fmt: skip
+
+
+def test_rows_over_fewer_splits_than_most_are_marked_and_no_other_rank_counts_them():
+  records = [
+    *series('fixmatch', [0.99, 0.98, 0.97]),  # the highest mean
+    *series('mean_teacher', [0.90, 0.92, 0.91, 0.89, 0.93]),
+    *series('supervised', [0.80, 0.82, 0.81, 0.79, 0.83]),
+    *series('vat', [0.85, 0.82, 0.87, 0.83, 0.84, 0.86]),
+    *series('simclr', [0.83, 0.83, 0.84]),
+  ]
+  budget = rows_of(board_of(records))
+  assert [(r.method, r.rank, r.few, r.tied) for r in budget.rows] == [
+    ('fixmatch', 1, True, True),
+    ('mean_teacher', 1, False, True),
+    ('vat', 2, False, False),
+    ('simclr', 3, True, False),
+    ('supervised', 3, False, False),
+  ]
+  table = ranking(budget)
+  assert [row[0].text for row in table.rows] == ['1 †', '1', '2', '3 †', '3']
+  accuracy = next(i for i, head in enumerate(table.heads) if head.title == 'accuracy, %')
+  assert [row[accuracy].strong for row in table.rows] == [False, True, False, False, False]
+  assert [r.method for r in best(budget, 2)] == ['mean_teacher', 'vat', 'supervised']
+  choice = choices(board_of(records))[0]
+  assert (choice.semi.method, choice.itself) == ('mean_teacher', None)
+  assert not any(r.few for r in rows_of(board_of(records[:3])).rows)  # alone it is of the usual number
 
 
 def test_equal_means_share_a_rank():

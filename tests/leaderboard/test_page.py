@@ -24,6 +24,7 @@ from ssl_bench import plugins
 from ssl_bench.leaderboard import aggregate, build, publish, read_published, terminal
 from ssl_bench.leaderboard.build import today
 from ssl_bench.leaderboard.page import document, trials
+from ssl_bench.leaderboard.render import notes
 from ssl_bench.leaderboard.render.figures import spread
 from ssl_bench.leaderboard.render.readme import PICTURE, picture
 from ssl_bench.leaderboard.render.readme import readme as short
@@ -240,6 +241,20 @@ def test_the_committed_readme_is_that_of_the_committed_records_and_short():
   assert committed == short(board), 'run ssl-bench leaderboard'
   assert len(committed.splitlines()) <= 250
   assert (ROOT / 'leaderboard' / PICTURE).read_text(encoding='utf-8') == picture(board)
+
+
+def test_where_nothing_is_classified_the_readme_and_the_page_say_what_the_numbers_are():
+  found = record('ts2vec', 1, 0, dataset='heart')
+  found['metrics'] = {'anomaly': {'knn_auroc': 0.75, 'count': 3}}
+  board = aggregate([found])
+  told = 'Nothing is classified here, as where all examples are of one class, so no row has a rank.'
+  auroc = 'AUROC says how well a score tells anomalies from test examples: 1 tells all, 0.5 is a guess.'
+  assert f'{told} {auroc}' in short(board)
+  reading = notes.reading(board.sections[0], timing=True)
+  assert f'{told} {auroc}' in reading and not any('Calibration' in one for one in reading)
+  del found['metrics']['anomaly']
+  assert notes.unclassified(aggregate([found]).sections[0]) == told
+  assert not notes.unclassified(aggregate([record()]).sections[0])
 
 
 def test_a_readme_of_many_datasets_stays_short_and_says_what_is_left_out(tmp_path):

@@ -467,6 +467,91 @@ def test_a_method_has_a_page(browser, home, board):
   assert 'diverged' in text(browser)
 
 
+def test_a_method_s_page_fits_a_phone_and_shows_the_accuracy_first(browser, tmp_path):
+  records = [record('fixmatch', 40, s, net__width=w, **x) for s in range(3) for w in (32, 64) for x in (
+    {}, {'stress__label_noise': 0.2}, {'augment__strong': 'crop(1) | cutout(8)'},
+  )]  # fmt: skip
+  records += [record(m, 40, s) for m in ('supervised', 'fixmatch') for s in range(3)]
+  build(records, read_published(PUBLISHED), out=tmp_path)
+  browser.size(390)
+  browser.open(f'{(tmp_path / "index.html").as_uri()}#view=method&method=fixmatch')
+  assert browser.run('document.documentElement.scrollWidth') == 390
+  heads = texts(browser, '.block:first-of-type thead button')
+  assert heads[:4] == ['dataset', 'labels', 'rank', 'accuracy, %'] and 'settings that differ' not in heads
+  cells = '[...document.querySelectorAll(".block:first-of-type tbody tr")].map(row => row.children[3])'
+  assert all(browser.run(f'{cells}.map(cell => cell.getBoundingClientRect().right < 385)'))
+  said = texts(browser, '.block:first-of-type .differs')
+  assert 'net.width: 64' in said and 'label_noise: 0.2' in said
+  browser.size(1280)
+
+
+def test_baselines_are_a_family_of_their_own(browser, tmp_path):
+  baselines = ['supervised', 'random_weights', 'raw_pixels']
+  methods_of = {'semi': ['fixmatch'], 'self': ['simclr'], 'baseline': baselines}
+  records = [record(m, 40, s) for of in methods_of.values() for m in of for s in range(3)]
+  for one in records:
+    if one['config']['method']['name'] in ('random_weights', 'raw_pixels'):
+      one['family'] = 'self-supervised'
+  build(records, out=tmp_path)
+  home = (tmp_path / 'index.html').as_uri()
+  for family, wanted in methods_of.items():
+    browser.open(home)
+    click(browser, f'[data-key="family {family}"]')
+    assert set(methods(browser)) == set(wanted)
+    assert set(texts(browser, '#ranking .chip')) == {family}
+    assert browser.run('location.hash').endswith(f'family={family}')
+    browser.open(home)
+    fill(browser, 'filter', family, 'input')
+    assert set(methods(browser)) == set(wanted)
+
+
+def test_the_color_of_a_difference_is_its_verdict_after_holm(browser, tmp_path):
+  base = [0.70, 0.71, 0.72, 0.70]
+  clear, close = [0.2, 0.21, 0.2, 0.2], [0.02, 0.005, 0.03, 0.02]  # the second is better on its own alone
+  shifts = {'fixmatch': clear, 'simclr': close, 'vat': [0, 0.01, -0.02, 0], 'byol': [0.01, -0.01, 0, 0.02]}
+  accuracy = {m: [a + b for a, b in zip(base, shift)] for m, shift in shifts.items()} | {'supervised': base}
+  records = [record(m, 40, s, accuracy=a) for m, of in accuracy.items() for s, a in enumerate(of)]
+  rows = {row.method: row for row in aggregate(records).sections[0].budgets[0].rows}
+  assert (
+    rows['simclr'].difference.verdict == 'better' and rows['simclr'].difference.corrected == 'not separable'
+  )
+  build(records, out=tmp_path)
+  browser.open(f'{(tmp_path / "index.html").as_uri()}#columns=method,difference')
+  look = """Object.fromEntries([...document.querySelectorAll('#ranking tr:has(.bar)')].map(row => {
+    const circle = getComputedStyle(row.querySelector('.bar :is(circle, path)'));
+    return [row.querySelector('th a').textContent, [row.querySelector('.bar').classList[1], circle.fill]];
+  }))"""
+  found, paper = browser.run(look), browser.run('getComputedStyle(document.body).backgroundColor')
+  assert {m: kind for m, (kind, _) in found.items()} == {
+    m: rows[m].difference.corrected.split()[0] for m in shifts
+  }  # fmt: skip
+  assert [found[m][1] == paper for m in ('fixmatch', 'simclr')] == [False, True]
+  words = dict(zip(methods(browser), shown(browser, 'to supervised')))
+  assert words['simclr'].endswith(' better') and words['vat'].endswith('not separable')
+
+
+def test_a_row_over_fewer_splits_leads_with_a_mark_and_is_not_the_answer(browser, tmp_path):
+  records = [record('fixmatch', 40, s, accuracy=0.9 + s / 100, net__width=64) for s in range(3)]
+  level = {'fixmatch': 0.8, 'vat': 0.7}
+  records += [record(m, 40, s, accuracy=x + s / 100) for m, x in level.items() for s in range(5)]
+  build(records, out=tmp_path)
+  browser.open((tmp_path / 'index.html').as_uri())
+  assert shown(browser, 'rank') == ['1 †', '1', '2']
+  assert text(browser, '#answer').startswith('fixmatch: 82.0 ± 2.0 % over 5 splits')
+  assert '† has fewer splits than most rows' in text(browser, '#ranking')
+
+
+def test_where_nothing_is_classified_the_page_asks_about_anomalies(browser, tmp_path):
+  found = [record('ts2vec', 1, s, dataset='heart') for s in range(2)]
+  for one in found:
+    one['metrics'] = {'anomaly': {'knn_auroc': 0.75, 'count': 3}}
+  build(found, out=tmp_path)
+  browser.open((tmp_path / 'index.html').as_uri())
+  assert text(browser, 'h1') == 'Which method tells the anomalies of heart from the rest?'
+  assert 'AUROC says how well a score tells anomalies from test examples' in text(browser, '#answer')
+  assert text(browser).count('Nothing is classified here') == 1 and 'Shaded rows' not in text(browser)
+
+
 def test_all_parts_of_the_old_page_are_there(browser, home):
   browser.open(f'{home}#data=digits')
   open_all(browser, 'details.part')

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.decomposition import PCA
+from sklearn.manifold import trustworthiness
 from support.cli import run, write_configs
 from support.document import Page
 
@@ -17,8 +18,9 @@ from ssl_bench import api, cli, data
 from ssl_bench.evaluation.judged import Judged
 from ssl_bench.evaluation.predictions import keep
 from ssl_bench.records import record
-from ssl_bench.report.embedding import principal
+from ssl_bench.report import embedding
 from ssl_bench.report.examples import confident_and_wrong, hardest_right
+from ssl_bench.report.maps import neighborly, principal
 from ssl_bench.report.page import page, report
 from ssl_bench.report.trial import Trial
 
@@ -104,6 +106,47 @@ def test_principal_components_are_scikit_learn_s_with_a_fixed_sign():
   np.testing.assert_allclose(found.shares, peer.explained_variance_ratio_)
   np.testing.assert_allclose(principal(rows[::-1]).places[::-1], found.places, atol=1e-9)
   assert principal(rows[:, :1]).places[:, 1].tolist() == [0] * 40
+
+
+def test_t_sne_keeps_neighbors_that_a_plane_of_principal_components_mixes():
+  rng = np.random.default_rng(0)
+  centers = 6 * np.eye(12)  # no plane shows twelve corners apart
+  labels = np.arange(240) % 12
+  rows = (centers[labels] + rng.normal(size=(240, 12))).astype(np.float32)
+  found = neighborly(rows)
+  assert found.shares is None and found.places.shape == (240, 2) and np.isfinite(found.places).all()
+  assert np.array_equal(neighborly(rows).places, found.places)
+  nearest = lambda places: np.linalg.norm(places[:, None] - places, axis=2) + 1e9 * np.eye(len(places))
+  same = lambda places: np.mean(labels[nearest(places).argmin(1)] == labels)
+  assert same(found.places) > 0.97 and same(principal(rows).places) < 0.8
+  assert trustworthiness(rows, found.places) > trustworthiness(rows, principal(rows).places) + 0.1
+  assert np.isfinite(neighborly(rows[:3]).places).all()
+
+
+def test_a_map_by_t_sne_is_asked_for(trained, arrays, monkeypatch, capsys, tmp_path):
+  monkeypatch.setattr(embedding, 'POINTS', 60)
+  code, out, errors = run(
+    monkeypatch, capsys, 'report', trained, '--map', 'tsne', '--out', tmp_path / 'x.html'
+  )
+  assert (code, errors) == (0, '')
+  html = (tmp_path / 'x.html').read_text(encoding='utf-8')
+  n = len(arrays['labels'])
+  text = Page(html).text
+  assert '(perplexity 19.7, seed 0)' in text and 'it does not show how far groups are from each other' in text
+  assert f'60 of the {n:,} test examples are in it, evenly spaced.' in text
+  drawn = np.round(np.linspace(0, n - 1, 60)).astype(int)
+  wrong = (arrays['log_probabilities'].argmax(-1) != arrays['labels'])[drawn].sum()
+  assert f'60 test examples by class, placed by t-SNE. {wrong} wrong predictions are ringed.' in html
+  assert f'60 test examples by error, placed by t-SNE: {wrong} are wrong.' in html
+  network = api.load_trained(trained)
+  features = network.features(network.plan.dataset.test_images)[drawn]
+  part = re.search(r'aria-label="60 test examples by class.*?</svg>', html, re.DOTALL)[0]
+  points = re.findall(r'<use href="[^"]*" x="([\d.]+)" y="([\d.]+)" style="[^"]*fill-opac', part)
+  order = np.argsort(arrays['labels'][drawn], kind='stable')
+  places = np.array(points, float)[:60]
+  assert trustworthiness(features[order], places) > 0.85
+  code, out, errors = run(monkeypatch, capsys, 'report', trained, '--map', 'umap')
+  assert code == 2 and not out and "'tsne'" in errors
 
 
 def test_without_its_checkpoint_there_is_no_map_and_nothing_is_written(trained, tmp_path):

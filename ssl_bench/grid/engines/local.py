@@ -156,7 +156,7 @@ class Pool:
       worker.state.update(doing=words[0], began=True)
       self.progress.begin(worker.process.pid, words[0])
     elif kind == 'step':
-      self.progress.advance(worker.process.pid, words[0])
+      self.progress.advance(worker.process.pid, *words)
     elif kind == 'end':
       self.ended[words[0]['id']] = words[0]['status']
       self.busy += self._pass(worker)

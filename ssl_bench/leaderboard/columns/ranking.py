@@ -25,12 +25,16 @@ FOR_CALIBRATION = 5000  # test images below which calibration is not ranked
 def _rank(row: Row) -> Cell:
   if row.rank is None:
     return NOTHING
-  tie = row.tied and row.rank > 1
-  return Cell(f'{row.rank}{" ≈" if tie else ""}', row.rank, note='not separable from the best' if tie else '')
+  marks = {
+    '≈': (row.tied and row.rank > 1, 'not separable from the best'),
+    '†': (row.few, 'over fewer splits than most rows'),
+  }
+  said = {mark: note for mark, (holds, note) in marks.items() if holds}
+  return Cell(' '.join((str(row.rank), *said)), row.rank, note='; '.join(said.values()))
 
 
 def _accuracy(row: Row) -> Cell:
-  return percent(row.accuracy, digits_of(row), interval=True)._replace(strong=row.rank == 1)
+  return percent(row.accuracy, digits_of(row), interval=True)._replace(strong=row.rank == 1 and not row.few)
 
 
 def _splits(row: Row) -> Cell:
@@ -119,7 +123,12 @@ VARIANT = Column(
   prose=True,
   optional=True,
 )
-RANK = Column('rank', 'by mean accuracy; ≈: not separable from the best', _rank)
+RANK = Column(
+  'rank',
+  'by mean accuracy; ≈: not separable from the best; †: over fewer splits than most rows, and no other rank '
+  'counts it',
+  _rank,
+)
 FAMILY = Column(
   'family',
   "semi: accuracy of its own classifier; self: of a linear probe on frozen features with the row's labels",

@@ -50,6 +50,7 @@ def columns(
     'said': words.each(say_variant(row.variant) for row in rows),
     'rank': [row.rank for row in rows],
     'tied': [int(row.tied) for row in rows],
+    'few': [int(row.few) for row in rows],
     'difference': [_difference(row.difference, accuracy, words) for row in rows],
     'to_usual': [_difference(row.to_usual, accuracy, words) for row in rows],
     'to_random_weights': [_difference(row.to_floors.get('random_weights'), accuracy, words) for row in rows],
@@ -86,11 +87,12 @@ def _pairs(settings: Mapping[str, str], words: Words) -> list[int]:
 
 
 def _difference(found: Difference | None, accuracy: Shown, words: Words) -> list[int | None] | int:
-  """[mean, half width, verdict, splits]; 0 where there is nothing to compare."""
+  """[mean, half width, verdict, splits, corrected verdict]; 0 where there is nothing to compare."""
   if found is None:
     return 0
   mean = found.mean
-  return [accuracy.number(mean.value), accuracy.number(mean.half), words.of(found.verdict), mean.n]
+  verdicts = words.of(found.verdict), mean.n, words.of(found.corrected)
+  return [accuracy.number(mean.value), accuracy.number(mean.half), *verdicts]
 
 
 def _bins(bins: Bins | None) -> list[int] | int:

@@ -142,7 +142,8 @@ def choices(board: Board) -> tuple[Choice, ...]:
 
 def _choice(name: str, budget: Budget) -> Choice:
   rows = [row for row in main_rows([budget]) if row.method not in FLOORS]
-  best = {family: next((r for r in rows if _family(r) == family), None) for family in ('semi', 'self')}
+  full = [row for row in rows if not row.few]
+  best = {family: next((r for r in full if _family(r) == family), None) for family in ('semi', 'self')}
   return Choice(name, next((r for r in rows if r.method == BASELINE), None), best['semi'], best['self'])
 
 

@@ -26,9 +26,12 @@ READING = (
   'Every row is a mean over splits of the final model; nothing is selected on the test set. Seeds that share '
   'a split are not independent of each other: they are averaged within it first. ± is the half width of the '
   '95 % Student-t interval over splits; below 3 splits there is none.',
-  'Rank is by mean accuracy. ≈ marks rows whose paired difference to the best is not separable from zero; '
-  '"to supervised" is the paired difference on the same splits and seeds, averaged within a split likewise. '
-  'Intervals are for one comparison each, not corrected for the number of rows.',
+  'Rank is by mean accuracy. ≈ marks rows whose paired difference to the best is not separable from zero. '
+  '† marks rows over fewer splits than most of their table: they stand where their mean puts them, no other '
+  'rank counts them, and the best is one of the others.',
+  '"To supervised" is the paired difference on the same splits and seeds, averaged within a split likewise. '
+  'Its interval and its verdict in words are for one comparison, not corrected for the number of rows. On '
+  "the page its color is the verdict after Holm's correction for all rows of the table.",
   '"Worse than supervised?" is the verdict of that interval. Under stress the baseline is supervised '
   'learning under the same stress, and ranks are within one level of it.',
   'Datasets and protocols are never mixed in one ranking.',
@@ -42,12 +45,13 @@ PROBED = (
 def reading(section: Section, timing: bool) -> tuple[str, ...]:
   """The sentences that a reader of this section needs."""
   rows = section.rows
-  said = [PROTOCOLS.get(section.protocol, '')]
-  if probed := [row for row in rows if row.family == 'self-supervised']:
+  judged = any(row.accuracy for row in rows)
+  said = [PROTOCOLS.get(section.protocol, ''), unclassified(section)]
+  if judged and (probed := [row for row in rows if row.family == 'self-supervised']):
     own = sorted({row.method for row in probed if _has_classifier(row)})
     said.append(PROBED + (f' Not so {", ".join(own)}, which tells classes itself.' if own else ''))
   sizes = sorted({row.sizes[2] for row in rows if row.sizes[2]})
-  if rows and not calibration_is_ranked(rows):
+  if judged and not calibration_is_ranked(rows):
     images = ' to '.join(f'{n:,}' for n in dict.fromkeys(sizes[:1] + sizes[-1:])) or 'an unknown number'
     said.append(
       f'Calibration (NLL, ECE, Brier) is shown but not ranked: that takes {FOR_CALIBRATION:,} test images or '
@@ -61,6 +65,17 @@ def reading(section: Section, timing: bool) -> tuple[str, ...]:
   if any(row.accuracy and row.accuracy.n < 3 for row in rows):
     said.append('Rows with fewer than 3 splits have no interval: their place is that of a mean and no more.')
   return tuple(s for s in said if s)
+
+
+def unclassified(section: Section) -> str:
+  """What a section without an accuracy measures in its place; '' where something is classified."""
+  rows = section.rows
+  if not rows or any(row.accuracy for row in rows):
+    return ''
+  said = 'Nothing is classified here, as where all examples are of one class, so no row has a rank.'
+  if any(name.startswith('anomaly_') for row in rows for name in row.measures):
+    said += ' AUROC says how well a score tells anomalies from test examples: 1 tells all, 0.5 is a guess.'
+  return said
 
 
 def _has_classifier(row: Row) -> bool:

@@ -11,6 +11,7 @@ from ssl_bench.leaderboard.render.markdown import markdown
 from ssl_bench.leaderboard.render.short import best, short
 from ssl_bench.leaderboard.render.svg import to_file
 from ssl_bench.leaderboard.rows import Board, Section
+from ssl_bench.settings import plural
 
 LINES = 250  # at most
 BEST = (10, 8, 6, 5, 4, 3, 2, 1)  # rows of a ranking beside its baselines: the first that fits
@@ -21,8 +22,8 @@ EMPTY = """There is no record yet. Run `make quickstart` (a few minutes on a lap
 PAGE = """Built from records by `ssl-bench leaderboard` and not edited by hand. **The same command builds the
 page**, `index.html` beside this file, with every row, column, figure, setting and trial, and each table as
 CSV in `tables/`; open it in a browser. ± is the half width of the 95 % Student-t interval over splits; ≈
-marks rows that are not separable from the best. Verdicts on the difference to `supervised` are for one
-comparison each."""
+marks rows that are not separable from the best, † rows over fewer splits than most, which no other rank
+counts. Verdicts on the difference to `supervised` are for one comparison each."""
 
 
 def readme(board: Board) -> str:
@@ -74,10 +75,11 @@ def _section(section: Section, most: int) -> list[str]:
   budgets = [budget for budget in section.budgets if budget.rows]
   rows = [row for budget in budgets for row in best(budget, most)]
   left = {b.labels: len(b.rows) - len(best(b, most)) for b in budgets}
-  more = ', '.join(f'{count} with {labels:,} labels' for labels, count in left.items() if count)
+  more = ', '.join(f'{count} with {plural.count(labels, "label")}' for labels, count in left.items() if count)
   parts = [f'## {escape(notes.title(section))}']
   if rows:
     parts.append(markdown(short(notes.title(section), rows, labels=True)))
   failed = f'{len(section.failed):,} trials failed or diverged.' if section.failed else ''
-  parts.append(' '.join(filter(None, (f'More rows on the page: {more}.' if more else '', failed))))
+  more = f'More rows on the page: {more}.' if more else ''
+  parts.append(' '.join(filter(None, (notes.unclassified(section), more, failed))))
   return parts

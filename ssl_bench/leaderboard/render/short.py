@@ -25,9 +25,11 @@ def short(title: str, rows: Sequence[Row], *, labels: bool = False) -> Table:
 
 
 def best(budget: Budget, most: int) -> tuple[Row, ...]:
-  """The first rows of a ranking, and its baselines where they stand."""
-  floors = (BASELINE, *FLOORS)
-  return tuple(r for i, r in enumerate(budget.rows) if i < most or (r.method in floors and not r.variant))
+  """The first rows of a ranking that are not over fewer splits than most, and its baselines, in its order."""
+  first = [row for row in budget.rows if not row.few][:most]
+  baselines = [row for row in budget.rows if row.method in (BASELINE, *FLOORS) and not row.variant]
+  kept = {id(row) for row in (*first, *baselines)}
+  return tuple(row for row in budget.rows if id(row) in kept)
 
 
 def name(row: Row) -> str:

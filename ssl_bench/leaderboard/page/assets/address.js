@@ -1,6 +1,7 @@
 // The state of the page is its address: a view can be linked, and the back button works.
 
 const KEPT = ['data', 'protocol', 'labels', 'family', 'device', 'filter', 'sort', 'columns', 'view', 'method', 'rows', 'trial', 'open'];
+const FAMILIES = ['semi', 'self', 'baseline'];
 const CHOICES = ['data', 'protocol', 'labels', 'family', 'device'];
 
 function read() {
@@ -46,7 +47,7 @@ function resolve(state) {
   const devices = unique(here.map(row => row.devices));
   return {
     ...state, data, section, protocol: section.protocol, labels: Number(labels),
-    family: ['semi', 'self'].includes(state.family) ? state.family : '',
+    family: FAMILIES.includes(state.family) ? state.family : '',
     device: devices.includes(state.device) ? state.device : '',
     devices,
   };
@@ -58,5 +59,5 @@ function chosen(view) {
 }
 
 function fits(row, view) {
-  return (!view.family || (view.family === 'self') === row.self) && (!view.device || row.devices === view.device);
+  return (!view.family || view.family === row.kind) && (!view.device || row.devices === view.device);
 }

@@ -26,8 +26,8 @@ const accuracyScale = 10 ** (measures.get('accuracy')?.kept ?? 4);
 
 function differenceOf(found) {
   if (!found) return null;
-  const [value, half, verdict, splits] = found;
-  return { value: value / accuracyScale, half: half === null ? null : half / accuracyScale, verdict: words[verdict], splits };
+  const [value, half, verdict, splits, corrected] = found;
+  return { value: value / accuracyScale, half: half === null ? null : half / accuracyScale, verdict: words[verdict], splits, corrected: words[corrected] };
 }
 
 function binsOf(numbers) {
@@ -40,8 +40,13 @@ function binsOf(numbers) {
 }
 
 const sections = tree.sections.map((one, place) => ({
-  ...one, place, dataset: words[one.dataset], protocol: words[one.protocol], reading: one.reading.map(i => words[i]),
+  ...one, place, dataset: words[one.dataset], protocol: words[one.protocol], reading: one.reading.map(i => words[i]), unclassified: words[one.unclassified],
 }));
+
+// What others are set beside, and so of no family: training on the labels alone, and what nothing has learned.
+const BASELINE = 'supervised';
+const FLOORS = ['random_weights', 'raw_pixels'];
+const isBaseline = method => method === BASELINE || FLOORS.includes(method);
 
 const columns = tree.rows;
 const TEXTS = ['method', 'key', 'family', 'said', 'remarks', 'devices'];
@@ -55,6 +60,7 @@ const rows = columns.method.map((_, place) => {
   for (const name of ['reliability', 'reliability_scaled']) row[name] = binsOf(row[name]);
   row.accuracy = meanOf('accuracy', place);
   row.self = row.family === 'self-supervised';
+  row.kind = isBaseline(row.method) ? 'baseline' : row.self ? 'self' : 'semi';
   return row;
 });
 

@@ -36,13 +36,13 @@ function measureColumn(measure) {
 const textColumn = (name, title, hint, text, more) => ({ name, title, hint, group: 'row', text: row => text(row) || DASH, there: list => list.some(text), ...more });
 
 const ALL_COLUMNS = [
-  { name: 'rank', title: 'rank', group: 'row', numeric: true, better: 'lower', hint: 'by mean accuracy; ≈: not separable from the best',
-    text: row => (row.rank === null ? DASH : `${row.rank}${row.tied && row.rank > 1 ? ' ≈' : ''}`), value: row => row.rank, there: list => list.some(row => row.rank !== null) },
+  { name: 'rank', title: 'rank', group: 'row', numeric: true, better: 'lower', hint: 'by mean accuracy; ≈: not separable from the best; †: over fewer splits than most rows, and no other rank counts it',
+    text: row => (row.rank === null ? DASH : `${row.rank}${row.tied && row.rank > 1 ? ' ≈' : ''}${row.few ? ' †' : ''}`), value: row => row.rank, there: list => list.some(row => row.rank !== null) },
   textColumn('method', 'method', '', row => row.method),
   textColumn('said', 'settings that differ', "what differs from the method's usual settings", row => row.said, { prose: true }),
-  textColumn('family', 'family', "semi: judged by its own classifier; self: by a linear probe on frozen features with the row's labels", row => (row.self ? 'self' : 'semi')),
+  textColumn('family', 'family', "semi: judged by its own classifier; self: by a linear probe on frozen features with the row's labels; baseline: what others are set beside", row => row.kind),
   ...[...measures.values()].filter(one => one.name === 'accuracy').map(measureColumn),
-  differenceColumn('difference', 'to supervised, points', 'paired difference on the same splits and seeds'),
+  differenceColumn('difference', 'to supervised, points', 'paired difference on the same splits and seeds; the word is the verdict of this comparison, the color that after Holm’s correction for all rows'),
   differenceColumn('to_random_weights', 'to random weights, points', 'paired difference of a self-supervised method to a probe of the same network, fresh'),
   differenceColumn('to_raw_pixels', 'to raw pixels, points', 'paired difference of a self-supervised method to a probe of the pixels'),
   differenceColumn('to_usual', 'to usual, points', "paired difference to the method's usual settings"),

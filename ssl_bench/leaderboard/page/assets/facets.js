@@ -8,7 +8,7 @@ function facets(view) {
     choice('data', unique(sections.map(one => one.dataset)), view.data),
     choice('labels', view.section.labels.map(String), String(view.labels), n => whole(Number(n))),
     choice('protocol', sections.filter(one => one.dataset === view.data).map(one => one.protocol), view.protocol),
-    choice('family', ['', 'semi', 'self'], view.family, value => value || 'both'),
+    choice('family', ['', ...FAMILIES], view.family, value => value || 'all'),
     choice('device', ['', ...devices], view.device, value => value || 'any'),
   ];
   const one = ({ name, values, current, said }) => el('div', { class: 'facet', role: 'group', 'aria-label': name === 'data' ? 'dataset' : name },

@@ -1,6 +1,7 @@
 // A table: columns give the text, the value and the picture of a cell; heads sort, the best first.
 
-// A column: {name, title, hint, numeric, prose, better, text(row), value(row), half(row), cell(row)}.
+// A column: {name, title, hint, numeric, prose, better, text(row), value(row), half(row), cell(row), unseen}; one that is
+// unseen is exported alone.
 
 // Which way a column is sorted on its first click: numbers from the best on, words from A.
 const startsDown = column => Boolean(column.numeric) && column.better !== 'lower';
@@ -56,14 +57,16 @@ function table(spec) {
   };
   const box = el('div', { class: 'scroll', role: 'region', tabindex: '0', 'aria-label': spec.title },
     el('table', {}, el('caption', { class: spec.captioned === false ? 'unseen' : null }, spec.title),
-      el('thead', {}, el('tr', {}, spec.columns.map(head))), body));
+      el('thead', {}, el('tr', {}, seen(spec).map(head))), body));
   show();
   const asShown = () => ({ title: spec.title, columns: spec.columns, rows: current() });
   return { box, more, asShown, export: () => exportMenu(spec.name ?? spec.title, asShown) };
 }
 
+const seen = spec => spec.columns.filter(one => !one.unseen);
+
 function line(spec, row, headed) {
-  const cells = spec.columns.map(column => {
+  const cells = seen(spec).map(column => {
     const inside = column.cell ? column.cell(row) : column.text(row), kind = column.control ? 'pick' : column.numeric ? 'n' : column.prose ? 'p' : null;
     const attributes = { class: kind, title: column.note?.(row) || null };
     return column.name === headed ? el('th', { scope: 'row', ...attributes }, inside) : el('td', attributes, inside);

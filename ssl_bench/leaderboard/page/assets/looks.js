@@ -1,7 +1,5 @@
 // How methods look in figures: ink for the baseline, and a color with a mark of its own shape for each other.
 
-const BASELINE = 'supervised';
-const FLOORS = ['random_weights', 'raw_pixels'];
 const MARKS = ['square', 'diamond', 'triangle', 'star', 'cross', 'wye', 'asterisk'];
 const HUES = 7;
 

@@ -2,7 +2,7 @@
 
 // Terms: a comma is or, a space is and.
 function matches(row, filter) {
-  const text = [row.method, row.self ? 'self' : 'semi', row.said, row.remarks, row.devices, tierOf(row)].join(' ').toLowerCase();
+  const text = [row.method, row.kind, row.said, row.remarks, row.devices, tierOf(row)].join(' ').toLowerCase();
   const parts = filter.toLowerCase().split(',').map(part => part.split(/\s+/).filter(Boolean)).filter(part => part.length);
   return !parts.length || parts.some(part => part.every(word => text.includes(word)));
 }
@@ -15,7 +15,7 @@ function bar(found, [low, high], zero = null) {
   if (!found) return null;
   const out = found.value < low ? 'left' : found.value > high ? 'right' : '';
   const at = value => 4 + ((BAR - 8) * (Math.min(Math.max(value, low), high) - low)) / (high - low || 1);
-  const verdict = found.verdict ?? '';
+  const verdict = found.corrected ?? ''; // its color and, for who sees none, a circle that is filled or not
   return drawn('svg', { class: `bar ${verdict}`, width: BAR, height: 16, viewBox: `0 0 ${BAR} 16`, 'aria-hidden': 'true' },
     zero === null ? null : drawn('line', { x1: at(zero), x2: at(zero), y1: 0, y2: 16, class: 'zero' }),
     found.half === null ? null : drawn('line', { x1: at(found.value - found.half), x2: at(found.value + found.half), y1: 8, y2: 8, class: 'reach' }),
@@ -49,7 +49,7 @@ function drawnColumns(view, names, list) {
 }
 
 function methodCell(view, row, names) {
-  const family = names.includes('family') ? null : el('span', { class: 'chip' }, row.self ? 'self' : 'semi');
+  const family = names.includes('family') ? null : el('span', { class: 'chip' }, row.kind);
   const differs = row.said && !names.includes('said') ? el('div', { class: 'differs' }, folded(row.said, DIFFERS)) : null;
   return [link(row.method, { view: 'method', method: row.method }), family, differs];
 }
@@ -84,7 +84,15 @@ function rankingTable(view) {
   const clear = selected.length ? button('clear selection', () => { amend({ rows: '' }); refresh(); }) : null;
   return el('section', { id: 'ranking', 'aria-label': 'ranking' },
     el('div', { class: 'tools' }, filterField(view), count, el('span', { class: 'gap' }), compare, clear, columnChooser(view, all, names), made.export(), copyLink()),
-    made.box, made.more, el('p', { class: 'note' }, 'Shaded rows cannot be told from the best. Bars and ± are 95 % intervals over splits. The number under “splits” opens the trials of a row.'));
+    made.box, made.more, el('p', { class: 'note' }, legendOf(list)));
+}
+
+// What the marks of the table mean.
+function legendOf(list) {
+  const trials = 'The number under “splits” opens the trials of a row.';
+  if (!list.some(row => row.accuracy)) return trials;
+  const few = list.some(row => row.few) ? '† has fewer splits than most rows, and no other rank counts it. ' : '';
+  return `Shaded rows cannot be told from the best. ${few}Bars and ± are 95 % intervals over splits. A difference is green or red, and its circle filled, where it stays after Holm’s correction for all rows; its word is the verdict of that comparison alone. ${trials}`;
 }
 
 function filterField(view) {

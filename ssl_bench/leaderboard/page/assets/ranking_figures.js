@@ -2,14 +2,17 @@
 
 const BEST = 4;
 
+// Best first; of rows with one rank those with fewer splits than most come last.
+const byRank = (a, b) => a.rank - b.rank || a.few - b.few;
+
 // The usual rows of a view: one for each method.
 const usualOf = list => list.filter(row => !row.said && row.rank !== null);
 
 // The methods that figures name: those selected, the best few, the baselines.
 function namedMethods(view) {
-  const here = usualOf(chosen(view)).sort((a, b) => a.rank - b.rank);
-  const best = here.filter(row => row.method !== BASELINE && !FLOORS.includes(row.method)).slice(0, BEST);
-  const base = here.filter(row => row.method === BASELINE || FLOORS.includes(row.method));
+  const here = usualOf(chosen(view)).sort(byRank);
+  const best = here.filter(row => !isBaseline(row.method)).slice(0, BEST);
+  const base = here.filter(row => isBaseline(row.method));
   const marked = listed(view.rows).map(key => here.find(row => row.key === key)).filter(Boolean);
   return unique([...best, ...base, ...marked].map(row => row.method));
 }
@@ -66,10 +69,10 @@ function drawLabels(width, names, looks, all, budgets, chosenLabels) {
 
 // Where there is one number of labels: the best rows and the baselines as dots with their intervals.
 function bestFigure(view) {
-  const here = usualOf(chosen(view)).sort((a, b) => a.rank - b.rank);
-  const base = here.filter(row => row.method === BASELINE || FLOORS.includes(row.method));
+  const here = usualOf(chosen(view)).sort(byRank);
+  const base = here.filter(row => isBaseline(row.method));
   const marked = here.filter(row => listed(view.rows).includes(row.key));
-  const kept = unique([...here.slice(0, 10), ...base, ...marked]).sort((a, b) => a.rank - b.rank);
+  const kept = unique([...here.slice(0, 10), ...base, ...marked]).sort(byRank);
   if (!kept.length) return null;
   return figure({
     name: `${view.data}-${view.protocol}-best`, title: `Accuracy with ${whole(view.labels)} labels`,

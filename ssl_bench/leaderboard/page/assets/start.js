@@ -4,10 +4,11 @@ const main = document.getElementById('main');
 
 function sentence(view) {
   const here = chosen(view), methods = unique(here.map(row => row.method)).length;
-  const ranks = here.filter(row => row.rank !== null).sort((a, b) => a.rank - b.rank), best = ranks[0];
+  const ranks = here.filter(row => row.rank !== null).sort(byRank), best = ranks.find(row => !row.few) ?? ranks[0];
   const about = view.section.reading[0] ?? '';
-  const compared = `${view.data}, ${plural(view.labels, 'label')}: ${plural(here.length, 'row')} of ${plural(methods, 'method')}, ${about.charAt(0).toLowerCase()}${about.slice(1)}`;
-  if (!best) return [`${compared} No accuracy is ranked here.`];
+  const asked = view.section.unclassified ? view.data : `${view.data}, ${plural(view.labels, 'label')}`;
+  const compared = `${asked}: ${plural(here.length, 'row')} of ${plural(methods, 'method')}, ${about.charAt(0).toLowerCase()}${about.slice(1)}`;
+  if (!best) return [`${compared} ${view.section.unclassified || 'No accuracy is ranked here.'}`];
   const tied = ranks.filter(row => row.tied && row !== best).length;
   const base = best.difference?.verdict === 'not separable' ? `, ${BASELINE} among them` : '';
   const verdict = best.accuracy.half === null ? ', the highest mean; an interval takes 3 splits. '
@@ -16,11 +17,18 @@ function sentence(view) {
   return [lead, compared];
 }
 
+function question(view) {
+  if (view.section.unclassified && measuredAnomalies(view)) return `Which method tells the anomalies of ${view.data} from the rest?`;
+  return `Which method should I use with ${plural(view.labels, 'label')} of ${view.data}?`;
+}
+
+const measuredAnomalies = view => chosen(view).some(row => [...measures.values()].some(one => one.group === 'anomaly' && mean(row, one.name)));
+
 function boardPage(view) {
   const pictures = [labelsFigure(view), costFigure(view)].filter(Boolean);
-  const more = view.section.reading.slice(1);
+  const more = view.section.reading.slice(1).filter(text => text !== view.section.unclassified);
   return [
-    el('h1', {}, `Which method should I use with ${plural(view.labels, 'label')} of ${view.data}?`), el('p', { class: 'sub', id: 'answer' }, sentence(view)),
+    el('h1', {}, question(view)), el('p', { class: 'sub', id: 'answer' }, sentence(view)),
     facets(view), pictures.length ? el('div', { class: 'pictures' }, pictures) : null, rankingTable(view),
     more.length ? el('ul', { class: 'note' }, more.map(text => el('li', {}, text))) : null, parts(view),
     el('p', { class: 'note' }, words[tree.counts], ' ', words[tree.kept]),
