@@ -29,7 +29,7 @@ from ssl_bench.settings.yaml import (
 MANNER = ('checkpoint', 'plugins')
 MANNER_OF_EVALUATION = ('pretraining',)
 # Settings of `evaluate` that training does not see.
-AFTER_TRAINING = ('probes', 'bootstrap', 'last', 'shifts')
+AFTER_TRAINING = ('probes', 'bootstrap', 'last', 'shifts', 'privacy')
 # What a teacher never takes from its student.
 OF_STUDENT = ('teacher', 'combine', 'init', 'early_stop')
 # What a teacher that names a config takes from there; the rest (labels, seeds, steps) is the student's.

@@ -6,7 +6,7 @@ from typing import Any
 from ssl_bench import methods, plugins
 from ssl_bench.plugins.used import packages_in
 from ssl_bench.settings.added import written
-from ssl_bench.settings.sections import SHIFTS, Config, Stress
+from ssl_bench.settings.sections import ATTACKS, SHIFTS, Config, Stress
 from ssl_bench.settings.signature import BadSetting, check, needs, parse_call, short, suggest
 
 POLICIES = ('weak', 'strong')  # what a view can name
@@ -43,6 +43,11 @@ def resolve(config: Config) -> Config:
   for name in config.evaluate.shifts:
     if name not in SHIFTS:
       raise BadSetting(f'There is no shift {short(name)} in evaluate.shifts; {suggest(name, list(SHIFTS))}')
+  for name in config.evaluate.privacy:
+    if name not in ATTACKS:
+      raise BadSetting(
+        f'There is no attack {short(name)} in evaluate.privacy; {suggest(name, list(ATTACKS))}'
+      )
   config = config.model_copy(
     update={
       'method': method,

@@ -35,6 +35,7 @@ def test_every_setting_can_be_overridden(folder):
   base = [
     'stress={label_noise: 0.1, shift: none, unlabeled: 5, imbalance: 2}',
     'evaluate.shifts=[blur]',
+    'evaluate.privacy=[inversion]',
   ]  # not written by default
   tree = to_dict(load(folder / 'fixmatch.yaml', base))
   other = {
@@ -42,7 +43,7 @@ def test_every_setting_can_be_overridden(folder):
     'steps': 77,
     'batch.labeled': 3, 'batch.unlabeled_ratio': 5, 'ema.decay': 0.5, 'augment.weak': 'none', 'log_every': 2,
     'augment.strong': 'flip | crop(4)', 'evaluate.every': 5, 'evaluate.last': 3, 'evaluate.probes': ['knn'],
-    'evaluate.shifts': ['noise', 'jpeg'],
+    'evaluate.shifts': ['noise', 'jpeg'], 'evaluate.privacy': ['membership'],
     'evaluate.bootstrap': 200, 'checkpoint.every': 6, 'method.threshold': 0.5, 'method.weight': 2.0,
     'net.widths': [3, 4], 'net.norm': 'none', 'net.dropout': 0.25, 'net.momentum': 0.5,
     'net.dtype': 'bfloat16',

@@ -8,6 +8,7 @@ import numpy as np
 
 from ssl_bench.contract import pattern, without_average
 from ssl_bench.evaluation import anomaly, calibration, cost, predict, predictions, probes, retrieval, scores
+from ssl_bench.evaluation.attacks import Attacks
 from ssl_bench.evaluation.further_probes import further
 from ssl_bench.evaluation.health import Collapse, collapse
 from ssl_bench.evaluation.judged import Judged
@@ -241,15 +242,19 @@ class Trained:
     return measure_shifts(self)
 
   @cached_property
+  def attacks(self) -> Attacks:
+    """The attacks on privacy; each is None where the config does not ask for it."""
+    return Attacks(self)
+
+  @cached_property
   def retrieval(self) -> dict[str, float]:
     """Recall@k between the test images and their captions, by way and k: `image_to_text@1`."""
     program, captions = self.fitted.program, self.dataset.test_captions
     if not program.embed or captions is None:
       return {}
     embed = lambda kind, inputs: predict.embed(program, self.fitted.state, self.fitted.numbers, kind, inputs)
-    texts = retrieval.different(captions)
     images = embed('image', self.dataset.test_images)
-    return retrieval.retrieval(images, captions, embed('text', texts))
+    return retrieval.retrieval(images, captions, embed('text', retrieval.different(captions)))
 
   @cached_property
   def by_pattern(self) -> dict[str, Mapping[str, Any]]:

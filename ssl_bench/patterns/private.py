@@ -254,7 +254,16 @@ PATTERN = Pattern(
   measures=MEASURES,
   table=Table(
     'Private training',
-    ('privacy_stream', 'privacy_clip', 'privacy_noise', 'epsilon', 'privacy_delta', 'membership_auc'),
+    (
+      'privacy_stream',
+      'privacy_clip',
+      'privacy_noise',
+      'epsilon',
+      'privacy_delta',
+      'membership_auc',
+      'encoder_membership_auc',
+      'inversion_members_psnr',
+    ),
   ),
   by_image=True,
 )

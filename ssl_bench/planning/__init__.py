@@ -8,6 +8,7 @@ from ssl_bench import data, numerics
 from ssl_bench.config import Config
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.planning import checks, identity
+from ssl_bench.planning.attacks import check_attacks
 from ssl_bench.planning.build import streams_seen
 from ssl_bench.planning.shifts import check_shifts
 from ssl_bench.planning.split import labeled_of, stressed
@@ -52,6 +53,7 @@ def make_plan(config: Config, dataset: Dataset | None = None) -> Plan:
   plan = _plan(config, dataset or data.load(config.dataset))
   checks.check_probes(plan)
   check_shifts(plan)
+  check_attacks(plan)
   return plan
 
 

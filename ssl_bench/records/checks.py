@@ -11,6 +11,7 @@ from ssl_bench import data, measures, methods, plugins
 from ssl_bench.config import Config, config_class, digest, outcome_of, to_dict
 from ssl_bench.plugins.blame import named
 from ssl_bench.records.form import Record, Tree, check_part
+from ssl_bench.records.strict_json import words_for_nonfinite
 from ssl_bench.settings.explain import explain
 from ssl_bench.settings.signature import BadSetting
 
@@ -46,10 +47,13 @@ def check_agreement(tree: Mapping[str, Any], form: Record) -> None:
 
 
 def check_values(parts: Mapping[str, Any]) -> None:
-  """Raises `BadSetting`, which names the measure, where `metrics` or `cost` hold what no record may."""
+  """Raises `BadSetting`, which names the measure, where `metrics` or `cost` hold what no record may.
+
+  They are checked as a record writes them, in which a number that is not finite is a word.
+  """
   for part in measures.PARTS:
     try:
-      check_part(part, parts[part])
+      check_part(part, words_for_nonfinite(parts[part]))
     except ValidationError as error:
       first = error.errors(include_url=False)[0]
       path = (part, *map(str, first['loc']))

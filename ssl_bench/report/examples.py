@@ -70,5 +70,10 @@ def _picture(trial: Trial, data: Dataset, judged: Judged, i: int) -> Picture:
   alt = f'Test example {where}: {is_}, predicted {said}.'
   one = np.asarray(data.test_images[i])
   if data.kind == 'image':
-    return Picture(f'data:image/png;base64,{b64encode(png(one)).decode()}', '', alt, lines)
+    return Picture(address(one), '', alt, lines)
   return Picture('', printable(detokenize(one.ravel())), alt, lines)
+
+
+def address(image: np.ndarray) -> str:
+  """uint8 [H, W, 1 or 3] as a `data:` address of a PNG file."""
+  return f'data:image/png;base64,{b64encode(png(image)).decode()}'

@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ssl_bench.leaderboard.page.document import asset, template
-from ssl_bench.report import classes, confidence, cost, curves, embedding, examples, numbers, settings
+from ssl_bench.report import (
+  classes,
+  confidence,
+  cost,
+  curves,
+  embedding,
+  examples,
+  inversion,
+  numbers,
+  settings,
+)
 from ssl_bench.report.maps import MapBy
 from ssl_bench.report.parts import Section
 from ssl_bench.report.trial import Trial, read
@@ -57,6 +67,7 @@ def _sections(trials: Sequence[Trial], map_by: MapBy) -> list[Section]:
     classes.section(trials),
     examples.section(trials),
     embedding.section(trials, map_by),
+    *inversion.sections(trials),
     cost.section(trials),
     numbers.all_section(trials),
     settings.section(trials),

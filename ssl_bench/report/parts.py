@@ -44,12 +44,14 @@ class Table(NamedTuple):
 
 
 class Picture(NamedTuple):
-  """One example: an image as a `data:` address, or a text; and lines about it."""
+  """One example: an image as a `data:` address, or a text; an image `below` it; and lines about it."""
 
   image: str
   text: str
   alt: str
   lines: Sequence[str]
+  below: str = ''
+  alt_below: str = ''
 
 
 class Pictures(NamedTuple):

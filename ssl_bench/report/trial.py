@@ -13,7 +13,9 @@ from ssl_bench.settings.signature import BadSetting
 
 if TYPE_CHECKING:
   from ssl_bench.data.arrays import Dataset
+  from ssl_bench.evaluation.attacks import Inverted
 
+NO_NETWORK = 'The folder of the record has no usable checkpoint of its last step.'
 Missing = str  # one sentence that says why something is not there
 
 
@@ -26,6 +28,7 @@ class Trial(NamedTuple):
     judged: its kept predictions.
     dataset: its data, under its stress.
     features: of the test examples, float32 [N, d], from the checkpoint of its last step.
+    inverted: training images and what an attack draws of them, from it; None where it was not asked for.
   """
 
   letter: str
@@ -33,6 +36,7 @@ class Trial(NamedTuple):
   judged: Judged | Missing
   dataset: 'Dataset | Missing'
   features: np.ndarray | Missing
+  inverted: 'Inverted | Missing | None' = None
 
   @property
   def name(self) -> str:
@@ -67,7 +71,7 @@ def read(path: Path, letter: str = '', *, with_map: bool = True) -> Trial:
     BadSetting: the record, its curves or its predictions are not sound; what is absent is no error.
   """
   tree = record.read_with_curves(path)
-  return Trial(letter, tree, _judged(path, tree), *_data_and_features(path, tree, with_map))
+  return Trial(letter, tree, _judged(path, tree), *_data_and_network(path, tree, with_map))
 
 
 def _judged(path: Path, tree: Tree) -> Judged | Missing:
@@ -79,36 +83,40 @@ def _judged(path: Path, tree: Tree) -> Judged | Missing:
   return Judged(predictions.read(path, tree), resamples)
 
 
-def _data_and_features(
+def _data_and_network(
   path: Path, tree: Tree, with_map: bool
-) -> tuple['Dataset | Missing', np.ndarray | Missing]:
+) -> tuple['Dataset | Missing', np.ndarray | Missing, 'Inverted | Missing | None']:
   from ssl_bench import data
   from ssl_bench.config import validate
   from ssl_bench.planning import make_plan
 
+  asks = 'inversion' in tree['config'].get('evaluate', {}).get('privacy', ())
+  lacking = lambda said: (said, said if asks else None)
   try:
     data.check_here(tree['config']['dataset'])
     plan = make_plan(validate(tree['config']))
   except BadSetting:
     said = 'The dataset of the record is not at hand, or its settings are none of this version.'
-    return said, said
+    return said, *lacking(said)
   if plan.dataset.fingerprint != tree['versions']['fingerprint']:
     said = 'The dataset here is another version than that of the record.'
-    return said, said
+    return said, *lacking(said)
   if not with_map:
-    return plan.dataset, 'The map was not asked for.'
-  return plan.dataset, _features(path, tree)
+    return plan.dataset, *lacking('The map was not asked for.')
+  if tree['status'] != 'done':
+    return plan.dataset, *lacking('The trial did not end well, so it has no network.')
+  return plan.dataset, *(_by_network(path) or lacking(NO_NETWORK))
 
 
-def _features(path: Path, tree: Tree) -> np.ndarray | Missing:
-  """Of the test examples, by the network that the run folder keeps."""
+def _by_network(path: Path) -> tuple[np.ndarray, 'Inverted | None'] | None:
+  """Features of the test examples, and images inverted, by the network that the run folder keeps."""
   from ssl_bench.api import load_trained
+  from ssl_bench.evaluation.trained import Trained
   from ssl_bench.training.checkpoint import UnusableCheckpoint
 
-  if tree['status'] != 'done':
-    return 'The trial did not end well, so it has no network.'
   try:
     network = load_trained(path)
-    return network.features(network.plan.dataset.test_images)
   except UnusableCheckpoint:
-    return 'The folder of the record has no usable checkpoint of its last step.'
+    return None
+  features = network.features(network.plan.dataset.test_images)
+  return features, Trained(network.plan, network.fitted).attacks.inverted

@@ -37,6 +37,12 @@ SHIFTS = {
   'rotation': ('image',),
   'jpeg': ('image',),
 }
+# Attack on the privacy of an encoder -> what it finds; see `evaluation.attacks`.
+ATTACKS = {
+  'membership': 'which examples it was trained on, by how alike their views are',
+  'attributes': 'the group that an example is from, such as its speaker',
+  'inversion': 'what an image looks like',
+}
 STEPS = 2**31  # that a run stays below, and so does what counts them
 SEEDS = 2**32
 IMAGES = 2**31
@@ -87,12 +93,17 @@ class Evaluate(Section):
   shifts: Annotated[
     tuple[str, ...], AfterValidator(_each_once)
   ] = ()  # of test inputs, at five severities each
+  privacy: Annotated[tuple[str, ...], AfterValidator(_each_once)] = ()  # attacks on the encoder
   pretraining: bool = True  # look at a training without labels, too: loss, kNN and health on held-out images
 
   @model_serializer(mode='wrap')
   def _write(self, write: Any) -> dict[str, Any]:
     fields = type(self).model_fields
-    later = ('pretraining', 'shifts')  # written only where they are not their default, as `ADDED` are
+    later = (
+      'pretraining',
+      'shifts',
+      'privacy',
+    )  # written only where they are not their default, as `ADDED` are
     return {k: v for k, v in write(self).items() if k not in later or getattr(self, k) != fields[k].default}
 
 

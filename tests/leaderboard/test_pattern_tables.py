@@ -21,6 +21,11 @@ def trial(method, seed, accuracy, noise=None, epsilon=None, auc=0.6, **changes):
     changes['private'] = {'clip': 1.0, 'noise': noise, 'delta': 1e-4}
   found = record(method, 40, seed, accuracy=accuracy, **changes)
   found['metrics']['membership_auc'] = auc
+  if noise:
+    found['metrics']['attacks'] = {
+      'membership': {'auc': auc + 0.1},
+      'inversion': {'members': {'psnr': 14.25}},
+    }
   if noise is not None:
     found['metrics']['privacy'] = {'epsilon': epsilon, 'delta': 1e-4, 'stream': 'labeled'}
   return found
@@ -57,6 +62,8 @@ def test_private_rows_stand_after_the_nearest_row_without_privacy():
   assert cells(table, 'noise') == ['–', '0', '2'] and cells(table, 'clip') == ['–', '1', '1']
   assert cells(table, 'ε') == ['–', '∞', '4.32'] and cells(table, 'δ') == ['–', '0.0001', '0.0001']
   assert cells(table, 'membership AUC') == ['0.750', '0.700', '0.510']
+  assert cells(table, 'encoder membership AUC') == ['–', '–', '0.610']
+  assert cells(table, 'inversion, PSNR, dB') == ['–', '–', '14.3']
   assert cells(table, 'private stream') == ['–', 'labeled', 'labeled']
   low, high = stats.t.interval(0.95, 2, loc=np.mean(ACCURACIES), scale=stats.sem(ACCURACIES))
   assert cells(table, 'accuracy, %')[2] == f'{100 * np.mean(ACCURACIES):.1f} ± {50 * (high - low):.1f}'

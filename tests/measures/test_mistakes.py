@@ -53,6 +53,12 @@ def test_a_value_that_no_record_can_hold_is_told_of_its_measure(load, value, sen
     check_values({'metrics': {'luck': measures.get('luck').function(None)}, 'cost': {}})
 
 
+@pytest.mark.parametrize('value', ["float('nan')", "float('inf')", '0.5', 'None'])
+def test_a_number_that_is_not_finite_can_be_held(load, value):
+  load(value)
+  check_values({'metrics': {'luck': measures.get('luck').function(None)}, 'cost': {}})
+
+
 def measured_alone(monkeypatch):
   """The value of the measure for a trained state that it does not look at."""
   row = measures.get('luck')

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.decomposition import PCA
+from sklearn.linear_model import RidgeCV
 from sklearn.manifold import trustworthiness
+from sklearn.preprocessing import StandardScaler
 from support.cli import run, write_configs
 from support.document import Page
 
@@ -203,3 +205,59 @@ def test_texts_are_shown_as_texts(trained):
     said = bytes(texts.test_images[i].ravel().tolist()).rstrip(b'\0').decode()
     assert ' '.join(said.split())[:20] in found.text
     assert f'class {texts.label_names[texts.test_labels[i]]}' in found.text
+
+
+@pytest.fixture(scope='module')
+def inverted(trained, tmp_path_factory):
+  """The record of the same training, evaluated with an inversion, in a folder of its own."""
+  runs = tmp_path_factory.mktemp('inverted') / 'runs'
+  shutil.copytree(trained.parents[1], runs / 'train')
+  with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
+    config = trained.parents[3] / 'configs/fixmatch.yaml'
+    words = ['evaluate', config, 'evaluate.privacy=[inversion]', '--runs', runs, '--wandb', 'disabled']
+    patch.setattr(sys, 'argv', ['ssl-bench', *map(str, words)])
+    cli.main()
+  assert not end.value.code
+  (path,) = {*(runs / 'train/records').glob('*.json')} - {runs / 'train/records' / trained.name}
+  return path
+
+
+def test_reconstructions_stand_below_their_training_images(inverted):
+  html = report(inverted)
+  Page(html)
+  part = html[html.index('<h2 id="inversion">') :]
+  part = part[: part.index('</section>')]
+  shown = [
+    np.array(Image.open(io.BytesIO(base64.b64decode(text)))) / 255
+    for text in re.findall(r'data:image/png;base64,([^"]+)', part)
+  ]
+  places = [int(text) for text in re.findall(r'train position (\d+)<', part)]
+  told = [float(text) for text in re.findall(r'<span>(-?[\d.]+) dB', part)]
+  network = api.load_trained(inverted)
+  data, see = network.plan.dataset, lambda images: network.features(images).astype(float)
+  flat = lambda images: images.reshape(len(images), -1) / 255
+  scaler = StandardScaler().fit(see(data.validation_images))
+  draw = RidgeCV(alphas=[len(data.validation_images) * 10.0**e for e in range(-6, 2)])
+  draw.fit(scaler.transform(see(data.validation_images)), flat(data.validation_images))
+  assert len(places) == 12 == len(told) and len(shown) == 24
+  for i, (where, error) in enumerate(zip(places, told)):
+    image = data.train_images[where]
+    np.testing.assert_array_equal(shown[2 * i], image.squeeze() / 255)
+    made = np.clip(draw.predict(scaler.transform(see(image[None]))), 0, 1)[0]
+    assert np.abs(shown[2 * i + 1].ravel() - made).max() < 1 / 255
+    assert error == pytest.approx(-10 * np.log10(np.mean((made - flat(image[None])[0]) ** 2)), abs=0.06)
+  numbers = record.read(inverted)['metrics']['attacks']['inversion']
+  for who in ('members', 'untrained', 'others', 'mean'):
+    assert f'{numbers[who]["psnr"]:.1f} dB, {numbers[who]["ssim"]:.2f}' in Page(html).text
+
+
+def test_without_its_network_an_inversion_is_numbers(inverted):
+  text = Page(report(inverted, with_map=False)).text
+  assert 'No reconstructions are shown. The map was not asked for.' in text
+  assert 'PSNR and SSIM: ' in text
+
+
+def test_a_report_of_a_trial_without_an_inversion_has_no_section_of_it(html, trained, inverted):
+  assert 'id="inversion"' not in html
+  both = Page(report(trained, inverted)).text
+  assert 'The trial asked for no inversion.' in both and 'Training images above their' in both
