@@ -56,6 +56,7 @@ class Trial(NamedTuple):
   collapsed: bool
   shared: bool  # other work ran on the device while it was timed
   device: str  # its kind, and how many where more than one
+  devices: int
   augment: Settings  # policies as they ran
   commit: str
   jax: str
@@ -124,6 +125,7 @@ def _read(record: Record, columns: _Columns, timing: bool, today: Mapping[str, A
     collapsed=bool(at(record, *columns.collapsed.path)),
     shared=timing and bool(at(record, *columns.shared.path)),
     device=_device(record),
+    devices=at(record, 'environment', 'device', 'count') or 1,
     augment=dict(at(record, 'augment_resolved') or {}),
     commit=_text(record, 'environment', 'git', 'commit')[:10]
     + (' + changes' if at(record, 'environment', 'git', 'dirty') else ''),

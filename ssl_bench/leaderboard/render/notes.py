@@ -131,6 +131,13 @@ def columns() -> tuple[tuple[str, str], ...]:
   return tuple({c.title: (c.title, c.hint) for c in all_columns if c.hint}.values())
 
 
+def priced(board: Board) -> tuple[str, ...]:
+  """The sentence on a price, where one was given."""
+  if board.price is None:
+    return ()
+  return (f'Money is that of {board.price:g} per device-hour, a price that was given for this page.',)
+
+
 def title(section: Section) -> str:
   return f'{section.dataset}, {section.protocol} protocol'
 

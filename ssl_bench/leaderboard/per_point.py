@@ -1,0 +1,119 @@
+"""What a point of accuracy over the baseline costs: ratios of means over splits, with bootstrap intervals."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ssl_bench.evaluation.intervals import FEWEST
+from ssl_bench.leaderboard.read import Pair, Trial
+from ssl_bench.leaderboard.rows import PerPoint, Row
+from ssl_bench.leaderboard.statistics import values
+
+Array = NDArray[np.float64]
+
+RESAMPLES = 2000
+LEVEL = 0.95
+HOUR = 3600
+
+
+def per_point(costs: ArrayLike, gains: ArrayLike) -> PerPoint:
+  """The mean cost of [N] splits divided by their mean gain in points.
+
+  The interval is the percentile bootstrap over splits of the gain per cost, turned over: a resample without a
+  gain counts as an unbounded cost, and `high` is infinite where more than 2.5 % of resamples have none.
+  Bootstrap of cost-effectiveness ratios: Campbell and Torgerson, QJM 92 (1999).
+
+  Args:
+    costs: [N], positive, in any unit.
+    gains: [N], accuracy minus that of the baseline on the same split, in [-1, 1].
+
+  Example:
+    >>> per_point([30.0, 50.0], [0.01, 0.03]).value
+    20.0
+  """
+  cost, gain = np.asarray(costs, np.float64), 100 * np.asarray(gains, np.float64)
+  n, mean = len(cost), float(gain.mean())
+  if round(mean, 9) <= 0:
+    return PerPoint(None, None, None, n)
+  value = float(cost.mean()) / mean
+  if n < FEWEST:
+    return PerPoint(value, None, None, n)
+  drawn = _draws(n)
+  least, most = np.quantile((drawn @ gain) / (drawn @ cost), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+  turned = lambda rate: float(1 / rate) if rate > 1e-12 / value else float('inf')
+  return PerPoint(value, turned(most), turned(least), n)
+
+
+@lru_cache(64)
+def _draws(n: int) -> Array:
+  """[RESAMPLES, n]: how often each split is drawn; the same for all rows of so many splits."""
+  generator = np.random.Generator(np.random.PCG64(n))
+  places = (generator.random((RESAMPLES, n)) * n).astype(int) + n * np.arange(RESAMPLES)[:, None]
+  return np.bincount(places.ravel(), minlength=RESAMPLES * n).reshape(RESAMPLES, n).astype(np.float64)
+
+
+def of_row(row: Row, baseline: Row | None, price: float | None = None) -> dict[str, PerPoint]:
+  """Name of a cost -> what a point over the baseline costs, over the splits that both rows have.
+
+  `gflops` of the whole training, its teachers' included; `seconds` of its steps; `money`, where a price of
+  one device-hour is given.  Seconds and money are missing where trials ran on several kinds of device, and
+  where there are teachers, whose seconds no record has.
+  """
+  if baseline is None or row is baseline or row.sees_more_labels:
+    return {}
+  costs: dict[str, Callable[[Trial], float | None]] = {'gflops': training_gflops}
+  if len(row.devices) <= 1:
+    costs['seconds'] = training_seconds
+    if price is not None:
+      costs['money'] = lambda trial: _times(device_seconds(trial), price / HOUR)
+  theirs = values(baseline.trials, 'accuracy')
+  own = values(row.trials, 'accuracy')
+  found = {name: _of_cost(row.trials, cost, own, theirs) for name, cost in costs.items()}
+  return {name: one for name, one in found.items() if one}
+
+
+def _of_cost(
+  trials: Sequence[Trial],
+  cost: Callable[[Trial], float | None],
+  own: Mapping[Pair, float],
+  theirs: Mapping[Pair, float],
+) -> PerPoint | None:
+  """The cost per point over the pairs that have a cost and both accuracies; seeds of a split are averaged."""
+  known: dict[Pair, list[float]] = {}
+  for trial in trials:
+    if (found := cost(trial)) is not None and trial.pair in own and trial.pair in theirs:
+      known.setdefault(trial.pair, []).append(found)
+  splits: dict[str, list[tuple[float, float]]] = {}
+  for pair in sorted(known):
+    splits.setdefault(pair.group, []).append((float(np.mean(known[pair])), own[pair] - theirs[pair]))
+  means = np.array([np.mean(split, axis=0) for split in splits.values()])
+  return per_point(means[:, 0], means[:, 1]) if len(means) and means[:, 0].min() > 0 else None
+
+
+def training_gflops(trial: Trial) -> float | None:
+  """What the whole training took, its teachers' included; None where no step was counted."""
+  steps = trial.measured.get('steps_taken') or float(trial.settings.get('steps', 0))
+  each = trial.measured.get('gflops_per_step')
+  if each is None or not steps:
+    return None
+  return each * steps + trial.measured.get('teacher_gflops', 0)
+
+
+def training_seconds(trial: Trial) -> float | None:
+  """Seconds of all steps by the clock.
+
+  None where it was not kept, where nothing was trained, and where teachers were trained as well.
+  """
+  counted = training_gflops(trial) and 'teacher_gflops' not in trial.measured
+  return trial.measured.get('train_seconds') if counted else None
+
+
+def device_seconds(trial: Trial) -> float | None:
+  """Seconds of one device: those of all devices of a trial, shared by the trials in one program."""
+  return _times(training_seconds(trial), trial.devices / max(1.0, trial.measured.get('together', 1)))
+
+
+def _times(value: float | None, factor: float) -> float | None:
+  return None if value is None else value * factor
