@@ -67,7 +67,7 @@ def of_row(row: Row, baseline: Row | None, price: float | None = None) -> dict[s
   if len(row.devices) <= 1:
     costs['seconds'] = training_seconds
     if price is not None:
-      costs['money'] = lambda trial: _times(device_seconds(trial), price / HOUR)
+      costs['money'] = lambda trial: _money(trial, price)
   theirs = values(baseline.trials, 'accuracy')
   own = values(row.trials, 'accuracy')
   found = {name: _of_cost(row.trials, cost, own, theirs) for name, cost in costs.items()}
@@ -102,18 +102,17 @@ def training_gflops(trial: Trial) -> float | None:
 
 
 def training_seconds(trial: Trial) -> float | None:
-  """Seconds of all steps by the clock.
+  """Seconds of all steps by the clock; a trial's share of them where several were trained in one program.
 
-  None where it was not kept, where nothing was trained, and where teachers were trained as well.
+  None where they were not kept, where nothing was trained, and where teachers were trained as well.
   """
-  counted = training_gflops(trial) and 'teacher_gflops' not in trial.measured
-  return trial.measured.get('train_seconds') if counted else None
+  seconds = trial.measured.get('train_seconds')
+  if seconds is None or not training_gflops(trial) or 'teacher_gflops' in trial.measured:
+    return None
+  return seconds / max(1.0, trial.measured.get('together', 1))
 
 
-def device_seconds(trial: Trial) -> float | None:
-  """Seconds of one device: those of all devices of a trial, shared by the trials in one program."""
-  return _times(training_seconds(trial), trial.devices / max(1.0, trial.measured.get('together', 1)))
-
-
-def _times(value: float | None, factor: float) -> float | None:
-  return None if value is None else value * factor
+def _money(trial: Trial, price: float) -> float | None:
+  """The price of a trial's seconds on all of its devices; `price` is of one device-hour."""
+  seconds = training_seconds(trial)
+  return None if seconds is None else seconds * trial.devices * price / HOUR

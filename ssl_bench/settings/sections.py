@@ -88,11 +88,16 @@ class Evaluate(Section):
     tuple[str, ...], AfterValidator(_each_once)
   ] = ()  # of test inputs, at five severities each
   pretraining: bool = True  # look at a training without labels, too: loss, kNN and health on held-out images
+  latency: bool = False  # time single calls of the trained network, 1 and 64 images each
 
   @model_serializer(mode='wrap')
   def _write(self, write: Any) -> dict[str, Any]:
     fields = type(self).model_fields
-    later = ('pretraining', 'shifts')  # written only where they are not their default, as `ADDED` are
+    later = (
+      'pretraining',
+      'shifts',
+      'latency',
+    )  # written only where they are not their default, as `ADDED` are
     return {k: v for k, v in write(self).items() if k not in later or getattr(self, k) != fields[k].default}
 
 
