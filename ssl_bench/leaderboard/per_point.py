@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
 from ssl_bench.evaluation.intervals import FEWEST
 from ssl_bench.leaderboard.read import Pair, Trial
@@ -13,7 +14,7 @@ from ssl_bench.leaderboard.statistics import values
 
 Array = NDArray[np.float64]
 
-RESAMPLES = 2000
+RESAMPLES = 5000
 LEVEL = 0.95
 HOUR = 3600
 
@@ -21,9 +22,12 @@ HOUR = 3600
 def per_point(costs: ArrayLike, gains: ArrayLike) -> PerPoint:
   """The mean cost of [N] splits divided by their mean gain in points.
 
-  The interval is the percentile bootstrap over splits of the gain per cost, turned over: a resample without a
-  gain counts as an unbounded cost, and `high` is infinite where more than 2.5 % of resamples have none.
-  Bootstrap of cost-effectiveness ratios: Campbell and Torgerson, QJM 92 (1999).
+  The interval is a bootstrap over splits of the gain per cost, turned over: a resample without a gain counts
+  as an unbounded cost, so `high` is infinite where the lower end of the gain is none.  The ends are expanded
+  percentiles, which make up for the narrowness of percentiles of few splits: instead of 2.5 % there are
+  Φ(-√(N / (N - 1)) t) of resamples outside of each end, t being Student's 97.5 % quantile of N - 1 degrees of
+  freedom.  Bootstrap of cost-effectiveness ratios: Campbell and Torgerson, QJM 92 (1999); expanded
+  percentiles: Hesterberg, The American Statistician 69 (2015).
 
   Args:
     costs: [N], positive, in any unit.
@@ -40,10 +44,17 @@ def per_point(costs: ArrayLike, gains: ArrayLike) -> PerPoint:
   value = float(cost.mean()) / mean
   if n < FEWEST:
     return PerPoint(value, None, None, n)
-  drawn = _draws(n)
-  least, most = np.quantile((drawn @ gain) / (drawn @ cost), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+  drawn, outside = _draws(n), expanded(n)
+  least, most = np.quantile((drawn @ gain) / (drawn @ cost), [outside, 1 - outside])
   turned = lambda rate: float(1 / rate) if rate > 1e-12 / value else float('inf')
   return PerPoint(value, turned(most), turned(least), n)
+
+
+@lru_cache(64)
+def expanded(n: int) -> float:
+  """The share of resamples of N splits outside of each end of an interval."""
+  t = special.stdtrit(n - 1, (1 + LEVEL) / 2)
+  return float(special.ndtr(-np.sqrt(n / (n - 1)) * t))
 
 
 @lru_cache(64)

@@ -2,12 +2,14 @@
 
 import csv
 import io
+import itertools
 import json
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 from support.cli import command
 from support.records import TODAY, failed, quickstart, record
 
@@ -29,7 +31,7 @@ PRICE = 2.5  # of a device-hour
 @pytest.fixture(scope='module')
 def digits():
   """The committed records of two methods and of the baseline, as they lie on disk."""
-  return gather([DIGITS / name for name in ('simclr', 'fixmatch', 'distill', 'supervised')]).records
+  return gather([DIGITS / name for name in ('simclr', 'fixmatch', 'vicreg', 'distill', 'supervised')]).records
 
 
 @pytest.fixture(scope='module')
@@ -64,7 +66,7 @@ COSTS = {
 
 
 @pytest.mark.parametrize('labels', [10, 40])
-@pytest.mark.parametrize('method', ['simclr', 'fixmatch'])
+@pytest.mark.parametrize('method', ['simclr', 'fixmatch', 'vicreg'])
 @pytest.mark.parametrize('name', COSTS)
 def test_a_ratio_of_means_over_common_splits_in_plain_numpy(digits, board, method, name, labels):
   row, base = row_of(board, method, labels), row_of(board, 'supervised', labels)
@@ -78,16 +80,25 @@ def test_a_ratio_of_means_over_common_splits_in_plain_numpy(digits, board, metho
   assert found.splits == len(common) >= 5
   assert found.value == pytest.approx(paid.mean() / gain.mean(), rel=1e-9)
 
-  rng = np.random.default_rng(
-    labels
-  )  # draws of its own, and the ratio itself, which no split here turns over
+  n = len(common)  # all resamples where there are few splits, else draws of our own; the ratio itself
+  rng = np.random.default_rng(labels)
+  places = itertools.product(range(n), repeat=n) if n == 5 else rng.integers(n, size=(30_000, n))
   ratios = []
-  for _ in range(6000):
-    at = rng.integers(len(common), size=len(common))
+  for at in map(list, places):
     ratios.append(paid[at].mean() / gain[at].mean() if gain[at].mean() > 0 else np.inf)
-  low, high = np.quantile(ratios, [0.025, 0.975])
-  assert found.low == pytest.approx(low, rel=0.04) and found.high == pytest.approx(high, rel=0.08)
+  outside = stats.norm.cdf(-math.sqrt(n / (n - 1)) * stats.t.ppf(0.975, n - 1))
+  low, high = np.quantile(ratios, [outside, 1 - outside])
+  assert found.low == pytest.approx(low, rel=0.05) and found.high == pytest.approx(high, rel=0.1)
   assert found.low < found.value < found.high
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(('n', 'least'), [(5, 0.9), (10, 0.925)])
+def test_the_true_ratio_lies_in_the_interval_about_as_often_as_it_says(n, least):
+  rng = np.random.default_rng(n)
+  spent, gained = rng.normal(200, 10, (1000, n)), rng.normal(0.10, 0.04, (1000, n))
+  found = [per_point(*one) for one in zip(spent, gained)]
+  assert least < np.mean([one.low <= 200 / 10 <= one.high for one in found]) < 0.975
 
 
 def test_where_there_is_no_gain_a_sign_stands_and_no_number():
@@ -102,7 +113,7 @@ def test_where_there_is_no_gain_a_sign_stands_and_no_number():
 def test_a_gain_that_may_be_none_has_no_upper_end():
   found = per_point([6.0, 6.0, 6.0], [0.05, -0.02, 0.03])
   assert found.value == pytest.approx(3.0) and found.high == math.inf
-  assert found.low == pytest.approx(6 / 5)  # all three draws are the best split: more often than in 2.5 %
+  assert found.low == pytest.approx(6 / 5)  # all three draws are the best split
   assert cost(found).text == '3.00 (1.20 to ∞)'
   two = per_point([6.0, 6.0], [0.05, 0.01])
   assert two == (pytest.approx(2.0), None, None, 2) and cost(two).text == '2.00'
