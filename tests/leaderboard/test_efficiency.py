@@ -250,6 +250,11 @@ def test_the_table_by_method_and_the_columns_of_the_page_say_the_same(board):
     float(words[text]), abs=0.1
   )
   assert any('2.5 per device-hour' in words[one] for one in tree['reading'])
+  (said,) = [words[one] for one in tree['sections'][0]['reading'] if 'target' in words[one]]
+  assert said == 'Labels to target: to 92.93 %, that of supervised with 100 labels.'
+  assert (
+    table.heads[1].hint == 'at which the mean accuracy reaches 92.93 %, that of supervised with 100 labels'
+  )
 
 
 def test_csv_and_json_have_unrounded_numbers_and_say_where_there_are_none(board):

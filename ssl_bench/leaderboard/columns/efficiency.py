@@ -4,8 +4,8 @@ import math
 from typing import Literal, NamedTuple
 
 from ssl_bench.leaderboard.columns import Column
-from ssl_bench.leaderboard.render.cells import NOTHING, Cell, percent_of, significant
-from ssl_bench.leaderboard.rows import Bounds, PerPoint, Row
+from ssl_bench.leaderboard.render.cells import NOTHING, Cell, percent_of, rounded, significant
+from ssl_bench.leaderboard.rows import Bounds, PerPoint, Row, Section
 
 GROUP = 'cost'
 NO_GAIN = 'no gain'
@@ -100,6 +100,16 @@ def bounded(found: Bounds | None) -> Cell:
 
 def _number(value: float) -> str:
   return f'{value:,.0f}' if value == round(value) else significant(value)
+
+
+def said_target(section: Section) -> str:
+  """`'92.93 %, that of supervised with 100 labels'`."""
+  target = section.target
+  if target is None:
+    return 'a target, which one number of labels does not give'
+  said = f'{rounded(100 * target.accuracy, 2)} %'
+  most = target.labels
+  return f'{said}, that of supervised with {most:,} labels' if most else f'{said}, as was asked'
 
 
 def _done(row: Row) -> Cell:

@@ -94,7 +94,7 @@ def _section(section: Section, timing: bool, words: Words) -> dict[str, Any]:
   return {
     'dataset': words.of(section.dataset),
     'protocol': words.of(section.protocol),
-    'reading': words.each(notes.reading(section, timing)),
+    'reading': words.each((*notes.reading(section, timing), *notes.targeted(section))),
     'calibration_ranked': bool(every) and calibration_is_ranked(every),
     'cost_ranked': timing and cost_is_ranked(every),
     'labels': [budget.labels for budget in section.budgets],

@@ -175,7 +175,7 @@ def by_method(section: Section) -> Table:
   titles = [efficiency.TITLES['to_target'], efficiency.TITLES['saved']]
   heads = (
     Head('method'),
-    Head(titles[0], _target(section), True),
+    Head(titles[0], f'at which the mean accuracy reaches {efficiency.said_target(section)}', True),
     Head(titles[1], 'how many times as many labels supervised needs for the same target', True),
     Head('trials started', 'that left a record, with sweeps and stress', True),
     Head('done', '', True),
@@ -184,14 +184,6 @@ def by_method(section: Section) -> Table:
     Head('done, %', "share of those started, with Wilson's 95 % interval", True),
   )
   return _table('Efficiency by method', heads, lines)
-
-
-def _target(section: Section) -> str:
-  if section.target is None:
-    return 'there is one number of labels, so no target'
-  said = f'at which the mean accuracy reaches {rounded(100 * section.target.accuracy, 2)} %'
-  most = section.target.labels
-  return f'{said}, that of supervised with {most:,} labels' if most else f'{said}, as was asked'
 
 
 def _share(found: success.Success) -> Cell:
