@@ -6,20 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from ssl_bench import augment
 from ssl_bench.config import Config, load, validate
 from ssl_bench.contract import scale
-from ssl_bench.evaluation import predict
+from ssl_bench.evaluation.network import TrainedNetwork as TrainedNetwork
 from ssl_bench.planning import Plan, make_plan
 from ssl_bench.records import record
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.training.loop import Fitted
 from ssl_bench.trial import evaluation, training
 from ssl_bench.trial.run_folder import RunFolder
-
-Images = np.ndarray  # [n, …], each as the data set stores it: an image is uint8 [height, width, channels]
 
 
 def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
@@ -104,56 +101,13 @@ def policy(
     BadSetting: the text names no operation, or a setting of one is wrong.
 
   Example:
+    >>> import numpy as np
     >>> image = policy('none')(jax.random.key(0), np.full((8, 8, 1), 255, 'uint8'))
     >>> float(image.max())
     1.0
   """
   change = augment.compile_policy(augment.resolve(text, channels, kind), channels, kind, columns)
   return lambda key, image: scale(change(key, image), kind)
-
-
-class TrainedNetwork:
-  """The trained network of a record.
-
-  Example:
-    >>> trained = load_trained('runs/train')  # doctest: +SKIP
-    >>> trained.logits(trained.plan.dataset.test_images).argmax(-1)  # doctest: +SKIP
-  """
-
-  def __init__(self, plan: Plan, fitted: Fitted):
-    self.plan, self.fitted = plan, fitted
-
-  @property
-  def config(self) -> Config:
-    return self.plan.config
-
-  @property
-  def params(self) -> Any:
-    """The parameters that are evaluated: their moving average, where the trial has one."""
-    state = self.fitted.state
-    return state.memory['ema'] if self.plan.structure.average else state.params
-
-  def features(self, images: Images) -> np.ndarray:
-    """Features, float32 [n, d], of uint8 images [n, H, W, C] as the data set has them."""
-    return self._observe(images).features
-
-  def logits(self, images: Images) -> np.ndarray:
-    """Logits, float32 [n, classes]; raises `BadSetting` where the method has no classifier."""
-    found = self._observe(images).logits
-    if found is None:
-      name = self.config.method['name']
-      raise BadSetting(f'{name} has no classifier of its own; use features and fit a probe on them.')
-    return found
-
-  def _observe(self, images: Images) -> predict.Seen:
-    images, like = np.asarray(images), self.plan.dataset.train_images
-    if images.dtype != like.dtype or images.shape[1:] != like.shape[1:]:
-      shape = ', '.join(map(str, ('n', *like.shape[1:])))
-      raise BadSetting(
-        f'Images must be {like.dtype} [{shape}], as {self.plan.dataset.name} has them, not '
-        f'{images.dtype} {list(images.shape)}; they are scaled here.'
-      )
-    return predict.observe(self.fitted.program, self.fitted.state, self.fitted.numbers, images)
 
 
 def load_trained(path: str | Path) -> TrainedNetwork:

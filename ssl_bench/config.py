@@ -27,7 +27,7 @@ from ssl_bench.settings.yaml import (
 
 # What a config says about how to run, not about what comes out.
 MANNER = ('checkpoint', 'plugins')
-MANNER_OF_EVALUATION = ('pretraining',)
+MANNER_OF_EVALUATION = ('pretraining', 'latency')
 # Settings of `evaluate` that training does not see.
 AFTER_TRAINING = ('probes', 'bootstrap', 'last', 'shifts', 'privacy')
 # What a teacher never takes from its student.

@@ -236,9 +236,20 @@ def speed(
     typer.Option(min=2, max=64, help='Time that many seeds in one program instead.'),
   ] = None,
 ) -> None:
-  """Measure training: the loop against its bare step, the step's parts, images/s, GFLOP/s, compile time."""
+  """Measure training: the loop against its bare step, the step's parts, images/s, GFLOP/s, compile time.
+
+  Of a record in its run folder, measure the latency of the trained network instead, 1 and 64 images a call.
+  """
   from ssl_bench import config as configs
 
+  if config.suffix == '.json':
+    from ssl_bench.api import load_trained
+    from ssl_bench.speed.latency import show_latency
+
+    if overrides or seeds:
+      raise BadSetting('The latency of a record has no settings; leave all but the record out.')
+    show_latency(config, load_trained(config))
+    return
   found = configs.load(config, overrides or (), need_data=True)
   if seeds:
     from ssl_bench.speed.seeds import measure_seeds, show_seeds

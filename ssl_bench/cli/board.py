@@ -27,6 +27,14 @@ def leaderboard(
     Literal['svg', 'pdf'] | None,
     typer.Option(help='Write each figure to the folder figures of --out, and no page.'),
   ] = None,
+  price: Annotated[
+    float | None,
+    typer.Option(min=1e-9, max=1e9, help='Of one device-hour, in your currency: adds money per point.'),
+  ] = None,
+  target: Annotated[
+    float | None,
+    typer.Option(min=1, max=100, help='Accuracy in percent to count labels to; else what supervised has.'),
+  ] = None,
 ) -> None:
   """Regenerate the leaderboard's README and page from records; exit code 1 where a file was left out."""
   from ssl_bench import plugins
@@ -46,7 +54,8 @@ def leaderboard(
     from ssl_bench.grid.select import chosen
 
     told['choose'] = lambda configs: chosen(configs, select)
-  told |= {'timing': not no_timing, 'reproduced': records.parent / 'reproduced'}
+  told |= {'timing': not no_timing, 'reproduced': records.parent / 'reproduced', 'price': price}
+  told |= {'target': target and target / 100}
   if form or figures:
     from ssl_bench.leaderboard.export import export, write_figures
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ssl_bench.dependence import depends
 from ssl_bench.evaluation.predict import chunk_size
+from ssl_bench.training import memory
 from ssl_bench.training.loop import Fitted
 from ssl_bench.training.program import Program
 
@@ -92,6 +93,12 @@ def count_parameters(infer: Callable[..., Any], state: Any, numbers: Any, images
   return sum(
     leaf.size for (path, leaf), used in zip(leaves, jax.tree.leaves(read)) if used and trained(path, leaf)
   )
+
+
+def of_machine(utilization: float | None) -> dict[str, float]:
+  """Peak memory of the process and of its device, and how busy devices were, as far as the machine tells."""
+  found = {f'peak_{name}_memory_bytes': value for name, value in memory.peak().items()}
+  return found if utilization is None else {**found, 'device_utilization': utilization}
 
 
 def teaching_gflops(fitted: Fitted) -> dict[str, float]:

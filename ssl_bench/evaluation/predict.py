@@ -19,6 +19,19 @@ class Seen(NamedTuple):
   logits: np.ndarray | None
 
 
+class Logits(NamedTuple):
+  """Logits [n, classes] of a classifier on two parts."""
+
+  validation: np.ndarray
+  test: np.ndarray
+
+
+def logits_of(validation: Seen, test: Seen) -> Logits:
+  """The logits of what a classifier saw in two parts."""
+  assert validation.logits is not None and test.logits is not None
+  return Logits(validation.logits, test.logits)
+
+
 def chunk_size(program: Program) -> int:
   """Images that are looked at together; of a graph all nodes, since a look computes the features of all."""
   if graph := program.structure.data.graph:

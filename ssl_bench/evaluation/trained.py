@@ -12,7 +12,9 @@ from ssl_bench.evaluation.attacks import Attacks
 from ssl_bench.evaluation.further_probes import further
 from ssl_bench.evaluation.health import Collapse, collapse
 from ssl_bench.evaluation.judged import Judged
+from ssl_bench.evaluation.latency import measure as measure_latency
 from ssl_bench.evaluation.linear import Probe
+from ssl_bench.evaluation.network import TrainedNetwork
 from ssl_bench.evaluation.probes import Features
 from ssl_bench.evaluation.propagation import propagation
 from ssl_bench.evaluation.rows import on_rows
@@ -23,13 +25,6 @@ from ssl_bench.planning import Plan
 from ssl_bench.training.loop import Fitted, Interrupted
 
 HEALTH_IMAGES = 256  # test images of which two views are compared
-
-
-class Logits(NamedTuple):
-  """Logits [n, classes] of a classifier on two parts."""
-
-  validation: np.ndarray
-  test: np.ndarray
 
 
 class Scored(NamedTuple):
@@ -49,6 +44,7 @@ class Trained:
     labeled: positions in the training part whose labels the trial has, int32 [labels].
     fitted: the program, its numbers, the trained state and the history of its training.
     shared: whether other trials ran on the machine meanwhile.
+    utilization: of the devices while it was trained, in [0, 1]; None where it is not known.
 
   Everything else is a property that is computed when it is first asked for, and then kept, so that measures
   may share what is expensive.  A part that does not apply is None, or an empty mapping.
@@ -61,10 +57,11 @@ class Trained:
     should_stop: Callable[[], bool] = lambda: False,
     *,
     shared: bool = False,
+    utilization: float | None = None,
   ) -> None:
     self.plan, self.fitted = plan, fitted
     self.config, self.dataset, self.labeled = plan.config, plan.dataset, plan.labeled
-    self.shared = shared
+    self.shared, self.utilization = shared, utilization
     self._should_stop = should_stop
 
   def go_on(self) -> None:
@@ -190,13 +187,13 @@ class Trained:
     return propagation(name, self.dataset, self.labeled, self.features.train, self.features.test)
 
   @cached_property
-  def logits(self) -> Logits | None:
+  def logits(self) -> predict.Logits | None:
     """Of the method's classifier, or else of the linear probe with the trial's labels."""
     if self.has_classifier:
-      return _logits(self.validation, self.test)
+      return predict.logits_of(self.validation, self.test)
     if (probe := self.probe_of_few) is None:
       return None
-    return Logits(probe.logits(self.features.validation), probe.logits(self.features.test))
+    return predict.Logits(probe.logits(self.features.validation), probe.logits(self.features.test))
 
   @cached_property
   def judged(self) -> Judged | None:
@@ -283,6 +280,13 @@ class Trained:
     return found if found and 'test_accuracy' in found[0] else []
 
   @cached_property
+  def latency(self) -> Mapping[str, Any]:
+    """How long single calls take; empty where the config does not ask, since asking takes a while."""
+    if not self.config.evaluate.latency:
+      return {}
+    return measure_latency(TrainedNetwork(self.plan, self.fitted), self.go_on)
+
+  @cached_property
   def cost(self) -> dict[str, Any]:
     """Times, operations and sizes; see `evaluate.cost`."""
     program, numbers, state, history, _ = self.fitted
@@ -292,9 +296,5 @@ class Trained:
       **({'steps': taken} if program.advance and (taken := int(state.step)) < self.config.steps else {}),
       **cost.inference(program, state, numbers, self.dataset.test_images),
       **cost.teaching_gflops(self.fitted),
+      **cost.of_machine(self.utilization),
     }
-
-
-def _logits(validation: predict.Seen, test: predict.Seen) -> Logits:
-  assert validation.logits is not None and test.logits is not None
-  return Logits(validation.logits, test.logits)

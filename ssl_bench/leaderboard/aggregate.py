@@ -4,6 +4,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ssl_bench.leaderboard import per_point
+from ssl_bench.leaderboard.label_target import target_of, with_target
+from ssl_bench.leaderboard.per_point import training_gflops
 from ssl_bench.leaderboard.published import Published, fits
 from ssl_bench.leaderboard.read import Record, Settings, Trial, read_trials
 from ssl_bench.leaderboard.rows import Board, Budget, Difference, Row, Section
@@ -22,14 +25,27 @@ def aggregate(
   *,
   timing: bool = True,
   today: Mapping[str, Any] | None = None,
+  price: float | None = None,
+  target: float | None = None,
 ) -> Board:
-  """The board of `records`, whatever their order; `today` as in `stale.why_stale`."""
+  """The board of `records`, whatever their order.
+
+  Args:
+    records: of any datasets and protocols.
+    published: values of publications.
+    timing: whether what a clock wrote is shown.
+    today: as in `stale.why_stale`.
+    price: of one device-hour, in any currency; without it nothing is said in money.
+    target: accuracy in (0, 1] that `Row.to_target` is asked for; by default each dataset has its own.
+  """
   groups: dict[tuple[str, str], list[Trial]] = {}
   for trial in read_trials(records, timing=timing, today=today):
     groups.setdefault((trial.dataset, trial.protocol), []).append(trial)
-  sections = tuple(_section(*key, groups[key], published) for key in sorted(groups, key=_section_order))
+  sections = tuple(
+    _section(*key, groups[key], published, price, target) for key in sorted(groups, key=_section_order)
+  )
   beside = {p for section in sections for row in section.rows for p in row.published}
-  return Board(sections, tuple(p for p in published if p not in beside), timing)
+  return Board(sections, tuple(p for p in published if p not in beside), timing, price=price)
 
 
 def _section_order(key: tuple[str, str]) -> tuple[str, int, str]:
@@ -42,6 +58,8 @@ def _section(
   protocol: str,
   trials: Sequence[Trial],
   published: Sequence[Published],
+  price: float | None,
+  target: float | None,
 ) -> Section:
   fresh = [t for t in trials if not t.stale]
   methods, budgets = (
@@ -50,21 +68,29 @@ def _section(
   )
   common = common_settings(fresh)
   usual = {m: usual_settings([t for t in fresh if t.method == m], common) for m in methods}
+  found = [_budget([t for t in fresh if t.labels == n], usual, published, price) for n in budgets]
+  reached = target_of(found, BASELINE, target)
   return Section(
     dataset,
     protocol,
-    tuple(_budget([t for t in fresh if t.labels == n], usual, published) for n in budgets),
+    with_target(found, reached),
     tuple(sorted((t for t in fresh if t.status != 'done'), key=lambda t: (t.method, t.labels, t.pair, t.id))),
     tuple(t for t in trials if t.stale),
     usual,
+    reached,
   )
 
 
-def _budget(trials: Sequence[Trial], usual: Mapping[str, Settings], published: Sequence[Published]) -> Budget:
+def _budget(
+  trials: Sequence[Trial],
+  usual: Mapping[str, Settings],
+  published: Sequence[Published],
+  price: float | None,
+) -> Budget:
   levels: dict[str, list[Trial]] = {canonical({}): []}
   for t in trials:
     levels.setdefault(canonical(t.stress), []).append(t)
-  rows = {level: _rows(levels[level], usual, published) for level in sorted(levels)}
+  rows = {level: _rows(levels[level], usual, published, price) for level in sorted(levels)}
   clean = rows.pop(canonical({}))
   swept, ranked = [row for row in clean if _is_swept(row)], [row for row in clean if not _is_swept(row)]
   stressed = _stressed([rank(level) for level in rows.values() if level], rank(ranked))
@@ -72,7 +98,10 @@ def _budget(trials: Sequence[Trial], usual: Mapping[str, Settings], published: S
 
 
 def _rows(
-  trials: Sequence[Trial], usual: Mapping[str, Settings], published: Sequence[Published]
+  trials: Sequence[Trial],
+  usual: Mapping[str, Settings],
+  published: Sequence[Published],
+  price: float | None,
 ) -> list[Row]:
   """The rows of trials under one stress, set beside the baseline under the same."""
   groups: dict[tuple[str, str], list[Trial]] = {}
@@ -86,6 +115,7 @@ def _rows(
       difference=None if row is baseline or row.sees_more_labels else compare(row, baseline),
       to_usual=compare(row, plain.get(row.method)) if row.variant else None,
       to_floors=_to_floors(row, rows),
+      per_point=per_point.of_row(row, baseline, price),
     )
     for row in rows
     if row.trials
@@ -163,7 +193,7 @@ def _row(trials: Sequence[Trial], usual: Settings, published: Sequence[Published
   means = {row.name: values(done, row.name) for row in all_measures() if row.is_numeric}
   variant = differing(first.settings, usual)
   sizes = next((t.sizes for t in done if any(t.sizes)), (None, None, None))
-  work = [total for t in done if (total := _training_gflops(t)) is not None]
+  work = [total for t in done if (total := training_gflops(t)) is not None]
   mine = (
     ()
     if variant or first.stress or not done
@@ -195,13 +225,5 @@ def _row(trials: Sequence[Trial], usual: Settings, published: Sequence[Published
       [t.diagrams['reliability_scaled'] for t in done if 'reliability_scaled' in t.diagrams]
     ),
     published=mine,
+    per_point={},
   )
-
-
-def _training_gflops(trial: Trial) -> float | None:
-  """What the whole training took, its teachers' included; None where no step was counted."""
-  steps = trial.measured.get('steps_taken') or float(trial.settings.get('steps', 0))
-  each = trial.measured.get('gflops_per_step')
-  if each is None or not steps:
-    return None
-  return each * steps + trial.measured.get('teacher_gflops', 0)

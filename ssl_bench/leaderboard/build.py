@@ -31,6 +31,8 @@ def build(
   reproduced: Sequence[Reproduced] = (),
   files: Mapping[str, str] | None = None,
   curves: Callable[[str], Mapping[str, Any] | None] | None = None,
+  price: float | None = None,
+  target: float | None = None,
 ) -> Board:
   """Writes README.md, its picture, index.html and tables/*.csv to `out`, each whole; returns their board.
 
@@ -39,9 +41,11 @@ def build(
   (versions, and the fingerprint of each dataset): records of other versions are shown as stale, not ranked.
   A CSV file of `out`/tables that is none of this board is removed.  `files` gives the path of a record by its
   id, and `curves` its learning curves; without `curves` they are those that the records hold themselves.
+  `price` and `target` are those of `aggregate`.
   """
   records = list(records)
-  board = aggregate(records, published, timing=timing, today=today)._replace(reproduced=tuple(reproduced))
+  board = aggregate(records, published, timing=timing, today=today, price=price, target=target)
+  board = board._replace(reproduced=tuple(reproduced))
   write(board, out, files=files, curves=curves or {one['id']: one for one in records}.get)
   return board
 
@@ -93,6 +97,8 @@ def read(
   note: Callable[[str], object] = lambda sentence: None,
   reproduced: Path | None = None,
   choose: Callable[[list[Any]], list[int]] | None = None,
+  price: float | None = None,
+  target: float | None = None,
 ) -> tuple[Board, Sources]:
   """The board of every record in the folders, and where the records lie; nothing is written.
 
@@ -100,6 +106,7 @@ def read(
   Records of split seeds that are for tuning are left out, too.  `note` is told of those, and of measures of
   plugins that are recorded and not loaded.  `reproduced` is a folder of
   published tables that were run here.  `choose` is given all configs, and gives the places of those to show.
+  `price` and `target` are those of `aggregate`.
   """
   from ssl_bench.records.record import TUNING, gather
 
@@ -120,7 +127,8 @@ def read(
     )
   published = read_published(PUBLISHED) if PUBLISHED.is_file() else ()
   tables = read_tables(reproduced) if reproduced else ()
-  board = aggregate(records, published, timing=timing, today=today(records))
+  asked: Any = {'timing': timing, 'today': today(records), 'price': price, 'target': target}
+  board = aggregate(records, published, **asked)
   return board._replace(reproduced=tuple(tables)), Sources(folders, records)
 
 

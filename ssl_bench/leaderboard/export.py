@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from ssl_bench.leaderboard.flat import by_method
 from ssl_bench.leaderboard.frame import flat_rows
 from ssl_bench.leaderboard.named import named, to_json
 from ssl_bench.leaderboard.rows import Board
@@ -20,14 +21,15 @@ FigureForm = Literal['svg', 'pdf']
 def export(board: Board, form: Form) -> str:
   """All rankings in one text.
 
-  `csv` has one line a ranked row with unrounded numbers; `json` has the same rows under `rows` and the
-  statistics over tasks under `figures`; `latex` (booktabs) and `markdown` have a table a dataset and budget,
-  rounded as on the board, with at most seven columns.
+  `csv` has one line a ranked row with unrounded numbers; `json` has the same rows under `rows`, the
+  statistics over tasks under `figures`, and targets and trials by method under `efficiency`; `latex`
+  (booktabs) and `markdown` have a table a dataset and budget, rounded as on the board, with at most seven
+  columns.
   """
   if form == 'csv':
     return _csv(board)
   if form == 'json':
-    whole = {'rows': flat_rows(board), 'figures': to_json(named(board))}
+    whole = {'rows': flat_rows(board), 'figures': to_json(named(board)), 'efficiency': by_method(board)}
     return json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + '\n'
   return _tables(board, form)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ssl_bench import measures
+from ssl_bench.leaderboard import flat
 from ssl_bench.leaderboard.aggregate import aggregate
 from ssl_bench.leaderboard.read import Record
 from ssl_bench.leaderboard.rows import Board, Difference, Row, Section
@@ -40,19 +41,20 @@ def flat_rows(board: Board) -> list[dict[str, Any]]:
   """Each ranked row as a flat dictionary with the same keys in the same order; None where there is no number.
 
   dataset, protocol, labels, method, variant, family, rank, tied, few_splits (fewer than most rows of the
-  table), splits, seeds, failed; the difference in
-  accuracy to `supervised` with half width, verdict and p-values; each measure and its `_half`.
+  table), splits, seeds, failed; the difference in accuracy to `supervised` with half width, verdict and
+  p-values; efficiency, as `flat.per_row` has it; each measure and its `_half`.
   """
   found = [
     (s, row) for s in board.sections for budget in s.budgets for row in budget.rows if row.rank is not None
   ]
   names = [m.name for m in measures.all_measures() if any(m.name in row.measures for _, row in found)]
-  return [_flat(section, row, names) for section, row in found]
+  further = flat.names(row for _, row in found)
+  return [_flat(section, row, names, further) for section, row in found]
 
 
-def _flat(section: Section, row: Row, names: Iterable[str]) -> dict[str, Any]:
-  accuracy = row.measures['accuracy']
-  flat: dict[str, Any] = {
+def _flat(section: Section, row: Row, names: Iterable[str], further: Iterable[str]) -> dict[str, Any]:
+  accuracy, efficiency = row.measures['accuracy'], flat.per_row(row)
+  line: dict[str, Any] = {
     'dataset': section.dataset,
     'protocol': section.protocol,
     'labels': row.labels,
@@ -66,11 +68,12 @@ def _flat(section: Section, row: Row, names: Iterable[str]) -> dict[str, Any]:
     'seeds': accuracy.seeds.total,
     'failed': row.failed,
     **compared(row.difference),
+    **{name: efficiency[name] for name in further},
   }
   for name in names:
     mean = row.measures.get(name)
-    flat |= {name: mean.value if mean else None, f'{name}_half': mean.half if mean else None}
-  return flat
+    line |= {name: mean.value if mean else None, f'{name}_half': mean.half if mean else None}
+  return line
 
 
 def compared(found: Difference | None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ssl_bench import measures
+from ssl_bench.config import MANNER_OF_EVALUATION
 from ssl_bench.leaderboard.stale import why_stale
 from ssl_bench.measures import Measure, Reader, at
 from ssl_bench.records.naming import MANNER
@@ -56,6 +57,7 @@ class Trial(NamedTuple):
   collapsed: bool
   shared: bool  # other work ran on the device while it was timed
   device: str  # its kind, and how many where more than one
+  devices: int
   augment: Settings  # policies as they ran
   commit: str
   jax: str
@@ -124,6 +126,7 @@ def _read(record: Record, columns: _Columns, timing: bool, today: Mapping[str, A
     collapsed=bool(at(record, *columns.collapsed.path)),
     shared=timing and bool(at(record, *columns.shared.path)),
     device=_device(record),
+    devices=at(record, 'environment', 'device', 'count') or 1,
     augment=dict(at(record, 'augment_resolved') or {}),
     commit=_text(record, 'environment', 'git', 'commit')[:10]
     + (' + changes' if at(record, 'environment', 'git', 'dirty') else ''),
@@ -162,6 +165,8 @@ def _settings(record: Record) -> Settings:
   """What makes the row of a trial: its config, flat, and the versions that it was run at."""
   config = record['config']
   settings = {k: v for k, v in config.items() if k not in ('stress', *WHICH, *MANNER)}
+  if isinstance(looks := config.get('evaluate'), Mapping):
+    settings['evaluate'] = {k: v for k, v in looks.items() if k not in MANNER_OF_EVALUATION}
   if 'combine' in settings:
     settings['combine'] = ' | '.join(settings['combine'])
   if 'teacher' in settings:

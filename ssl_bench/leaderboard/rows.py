@@ -42,6 +42,39 @@ class Difference(NamedTuple):
   corrected: str = ''  # as `verdict`, '' where nothing was corrected
 
 
+class PerPoint(NamedTuple):
+  """A cost per point of accuracy over `supervised`, and its 95 % bootstrap interval over splits.
+
+  `value` is None where the mean gain is not positive, so that there is no such number; `low` and `high` are
+  None there, too, and below 3 splits.  `high` is infinite where the gain may be none.
+  """
+
+  value: float | None
+  low: float | None
+  high: float | None
+  splits: int
+
+
+class Bounds(NamedTuple):
+  """A positive number between two bounds: equal where it is known, 0 or infinite where it has no bound."""
+
+  low: float
+  high: float
+
+  @property
+  def value(self) -> float | None:
+    """The number where it is known, else None."""
+    return self.low if self.low == self.high else None
+
+
+class Target(NamedTuple):
+  """The accuracy of a task that methods are asked to reach."""
+
+  accuracy: float
+  labels: int | None  # at which `supervised` has it, the most that it has; None where a user asked for it
+  curve: Mapping[int, float]  # labels -> mean accuracy of `supervised`
+
+
 class Bins(NamedTuple):
   """A reliability diagram pooled over trials: [bins] each; confidence and accuracy are means in the bin."""
 
@@ -76,7 +109,10 @@ class Row(NamedTuple):
   reliability: Bins | None
   reliability_scaled: Bins | None
   published: tuple[Published, ...]
+  per_point: Mapping[str, PerPoint]  # in GFLOPs, seconds and money, as far as they are known
   few: bool = False  # over fewer splits than most rows of its table
+  to_target: Bounds | None = None  # labels at which its method reaches the section's target
+  saved: Bounds | None = None  # how many times as many labels `supervised` needs for it
 
   @property
   def accuracy(self) -> Mean | None:
@@ -101,6 +137,7 @@ class Section(NamedTuple):
   failed: tuple[Trial, ...]
   stale: tuple[Trial, ...]
   usual: Mapping[str, Settings]  # method -> its usual settings here
+  target: Target | None = None  # None where there is one number of labels
 
   @property
   def rows(self) -> tuple[Row, ...]:
@@ -115,3 +152,4 @@ class Board(NamedTuple):
   elsewhere: tuple[Published, ...]  # published, not run here
   timing: bool
   reproduced: tuple[Reproduced, ...] = ()  # published tables that were run here
+  price: float | None = None  # of one device-hour, in a user's currency

@@ -95,6 +95,7 @@ class Evaluate(Section):
   ] = ()  # of test inputs, at five severities each
   privacy: Annotated[tuple[str, ...], AfterValidator(_each_once)] = ()  # attacks on the encoder
   pretraining: bool = True  # look at a training without labels, too: loss, kNN and health on held-out images
+  latency: bool = False  # time single calls of the trained network, 1 and 64 images each
 
   @model_serializer(mode='wrap')
   def _write(self, write: Any) -> dict[str, Any]:
@@ -103,6 +104,7 @@ class Evaluate(Section):
       'pretraining',
       'shifts',
       'privacy',
+      'latency',
     )  # written only where they are not their default, as `ADDED` are
     return {k: v for k, v in write(self).items() if k not in later or getattr(self, k) != fields[k].default}
 

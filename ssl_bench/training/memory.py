@@ -1,7 +1,9 @@
 """Whether a training fits into memory, told before it is compiled and before it is run."""
 
+import contextlib
 import functools
 import math
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,12 @@ import psutil
 from ssl_bench import gang
 from ssl_bench.settings.signature import BadSetting
 
+try:
+  import resource
+except ImportError:  # on Windows
+  resource = None  # type: ignore[assignment]
+
+PEAK = Path('/proc/self/clear_refs')  # what is written there resets the peak (proc_pid_clear_refs, 5)
 CGROUP = (Path('/sys/fs/cgroup/memory.max'), Path('/sys/fs/cgroup/memory/memory.limit_in_bytes'))
 
 
@@ -45,6 +53,29 @@ def in_use() -> dict[str, Any] | None:
   except Exception:
     return None
   return {'device': f'{device.platform}:{device.id}', 'bytes': count, 'limit': limit}
+
+
+def peak() -> dict[str, float]:
+  """The most bytes at once so far: `host` of this process, `device` of the first one where it tells.
+
+  That of the process is counted from `forget_peak` on, where the system can forget, else from its beginning;
+  that of a device always from the beginning of the process.
+  """
+  found = {}
+  if resource is not None:
+    unit = 1 if sys.platform == 'darwin' else 1024
+    found['host'] = float(unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+  device = jax.local_devices()[0]
+  told = device.memory_stats() if device.platform != 'cpu' else None
+  if told and 'peak_bytes_in_use' in told:
+    found['device'] = float(told['peak_bytes_in_use'])
+  return found
+
+
+def forget_peak() -> None:
+  """Has the peak of this process be counted from now on; only Linux can."""
+  with contextlib.suppress(OSError):
+    PEAK.write_text('5', encoding='ascii')
 
 
 @functools.cache

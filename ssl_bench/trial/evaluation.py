@@ -10,7 +10,12 @@ from ssl_bench.training.loop import Fitted
 
 
 def evaluate(
-  plan: Plan, fitted: Fitted, should_stop: Callable[[], bool] = lambda: False, *, shared: bool = False
+  plan: Plan,
+  fitted: Fitted,
+  should_stop: Callable[[], bool] = lambda: False,
+  *,
+  shared: bool = False,
+  utilization: float | None = None,
 ) -> dict[str, Any]:
   """The `metrics` and the `cost` of a trained state, as a record keeps them.
 
@@ -21,7 +26,8 @@ def evaluate(
     fitted: what came out of training.
     should_stop: asked between two measures; where it says so, `Interrupted` is raised.
     shared: whether other trials ran on the machine meanwhile, so that times say little.
+    utilization: of the devices while it was trained, in [0, 1], where that is known.
   """
-  trained = Trained(plan, fitted, should_stop, shared=shared)
+  trained = Trained(plan, fitted, should_stop, shared=shared, utilization=utilization)
   found = measures.measured(trained)
   return found if trained.judged is None else {**found, 'predictions': trained.judged.kept}

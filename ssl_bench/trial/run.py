@@ -17,6 +17,7 @@ from ssl_bench.settings.signature import BadSetting
 from ssl_bench.stop import NO_ROOM
 from ssl_bench.training import memory
 from ssl_bench.training.checkpoint import UnusableCheckpoint
+from ssl_bench.training.device_load import DeviceLoad
 from ssl_bench.training.loop import Diverged, Interrupted
 from ssl_bench.training.program import compile_program
 from ssl_bench.trial.evaluation import evaluate
@@ -58,13 +59,14 @@ def run_trial(
 
 def _record(plan: Plan, written: dict[str, Any], how: Run, *, shared: bool) -> dict[str, Any]:
   """Trains and evaluates a trial; writes its record, of which `written` is the beginning, and returns it."""
-  started, run_folder = now(), how.folder
+  started, run_folder, load = now(), how.folder, DeviceLoad()
+  memory.forget_peak()
 
   def work() -> dict[str, Any]:
-    fitted = train(plan, how)
+    fitted = train(plan, how._replace(report=load.telling(how.report)))
     if not is_of_known_code(plan, run_folder):
       del written['versions']['code']
-    found = evaluate(plan, fitted, how.should_stop, shared=shared)
+    found = evaluate(plan, fitted, how.should_stop, shared=shared, utilization=load.share())
     check_values(found)
     return found | {name: fitted.history[name] for name in curves.NAMES}
 

@@ -284,7 +284,7 @@ def test_a_csv_file_has_unrounded_means_and_half_widths(tmp_path):
   (tmp_path / 'tables/digits-smoke-20-ranking.csv').write_text('of an earlier board')
   build([*records, record('supervised', 40, 0, accuracy=0.5)], out=tmp_path)
   assert {path.name for path in (tmp_path / 'tables').iterdir()} == {
-    'digits-smoke-40-ranking.csv', 'digits-smoke-trials.csv',
+    'digits-smoke-40-ranking.csv', 'digits-smoke-efficiency.csv', 'digits-smoke-trials.csv',
   }  # fmt: skip
   first, second = csv.DictReader((tmp_path / 'tables/digits-smoke-40-ranking.csv').open(encoding='utf-8'))
   assert (first['method'], first['rank'], first['splits'], second['method']) == (

@@ -262,6 +262,39 @@ def test_columns_are_chosen_by_group(browser, home):
   assert shown(browser, 'RankMe')[0].startswith('34.2')
 
 
+def test_efficiency_is_chosen_among_costs_and_sorted_the_cheapest_first(browser, tmp_path):
+  of = {'fixmatch': 0.9, 'simclr': 0.8, 'byol': 0.55, 'supervised': 0.6}
+  records = [
+    record(m, n, s, accuracy=of[m] + n / 1000 + s / 100) for m in of for n in (20, 40) for s in range(3)
+  ]
+  build(records, out=tmp_path, price=2.5)
+  home = (tmp_path / 'index.html').as_uri()
+  browser.open(f'{home}#data=digits&labels=20')
+  press(browser, 'columns', '#ranking')
+  for name in ('gflops_per_point', 'money_per_point', 'labels_to_target', 'labels_saved', 'trials_done'):
+    click(browser, f'#columns input[value={name}]')
+  press(browser, 'GFLOPs per point', '#ranking')
+  assert said(browser) == 'Sorted by GFLOPs per point, lowest first.'
+  assert methods(browser)[:2] == ['fixmatch', 'simclr']
+  *numbers, first, second = shown(browser, 'GFLOPs per point')
+  assert {first, second} == {'no gain', '–'} and number(numbers[0]) < number(numbers[1])
+  assert number(numbers[0]) == pytest.approx(300 * 1.03 * 1.9 / 30, abs=0.1)
+  assert len(shown(browser, 'money per point')[0].split()) == 4  # 0.00123 (0.00123 to 0.00123)
+  rows = dict(zip(methods(browser), zip(shown(browser, 'labels to target'), shown(browser, 'labels saved'))))
+  assert rows['fixmatch'] == ('≤ 20', '≥ 2') and rows['byol'] == ('≥ 40', '≤ 1')
+  assert rows['supervised'] == ('40', '1')
+  assert set(shown(browser, 'trials done')) == {'100.0'}
+  browser.run('window.kept = []; URL.createObjectURL = blob => (window.kept.push(blob), "blob:none")')
+  browser.run('HTMLAnchorElement.prototype.click = () => {}')
+  press(browser, 'CSV file', '#ranking')
+  line = next(csv.DictReader(io.StringIO(browser.run('window.kept[0].text()'))))
+  assert (line['method'], line['labels to target']) == ('fixmatch', '≤ 20')
+  assert float(line['GFLOPs per point']) == pytest.approx(300 * 1.03 * 1.9 / 30, rel=1e-5)
+  browser.open(f'{home}#data=digits&labels=20&open=efficiency-by-method')
+  table = text(browser, '#part-efficiency-by-method')
+  assert 'labels to target' in table and '100.0 (61.0 to 100.0)' in table
+
+
 def test_the_answer_says_where_the_best_cannot_be_told_from_the_baseline(browser, tmp_path):
   of = {'fixmatch': (0.5, 0.7, 0.9), 'simclr': (0.6, 0.6, 0.61), 'supervised': (0.6, 0.7, 0.61)}
   build([record(m, 40, s, accuracy=of[m][s]) for m in of for s in range(3)], out=tmp_path)

@@ -1,7 +1,7 @@
 """Details: the columns of everything that is measured and not in the ranking, in a table of its own."""
 
 from ssl_bench import measures
-from ssl_bench.leaderboard.columns import Column, of
+from ssl_bench.leaderboard.columns import Column, efficiency, of
 from ssl_bench.leaderboard.columns.ranking import METHOD, VARIANT, ranked_measures
 from ssl_bench.leaderboard.render.cells import NOTHING, Cell
 from ssl_bench.leaderboard.rows import Row
@@ -36,4 +36,5 @@ def details() -> tuple[Column, ...]:
     title='final, %', hint='the evaluated weights after the last step: the number that is ranked'
   )
   total = Column('training GFLOPs', "over the whole run, its teacher's included", _total, optional=True)
-  return (METHOD, VARIANT, final, *(of(row.name) for row in rows), total)
+  per_point = (one.column for one in efficiency.columns())
+  return (METHOD, VARIANT, final, *(of(row.name) for row in rows), total, *per_point)

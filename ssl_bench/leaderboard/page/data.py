@@ -8,7 +8,7 @@ from scipy import stats
 from ssl_bench.leaderboard.columns.ranking import calibration_is_ranked, cost_is_ranked
 from ssl_bench.leaderboard.page import measured, methods, rows, trials
 from ssl_bench.leaderboard.page.figures import Figure, drawn
-from ssl_bench.leaderboard.page.grids import grid
+from ssl_bench.leaderboard.page.grids import derived, grid
 from ssl_bench.leaderboard.page.words import Words
 from ssl_bench.leaderboard.read import Settings
 from ssl_bench.leaderboard.render import notes, tables
@@ -40,13 +40,14 @@ def data(
     'timing': board.timing,
     'counts': words.of(notes.counts(board)),
     'kept': words.of(trials.told_of(all_trials)),
-    'reading': words.each(notes.READING),
+    'reading': words.each((*notes.READING, *notes.priced(board))),
     'hints': [words.each(pair) for pair in notes.columns()],
     'measures': [measured.facts(one, words) for one in shown if one.measure.name in means],
     'sections': [_section(section, board.timing, words) for section in board.sections],
     'usual': usual,
     'rows': rows.columns(placed, accuracy, places, words),
     'means': means,
+    'derived': derived(every, words),
     'trials': trials.columns(every, shown, files or {}, words),
     'curves': trials.curves(every, curves),
     'methods': _methods(every, words),
@@ -83,12 +84,17 @@ def _section(section: Section, timing: bool, words: Words) -> dict[str, Any]:
     for found in (tables.sweep(budget), *tables.stressed(budget), *tables.patterns(budget))
     if found is not None
   ]
-  last = [tables.beside(section), tables.failures(section), tables.stale(section)]
+  last = [
+    tables.beside(section),
+    tables.by_method(section),
+    tables.failures(section),
+    tables.stale(section),
+  ]
   every = section.rows
   return {
     'dataset': words.of(section.dataset),
     'protocol': words.of(section.protocol),
-    'reading': words.each(notes.reading(section, timing)),
+    'reading': words.each((*notes.reading(section, timing), *notes.targeted(section))),
     'unclassified': words.of(notes.unclassified(section)),
     'calibration_ranked': bool(every) and calibration_is_ranked(every),
     'cost_ranked': timing and cost_is_ranked(every),

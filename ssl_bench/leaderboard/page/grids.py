@@ -1,10 +1,13 @@
 """Tables of cells for the page: heads, and rows of a text and what it sorts by."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from ssl_bench.leaderboard.columns import efficiency
 from ssl_bench.leaderboard.page.words import Words
-from ssl_bench.leaderboard.render.cells import Cell
+from ssl_bench.leaderboard.render.cells import DASH, Cell
 from ssl_bench.leaderboard.render.tables import Table
+from ssl_bench.leaderboard.rows import Row
 
 
 def grid(table: Table, words: Words) -> dict[str, Any]:
@@ -14,6 +17,24 @@ def grid(table: Table, words: Words) -> dict[str, Any]:
   ]
   rows = [[_cell(cell, words) for cell in row] for row in table.rows]
   return {'title': words.of(table.title), 'heads': heads, 'rows': rows}
+
+
+def derived(rows: Sequence[Row], words: Words) -> list[dict[str, Any]]:
+  """Columns of the ranking that no record holds, as cells of all rows; empty ones are left out."""
+  found = []
+  for name, better, column in efficiency.columns():
+    cells = [column.cell(row) for row in rows]
+    if any(cell.text != DASH for cell in cells):
+      said = {'name': words.of(name), 'title': words.of(column.title), 'hint': words.of(column.hint)}
+      found.append(
+        {
+          **said,
+          'group': words.of(efficiency.GROUP),
+          'better': better,
+          'cells': [_cell(cell, words) for cell in cells],
+        }
+      )
+  return found
 
 
 def _cell(cell: Cell, words: Words) -> Any:

@@ -61,6 +61,18 @@ def plain(mean: Mean | None, digits: int = 3, scale: float = 1) -> Cell:
   return Cell(f'{rounded(mean.value * scale, digits):,}', mean.value, note=_spread(mean, scale, digits))
 
 
+def percent_of(part: int, whole: int) -> Cell:
+  """A share of a count in percent, with the counts as its note."""
+  return Cell(f'{rounded(100 * part / whole, 1)}', part / whole, note=f'{part:,} of {whole:,}')
+
+
+def significant(value: float) -> str:
+  """A number with three significant digits, whole from 100 on: `'0.0635'`, `'28.0'`, `'1,240'`."""
+  if value >= 99.95:
+    return f'{rounded(value, 0):,}'
+  return f'{value:#.3g}' if value >= 1e-4 or not value else f'{value:.2e}'
+
+
 def arrow(before: Mean | None, after: Mean | None, digits: int = 3) -> Cell:
   """A measure before → after; it sorts by the value before."""
   if before is None and after is None:

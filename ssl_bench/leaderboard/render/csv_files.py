@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ssl_bench import measures
+from ssl_bench.leaderboard import flat
 from ssl_bench.leaderboard.frame import compared
 from ssl_bench.leaderboard.render import tables
 from ssl_bench.leaderboard.render.cells import DASH, Cell
@@ -15,6 +16,7 @@ from ssl_bench.leaderboard.rows import Board, Budget, Row, Section
 from ssl_bench.leaderboard.variants import say_variant
 from ssl_bench.records.strict_json import printable
 
+BOUNDS = '≤≥'  # with which a number begins that is only a bound, and stays text
 FIRST = ('method', 'variant', 'stress', 'family', 'labels', 'rank', 'splits', 'trials', 'failed')
 
 
@@ -37,6 +39,7 @@ def _section(section: Section) -> Iterator[tuple[str, str]]:
       if rows:
         yield f'{first}-{budget.labels}-{name}', of_rows(rows)
   others = {
+    'efficiency': tables.by_method(section),
     'failed': tables.failures(section),
     'stale': tables.stale(section),
     'trials': tables.trials(section),
@@ -57,19 +60,22 @@ def _of_budget(budget: Budget) -> Iterator[tuple[str, Sequence[Row]]]:
 
 
 def of_rows(rows: Sequence[Row]) -> str:
-  """A line a row: what it is, and the mean and half width of the interval of each measure that a row has."""
+  """A line a row: what it is, its efficiency, and the mean and half width of each measure that a row has."""
   measured = [row.name for row in measures.all_measures() if any(row.name in one.measures for one in rows)]
-  heads = [*FIRST, *compared(None), *(head for name in measured for head in (name, f'{name}_half'))]
-  return _written(heads, [_line(row, measured) for row in rows])
+  further = flat.names(rows)
+  means = (head for name in measured for head in (name, f'{name}_half'))
+  heads = [*FIRST, *compared(None), *further, *means]
+  return _written(heads, [_line(row, measured, further) for row in rows])
 
 
-def _line(row: Row, measured: Sequence[str]) -> list[str]:
-  accuracy = row.accuracy
+def _line(row: Row, measured: Sequence[str], further: Sequence[str]) -> list[str]:
+  accuracy, efficiency = row.accuracy, flat.per_row(row)
   line = [
     *(row.method, say_variant(row.variant), say_variant(row.stress), row.family, str(row.labels)),
     '' if row.rank is None else str(row.rank),
     *(str(accuracy.n if accuracy else 0), str(len(row.trials)), str(row.failed)),
     *(_said(value) for value in compared(row.difference).values()),
+    *(_number(efficiency[name]) for name in further),
   ]
   for name in measured:
     mean = row.measures.get(name)
@@ -87,7 +93,7 @@ def of_table(table: Table) -> str:
 
 
 def _cell(cell: Cell) -> str:
-  if isinstance(cell.value, float):
+  if isinstance(cell.value, float) and cell.text[0] not in BOUNDS:
     return _number(cell.value)
   return '' if cell.text == DASH else cell.text
 

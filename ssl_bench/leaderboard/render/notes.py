@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from ssl_bench.contract import pattern
-from ssl_bench.leaderboard.columns import patterns
+from ssl_bench.leaderboard.columns import efficiency, patterns
 from ssl_bench.leaderboard.columns.details import details
 from ssl_bench.leaderboard.columns.ranking import (
   FOR_CALIBRATION,
@@ -144,6 +144,18 @@ def columns() -> tuple[tuple[str, str], ...]:
   beside = (column for found in tables for column in patterns.columns(found))
   all_columns = (*ranking(), STRESS, TO_USUAL, *details(), *beside)
   return tuple({c.title: (c.title, c.hint) for c in all_columns if c.hint}.values())
+
+
+def targeted(section: Section) -> tuple[str, ...]:
+  """The sentence on the target of labels, where there is one."""
+  return (f'Labels to target: to {efficiency.said_target(section)}.',) if section.target else ()
+
+
+def priced(board: Board) -> tuple[str, ...]:
+  """The sentence on a price, where one was given."""
+  if board.price is None:
+    return ()
+  return (f'Money is that of {board.price:g} per device-hour, a price that was given for this page.',)
 
 
 def title(section: Section) -> str:

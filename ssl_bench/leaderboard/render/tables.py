@@ -5,14 +5,15 @@ from typing import NamedTuple
 
 from ssl_bench import measures
 from ssl_bench.contract import pattern as contract
-from ssl_bench.leaderboard.columns import Column
+from ssl_bench.leaderboard import success
+from ssl_bench.leaderboard.columns import Column, efficiency
 from ssl_bench.leaderboard.columns import patterns as of_pattern
 from ssl_bench.leaderboard.columns import ranking as main
 from ssl_bench.leaderboard.columns.details import details
 from ssl_bench.leaderboard.columns.ranking import METHOD, RANK, STRESS, TO_USUAL, VARIANT, lowest, swept
 from ssl_bench.leaderboard.published import Published
 from ssl_bench.leaderboard.read import Trial
-from ssl_bench.leaderboard.render.cells import DASH, Cell, digits_of, percent, points, whole, words
+from ssl_bench.leaderboard.render.cells import DASH, Cell, digits_of, percent, points, rounded, whole, words
 from ssl_bench.leaderboard.rows import Budget, Row, Section
 
 
@@ -156,6 +157,38 @@ def elsewhere(published: Sequence[Published]) -> Table:
     for p in published
   ]
   return _table('Published, not run here', heads, lines)
+
+
+def by_method(section: Section) -> Table:
+  """Labels to the section's target, and how trials ended, of each method with its usual settings."""
+  found = success.by_method(section)
+  rows = {row.method: row for budget in section.budgets for row in budget.rows if not row.variant}
+  reached = [efficiency.bounded(rows[one.method].to_target if one.method in rows else None) for one in found]
+  factors = [efficiency.bounded(rows[one.method].saved if one.method in rows else None) for one in found]
+  lines = [
+    (
+      *(words(one.method), labels, factor, whole(one.started), whole(one.done)),
+      *(whole(one.failed), whole(one.diverged), _share(one)),
+    )
+    for one, labels, factor in zip(found, reached, factors)
+  ]
+  titles = [efficiency.TITLES['to_target'], efficiency.TITLES['saved']]
+  heads = (
+    Head('method'),
+    Head(titles[0], f'at which the mean accuracy reaches {efficiency.said_target(section)}', True),
+    Head(titles[1], 'how many times as many labels supervised needs for the same target', True),
+    Head('trials started', 'that left a record, with sweeps and stress', True),
+    Head('done', '', True),
+    Head('failed', 'ended with an error', True),
+    Head('diverged', 'a loss or its gradient was not finite', True),
+    Head('done, %', "share of those started, with Wilson's 95 % interval", True),
+  )
+  return _table('Efficiency by method', heads, lines)
+
+
+def _share(found: success.Success) -> Cell:
+  ends = [rounded(100 * end, 1) for end in (found.share, found.low, found.high)]
+  return Cell(f'{ends[0]} ({ends[1]} to {ends[2]})', found.share)
 
 
 def failures(section: Section) -> Table:

@@ -1,7 +1,5 @@
 """What Prometheus reads: the numbers of trials that run, and how many trials are in which state."""
 
-import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -13,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from ssl_bench.records.strict_json import unsaid
 from ssl_bench.records.trackers import Row, Run
+from ssl_bench.training import device_load
 
 STATES = ('to do', 'running', 'done', 'failed', 'diverged')
 TRIAL = ('grid', 'id', 'trial')  # the labels of a trial's numbers
@@ -26,7 +25,6 @@ GAUGES = {
 }
 CURVE = {'loss': 'loss', 'grad_norm': 'gradient_norm'}  # names of a curve -> those above
 FRESH = 5.0  # seconds for which the utilization of devices is not asked again
-QUERY = ('nvidia-smi', '--query-gpu=index,utilization.gpu', '--format=csv,noheader,nounits')
 
 
 class _Shown:
@@ -143,12 +141,6 @@ class Exporter:
     if time.monotonic() - self._utilization[0] < FRESH:
       return self._utilization[1]
     found = {'cpu': psutil.cpu_percent() / 100}
-    if shutil.which(QUERY[0]):
-      try:
-        out = subprocess.run(QUERY, capture_output=True, encoding='utf-8', timeout=FRESH).stdout
-        rows = [line.split(',') for line in out.splitlines()]
-        found |= {f'cuda:{index.strip()}': float(busy) / 100 for index, busy in rows}
-      except (OSError, ValueError, subprocess.TimeoutExpired):
-        pass
+    found |= {f'cuda:{index}': busy for index, busy in device_load.gpus().items()}
     self._utilization = (time.monotonic(), found)
     return found

@@ -33,6 +33,16 @@ function measureColumn(measure) {
   };
 }
 
+// What the board computed of several records: texts as they are shown, and what they sort by.
+function derivedColumn(one) {
+  const cell = row => one.cells[row.place], text = row => words[[cell(row)].flat()[0]];
+  return {
+    name: words[one.name], title: words[one.title], hint: words[one.hint], group: words[one.group], numeric: true, better: one.better, text,
+    value: row => (Array.isArray(cell(row)) ? cell(row)[1] : null), note: row => (Array.isArray(cell(row)) && cell(row).length > 2 ? words[cell(row)[2]] : ''),
+    there: list => list.some(row => text(row) !== DASH),
+  };
+}
+
 const textColumn = (name, title, hint, text, more) => ({ name, title, hint, group: 'row', text: row => text(row) || DASH, there: list => list.some(text), ...more });
 
 const ALL_COLUMNS = [
@@ -49,6 +59,7 @@ const ALL_COLUMNS = [
   { name: 'gflops', title: 'training GFLOPs', group: 'cost', numeric: true, better: 'lower', hint: "over the whole run, its teacher's included",
     text: row => (row.gflops === null ? DASH : fixed(row.gflops, row.gflops < 10 ? 1 : 0)), value: row => row.gflops, there: list => list.some(row => row.gflops !== null) },
   ...[...measures.values()].filter(one => one.name !== 'accuracy').map(measureColumn),
+  ...tree.derived.map(derivedColumn),
   { name: 'splits', title: 'splits', group: 'row', numeric: true, better: 'higher', hint: 'splits in the mean; 3 × 2 are three of two seeds each, averaged within a split first; 4 of 5 where one of five trials failed',
     text: splitsText, value: row => row.splits },
   textColumn('tier', 'tier', 'ours: run by this project; submitted: a record that a contributor sent', tierOf),

@@ -7,13 +7,13 @@ const FORMATS = {
   Markdown: { type: 'text/markdown', suffix: 'md', write: asMarkdown },
 };
 
-// What a column exports: a name and a value of a row; a number with an interval is two columns.
+// What a column exports: a name and a value of a row; a number with an interval is two columns, a bound is text.
 function flat(columns, rows) {
   const parts = [];
   for (const column of columns.filter(one => !one.control)) {
     const number = column.numeric && column.value;
     const cell = row => {
-      const value = number ? column.value(row) : null;
+      const value = number && !/^[≤≥]/.test(column.text(row)) ? column.value(row) : null;
       return typeof value === 'number' ? value : column.text(row) === DASH ? null : column.text(row);
     };
     parts.push({ title: column.title, cell });
@@ -44,8 +44,8 @@ const TEX = { '\\': '\\textbackslash{}', '~': '\\textasciitilde{}', '^': '\\text
 
 function tex(text) {
   const safe = text.replace(/[\\~^]|[&%$#_{}]/g, c => TEX[c] ?? `\\${c}`);
-  const math = { '±': '$\\pm$', '−': '$-$', '≈': '$\\approx$', '→': '$\\to$', '×': '$\\times$', '≥': '$\\geq$', '≤': '$\\leq$' };
-  return safe.replace(/[±−≈→×≥≤]/g, c => math[c]).replaceAll(DASH, '--');
+  const math = { '±': '$\\pm$', '−': '$-$', '≈': '$\\approx$', '→': '$\\to$', '×': '$\\times$', '≥': '$\\geq$', '≤': '$\\leq$', '∞': '$\\infty$' };
+  return safe.replace(/[±−≈→×≥≤∞]/g, c => math[c]).replaceAll(DASH, '--');
 }
 
 function asLatex({ columns, rows, title }) {

@@ -8,7 +8,7 @@ function methodPage(view) {
     el('p', {}, link('← all rows', { view: '', method: '' })), el('h1', {}, name, el('span', { class: 'chip' }, own[0].kind === 'baseline' ? 'baseline' : own[0].family)),
     said.idea ? el('p', { class: 'sub' }, words[said.idea]) : null, said.source ? el('p', { class: 'note' }, words[said.source]) : null,
     said.deviations ? el('p', {}, el('strong', {}, 'Deviations: '), spoken(words[said.deviations])) : null,
-    methodTable(own, name), ofMethod(name, 'last', 'Beside published values'), ofMethod(name, 'last', 'Failed or diverged'), ofMethod(name, 'last', 'Stale'),
+    methodTable(own, name), ofMethod(name, 'last', 'Efficiency by method'), ofMethod(name, 'last', 'Beside published values'), ofMethod(name, 'last', 'Failed or diverged'), ofMethod(name, 'last', 'Stale'),
   ];
 }
 

@@ -115,6 +115,12 @@ function costFigure(view) {
   });
 }
 
+// What a point over the baseline costs, where the board has it.
+function perPoint(row) {
+  const said = columnOf('gflops_per_point')?.text(row) ?? DASH;
+  return said === DASH ? '' : `\n${/\d/.test(said) ? `${said} GFLOPs a point over ${BASELINE}` : `${said} over ${BASELINE}`}`;
+}
+
 // A line from a point to its name, where the name could not stand beside it.
 function leader({ x, y, left, top, long }) {
   if (Math.abs(top - y) < 16) return null;
@@ -147,7 +153,7 @@ function drawCost(width, points, front, names) {
       Plot.line(front, { x: 'x', y: 'y', curve: 'step-after', stroke: 'var(--ink)', strokeWidth: 1.2, strokeOpacity: 0.55 }),
       Plot.dot(points, { x: 'x', y: 'at', symbol, stroke: color, strokeWidth: 1.8, fill: point => (point.self ? 'var(--paper)' : color(point)), r: point => (looks.has(point.name) || front.includes(point) ? 4.5 : 3) }),
       written,
-      Plot.tip(points, Plot.pointer({ x: 'x', y: 'at', title: point => `${point.name}\n${spread(point.row.accuracy, 1)} % for ${shortNumber(Math.round(point.x))} GFLOPs`, fill: 'var(--paper)', stroke: 'var(--line)' })),
+      Plot.tip(points, Plot.pointer({ x: 'x', y: 'at', title: point => `${point.name}\n${spread(point.row.accuracy, 1)} % for ${shortNumber(Math.round(point.x))} GFLOPs${perPoint(point.row)}`, fill: 'var(--paper)', stroke: 'var(--line)' })),
     ],
   });
 }
