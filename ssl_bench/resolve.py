@@ -43,6 +43,8 @@ def resolve(config: Config) -> Config:
   for name in config.evaluate.shifts:
     if name not in SHIFTS:
       raise BadSetting(f'There is no shift {short(name)} in evaluate.shifts; {suggest(name, list(SHIFTS))}')
+  for name in config.evaluate.transfer:
+    data.check_name(name)
   config = config.model_copy(
     update={
       'method': method,
@@ -76,6 +78,11 @@ def _check_teacher(method: str, config: Config) -> None:
     raise BadSetting(
       f'{method} has no use for a teacher; leave it out, or write teacher=null. '
       'To begin with its encoder, write init=teacher.'
+    )
+  if teacher and teacher.dataset != config.dataset and (needed is not None or not begins):
+    raise BadSetting(
+      f"teacher: its dataset must be the student's, {config.dataset!r}, not {teacher.dataset!r}. "
+      'What only begins with its encoder, such as supervised with init=teacher, may have one of another set.'
     )
   if teacher and (teacher.stress or Stress()) != (config.stress or Stress()):
     raise BadSetting("teacher: its stress must be the student's; leave it out.")

@@ -10,8 +10,9 @@ from ssl_bench.data.arrays import Dataset
 from ssl_bench.planning import checks, identity
 from ssl_bench.planning.build import streams_seen
 from ssl_bench.planning.shifts import check_shifts
-from ssl_bench.planning.split import labeled_of, stressed
+from ssl_bench.planning.split import labeled_of, of_teacher, stressed
 from ssl_bench.planning.structure import Structure, structure_of
+from ssl_bench.planning.transfer import check_transfer
 from ssl_bench.settings.signature import BadSetting
 
 
@@ -52,6 +53,7 @@ def make_plan(config: Config, dataset: Dataset | None = None) -> Plan:
   plan = _plan(config, dataset or data.load(config.dataset))
   checks.check_probes(plan)
   check_shifts(plan)
+  check_transfer(plan)
   return plan
 
 
@@ -74,6 +76,6 @@ def _plan(config: Config, dataset: Dataset) -> Plan:
   if config.teacher is None:
     return plan
   try:
-    return plan._replace(teachers=(_plan(config.teacher, dataset),))
+    return plan._replace(teachers=(_plan(config.teacher, of_teacher(config, dataset)),))
   except BadSetting as error:
     raise BadSetting(f'teacher: {error}') from None

@@ -4,15 +4,15 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ssl_bench import combine, methods
+from ssl_bench import combine, data, methods
 from ssl_bench.config import Config, canonical, digest, digest_of, outcome, training
 
 Tree = dict[str, Any]
 PROTOCOL_VERSION = 1  # bumped when the protocol changes what a number means
 
 
-def versions_of(config: Config, fingerprint: str) -> Tree:
-  """What besides the config decides a number."""
+def versions_of(config: Config, fingerprint: str, *, of_training: bool = False) -> Tree:
+  """What besides the config decides a number, or only what comes out of its training."""
   versions = {
     'protocol': PROTOCOL_VERSION,
     'method': methods.version(config.method['name']),
@@ -23,7 +23,18 @@ def versions_of(config: Config, fingerprint: str) -> Tree:
   if config.teacher:
     own = versions_of(config.teacher, fingerprint)
     versions['teachers'] = [own['method'], *own.get('teachers', [])]  # the nearest first
+  if others := _other_data(config, () if of_training else config.evaluate.transfer):
+    versions['other_data'] = others
   return versions
+
+
+def _other_data(config: Config, transfer: Collection[str]) -> dict[str, str]:
+  """Name -> fingerprint of what else a trial reads: its teachers' sets, and those of `transfer`."""
+  names, one = set(transfer), config
+  while one.teacher:
+    one = one.teacher
+    names.add(one.dataset)
+  return {name: data.load(name).fingerprint for name in sorted(names - {config.dataset})}
 
 
 def identify(config: Config, fingerprint: str) -> str:
@@ -42,8 +53,8 @@ class OfSeeds:
 
   def __init__(self, config: Config, fingerprint: str, streams: Collection[str]):
     marked = config.model_copy(update=MARKS)
-    versions = versions_of(config, fingerprint)
-    self._trial = _parts(outcome(marked), versions)
+    self._trial = _parts(outcome(marked), versions_of(config, fingerprint))
+    versions = versions_of(config, fingerprint, of_training=True)
     self._training = _parts(seen(marked, streams), versions)
 
   def trial(self, *, split_seed: int, seed: int) -> str:
@@ -74,7 +85,7 @@ def identify_training(config: Config, fingerprint: str, streams: Collection[str]
   `streams` are those that it draws from: without 'labeled' no label counts, without 'unlabeled' no stress of
   the unlabeled images.
   """
-  return digest(seen(config, streams), versions_of(config, fingerprint))
+  return digest(seen(config, streams), versions_of(config, fingerprint, of_training=True))
 
 
 def seen(config: Config, streams: Collection[str]) -> Tree:

@@ -69,6 +69,14 @@ def stressed(config: Config, dataset: Dataset) -> Dataset:
   return dataset
 
 
+def of_teacher(config: Config, dataset: Dataset) -> Dataset:
+  """The data of a trial's teacher under its stress; `dataset` is the trial's, which most teachers share."""
+  teacher = config.teacher
+  if teacher is None or teacher.dataset == config.dataset:
+    return dataset
+  return stressed(teacher, data.load(teacher.dataset))
+
+
 @cache
 def _changer(policy: str, channels: int, kind: str, columns: tuple[int, ...] | None) -> Callable:
   """(positions, images) -> images, each changed by a key of its own position."""

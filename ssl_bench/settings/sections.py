@@ -87,12 +87,17 @@ class Evaluate(Section):
   shifts: Annotated[
     tuple[str, ...], AfterValidator(_each_once)
   ] = ()  # of test inputs, at five severities each
+  transfer: Annotated[tuple[str, ...], AfterValidator(_each_once)] = ()  # data sets to probe the encoder on
   pretraining: bool = True  # look at a training without labels, too: loss, kNN and health on held-out images
 
   @model_serializer(mode='wrap')
   def _write(self, write: Any) -> dict[str, Any]:
     fields = type(self).model_fields
-    later = ('pretraining', 'shifts')  # written only where they are not their default, as `ADDED` are
+    later = (
+      'pretraining',
+      'shifts',
+      'transfer',
+    )  # written only where they are not their default, as `ADDED` are
     return {k: v for k, v in write(self).items() if k not in later or getattr(self, k) != fields[k].default}
 
 
