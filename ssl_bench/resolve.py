@@ -94,7 +94,7 @@ def _check_teacher(method: str, config: Config) -> None:
 
 
 def _check_stress(stress: Stress) -> None:
-  from ssl_bench import augment
+  from ssl_bench import augment, data
 
   if stress.mismatch is not None and stress.imbalance is not None:
     raise BadSetting('stress: mismatch and imbalance both say which classes there are; leave one out.')
@@ -106,6 +106,10 @@ def _check_stress(stress: Stress) -> None:
     raise BadSetting(f'stress.unlabeled is a count or a fraction up to 1, not {stress.unlabeled}.')
   if stress.shift is not None:
     augment.parse(stress.shift)
+  if stress.target is not None:
+    data.check_name(stress.target)
+    if beside := [name for name in stress.model_dump() if name not in ('target', 'label_noise')]:
+      raise BadSetting(f'stress: target says which images are without labels; leave {beside[0]} out.')
 
 
 def _check_text(method: str, text_net: Any) -> None:

@@ -49,6 +49,8 @@ def stressed(config: Config, dataset: Dataset) -> Dataset:
     dataset = stress.without_class(dataset, asked.anomaly)
   if asked.held_out is not None:
     dataset = stress.hold_out(dataset, asked.held_out)
+  if asked.target is not None:
+    dataset = stress.onto(dataset, data.load(asked.target))
   labeled, seed = labeled_of(config, dataset), config.split_seed
   known: tuple[int, ...] = tuple(range(dataset.classes))
   if asked.mismatch is not None:

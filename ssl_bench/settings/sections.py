@@ -131,6 +131,7 @@ class Stress(Section):
   imbalance: Imbalance | None = None  # a number is that of both
   anomaly: StrictInt | None = Field(None, ge=0, lt=IMAGES)  # a class that training lacks: its test images
   held_out: str | None = None  # a group, such as a speaker, that is the test part and in no other
+  target: str | None = None  # another set of the same classes: its images are the unlabeled and the test ones
 
   @model_serializer(mode='wrap')
   def _write(self, write: Any) -> dict[str, Any]:
