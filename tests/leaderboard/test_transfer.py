@@ -3,12 +3,11 @@
 import csv
 import io
 import json
-import zlib
 
 import numpy as np
 import pytest
 from scipy import stats
-from support.records import record
+from support.records import SETS, probed, record, some_share
 
 from ssl_bench.leaderboard import aggregate, transfer_frame, transfer_rows
 from ssl_bench.leaderboard.export import export
@@ -16,28 +15,6 @@ from ssl_bench.leaderboard.page.document import page
 from ssl_bench.leaderboard.render.csv_files import csv_files
 from ssl_bench.leaderboard.render.transfer import tables_of
 from ssl_bench.leaderboard.transfer import matrix, sets_of
-
-SETS = ('digits', 'mnist')
-
-
-def value(*what):
-  return float(np.random.default_rng(zlib.crc32(repr(what).encode())).uniform(0.2, 0.9))
-
-
-def probed(method, dataset, seed, labels=40, sets=SETS, **changes):
-  """A record whose encoder was probed: numbers of a self-supervised method depend on its seed alone."""
-  changes = {'evaluate__transfer': list(sets), **changes}
-  one = record(method, labels, seed, dataset=dataset, **changes)
-  key = (method, dataset, seed, json.dumps(changes.get('teacher', {})), labels if method == 'fixmatch' else 0)
-  trained, random = (
-    {
-      probe: {name: value(probe, name, *mark) for name in sets}
-      for probe in ('linear', 'knn', 'few_1', 'few_2', 'few_5')
-    }
-    for mark in (key, ('random', dataset, seed))
-  )
-  one['metrics']['transfer'] = {**trained, 'random': random}
-  return one
 
 
 @pytest.fixture(scope='module')
@@ -87,7 +64,7 @@ def test_means_are_over_seeds_where_training_sees_no_label_and_else_over_splits(
         half = stats.t.ppf(0.975, seeds - 1) * stats.sem(list(own.values()))
         assert cell.half == pytest.approx(half)
   floor = lines['random weights', 'digits', None].cells['mnist']['linear']
-  expected = [value('linear', 'mnist', 'random', 'digits', seed) for seed in range(4)]
+  expected = [some_share('linear', 'mnist', 'random', 'digits', seed) for seed in range(4)]
   assert floor.value == pytest.approx(np.mean(expected)) and floor.n == 4
 
 
