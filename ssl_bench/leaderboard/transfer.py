@@ -23,8 +23,9 @@ Values = dict[Pair, list[float]]
 class Line(NamedTuple):
   """A line of the matrix: one method, trained on one set or on several in turn, and probed on others.
 
-  `labels` is None where training sees none.  `cells` has set, then probe -> mean accuracy in [0, 1].  Under
-  `RANDOM` stand the same probes of the net before any training, as a network on `trained_on` reads the sets.
+  `labels` is None where training sees none.  The network reads all sets in the form of `form`, which it was
+  trained on last.  `cells` has set, then probe -> mean accuracy in [0, 1].  Under `RANDOM` stand the same
+  probes of the net before any training; `trained_on` is '' there.
   """
 
   protocol: str
@@ -33,6 +34,7 @@ class Line(NamedTuple):
   net: Settings
   labels: int | None
   trained_on: str
+  form: str
   cells: Mapping[str, Mapping[str, Mean]]
 
 
@@ -59,7 +61,7 @@ def matrix(board: Board) -> tuple[Line, ...]:
 
 def _order(line: Line) -> tuple[Any, ...]:
   named = line.protocol, line.method == RANDOM, line.method
-  return *named, line.labels or 0, line.variant, line.trained_on, canonical(line.net)
+  return *named, line.labels or 0, line.variant, line.trained_on, line.form, canonical(line.net)
 
 
 def _lines(section: Section, row: Row) -> Iterator[tuple[tuple[str, ...], Line, dict[str, str]]]:
@@ -73,14 +75,14 @@ def _lines(section: Section, row: Row) -> Iterator[tuple[tuple[str, ...], Line, 
   variant = '; '.join(filter(None, (say_variant(differs), say_variant(row.stress))))
   labels = None if row.family == 'self-supervised' else row.labels
   sets = ' → '.join(sets_of(section.dataset, row.settings))
-  line = Line(section.protocol, row.method, variant, net, labels, sets, {})
+  line = Line(section.protocol, row.method, variant, net, labels, sets, section.dataset, {})
   key: tuple[str, ...] = (section.protocol, row.method, sets, str(labels))
   yield (
     (*key, canonical(settings), canonical(row.stress)),
     line,
     {probe: f'transfer_{probe}_by_set' for probe in PROBES},
   )
-  untrained = Line(section.protocol, RANDOM, '', net, None, section.dataset, {})
+  untrained = Line(section.protocol, RANDOM, '', net, None, '', section.dataset, {})
   key = (section.protocol, RANDOM, canonical(net), section.dataset)
   yield key, untrained, {probe: f'transfer_{probe}_of_random' for probe in PROBES}
 
@@ -115,8 +117,9 @@ def _means(found: Mapping[tuple[str, str], Values]) -> dict[str, dict[str, Mean]
 def transfer_rows(board: Board) -> list[dict[str, Any]]:
   """Each cell of the matrix as a flat dictionary: what was trained, what was probed, and by which probe.
 
-  protocol, method, variant, net, labels, trained_on, probed_on, probe, accuracy and half, the half width of
-  its 95 % interval, in [0, 1]; units is the number of splits, or of seeds where training sees no label.
+  Its keys: protocol, method, variant, net, labels, trained_on, form, probed_on, probe; accuracy, and half,
+  the half width of its 95 % interval, both in [0, 1]; units, the number of splits, or of seeds where
+  training sees no label.
   """
   return [
     {
@@ -126,6 +129,7 @@ def transfer_rows(board: Board) -> list[dict[str, Any]]:
       'net': say_net(line.net, line.net),
       'labels': line.labels,
       'trained_on': line.trained_on,
+      'form': line.form,
       'probed_on': name,
       'probe': probe,
       'accuracy': cells[probe].value,
@@ -152,7 +156,7 @@ def transfer_frame(records: Iterable[Record]) -> 'DataFrame':
   Raises BadSetting where pandas is not installed.
 
       table = transfer_frame(gather([Path('runs/transfer/records')]).records)
-      table[table.probe == 'linear'].pivot_table('accuracy', ['method', 'trained_on'], 'probed_on')
+      table[table.probe == 'linear'].pivot_table('accuracy', ['method', 'trained_on', 'form'], 'probed_on')
   """
   try:
     import pandas

@@ -29,6 +29,7 @@ from ssl_bench.records.checks import deciding
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.trial.run import run_trial
 from ssl_bench.trial.run_folder import RunFolder
+from ssl_bench.trial.training import labels_seen
 
 CONVNET = 'net: {name: convnet, width: 4}\nevaluate: {every: 12, last: 1, bootstrap: 100}'
 
@@ -192,6 +193,13 @@ def test_a_teacher_of_another_set_must_have_weights_of_the_same_shape(tmp_path):
   words = ['init=teacher', 'teacher={config: simclr.yaml, dataset: fake_9x9x1}']
   with pytest.raises(BadSetting, match="goes on from its teacher's; take a teacher that trains a net"):
     make_plan(load(path, words))
+
+
+def test_a_teacher_that_saw_labels_of_another_set_makes_a_row_that_saw_more(tmp_path):
+  path = write_configs(tmp_path, CONVNET) / 'fixmatch.yaml'
+  for teacher, seen in (('simclr', 'trial'), ('supervised', 'more')):
+    words = ['init=teacher', f'teacher={{config: {teacher}.yaml, dataset: fake_9x10x1}}']
+    assert labels_seen(make_plan(load(path, words))) == seen
 
 
 @pytest.mark.slow

@@ -28,7 +28,9 @@ def records():
 
 @pytest.fixture(scope='module')
 def lines(records):
-  return {(line.method, line.trained_on, line.labels): line for line in matrix(aggregate(records))}
+  return {
+    (line.method, line.trained_on or line.form, line.labels): line for line in matrix(aggregate(records))
+  }
 
 
 def test_there_is_a_line_for_each_method_and_training_and_one_for_the_floor_of_each_set(lines):
@@ -40,6 +42,8 @@ def test_there_is_a_line_for_each_method_and_training_and_one_for_the_floor_of_e
     ('random weights', 'digits', None),
     ('random weights', 'mnist', None),
   ]
+  assert [line.form for line in lines.values()] == ['digits', 'digits', 'mnist', 'mnist', 'digits', 'mnist']
+  assert lines['random weights', 'mnist', None].trained_on == ''
   assert lines['simclr', 'mnist', None].variant == lines['simclr', 'digits → mnist', None].variant == ''
 
 
@@ -71,7 +75,9 @@ def test_means_are_over_seeds_where_training_sees_no_label_and_else_over_splits(
 def test_trials_that_differ_in_what_they_were_probed_on_share_a_line():
   apart = [probed('simclr', 'digits', s, sets=(name,)) for s in range(3) for name in SETS]
   together = [probed('simclr', 'digits', s) for s in range(3)]
-  cells = lambda found: [(line.method, line.trained_on, line.cells) for line in matrix(aggregate(found))]
+  cells = lambda found: [
+    (line.method, line.trained_on, line.form, line.cells) for line in matrix(aggregate(found))
+  ]
   assert cells(apart) == cells(together)
   other = [probed('simclr', 'digits', s, optimizer__lr=0.5) for s in range(3)]
   assert len([line for line in matrix(aggregate([*together, *other])) if line.method == 'simclr']) == 2
@@ -111,7 +117,11 @@ def test_it_is_a_data_frame(records):
   pandas = pytest.importorskip('pandas')
   found = transfer_frame(records)
   assert isinstance(found, pandas.DataFrame) and len(found) == len(transfer_rows(aggregate(records)))
-  shape = found[found.probe == 'linear'].pivot_table('accuracy', ['method', 'trained_on'], 'probed_on').shape
+  shape = (
+    found[found.probe == 'linear']
+    .pivot_table('accuracy', ['method', 'trained_on', 'form'], 'probed_on')
+    .shape
+  )
   assert shape == (6, 2)
 
 

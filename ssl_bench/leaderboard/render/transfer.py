@@ -1,12 +1,15 @@
 """The matrix of transfer as tables of the board: a table a protocol and probe, a column a probed set."""
 
 from ssl_bench import measures
-from ssl_bench.leaderboard.render.cells import percent, whole, words
+from ssl_bench.leaderboard.render.cells import NOTHING, Cell, percent, whole, words
 from ssl_bench.leaderboard.render.tables import Head, Table
 from ssl_bench.leaderboard.rows import Board
 from ssl_bench.leaderboard.transfer import PROBES, Line, matrix, say_net
 
-ON = 'sets in the order of training; of random weights, the set whose form the network reads'
+LABELS = 'of the set that was trained on last; none where training sees none'
+ON = 'sets in the order of training'
+AS = 'the set in whose form the network reads all sets'
+TEST = 'accuracy on the test part of'
 
 
 def tables_of(board: Board) -> tuple[Table, ...]:
@@ -30,24 +33,22 @@ def _table(probe: str, protocol: str, lines: list[Line]) -> Table:
   sets = sorted({name for line in lines for name in line.cells})
   every = {k for line in lines for k in line.net}
   told = {k for k in every if len({line.net.get(k) for line in lines}) > 1}
-  row = measures.get(f'transfer_{probe}')
+  first: list[tuple[Head, list[Cell]]] = [
+    (Head('method'), [words(line.method) for line in lines]),
+    (Head('settings that differ', prose=True), [words(line.variant) for line in lines]),
+    (Head('net'), [words(say_net(line.net, told) if told else '') for line in lines]),
+    (Head('labels', LABELS, numeric=True), [whole(line.labels) for line in lines]),
+    (Head('trained on', ON), [words(line.trained_on) for line in lines]),
+    (Head('reads as', AS), [words(line.form) for line in lines]),
+  ]
+  there = [(head, cells) for head, cells in first if any(cell != NOTHING for cell in cells)]
   heads = (
-    Head('method'),
-    Head('settings that differ', prose=True),
-    Head('net'),
-    Head('labels', 'of the set that was trained on last; none where training sees none', numeric=True),
-    Head('trained on', ON),
-    *(Head(f'on {name}, %', f'accuracy on the test part of {name}', numeric=True) for name in sets),
+    *(head for head, _ in there),
+    *(Head(f'on {name}, %', f'{TEST} {name}', numeric=True) for name in sets),
   )
-  rows = tuple(
-    (
-      words(line.method),
-      words(line.variant),
-      words(say_net(line.net, told)),
-      whole(line.labels),
-      words(line.trained_on),
-      *(percent(line.cells.get(name, {}).get(probe), 1, interval=True) for name in sets),
-    )
-    for line in lines
-  )
-  return Table(f'{row.title[0].upper()}{row.title[1:]}, {protocol} protocol', heads, rows)
+  numbers = [
+    [percent(line.cells.get(name, {}).get(probe), 1, interval=True) for name in sets] for line in lines
+  ]
+  rows = tuple((*(cells[i] for _, cells in there), *numbers[i]) for i in range(len(lines)))
+  title = measures.get(f'transfer_{probe}').title
+  return Table(f'{title[0].upper()}{title[1:]}, {protocol} protocol', heads, rows)
