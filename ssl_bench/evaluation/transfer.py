@@ -48,18 +48,12 @@ class Probed(NamedTuple):
 class Transferred(NamedTuple):
   """What probes make of the trained encoder on a set, and what of the same net under random weights.
 
-  `before` are those of the encoders with which training began, the nearest first, where one of them was
-  trained on the set.
+  `forgetting` is None where no encoder with which training began was trained on the set.
   """
 
   trained: Probed
   random: Probed
-  before: tuple[Probed, ...] = ()
-
-  @property
-  def forgetting(self) -> float | None:
-    """How much accuracy of the linear probe was lost since the best of `before`; below 0, it was gained."""
-    return max(one.linear for one in self.before) - self.trained.linear if self.before else None
+  forgetting: float | None
 
 
 def measure(trained: 'Trained') -> dict[str, Transferred]:
@@ -72,26 +66,28 @@ def measure(trained: 'Trained') -> dict[str, Transferred]:
     trained.go_on()
     is_random = trained.config.method['name'] == RANDOM
     random = own if is_random else probe(of_random(trained.plan, dataset), dataset)
-    found[name] = Transferred(own, random, _before(trained, name, dataset))
+    found[name] = Transferred(own, random, forgetting(trained, name))
   return found
 
 
-def _before(trained: 'Trained', name: str, dataset: Dataset) -> tuple[Probed, ...]:
-  """Probes of the encoders with which training began, and those began, where one was trained on the set.
+def forgetting(trained: 'Trained', name: str) -> float | None:
+  """The best accuracy of a linear probe on a set before the last training, minus that after it.
 
-  They read the set in the form in which the trial reads it: weights of one shape read what the others read.
+  Chaudhry et al. 2018.  Before are the encoders with which training began, one after the other; None where
+  none of them was trained on the set.  All read it in its own form, which weights of one shape can.
   """
-  plan, fitted, teachers, sets = trained.plan, trained.fitted, [], []
+  plan, fitted, begun, sets = trained.plan, trained.fitted, [trained.fitted], set()
   while plan.structure.begins and fitted.teacher:
     (plan,), fitted = plan.teachers, fitted.teacher
-    teachers.append(fitted)
-    sets.append(plan.config.dataset)
-  probed = []
-  for program, numbers, state, *_ in teachers if name in sets else ():
+    begun.append(fitted)
+    sets.add(plan.config.dataset)
+  if name not in sets:
+    return None
+  dataset, accuracies = data.load(name), []
+  for program, numbers, state, *_ in begun:
     trained.go_on()
-    look = partial(predict.observe, program, state, numbers)
-    probed.append(probe(_features(dataset, look), dataset))
-  return tuple(probed)
+    accuracies.append(_linear(_features(dataset, partial(predict.observe, program, state, numbers)), dataset))
+  return max(accuracies[1:]) - accuracies[0]
 
 
 def as_read(dataset: Dataset, like: Dataset) -> Dataset:
@@ -139,10 +135,14 @@ def probe(features: Features, dataset: Dataset) -> Probed:
   """What the linear probe, the nearest neighbors and few-shot probes make of features of a set."""
   votes = knn(features.train, dataset.train_labels, features.test, dataset.classes, (NEIGHBORS,))
   return Probed(
-    scores.accuracy(probes.with_all_labels(features, dataset).logits(features.test), dataset.test_labels),
+    _linear(features, dataset),
     scores.accuracy(votes[NEIGHBORS].scores, dataset.test_labels),
     few_shot(features, dataset),
   )
+
+
+def _linear(features: Features, dataset: Dataset) -> float:
+  return scores.accuracy(probes.with_all_labels(features, dataset).logits(features.test), dataset.test_labels)
 
 
 def few_shot(features: Features, dataset: Dataset) -> dict[int, Interval]:
