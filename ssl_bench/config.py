@@ -29,7 +29,7 @@ from ssl_bench.settings.yaml import (
 MANNER = ('checkpoint', 'plugins')
 MANNER_OF_EVALUATION = ('pretraining', 'latency')
 # Settings of `evaluate` that training does not see.
-AFTER_TRAINING = ('probes', 'bootstrap', 'last', 'shifts', 'privacy')
+AFTER_TRAINING = ('probes', 'bootstrap', 'last', 'shifts', 'privacy', 'transfer')
 # What a teacher never takes from its student.
 OF_STUDENT = ('teacher', 'combine', 'init', 'early_stop')
 # What a teacher that names a config takes from there; the rest (labels, seeds, steps) is the student's.
@@ -157,16 +157,7 @@ def _beside(tree: Mapping[str, Any], teacher: Mapping[str, Any]) -> dict[str, An
 def _inherit(tree: Mapping[str, Any]) -> Any:
   """The teacher's config, whole and valid."""
   teacher = tree.get('teacher')
-  if isinstance(teacher, Mapping):
-    teacher = _beside(tree, teacher)
-    own = teacher.get('dataset')
-  elif isinstance(teacher, Config):
-    own = teacher.dataset
-  else:
-    return teacher
-  if own != tree.get('dataset'):
-    raise BadSetting(f"teacher: its dataset must be the student's, {tree.get('dataset')!r}, not {own!r}.")
-  return _as_teacher(teacher) if isinstance(teacher, Mapping) else teacher
+  return _as_teacher(_beside(tree, teacher)) if isinstance(teacher, Mapping) else teacher
 
 
 def to_dict(config: Config) -> dict[str, Any]:

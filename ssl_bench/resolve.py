@@ -48,6 +48,8 @@ def resolve(config: Config) -> Config:
       raise BadSetting(
         f'There is no attack {short(name)} in evaluate.privacy; {suggest(name, list(ATTACKS))}'
       )
+  for name in config.evaluate.transfer:
+    data.check_name(name)
   config = config.model_copy(
     update={
       'method': method,
@@ -82,6 +84,11 @@ def _check_teacher(method: str, config: Config) -> None:
       f'{method} has no use for a teacher; leave it out, or write teacher=null. '
       'To begin with its encoder, write init=teacher.'
     )
+  if teacher and teacher.dataset != config.dataset and (needed is not None or not begins):
+    raise BadSetting(
+      f"teacher: its dataset must be the student's, {config.dataset!r}, not {teacher.dataset!r}. "
+      'What only begins with its encoder, such as supervised with init=teacher, may have one of another set.'
+    )
   if teacher and (teacher.stress or Stress()) != (config.stress or Stress()):
     raise BadSetting("teacher: its stress must be the student's; leave it out.")
   if not teacher and needed:
@@ -92,7 +99,7 @@ def _check_teacher(method: str, config: Config) -> None:
 
 
 def _check_stress(stress: Stress) -> None:
-  from ssl_bench import augment
+  from ssl_bench import augment, data
 
   if stress.mismatch is not None and stress.imbalance is not None:
     raise BadSetting('stress: mismatch and imbalance both say which classes there are; leave one out.')
@@ -104,6 +111,10 @@ def _check_stress(stress: Stress) -> None:
     raise BadSetting(f'stress.unlabeled is a count or a fraction up to 1, not {stress.unlabeled}.')
   if stress.shift is not None:
     augment.parse(stress.shift)
+  if stress.target is not None:
+    data.check_name(stress.target)
+    if beside := [name for name in stress.model_dump() if name not in ('target', 'label_noise')]:
+      raise BadSetting(f'stress: target says which images are without labels; leave {beside[0]} out.')
 
 
 def _check_text(method: str, text_net: Any) -> None:

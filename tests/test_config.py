@@ -36,6 +36,7 @@ def test_every_setting_can_be_overridden(folder):
     'stress={label_noise: 0.1, shift: none, unlabeled: 5, imbalance: 2}',
     'evaluate.shifts=[blur]',
     'evaluate.privacy=[inversion]',
+    'evaluate.transfer=[fake]',
   ]  # not written by default
   tree = to_dict(load(folder / 'fixmatch.yaml', base))
   other = {
@@ -44,6 +45,7 @@ def test_every_setting_can_be_overridden(folder):
     'batch.labeled': 3, 'batch.unlabeled_ratio': 5, 'ema.decay': 0.5, 'augment.weak': 'none', 'log_every': 2,
     'augment.strong': 'flip | crop(4)', 'evaluate.every': 5, 'evaluate.last': 3, 'evaluate.probes': ['knn'],
     'evaluate.shifts': ['noise', 'jpeg'], 'evaluate.privacy': ['membership'],
+      'evaluate.transfer': ['digits'],
     'evaluate.bootstrap': 200, 'checkpoint.every': 6, 'method.threshold': 0.5, 'method.weight': 2.0,
     'net.widths': [3, 4], 'net.norm': 'none', 'net.dropout': 0.25, 'net.momentum': 0.5,
     'net.dtype': 'bfloat16',

@@ -1,11 +1,11 @@
 """Stress on a trial's data: wrong labels, unlabeled images of other classes, rare classes, fewer images, a
-class that is left out, and a group that training never sees.
+class that is left out, a group that training never sees, and another set to adapt to.
 
 Like the labeled subset, each stress chooses positions of the training part in the order of sha256 digests of
 (split_seed, position); so a smaller share is the beginning of a larger one.  The data that are evaluated stay
-the same, with three exceptions.  Test and validation images of classes without labels are left out; a class
+the same, with four exceptions.  Test and validation images of classes without labels are left out; a class
 that training lacks is left out of all parts, and its test images are anomalies; all examples of a group that
-is held out are the test part.
+is held out are the test part; so are the test images of a set to adapt to.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ssl_bench.data.arrays import Dataset
+from ssl_bench.data.conform import check_conform, conform
 from ssl_bench.data.meta import PARTS
 from ssl_bench.data.split import by_hash, count_of, in_rounds, labeled_indices, queues
 from ssl_bench.settings.signature import BadSetting, short, suggest
@@ -224,3 +225,26 @@ def hold_out(dataset: Dataset, group: str) -> Dataset:
     changed[f'test_{what}'] = np.concatenate([arrays[part][own[part]] for part in PARTS])
     changed |= {f'{part}_{what}': arrays[part][~own[part]] for part in ('train', 'validation')}
   return dataset._replace(**changed)
+
+
+def onto(dataset: Dataset, target: Dataset) -> Dataset:
+  """The dataset for domain adaptation: labels as they were, unlabeled and test images of another set.
+
+  The target's training images, in the form of the dataset's (`data.conform`), are the whole unlabeled stream,
+  and its test images the test part; no label of its training or validation part is used.  Training and
+  validation part stay, and what they choose, they choose by labels of the source.  Applied again, it changes
+  nothing.  Raises `BadSetting` where the classes are others, and where there is no such form.
+  """
+  check_conform(target, dataset, 'stress.target')
+  if target.label_names != dataset.label_names or dataset.classes < 2:
+    raise BadSetting(f'stress.target: {target.name} has other classes than {dataset.name}; leave it out.')
+  if dataset.captions is not None or dataset.folds:
+    raise BadSetting(f'stress.target: {dataset.name} has captions or folds, which others lack; leave it out.')
+  return dataset._replace(
+    unlabeled_images=conform(target.train_images, dataset),
+    stream=np.arange(dataset.n_train, dataset.n_train + target.n_train, dtype=np.int32),
+    test_images=conform(target.test_images, dataset),
+    test_labels=target.test_labels,
+    test_index=target.test_index,
+    test_groups=None,
+  )

@@ -31,6 +31,13 @@ class Tried(NamedTuple):
   validation_accuracy: float
 
 
+class Moments(NamedTuple):
+  """Mean [D] and standard deviation [D] of features; 1 for one that varies by no more than rounding."""
+
+  mean: Array
+  std: Array
+
+
 class Probe(NamedTuple):
   """Multinomial logistic regression on (features - mean) / std.
 
@@ -58,7 +65,7 @@ def linear_probe(
   classes: int,
   *,
   grid: Sequence[float] = L2_GRID,
-  standardize_on: ArrayLike | None = None,
+  standardize_on: ArrayLike | Moments | None = None,
 ) -> Probe:
   """The probe of least validation NLL among those with l2 in `grid`; of equal ones the strongest l2.
 
@@ -68,7 +75,8 @@ def linear_probe(
   walked from strong to weak and left where validation NLL has risen twice in a row.
 
   Features are standardized on `standardize_on` [M, D], e.g. the whole training part where only a few of its
-  images are labeled; on train_features if it is None.  A feature that does not vary there is only centered.
+  images are labeled, or by its `moments`; on train_features if it is None.  A feature that does not vary
+  there is only centered.
 
   A class without a training image gets zero weights and bias -log(N + 1).  The other logits have mean zero,
   so such a class is never predicted and yet its NLL is finite.
@@ -78,7 +86,8 @@ def linear_probe(
   features, labels = np.asarray(train_features, np.float64), np.asarray(train_labels)
   if not len(labels) or not len(np.asarray(validation_labels)):
     raise BadSetting('The linear probe needs labeled training and validation images; give both parts some.')
-  mean, std = _moments(features if standardize_on is None else np.asarray(standardize_on, np.float64))
+  on = features if standardize_on is None else standardize_on
+  mean, std = on if isinstance(on, Moments) else moments(on)
   features = (features - mean) / std
   if not np.isfinite(features).all():
     raise ValueError('the linear probe needs finite features.')
@@ -165,10 +174,11 @@ def _few_threads(features: Array) -> AbstractContextManager:
   return threadpool_limits(1 if features.size < SMALL else None, 'blas')
 
 
-def _moments(features: Array) -> tuple[Array, Array]:
-  """Mean [D] and standard deviation [D]; 1 for a feature that varies by no more than float32's rounding."""
+def moments(features: ArrayLike) -> Moments:
+  """The moments of features [N, D], by which a probe standardizes; rounding is float32's."""
+  features = np.asarray(features, np.float64)
   mean, std = features.mean(0), features.std(0)
-  return mean, np.where(std > 1e-6 * np.abs(mean), std, 1.0)
+  return Moments(mean, np.where(std > 1e-6 * np.abs(mean), std, 1.0))
 
 
 def _scale(weights: Array, inputs: Array, penalty: Array) -> Array:

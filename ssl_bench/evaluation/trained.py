@@ -21,6 +21,8 @@ from ssl_bench.evaluation.rows import on_rows
 from ssl_bench.evaluation.shifts import Shifted
 from ssl_bench.evaluation.shifts import measure as measure_shifts
 from ssl_bench.evaluation.transductive import transductive
+from ssl_bench.evaluation.transfer import Transferred
+from ssl_bench.evaluation.transfer import measure as measure_transfer
 from ssl_bench.planning import Plan
 from ssl_bench.training.loop import Fitted, Interrupted
 
@@ -166,10 +168,7 @@ class Trained:
   @cached_property
   def probes(self) -> dict[str, float]:
     """Probe of a plugin -> test accuracy."""
-    data = self.features
-    return further(
-      self.config.evaluate.probes, self.dataset, self.labeled, data.train, data.validation, data.test
-    )
+    return further(self.config.evaluate.probes, self.dataset, self.labeled, *self.features)
 
   @cached_property
   def label_propagation(self) -> dict[str, float | None]:
@@ -242,6 +241,11 @@ class Trained:
   def attacks(self) -> Attacks:
     """The attacks on privacy; each is None where the config does not ask for it."""
     return Attacks(self)
+
+  @cached_property
+  def transferred(self) -> dict[str, Transferred]:
+    """Data set -> what the encoder is worth there; empty where the config asks for none."""
+    return measure_transfer(self)
 
   @cached_property
   def retrieval(self) -> dict[str, float]:

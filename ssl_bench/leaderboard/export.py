@@ -12,6 +12,7 @@ from ssl_bench.leaderboard.flat import by_method
 from ssl_bench.leaderboard.frame import flat_rows
 from ssl_bench.leaderboard.named import named, to_json
 from ssl_bench.leaderboard.rows import Board
+from ssl_bench.leaderboard.transfer import transfer_rows
 from ssl_bench.records.disk import write_whole
 
 Form = Literal['csv', 'json', 'latex', 'markdown']
@@ -22,7 +23,8 @@ def export(board: Board, form: Form) -> str:
   """All rankings in one text.
 
   `csv` has one line a ranked row with unrounded numbers; `json` has the same rows under `rows`, the
-  statistics over tasks under `figures`, and targets and trials by method under `efficiency`; `latex`
+  statistics over tasks under `figures`, targets and trials by method under `efficiency`, and under `transfer`
+  what `transfer_rows` gives, if that is anything; `latex`
   (booktabs) and `markdown` have a table a dataset and budget, rounded as on the board, with at most seven
   columns.
   """
@@ -30,6 +32,8 @@ def export(board: Board, form: Form) -> str:
     return _csv(board)
   if form == 'json':
     whole = {'rows': flat_rows(board), 'figures': to_json(named(board)), 'efficiency': by_method(board)}
+    if transferred := transfer_rows(board):
+      whole['transfer'] = transferred
     return json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + '\n'
   return _tables(board, form)
 

@@ -15,6 +15,7 @@ Record = Mapping[str, Any]
 Settings = Mapping[str, str]
 Diagram = Mapping[str, Sequence[float | None]]
 
+OTHERS = ('text', 'bins', 'by_name')  # values that are no number, and are read
 WHICH = ('dataset', 'labels', 'split_seed', 'fold', 'seed')  # they say which trial of a row, not which row
 
 
@@ -54,6 +55,7 @@ class Trial(NamedTuple):
   measured: Mapping[str, float]  # name of the measure -> its finite number
   texts: Mapping[str, str]  # the same of what is text
   diagrams: Mapping[str, Diagram]  # the same of reliability diagrams
+  by_name: Mapping[str, Mapping[str, float]]  # the same of numbers by name, such as by data set
   collapsed: bool
   shared: bool  # other work ran on the device while it was timed
   device: str  # its kind, and how many where more than one
@@ -87,6 +89,7 @@ class _Columns(NamedTuple):
   numbers: Reader
   texts: Sequence[Measure]
   diagrams: Sequence[Measure]
+  by_name: Sequence[Measure]
   collapsed: Measure
   shared: Measure
 
@@ -94,8 +97,10 @@ class _Columns(NamedTuple):
 def _columns(timing: bool) -> _Columns:
   rows = measures.all_measures()
   numbers = [row for row in rows if row.is_numeric and (timing or not row.clock)]
-  text, bins = ([row for row in rows if row.values == kind and row.function] for kind in ('text', 'bins'))
-  return _Columns(measures.reader(numbers), text, bins, measures.get('collapsed'), measures.get('shared'))
+  text, bins, by_name = ([row for row in rows if row.values == kind and row.function] for kind in OTHERS)
+  return _Columns(
+    measures.reader(numbers), text, bins, by_name, measures.get('collapsed'), measures.get('shared')
+  )
 
 
 def _read(record: Record, columns: _Columns, timing: bool, today: Mapping[str, Any] | None) -> Trial:
@@ -123,6 +128,10 @@ def _read(record: Record, columns: _Columns, timing: bool, today: Mapping[str, A
     measured=_numbers(record, columns.numbers),
     texts=_values(record, columns.texts, str),
     diagrams=_values(record, columns.diagrams, Mapping),
+    by_name={
+      measure: {name: n for name, value in found.items() if (n := measures.finite(value)) is not None}
+      for measure, found in _values(record, columns.by_name, Mapping).items()
+    },
     collapsed=bool(at(record, *columns.collapsed.path)),
     shared=timing and bool(at(record, *columns.shared.path)),
     device=_device(record),

@@ -1,4 +1,4 @@
-"""Whether a record is of today's versions of the protocol, its method, its data and its teachers."""
+"""Whether a record is of today's versions of the protocol, its method, its data, and its teachers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,6 +25,10 @@ def why_stale(record: Mapping[str, Any], today: Mapping[str, Any] | None) -> str
     was = at(record, 'versions', name)
     if version is not None and was != version:
       return f'{what} is at version {version} now; this was run at {"none" if was is None else was}'
+  for name, was in (at(record, 'versions', 'other_data') or {}).items():
+    version = at(today, 'datasets', name)
+    if version not in (None, was):
+      return f'the data of {name} is at version {version} now; this was run at {was}'
   for was in at(record, 'versions', 'teachers') or ():
     config = config['teacher']
     name = config['method']['name']

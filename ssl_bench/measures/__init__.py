@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 Values = Literal[
   'number', 'share', 'count', 'flag', 'text', 'shares', 'severities', 'interval', 'bins',
-  'numbers', 'intervals', 'texts', 'curve', 'matrix',
+  'numbers', 'intervals', 'texts', 'curve', 'matrix', 'by_name',
 ]  # fmt: skip
 PARTS = ('metrics', 'cost')  # of a record, where measures may stand
 BETTER = ('lower', 'higher')
@@ -84,7 +84,8 @@ class Measure(NamedTuple):
       in [0, 1], a `count` whole and not negative, a `flag` true or false; `shares` are one by class, null for
       a class without images; `severities` are shares at the severities of a shift; an `interval` is [low,
       high]; `bins` are {count, confidence, accuracy}, a reliability diagram.  `numbers` and `intervals` are
-      lists of them in `range`, null where there is none; `texts` are names; a `curve` is lists of shares of
+      lists of them in `range`, null where there is none, and `by_name` has them by name, such as that of a
+      set; `texts` are names; a `curve` is lists of shares of
       one length, by name; a `matrix` is rows of counts.
     range: the least and the greatest value of a number, None for no bound.
     scale: the factor by which the recorded value is shown.

@@ -145,8 +145,8 @@ def shares_of(plan: Plan) -> Shares:
   assert isinstance(settings, Federated)
   if dataset.stream is not None:
     raise BadSetting(
-      'Clients are dealt the whole unlabeled set; leave federated out, or stress.unlabeled, mismatch and '
-      'imbalance.'
+      'Clients are dealt the whole unlabeled set; leave federated out, or stress.unlabeled, mismatch, '
+      'imbalance and target.'
     )
   return deal(
     dataset.train_labels,

@@ -11,8 +11,9 @@ from ssl_bench.planning import checks, identity
 from ssl_bench.planning.attacks import check_attacks
 from ssl_bench.planning.build import streams_seen
 from ssl_bench.planning.shifts import check_shifts
-from ssl_bench.planning.split import labeled_of, stressed
+from ssl_bench.planning.split import labeled_of, of_teacher, stressed
 from ssl_bench.planning.structure import Structure, structure_of
+from ssl_bench.planning.transfer import check_transfer
 from ssl_bench.settings.signature import BadSetting
 
 
@@ -54,6 +55,7 @@ def make_plan(config: Config, dataset: Dataset | None = None) -> Plan:
   checks.check_probes(plan)
   check_shifts(plan)
   check_attacks(plan)
+  check_transfer(plan)
   return plan
 
 
@@ -76,6 +78,6 @@ def _plan(config: Config, dataset: Dataset) -> Plan:
   if config.teacher is None:
     return plan
   try:
-    return plan._replace(teachers=(_plan(config.teacher, dataset),))
+    return plan._replace(teachers=(_plan(config.teacher, of_teacher(config, dataset)),))
   except BadSetting as error:
     raise BadSetting(f'teacher: {error}') from None

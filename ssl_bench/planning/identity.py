@@ -1,18 +1,18 @@
 """The identity of a trial and of its training: what a record's id is made of."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from ssl_bench import combine, methods
+from ssl_bench import combine, data, methods
 from ssl_bench.config import Config, canonical, digest, digest_of, outcome, training
 
 Tree = dict[str, Any]
 PROTOCOL_VERSION = 1  # bumped when the protocol changes what a number means
 
 
-def versions_of(config: Config, fingerprint: str) -> Tree:
-  """What besides the config decides a number."""
+def versions_of(config: Config, fingerprint: str, streams: Collection[str] | None = None) -> Tree:
+  """What besides the config decides a number; with `streams`, what comes out of a training from these."""
   versions = {
     'protocol': PROTOCOL_VERSION,
     'method': methods.version(config.method['name']),
@@ -23,7 +23,25 @@ def versions_of(config: Config, fingerprint: str) -> Tree:
   if config.teacher:
     own = versions_of(config.teacher, fingerprint)
     versions['teachers'] = [own['method'], *own.get('teachers', [])]  # the nearest first
+  if others := _other_data(config, streams):
+    versions['other_data'] = others
   return versions
+
+
+def _other_data(config: Config, streams: Collection[str] | None) -> dict[str, str]:
+  """Name -> fingerprint of what else is read: teachers' sets, a stress's target, and those of transfer."""
+  names = {one.dataset for one in _teachers(config)}
+  if config.stress and config.stress.target and (streams is None or 'unlabeled' in streams):
+    names.add(config.stress.target)
+  if streams is None:
+    names.update(config.evaluate.transfer)
+  return {name: data.load(name).fingerprint for name in sorted(names - {config.dataset})}
+
+
+def _teachers(config: Config) -> Iterator[Config]:
+  while config.teacher:
+    config = config.teacher
+    yield config
 
 
 def identify(config: Config, fingerprint: str) -> str:
@@ -42,8 +60,8 @@ class OfSeeds:
 
   def __init__(self, config: Config, fingerprint: str, streams: Collection[str]):
     marked = config.model_copy(update=MARKS)
-    versions = versions_of(config, fingerprint)
-    self._trial = _parts(outcome(marked), versions)
+    self._trial = _parts(outcome(marked), versions_of(config, fingerprint))
+    versions = versions_of(config, fingerprint, streams)
     self._training = _parts(seen(marked, streams), versions)
 
   def trial(self, *, split_seed: int, seed: int) -> str:
@@ -74,7 +92,7 @@ def identify_training(config: Config, fingerprint: str, streams: Collection[str]
   `streams` are those that it draws from: without 'labeled' no label counts, without 'unlabeled' no stress of
   the unlabeled images.
   """
-  return digest(seen(config, streams), versions_of(config, fingerprint))
+  return digest(seen(config, streams), versions_of(config, fingerprint, streams))
 
 
 def seen(config: Config, streams: Collection[str]) -> Tree:
@@ -87,13 +105,16 @@ def seen(config: Config, streams: Collection[str]) -> Tree:
       part['stress'] = stress
     if 'labeled' not in streams and 'shift' not in stress:  # all but the labeled images are shifted
       del part['labels'], part['fold']
-      if not stress.keys() - {'anomaly'}:  # which no seed draws
+      if not stress.keys() - {'anomaly', 'target'}:  # which no seed draws
         del part['split_seed']
     part = part.get('teacher')
   return tree
 
 
-UNSEEN = {'labeled': ('label_noise',), 'unlabeled': ('shift', 'unlabeled')}  # without a stream, its stress
+UNSEEN = {
+  'labeled': ('label_noise',),
+  'unlabeled': ('shift', 'unlabeled', 'target'),
+}  # without a stream, its stress
 
 
 def _seen(stress: Mapping[str, Any], streams: Collection[str]) -> Tree:

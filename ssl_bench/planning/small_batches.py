@@ -15,6 +15,7 @@ import optax
 from ssl_bench import contract as m
 from ssl_bench.config import Config
 from ssl_bench.contract import pattern
+from ssl_bench.data.arrays import Dataset
 from ssl_bench.kinds import kind_of
 from ssl_bench.planning import batch
 from ssl_bench.planning.arrays import arrays_of
@@ -22,6 +23,7 @@ from ssl_bench.planning.build import builder, method_of, streams_of
 from ssl_bench.planning.numbers import numbers_of, teaching
 from ssl_bench.planning.once import once_per_structure
 from ssl_bench.planning.policies import policies_of
+from ssl_bench.planning.split import labeled_of, of_teacher
 from ssl_bench.planning.structure import Structure
 from ssl_bench.settings.signature import BadSetting
 
@@ -61,7 +63,7 @@ def _fault(plan: 'Plan') -> str | None:
   config, structure = plan.config, plan.structure
   data, size = arrays_of(plan.dataset, plan.labeled), structure.batch
   turns = min(TURNS, structure.data.unlabeled // size.unlabeled)
-  teacher = _untrained_teacher(config.teacher, structure.teacher, plan)
+  teacher = _untrained_teacher(config, structure.teacher, plan.dataset, plan.labeled)
   numbers = numbers_of(config, len(plan.labeled), teacher, plan.dataset.graph)
   larger = size._replace(labeled=size.labeled * turns, unlabeled=size.unlabeled * turns)
   together = replace(structure, batch=larger)
@@ -122,12 +124,17 @@ def _gradient_by_stream(
   return {stream: optax.tree.norm(grads) + finite for stream, grads in norms.items()}
 
 
-def _untrained_teacher(config: Config | None, structure: Structure | None, plan: 'Plan') -> Any:
+def _untrained_teacher(
+  student: Config, structure: Structure | None, dataset: Dataset, labeled: np.ndarray
+) -> Any:
   """What a student is given of its teacher (`teaching`), before that has been trained; None without one."""
+  config = student.teacher
   if config is None or structure is None:
     return None
-  data, count = arrays_of(plan.dataset, plan.labeled), len(plan.labeled)
-  numbers = numbers_of(config, count, _untrained_teacher(config.teacher, structure.teacher, plan))
+  if (own := of_teacher(student, dataset)) is not dataset:
+    dataset, labeled = own, labeled_of(config, own)
+  data, count = arrays_of(dataset, labeled), len(labeled)
+  numbers = numbers_of(config, count, _untrained_teacher(config, structure.teacher, dataset, labeled))
   method, tx = builder(structure)(numbers)
   assert tx is not None
   draw, policies = batch.drawer(structure, None), policies_of(structure, method.views)

@@ -49,6 +49,8 @@ def stressed(config: Config, dataset: Dataset) -> Dataset:
     dataset = stress.without_class(dataset, asked.anomaly)
   if asked.held_out is not None:
     dataset = stress.hold_out(dataset, asked.held_out)
+  if asked.target is not None:
+    dataset = stress.onto(dataset, data.load(asked.target))
   labeled, seed = labeled_of(config, dataset), config.split_seed
   known: tuple[int, ...] = tuple(range(dataset.classes))
   if asked.mismatch is not None:
@@ -67,6 +69,14 @@ def stressed(config: Config, dataset: Dataset) -> Dataset:
   if asked.shift:
     dataset = dataset._replace(shifted_images=_shifted(dataset, labeled, asked.shift))
   return dataset
+
+
+def of_teacher(config: Config, dataset: Dataset) -> Dataset:
+  """The data of a trial's teacher under its stress; `dataset` is the trial's, which most teachers share."""
+  teacher = config.teacher
+  if teacher is None or teacher.dataset == config.dataset:
+    return dataset
+  return stressed(teacher, data.load(teacher.dataset))
 
 
 @cache

@@ -14,6 +14,7 @@ from ssl_bench.contract import pattern
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.kinds import read_shape
 from ssl_bench.kinds.graph import GraphSizes, sizes_of
+from ssl_bench.planning.split import labeled_of, of_teacher
 from ssl_bench.settings.signature import settings_of
 
 Frozen = immutabledict[str, Any]  # a tree of settings, lists as tuples
@@ -103,11 +104,19 @@ def structure_of(config: Config, dataset: Dataset, labels: int = 1) -> Structure
       {k: augment.resolve(v, dataset.channels, dataset.kind) for k, v in config.augment.items()}
     ),
     data=_shape_of(dataset, reads_captions=config.text_net is not None),
-    teacher=structure_of(config.teacher, dataset, labels) if config.teacher else None,
+    teacher=_teacher(config, dataset, labels) if config.teacher else None,
     begins=config.init == 'teacher',
     patterns=immutabledict({name: _pattern(name, own) for name, own in config.patterns.items()}),
     stride=stride_of(config),
   )
+
+
+def _teacher(config: Config, dataset: Dataset, labels: int) -> Structure:
+  assert config.teacher is not None
+  own = of_teacher(config, dataset)
+  if own is not dataset and config.teacher.batch.whole:
+    labels = len(labeled_of(config.teacher, own))
+  return structure_of(config.teacher, own, labels)
 
 
 def _batch_of(config: Config, dataset: Dataset, labels: int) -> BatchSize:

@@ -15,7 +15,14 @@ from ssl_bench.records.strict_json import words_for_nonfinite
 from ssl_bench.settings.explain import explain
 from ssl_bench.settings.signature import BadSetting
 
-DECIDING = ('protocol', 'method', 'fingerprint', 'combine', 'teachers')  # the versions that an id covers
+DECIDING = (
+  'protocol',
+  'method',
+  'fingerprint',
+  'combine',
+  'teachers',
+  'other_data',
+)  # the versions that an id covers
 AGREES = 1e-6  # by which an accuracy may differ from what bins or classes say
 SIZES = ('hash', 'labeled', 'train', 'validation', 'test')  # what every split has
 
@@ -150,7 +157,7 @@ def _drawn_from_all(config: Config) -> bool:
 
 def _check_labels_seen(form: Record, chain: list[Config]) -> None:
   """Raises `BadSetting` where the configs tell which labels were seen, and the record says otherwise."""
-  drawn = {(one.labels, one.split_seed, one.fold) for one in chain}
+  drawn = {(one.dataset, one.labels, one.split_seed, one.fold) for one in chain}
   known = 'all' if any(one.text_net for one in chain) else 'trial' if len(drawn) == 1 else None
   if known not in (None, form.labels_seen):
     raise BadSetting(f'labels_seen is {form.labels_seen}, and by its config it is {known}.')

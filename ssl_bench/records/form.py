@@ -94,9 +94,13 @@ def _form_of(row: Measure) -> Any:
   least = -BOUND if low is None else low - ROUNDING
   most = BOUND if high is None else high + ROUNDING
   number = Annotated[Annotated[float, Field(ge=least, le=most)] | None, UNSAID]
-  return {'number': number, 'numbers': list[number] | None, 'intervals': list[list[number] | None] | None}[
-    row.values
-  ]
+  forms = {
+    'number': number,
+    'numbers': list[number] | None,
+    'intervals': list[list[number] | None] | None,
+    'by_name': dict[Name, number] | None,
+  }
+  return forms[row.values]
 
 
 class _Form(NamedTuple):
@@ -208,6 +212,7 @@ class Versions(Part):
   fingerprint: Name
   combine: list[Version] | None = None
   teachers: list[Version] | None = None
+  other_data: dict[Name, Name] | None = None
   dataset: Name | None = None
   code: Sha | None = None
 

@@ -94,6 +94,7 @@ class Evaluate(Section):
     tuple[str, ...], AfterValidator(_each_once)
   ] = ()  # of test inputs, at five severities each
   privacy: Annotated[tuple[str, ...], AfterValidator(_each_once)] = ()  # attacks on the encoder
+  transfer: Annotated[tuple[str, ...], AfterValidator(_each_once)] = ()  # data sets to probe the encoder on
   pretraining: bool = True  # look at a training without labels, too: loss, kNN and health on held-out images
   latency: bool = False  # time single calls of the trained network, 1 and 64 images each
 
@@ -105,6 +106,7 @@ class Evaluate(Section):
       'shifts',
       'privacy',
       'latency',
+      'transfer',
     )  # written only where they are not their default, as `ADDED` are
     return {k: v for k, v in write(self).items() if k not in later or getattr(self, k) != fields[k].default}
 
@@ -139,6 +141,7 @@ class Stress(Section):
   imbalance: Imbalance | None = None  # a number is that of both
   anomaly: StrictInt | None = Field(None, ge=0, lt=IMAGES)  # a class that training lacks: its test images
   held_out: str | None = None  # a group, such as a speaker, that is the test part and in no other
+  target: str | None = None  # another set of the same classes: its images are the unlabeled and the test ones
 
   @model_serializer(mode='wrap')
   def _write(self, write: Any) -> dict[str, Any]:

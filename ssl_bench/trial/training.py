@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ssl_bench import gang
+from ssl_bench import data, gang
 from ssl_bench.config import Config
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.evaluation import watch
@@ -27,7 +27,10 @@ def labels_seen(plan: Plan) -> str:
   if any(training.config.text_net for training in plan.trainings):
     return 'all'
   own = set(plan.labeled)
-  seen = own.union(*(teacher.labeled for teacher in plan.trainings[1:] if teacher.uses_labels))
+  teachers = [teacher for teacher in plan.trainings[1:] if teacher.uses_labels]
+  if any(teacher.config.dataset != plan.config.dataset for teacher in teachers):
+    return 'more'  # of another set
+  seen = own.union(*(teacher.labeled for teacher in teachers))
   return 'trial' if seen == own else 'all' if len(seen) == plan.dataset.n_train else 'more'
 
 
@@ -46,7 +49,12 @@ def name_of(config: Config, dataset: Dataset) -> str:
 
 def names_of(config: Config, dataset: Dataset) -> dict[str, Config]:
   """The ids of all trainings that a trial needs, its own and its teachers', each with its config."""
-  return {name_of(one, dataset): one for one in (config, *teachers_of(config))}
+  return {name_of(one, _data_of(one, config, dataset)): one for one in (config, *teachers_of(config))}
+
+
+def _data_of(one: Config, config: Config, dataset: Dataset) -> Dataset:
+  """The data of a trial or of one of its teachers, from those of the trial."""
+  return dataset if one.dataset == config.dataset else data.load(one.dataset)
 
 
 def is_of_other_code(config: Config, dataset: Dataset, run_folder: RunFolder) -> bool:

@@ -20,7 +20,7 @@ from ssl_bench.settings.find import check_file, find
 from ssl_bench.settings.paths import find_plugins
 from ssl_bench.settings.signature import BadSetting, suggest
 from ssl_bench.settings.yaml import merge, parse_override, read_yaml
-from ssl_bench.trial.training import name_of, teachers_of
+from ssl_bench.trial.training import name_of, names_of
 from ssl_bench.tune.samplers import Values, check_optuna
 from ssl_bench.tune.space import Choice, Space, read_space, settings_of
 
@@ -212,4 +212,5 @@ def _rungs(form: Form, steps: int, stride: int) -> tuple[int, ...]:
 
 def _teachers(configs: Sequence[Config], dataset: Dataset) -> dict[str, int]:
   """The trainings of all teachers of some trials, each with its steps."""
-  return {name_of(one, dataset): one.steps for config in configs for one in teachers_of(config)}
+  found = ((name, one, config) for config in configs for name, one in names_of(config, dataset).items())
+  return {name: one.steps for name, one, config in found if one is not config}

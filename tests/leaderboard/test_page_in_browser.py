@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 from support.browser import CHROMIUM, Browser, folder, until
-from support.records import TODAY, failed, quickstart, record
+from support.records import SETS, TODAY, failed, probed, quickstart, record
 
 from ssl_bench.leaderboard import aggregate, build, read_published
 from ssl_bench.leaderboard.reproduced import read_tables
@@ -656,6 +656,18 @@ def test_published_tables_without_a_record_are_shown(browser, tmp_path):
   browser.open((tmp_path / 'index.html').as_uri())
   open_all(browser, 'details.part')
   assert table[0].title in text(browser) and table[0].rows[0].name in text(browser)
+
+
+def test_the_matrix_of_transfer_is_a_part_of_the_page(browser, tmp_path):
+  build([probed('simclr', name, s) for name in SETS for s in range(3)], out=tmp_path)
+  browser.open(f'{(tmp_path / "index.html").as_uri()}#data=digits')
+  open_all(browser, 'details.part')
+  heads = texts(browser, '#part-transfer .block:first-of-type thead th')
+  assert heads == ['method', 'trained on', 'reads as', 'on digits, %', 'on mnist, %']
+  first = texts(
+    browser, '#part-transfer .block:first-of-type tbody th, #part-transfer .block:first-of-type tbody td'
+  )
+  assert first[0] == 'simclr' and '±' in first[-1] and 'random weights' in first
 
 
 VIEWS = (

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import zlib
 
 import numpy as np
 
@@ -23,6 +24,7 @@ SETTINGS = {
   'byol': {'tau': 0.99},
 }
 BUDGETS = (20, 40, 100)
+SETS = ('digits', 'mnist')  # on which encoders are probed
 SELF = ('simclr', 'byol')
 CLOCK = {  # every value that a clock wrote, recognizable in any text
   'seconds_per_epoch': 7.7701,
@@ -173,3 +175,24 @@ def quickstart():
 
 
 TODAY = {'protocol': 1, 'methods': dict.fromkeys(LEVEL, 1), 'datasets': {'digits': 'f00dfeed'}}
+
+
+def some_share(*what):
+  """A share that depends on what it is of."""
+  return float(np.random.default_rng(zlib.crc32(repr(what).encode())).uniform(0.2, 0.9))
+
+
+def probed(method, dataset, seed, labels=40, sets=SETS, **changes):
+  """A record whose encoder was probed: numbers of a self-supervised method depend on its seed alone."""
+  changes = {'evaluate__transfer': list(sets), **changes}
+  one = record(method, labels, seed, dataset=dataset, **changes)
+  key = (method, dataset, seed, json.dumps(changes.get('teacher', {})), labels if method == 'fixmatch' else 0)
+  trained, random = (
+    {
+      probe: {name: some_share(probe, name, *mark) for name in sets}
+      for probe in ('linear', 'knn', 'few_1', 'few_2', 'few_5')
+    }
+    for mark in (key, ('random', dataset, seed))
+  )
+  one['metrics']['transfer'] = {**trained, 'random': random}
+  return one

@@ -13,6 +13,7 @@ TABLES = (
   'calibration',
   'risk',
   'shift',
+  'transfer',
   'pseudo_labels',
   'retrieval',
   'anomaly',

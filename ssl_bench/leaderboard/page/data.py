@@ -11,7 +11,7 @@ from ssl_bench.leaderboard.page.figures import Figure, drawn
 from ssl_bench.leaderboard.page.grids import derived, grid
 from ssl_bench.leaderboard.page.words import Words
 from ssl_bench.leaderboard.read import Settings
-from ssl_bench.leaderboard.render import notes, tables
+from ssl_bench.leaderboard.render import notes, tables, transfer
 from ssl_bench.leaderboard.render.reproduced import reproduced, told
 from ssl_bench.leaderboard.rows import Board, Row, Section
 
@@ -52,6 +52,7 @@ def data(
     'curves': trials.curves(every, curves),
     'methods': _methods(every, words),
     'reproduced': [_reproduced(table, board.timing, words) for table in board.reproduced],
+    'transfer': [grid(table, words) for table in transfer.tables_of(board)],
     'elsewhere': _elsewhere(board, words),
     'figures': drawn(figures),
     'student_t': [round(float(stats.t.ppf(0.975, n)), 6) for n in range(1, _most_splits(every))],

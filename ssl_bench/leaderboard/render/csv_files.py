@@ -13,6 +13,7 @@ from ssl_bench.leaderboard.render.cells import DASH, Cell
 from ssl_bench.leaderboard.render.reproduced import reproduced
 from ssl_bench.leaderboard.render.tables import Table
 from ssl_bench.leaderboard.rows import Board, Budget, Row, Section
+from ssl_bench.leaderboard.transfer import transfer_rows
 from ssl_bench.leaderboard.variants import say_variant
 from ssl_bench.records.strict_json import printable
 
@@ -27,6 +28,9 @@ def csv_files(board: Board) -> dict[str, str]:
   }
   for table in board.reproduced:
     found[f'tables/reproduced-{_safe(table.name)}.csv'] = of_table(reproduced(table, board.timing))
+  if lines := transfer_rows(board):
+    values = [[_said(value) for value in line.values()] for line in lines]
+    found['tables/transfer.csv'] = _written(list(lines[0]), values)
   if board.elsewhere:
     found['tables/published.csv'] = of_table(tables.elsewhere(board.elsewhere))
   return found

@@ -37,6 +37,7 @@ function parts(view) {
 function shared(view) {
   const found = [];
   const add = (id, title, make) => found.push(part(id, title, make, view));
+  if (tree.transfer.length) add('transfer', 'Transfer: trained on one dataset, probed on another', () => tree.transfer.map(grid => withExport(gridSpec(grid))));
   for (const one of tree.reproduced) add(`reproduced-${one.name}`, words[one.grid.title], () => [words[one.about] ? el('p', {}, spoken(words[one.about])) : null, el('p', {}, spoken(words[one.told])), withExport({ ...gridSpec(one.grid, `reproduced-${one.name}`), captioned: false, headed: 'row' })]);
   if (tree.elsewhere) add('published', counted('Published, not run here', tree.elsewhere.rows.length), () => [el('p', {}, 'Values that others published for methods or label counts without a run here. Never ranked.'), withExport({ ...gridSpec(tree.elsewhere, 'published'), captioned: false })]);
   add('reading', 'How to read it', () => el('ul', {}, tree.reading.map(i => el('li', {}, words[i]))));
