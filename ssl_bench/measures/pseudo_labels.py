@@ -32,6 +32,15 @@ MEASURES = (
     better=None,
   ),
   _of(
+    'skew',
+    'skew of pseudo-labels',
+    'pseudo/skew',
+    'least share of the pseudo-labels that would have to be of another class for their classes to be as '
+    f'frequent as those of the images seen (total variation), {LAST}',
+    table='pseudo_labels',
+    better='lower',
+  ),
+  _of(
     'precision_by_class',
     'precision by class',
     'pseudo/precision_by_class',

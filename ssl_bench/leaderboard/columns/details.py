@@ -16,6 +16,7 @@ TABLES = (
   'pseudo_labels',
   'retrieval',
   'anomaly',
+  'open_set',
   'privacy',
   'health',
   'cost',
