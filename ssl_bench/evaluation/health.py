@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import eigh
 from scipy.special import digamma, gammaln
 
 Array = NDArray[np.float64]
@@ -96,6 +97,51 @@ def uniformity(features: ArrayLike, t: float = 2.0) -> float:
   n = len(points)
   total = sum(np.exp(-t * block).sum() for block in _squared_distances(points))
   return float(np.log(total / (n * (n - 1))))
+
+
+def alpha_req(features: ArrayLike) -> float:
+  """Decay of the spectrum: minus the slope of log λ_j on log j, j = 1, 2, … (Agrawal et al. 2022), >= 0.
+
+  λ are the eigenvalues of the covariance of features, the largest first, which the paper finds to follow a
+  power law j^-α.  The least-squares fit is over those above 1e-6 λ_1, which float32 can carry; that choice is
+  ours.  A small α is a flat spectrum.  NaN where fewer than two eigenvalues are left.
+  """
+  points = _finite(features)
+  if np.isnan(points).any():
+    return math.nan
+  eigenvalues = np.linalg.svd(points - points.mean(0), compute_uv=False) ** 2
+  kept = eigenvalues[eigenvalues > 1e-6 * eigenvalues[0]]
+  if len(kept) < 2:
+    return math.nan
+  return float(-np.polyfit(np.log(np.arange(1, len(kept) + 1)), np.log(kept), 1)[0])
+
+
+def lidar(views: ArrayLike) -> float:
+  """LiDAR: effective rank of Σ_w^(-1/2) Σ_b Σ_w^(-1/2) (Thilak et al. 2023, arXiv 2312.04000), >= 0.
+
+  views [q, n, d] are features of q views of n images, and every image is a class of its own: Σ_b is the
+  covariance [d, d] of the images' means, Σ_w that of views around them, plus δ on its diagonal.  Effective
+  rank as in `rankme`, of the eigenvalues.  So a direction counts by how much it differs between images in
+  units of what augmentation does to it, and noise that RankMe counts does not.  δ is 1e-4 of the mean
+  variance of a feature, ours, so that the unit of the features does not matter.  At most min(d, n - 1).
+  0 where no feature varies, NaN where one is not finite.  The paper takes 1,000 images and 50 views.
+  """
+  views = _finite(views)
+  if np.isnan(views).any():
+    return math.nan
+  q, n, width = views.shape
+  means = views.mean(0)
+  between, within = means - means.mean(0), (views - means).reshape(q * n, width)
+  of_images, of_views = between.T @ between / n, within.T @ within / (q * n)
+  variance = (np.trace(of_images) + np.trace(of_views)) / width
+  if variance == 0:
+    return 0.0
+  eigenvalues = eigh(of_images, of_views + 1e-4 * variance * np.eye(width), eigvals_only=True)
+  eigenvalues = np.maximum(eigenvalues, 0)
+  if eigenvalues.sum() == 0:
+    return 0.0
+  p = eigenvalues / eigenvalues.sum()
+  return float(np.exp(-(p * np.log(np.where(p > 0, p, 1))).sum()))
 
 
 def collapse(features: ArrayLike) -> Collapse:

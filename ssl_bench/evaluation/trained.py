@@ -9,6 +9,7 @@ import numpy as np
 from ssl_bench.contract import pattern, without_average
 from ssl_bench.evaluation import (
   anomaly,
+  augmented,
   calibration,
   cost,
   open_set,
@@ -30,8 +31,6 @@ from ssl_bench.evaluation.shifts import Shifted
 from ssl_bench.evaluation.shifts import measure as measure_shifts
 from ssl_bench.planning import Plan
 from ssl_bench.training.loop import Fitted, Interrupted
-
-HEALTH_IMAGES = 256  # test images of which two views are compared
 
 
 class Logits(NamedTuple):
@@ -115,21 +114,9 @@ class Trained:
     return Features(self.train.features, self.validation.features, self.test.features)
 
   @cached_property
-  def views(self) -> tuple[np.ndarray, np.ndarray]:
-    """Features [m, d] of two strong views of the first 256 test images."""
-    images, policy = self.dataset.test_images[:HEALTH_IMAGES], self.config.augment['strong']
-    one, other = (self._view(policy, key, images) for key in (0, 1))
-    return one, other
-
-  def _view(self, policy: str, key: int, images: np.ndarray) -> np.ndarray:
-    """Features of one view of each image; of nodes, in one view of their graph."""
-    self.go_on()
-    program, numbers, state, *_ = self.fitted
-    if 'graph' in numbers:
-      numbers = {**numbers, 'graph': predict.changed_graph(policy, key, numbers['graph'])}
-    else:
-      images = predict.views(policy, key, images, self.dataset.kind, self.dataset.columns)
-    return predict.observe(program, state, numbers, images).features
+  def views(self) -> np.ndarray:
+    """Features [10, m, d] of ten strong views of the first 256 test images."""
+    return np.stack([augmented.features_of_view(self, key) for key in range(augmented.VIEWS)])
 
   @cached_property
   def anomaly(self) -> dict[str, float]:

@@ -7,10 +7,11 @@ import numpy as np
 
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.evaluation import health, predict, scores
+from ssl_bench.evaluation.loss_and_probe import HELD
 from ssl_bench.evaluation.neighbors import knn
 from ssl_bench.training.program import Program
 
-BANK, HELD = 2_000, 1_000  # images at most that kNN searches, and that are held out
+BANK = 2_000  # images at most that kNN searches
 BATCHES = 4  # at most, over which the loss is a mean
 NEIGHBORS = 20
 

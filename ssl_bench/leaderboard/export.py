@@ -9,25 +9,27 @@ from pathlib import Path
 from typing import Literal
 
 from ssl_bench.leaderboard.frame import flat_rows
-from ssl_bench.leaderboard.named import named, to_json
+from ssl_bench.leaderboard.named import named, plain, to_json
 from ssl_bench.leaderboard.rows import Board
+from ssl_bench.leaderboard.signs import Curves, signs
 from ssl_bench.records.disk import write_whole
 
 Form = Literal['csv', 'json', 'latex', 'markdown']
 FigureForm = Literal['svg', 'pdf']
 
 
-def export(board: Board, form: Form) -> str:
-  """All rankings in one text.
+def export(board: Board, form: Form, curves: Curves = lambda name: None) -> str:
+  """All rankings in one text; `curves` gives the learning curves of a record by its id.
 
-  `csv` has one line a ranked row with unrounded numbers; `json` has the same rows under `rows` and the
-  statistics over tasks under `figures`; `latex` (booktabs) and `markdown` have a table a dataset and budget,
-  rounded as on the board, with at most seven columns.
+  `csv` has one line a ranked row with unrounded numbers; `json` has the same rows under `rows`, the
+  statistics over tasks under `figures` and what signs are worth under `signs`; `latex` (booktabs) and
+  `markdown` have a table a dataset and budget, rounded as on the board, with at most seven columns.
   """
   if form == 'csv':
     return _csv(board)
   if form == 'json':
-    whole = {'rows': flat_rows(board), 'figures': to_json(named(board))}
+    found = plain(signs(board, curves))
+    whole = {'rows': flat_rows(board), 'figures': to_json(named(board)), 'signs': found}
     return json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + '\n'
   return _tables(board, form)
 
