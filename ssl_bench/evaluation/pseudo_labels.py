@@ -25,8 +25,8 @@ class Sample(NamedTuple):
   """Unlabeled images whose classes are known here, in batches of the training's sizes.
 
   `batches` are as a method's loss is given them, with some labeled images, the same in each; `truth` [n] are
-  the classes of all their unlabeled images, in order; `place` [n_unlabeled] says where an image of the
-  unlabeled set stands among them.
+  the classes of all their unlabeled images, in order, -1 where a class is not known; `place` [n_unlabeled]
+  says where an image of the unlabeled set stands among them.
   """
 
   batches: tuple[dict[str, Any], ...]
@@ -46,6 +46,7 @@ class Sample(NamedTuple):
     for name, values in of_images.items():
       values[where] = np.concatenate([part[name] for part in parts])
     label, confidence, mask = of_images.values()
+    mask = np.where(self.truth >= 0, mask, 0)
     before = np.asarray(kept.get('labels', [NONE] * len(label)))
     share, count = confirmation(before, label, mask > 0, self.truth)
     kept['labels'] = np.where(mask > 0, label, before).astype(int).tolist()
@@ -59,14 +60,16 @@ class Sample(NamedTuple):
 def draw(dataset: Dataset, labeled: np.ndarray, size: BatchSize) -> Sample | None:
   """The sample of a dataset: whole batches, at most 1,000 images or one batch, the same in every trial.
 
-  None where fewer unlabeled images than a batch have a class that is known.
+  Where a step sees the whole set, so does the look, and images whose class is not known do not count.  None
+  where fewer unlabeled images than a batch have a class that is known.
   """
   hidden = dataset.hidden_labels()
-  known = np.flatnonzero(hidden >= 0)
+  known = np.arange(len(hidden)) if size.whole else np.flatnonzero(hidden >= 0)
   if len(known) < size.unlabeled:
     return None
   count = max(1, min(IMAGES, len(known)) // size.unlabeled)
-  chosen = np.random.default_rng(0).permutation(known)[: count * size.unlabeled]
+  drawn = known if size.whole else np.random.default_rng(0).permutation(known)
+  chosen = drawn[: count * size.unlabeled]
   images = dataset.stream_images()
   where = chosen if dataset.stream is None else dataset.stream[chosen]
   own = np.resize(labeled, size.labeled)

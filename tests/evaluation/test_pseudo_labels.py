@@ -1,5 +1,7 @@
 """Pseudo-labels over training: plain loops, and a real training whose labels NumPy recomputes."""
 
+from types import SimpleNamespace
+
 import jax
 import numpy as np
 import pytest
@@ -89,6 +91,28 @@ def test_a_sample_is_whole_batches_of_images_whose_class_is_known():
   part = draw(dataset._replace(stream=np.arange(100, 120, dtype='int32')), np.arange(3), size)
   where = part.batches[0]['unlabeled']['index']
   np.testing.assert_array_equal(part.batches[0]['unlabeled']['image'], dataset.train_images[100 + where])
+
+
+def test_where_a_step_sees_the_whole_set_images_without_a_class_do_not_count():
+  """The last 60 of 240 have none here; the method says class 1 of all, with confidence 0.5."""
+  dataset = data.load('fake')
+  extra = dataset._replace(
+    train_images=dataset.train_images[:180],
+    train_labels=dataset.train_labels[:180],
+    unlabeled_images=dataset.train_images[180:],
+  )
+  assert draw(extra, np.arange(4), BatchSize(4, 240)) is None
+  sample = draw(extra, np.arange(4), BatchSize(4, 240, whole=True))
+  (batch,) = sample.batches
+  np.testing.assert_array_equal(batch['unlabeled']['image'], dataset.train_images)
+  said = {'label': np.ones(240, int), 'confidence': np.full(240, 0.5), 'mask': np.ones(240)}
+  program = SimpleNamespace(pseudo_labels=lambda state, numbers, batch: {'index': np.arange(240), **said})
+  kept = {}
+  right = (dataset.train_labels[:180] == 1).mean()
+  assert sample.look(program, None, None, kept)['pseudo_ece'] == pytest.approx(0.5 - right)
+  assert kept['labels'] == [1] * 180 + [-1] * 60
+  found = sample.look(program, None, None, kept)
+  assert (found['pseudo_confirmation'], found['pseudo_confirmation_of']) == (1, round(180 * (1 - right)))
 
 
 @pytest.fixture(scope='module')
