@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import eigh
+from scipy.linalg import solve_triangular
 from scipy.special import digamma, gammaln
 
 Array = NDArray[np.float64]
@@ -52,9 +52,7 @@ def rankme(features: ArrayLike, centered: bool = False) -> float:
     return math.nan
   if centered:
     points = points - points.mean(0)
-  gram = points.T @ points if len(points) >= points.shape[1] else points @ points.T
-  eigenvalues = np.linalg.eigvalsh(gram)
-  sigma = np.sqrt(np.maximum(eigenvalues, 0))
+  sigma = np.sqrt(_spectrum(points))
   if sigma.sum() == 0:
     return 0.0
   p = sigma / sigma.sum() + 1e-7
@@ -109,7 +107,7 @@ def alpha_req(features: ArrayLike) -> float:
   points = _finite(features)
   if np.isnan(points).any():
     return math.nan
-  eigenvalues = np.linalg.svd(points - points.mean(0), compute_uv=False) ** 2
+  eigenvalues = _spectrum(points - points.mean(0))[::-1]
   kept = eigenvalues[eigenvalues > 1e-6 * eigenvalues[0]]
   if len(kept) < 2:
     return math.nan
@@ -132,12 +130,11 @@ def lidar(views: ArrayLike) -> float:
   q, n, width = views.shape
   means = views.mean(0)
   between, within = means - means.mean(0), (views - means).reshape(q * n, width)
-  of_images, of_views = between.T @ between / n, within.T @ within / (q * n)
-  variance = (np.trace(of_images) + np.trace(of_views)) / width
+  variance = ((between**2).sum() / n + (within**2).sum() / (q * n)) / width
   if variance == 0:
     return 0.0
-  eigenvalues = eigh(of_images, of_views + 1e-4 * variance * np.eye(width), eigvals_only=True)
-  eigenvalues = np.maximum(eigenvalues, 0)
+  root = np.linalg.cholesky(within.T @ within / (q * n) + 1e-4 * variance * np.eye(width))
+  eigenvalues = _spectrum(solve_triangular(root, between.T, lower=True))
   if eigenvalues.sum() == 0:
     return 0.0
   p = eigenvalues / eigenvalues.sum()
@@ -165,6 +162,12 @@ def collapse(features: ArrayLike) -> Collapse:
   if rank < SMALL_RANK * full:
     return Collapse(True, f'Features vary along a few directions only: {seen}.')
   return Collapse(False, f'Features are spread out: {seen}.')
+
+
+def _spectrum(points: Array) -> Array:
+  """The squared singular values [min(N, D)] of points [N, D], the smallest first; none below 0."""
+  gram = points.T @ points if len(points) >= points.shape[1] else points @ points.T
+  return np.maximum(np.linalg.eigvalsh(gram), 0)
 
 
 def _finite(features: ArrayLike) -> Array:

@@ -130,7 +130,8 @@ def test_the_board_shows_them_everywhere(tmp_path):
   assert rankme['probe'] == 'all labels' and rankme['trainings'] == '16'
   assert rankme['Spearman ρ'] == f'{found.correlation.value:.2f}'
   verdicts = grids['Loss and probe']
-  assert len(verdicts) == 32 and verdicts[0]['verdict'].startswith('Loss falls, probe falls: from step 100')
+  assert len(verdicts) == 32 and verdicts[0]['verdict'] == 'Loss falls, probe falls'
+  assert verdicts[0]['looks'].startswith('from step 100 to 200 the held-out loss goes from 3 to ')
   readme = (tmp_path / 'README.md').read_text()
   assert f'RankMe (higher is said to be better): digits {found.correlation.value:.2f}' in readme
   assert 'Held-out loss falls while kNN falls in 32 of 32 trials with both.' in readme

@@ -27,7 +27,8 @@ OF_TRIALS = (
   Head('labels', numeric=True),
   Head('split_seed', numeric=True),
   Head('seed', numeric=True),
-  Head('verdict', 'from the look of the best kNN accuracy on validation images to the last one', prose=True),
+  Head('verdict', 'from the look of the best kNN accuracy on validation images to the last one'),
+  Head('looks', 'the two looks that are compared', prose=True),
 )
 
 
@@ -73,7 +74,8 @@ def _number(value: float) -> str:
 
 def _judged(one: Judged) -> tuple[Cell, ...]:
   counts = map(whole, (one.labels, one.split_seed, one.seed))
-  return (words(one.record), words(one.method), *counts, words(one.said))
+  verdict, _, looks = one.said.partition(': ')
+  return (words(one.record), words(one.method), *counts, words(verdict), words(looks))
 
 
 def short(signs: Signs) -> str:
