@@ -16,7 +16,7 @@ from ssl_bench.evaluation.calibration import BINS
 from ssl_bench.planning.structure import BatchSize
 from ssl_bench.training.program import Program
 
-IMAGES = 1_000  # at most, where a batch is not larger
+IMAGES = 500  # at most, where a batch is not larger
 NONE = -1  # the label of an image that has had none yet
 Array = NDArray[np.float64]
 
@@ -58,7 +58,7 @@ class Sample(NamedTuple):
 
 
 def draw(dataset: Dataset, labeled: np.ndarray, size: BatchSize) -> Sample | None:
-  """The sample of a dataset: whole batches, at most 1,000 images or one batch, the same in every trial.
+  """The sample of a dataset: whole batches, at most 500 images or one batch, the same in every trial.
 
   Where a step sees the whole set, so does the look, and images whose class is not known do not count.  None
   where fewer unlabeled images than a batch have a class that is known.

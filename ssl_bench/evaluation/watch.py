@@ -16,16 +16,18 @@ from ssl_bench.training.program import Program
 BANK = 2_000  # images at most that kNN searches
 BATCHES = 4  # at most, over which the loss is a mean
 NEIGHBORS = 20
+LOOKS = 20  # at pseudo-labels, at most
 
 # (program, state, numbers, kept) -> what to note; `kept` is plain data that it may keep until the next look.
 Watch = Callable[[Program, Any, Any, dict[str, Any]], dict[str, Any]]
 
 
-def of_classifier(dataset: Dataset, labeled: np.ndarray) -> Watch:
+def of_classifier(dataset: Dataset, labeled: np.ndarray, steps: int) -> Watch:
   """Accuracy on the validation and the test part, and the pseudo-labels of some unlabeled images.
 
-  These are of methods that report pseudo-labels; see `pseudo_labels.Sample`.  `labeled` are the positions of
-  the labeled images in the training part.
+  These are of methods that report pseudo-labels (`pseudo_labels.Sample`), at no more than 20 looks: the first
+  one after each twentieth of the training's `steps`.  `labeled` are the positions of the labeled images in
+  the training part.
   """
   held = np.concatenate([dataset.validation_images, dataset.test_images])
   cut = len(dataset.validation_labels)
@@ -38,8 +40,12 @@ def of_classifier(dataset: Dataset, labeled: np.ndarray) -> Watch:
       'validation_accuracy': scores.accuracy(logits[:cut], dataset.validation_labels),
       'test_accuracy': scores.accuracy(logits[cut:], dataset.test_labels),
     }
+    twentieth = int(state.step) * LOOKS // steps
     sample = sample_of(program.structure.batch) if program.pseudo_labels else None
-    return accuracies | (sample.look(program, state, numbers, kept) if sample else {})
+    if sample is None or twentieth <= kept.get('twentieth', 0):
+      return accuracies
+    kept['twentieth'] = twentieth
+    return accuracies | sample.look(program, state, numbers, kept)
 
   return watch
 

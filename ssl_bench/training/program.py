@@ -83,7 +83,7 @@ def compile_program(structure: Structure) -> Program:
     infer=jax.jit(readers.infer),
     observe=whole(readers.observe),
     held_out_loss=whole(readers.held_out_loss) if loop.advance and images_only else None,
-    pseudo_labels=whole(readers.pseudo_labels, **_quick()) if loop.has_pseudo_labels else None,
+    pseudo_labels=whole(readers.pseudo_labels) if loop.has_pseudo_labels else None,
     embed=whole(readers.embed, static_argnums=3) if method.embed else None,
     reconstruction_error=whole(readers.reconstruction_error) if method.reconstruction_error else None,
     transduce=whole(readers.transduce) if method.transduce else None,
@@ -112,12 +112,6 @@ def _compile_loop(structure: Structure, steps: Steps, mesh) -> Loop:
       memory.check_state(start, start[0])
       return make(structure, mesh)
   return compile_steps(structure, steps, mesh)
-
-
-def _quick() -> dict[str, Any]:
-  """How to compile what runs seldom: on the CPU in half the time, as code that is not much slower."""
-  is_cpu = jax.default_backend() == 'cpu'
-  return {'compiler_options': {'xla_backend_optimization_level': 0}} if is_cpu else {}
 
 
 def _refresh(steps: Steps, loop: Loop, mesh) -> Callable[..., Any]:

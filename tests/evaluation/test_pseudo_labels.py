@@ -159,6 +159,15 @@ def test_a_look_changes_nothing_of_the_training(trained, tmp_path):
 
 
 @pytest.mark.slow
+def test_there_are_at_most_twenty_looks(folder, tmp_path):
+  """Of 60 evaluations, one in three, and the last is among them."""
+  config = load(folder / 'fixmatch.yaml', ['steps=60', 'evaluate.every=1', 'checkpoint.every=60'])
+  plan = make_plan(config, data.load('fake'))
+  rows = fit(plan, tmp_path, watch=watch_of(plan)).history['evaluations']
+  assert len(rows) == 60 and [row['step'] for row in rows if 'pseudo_ece' in row] == list(range(3, 61, 3))
+
+
+@pytest.mark.slow
 def test_what_is_noted_resumes_bit_for_bit(trained, tmp_path):
   plan, fitted = trained
   with pytest.raises(Interrupted):
