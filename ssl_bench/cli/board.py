@@ -59,9 +59,9 @@ def leaderboard(
   if form or figures:
     from ssl_bench.leaderboard.export import export, write_figures
 
-    board, _ = read([records], **told)
+    board, sources = read([records], **told)
     if form:
-      print(export(board, form), end='')
+      print(export(board, form, sources.curves), end='')
     if figures:
       written = write_figures(board, out / 'figures', figures)
       print('\n'.join(map(str, written)), file=sys.stderr if form else sys.stdout)

@@ -29,6 +29,7 @@ class Loop(NamedTuple):
   compiled: Any  # the program that takes the most memory
   learners: int = 1  # that take the lowered step at once
   facts: Mapping[str, int] = {}  # what the cost of a record should know
+  has_pseudo_labels: bool = False  # whether the loss reports pseudo-labels that a reader can ask it for
 
 
 def _nothing(*_: Any) -> Mapping[str, Any]:

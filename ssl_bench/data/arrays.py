@@ -29,7 +29,8 @@ class Dataset(NamedTuple):
   caption uses.  Captions are written from labels, so a method that reads them sees all labels.
 
   `anomaly_images` are test images of what the training part has none of; only the measures of anomalies see
-  them.
+  them.  `unknown_images` are, under the stress `mismatch`, test images of classes without labels; only the
+  measures of the open set see them.
 
   Where `kind` is graph, an "image" is a node: its position in `graph`, int32 [].  Training is transductive:
   it sees the features and the edges of all nodes, so `unlabeled_images` holds the nodes of the validation and
@@ -72,6 +73,7 @@ class Dataset(NamedTuple):
   graph: Optional['Graph'] = None
   columns: tuple[int, ...] | None = None
   anomaly_images: np.ndarray | None = None
+  unknown_images: np.ndarray | None = None
   train_groups: np.ndarray | None = None
   validation_groups: np.ndarray | None = None
   test_groups: np.ndarray | None = None

@@ -3,7 +3,8 @@ class that is left out, a group that training never sees, and another set to ada
 
 Like the labeled subset, each stress chooses positions of the training part in the order of sha256 digests of
 (split_seed, position); so a smaller share is the beginning of a larger one.  The data that are evaluated stay
-the same, with four exceptions.  Test and validation images of classes without labels are left out; a class
+the same, with four exceptions.  Test and validation images of classes without labels are left out, and only
+the measures of the open set see the test images among them; a class
 that training lacks is left out of all parts, and its test images are anomalies; all examples of a group that
 is held out are the test part; so are the test images of a set to adapt to.
 """
@@ -161,9 +162,15 @@ def noisy(labels: np.ndarray, share: float, among: Sequence[int], split_seed: in
 
 
 def without_unknown(dataset: Dataset, known: Sequence[int]) -> Dataset:
-  """The dataset with validation and test images of the known classes only; `classes` stays the same."""
+  """The dataset with validation and test images of the known classes only; `classes` stays the same.
+
+  The other test images become the unknown ones.  Applied again, it changes nothing.
+  """
   known_only = lambda part: np.isin(getattr(dataset, f'{part}_labels'), known)
-  return _with_only(dataset, {part: known_only(part) for part in ('validation', 'test')})
+  kept = {part: known_only(part) for part in ('validation', 'test')}
+  if not kept['test'].all():
+    dataset = dataset._replace(unknown_images=dataset.test_images[~kept['test']])
+  return _with_only(dataset, kept)
 
 
 def _with_only(dataset: Dataset, kept: Mapping[str, np.ndarray]) -> Dataset:

@@ -5,12 +5,16 @@ and no threshold is chosen.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ssl_bench.evaluation import predict
 from ssl_bench.evaluation.neighbors import nearest
+
+if TYPE_CHECKING:
+  from ssl_bench.evaluation.trained import Trained
 
 NEIGHBORS = 5  # the k-th nearest counts
 
@@ -20,6 +24,20 @@ class Scores(NamedTuple):
 
   normal: np.ndarray
   anomalous: np.ndarray
+
+
+def measure(trained: 'Trained') -> dict[str, float]:
+  """AUROC and precision at k of each score of a trained state; empty where there are no anomalies."""
+  images = trained.dataset.anomaly_images
+  if images is None:
+    return {}
+  found = trained.look(trained.fitted.state, images).features
+  scored = by_features(trained.features.train, trained.features.test, found)
+  if trained.fitted.program.reconstruction_error:
+    program, numbers, state, *_ = trained.fitted
+    error = lambda some: predict.reconstruction_error(program, state, numbers, some)
+    scored['reconstruction'] = Scores(error(trained.dataset.test_images), error(images))
+  return told_apart(scored)
 
 
 def by_features(train: ArrayLike, normal: ArrayLike, anomalous: ArrayLike) -> dict[str, Scores]:

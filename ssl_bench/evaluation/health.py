@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import solve_triangular
 from scipy.special import digamma, gammaln
 
 Array = NDArray[np.float64]
@@ -51,9 +52,7 @@ def rankme(features: ArrayLike, centered: bool = False) -> float:
     return math.nan
   if centered:
     points = points - points.mean(0)
-  gram = points.T @ points if len(points) >= points.shape[1] else points @ points.T
-  eigenvalues = np.linalg.eigvalsh(gram)
-  sigma = np.sqrt(np.maximum(eigenvalues, 0))
+  sigma = np.sqrt(_spectrum(points))
   if sigma.sum() == 0:
     return 0.0
   p = sigma / sigma.sum() + 1e-7
@@ -98,6 +97,50 @@ def uniformity(features: ArrayLike, t: float = 2.0) -> float:
   return float(np.log(total / (n * (n - 1))))
 
 
+def alpha_req(features: ArrayLike) -> float:
+  """Decay of the spectrum: minus the slope of log λ_j on log j, j = 1, 2, … (Agrawal et al. 2022), >= 0.
+
+  λ are the eigenvalues of the covariance of features, the largest first, which the paper finds to follow a
+  power law j^-α.  The least-squares fit is over those above 1e-6 λ_1, which float32 can carry; that choice is
+  ours.  A small α is a flat spectrum.  NaN where fewer than two eigenvalues are left.
+  """
+  points = _finite(features)
+  if np.isnan(points).any():
+    return math.nan
+  eigenvalues = _spectrum(points - points.mean(0))[::-1]
+  kept = eigenvalues[eigenvalues > 1e-6 * eigenvalues[0]]
+  if len(kept) < 2:
+    return math.nan
+  return float(-np.polyfit(np.log(np.arange(1, len(kept) + 1)), np.log(kept), 1)[0])
+
+
+def lidar(views: ArrayLike) -> float:
+  """LiDAR: effective rank of Σ_w^(-1/2) Σ_b Σ_w^(-1/2) (Thilak et al. 2023, arXiv 2312.04000), >= 0.
+
+  views [q, n, d] are features of q views of n images, and every image is a class of its own: Σ_b is the
+  covariance [d, d] of the images' means, Σ_w that of views around them, plus δ on its diagonal.  Effective
+  rank as in `rankme`, of the eigenvalues.  So a direction counts by how much it differs between images in
+  units of what augmentation does to it, and noise that RankMe counts does not.  δ is 1e-4 of the mean
+  variance of a feature, ours, so that the unit of the features does not matter.  At most min(d, n - 1).
+  0 where no feature varies, NaN where one is not finite.  The paper takes 1,000 images and 50 views.
+  """
+  views = _finite(views)
+  if np.isnan(views).any():
+    return math.nan
+  q, n, width = views.shape
+  means = views.mean(0)
+  between, within = means - means.mean(0), (views - means).reshape(q * n, width)
+  variance = ((between**2).sum() / n + (within**2).sum() / (q * n)) / width
+  if variance == 0:
+    return 0.0
+  root = np.linalg.cholesky(within.T @ within / (q * n) + 1e-4 * variance * np.eye(width))
+  eigenvalues = _spectrum(solve_triangular(root, between.T, lower=True))
+  if eigenvalues.sum() == 0:
+    return 0.0
+  p = eigenvalues / eigenvalues.sum()
+  return float(np.exp(-(p * np.log(np.where(p > 0, p, 1))).sum()))
+
+
 def collapse(features: ArrayLike) -> Collapse:
   """Whether features [N, D] have collapsed, and why.
 
@@ -119,6 +162,12 @@ def collapse(features: ArrayLike) -> Collapse:
   if rank < SMALL_RANK * full:
     return Collapse(True, f'Features vary along a few directions only: {seen}.')
   return Collapse(False, f'Features are spread out: {seen}.')
+
+
+def _spectrum(points: Array) -> Array:
+  """The squared singular values [min(N, D)] of points [N, D], the smallest first; none below 0."""
+  gram = points.T @ points if len(points) >= points.shape[1] else points @ points.T
+  return np.maximum(np.linalg.eigvalsh(gram), 0)
 
 
 def _finite(features: ArrayLike) -> Array:

@@ -1,9 +1,25 @@
 """Retrieval between images and texts: how often one that belongs to the query is among the first k."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from ssl_bench.evaluation import predict
+
+if TYPE_CHECKING:
+  from ssl_bench.evaluation.trained import Trained
+
+
+def measure(trained: 'Trained') -> dict[str, float]:
+  """Recall@k between the test images of a trained state and their captions; empty where there are none."""
+  (program, numbers, state, *_), dataset = trained.fitted, trained.dataset
+  captions = dataset.test_captions
+  if not program.embed or captions is None:
+    return {}
+  embed = lambda kind, inputs: predict.embed(program, state, numbers, kind, inputs)
+  return retrieval(embed('image', dataset.test_images), captions, embed('text', different(captions)))
 
 
 def retrieval(

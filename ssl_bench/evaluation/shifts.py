@@ -60,21 +60,11 @@ def measure(trained: 'Trained') -> dict[str, Shifted]:
     accuracy, ece = [], []
     for severity in range(1, 1 + len(SEVERITIES[name, dataset.kind])):
       images = corrupt(name, severity, dataset.test_images, dataset.kind)
-      logits = _classify(trained, images)
+      logits = trained.classify(images)
       accuracy.append(scores.accuracy(logits, dataset.test_labels))
       ece.append(calibration.ece(scores.softmax(logits / trained.temperature), dataset.test_labels))
     found[name] = Shifted(tuple(accuracy), tuple(ece))
   return found
-
-
-def _classify(trained: 'Trained', images: np.ndarray) -> np.ndarray:
-  """Logits [n, classes] of images as they are stored."""
-  seen = trained.look(trained.fitted.state, images)
-  if seen.logits is not None:
-    return seen.logits
-  probe = trained.probe_of_few
-  assert probe is not None
-  return probe.logits(seen.features)
 
 
 def corrupt(name: str, severity: int, examples: np.ndarray, kind: str = 'image') -> np.ndarray:

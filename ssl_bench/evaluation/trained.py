@@ -7,7 +7,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ssl_bench.contract import pattern, without_average
-from ssl_bench.evaluation import anomaly, calibration, cost, predict, predictions, probes, retrieval, scores
+from ssl_bench.evaluation import (
+  anomaly,
+  augmented,
+  calibration,
+  cost,
+  open_set,
+  predict,
+  predictions,
+  probes,
+  retrieval,
+  scores,
+  transductive,
+)
 from ssl_bench.evaluation.attacks import Attacks
 from ssl_bench.evaluation.further_probes import further
 from ssl_bench.evaluation.health import Collapse, collapse
@@ -20,13 +32,10 @@ from ssl_bench.evaluation.propagation import propagation
 from ssl_bench.evaluation.rows import on_rows
 from ssl_bench.evaluation.shifts import Shifted
 from ssl_bench.evaluation.shifts import measure as measure_shifts
-from ssl_bench.evaluation.transductive import transductive
 from ssl_bench.evaluation.transfer import Transferred
 from ssl_bench.evaluation.transfer import measure as measure_transfer
 from ssl_bench.planning import Plan
 from ssl_bench.training.loop import Fitted, Interrupted
-
-HEALTH_IMAGES = 256  # test images of which two views are compared
 
 
 class Scored(NamedTuple):
@@ -76,6 +85,14 @@ class Trained:
     self.go_on()
     return predict.observe(self.fitted.program, state, self.fitted.numbers, images)
 
+  def classify(self, images: np.ndarray) -> np.ndarray:
+    """Logits [n, classes] of images: those of the classifier, or of the probe with the trial's labels."""
+    seen = self.look(self.fitted.state, images)
+    if seen.logits is not None:
+      return seen.logits
+    assert self.probe_of_few is not None
+    return self.probe_of_few.logits(seen.features)
+
   @cached_property
   def train(self) -> predict.Seen:
     """What the state sees in the training part."""
@@ -97,35 +114,19 @@ class Trained:
     return Features(self.train.features, self.validation.features, self.test.features)
 
   @cached_property
-  def views(self) -> tuple[np.ndarray, np.ndarray]:
-    """Features [m, d] of two strong views of the first 256 test images."""
-    images, policy = self.dataset.test_images[:HEALTH_IMAGES], self.config.augment['strong']
-    one, other = (self._view(policy, key, images) for key in (0, 1))
-    return one, other
-
-  def _view(self, policy: str, key: int, images: np.ndarray) -> np.ndarray:
-    """Features of one view of each image; of nodes, in one view of their graph."""
-    self.go_on()
-    program, numbers, state, *_ = self.fitted
-    if 'graph' in numbers:
-      numbers = {**numbers, 'graph': predict.changed_graph(policy, key, numbers['graph'])}
-    else:
-      images = predict.views(policy, key, images, self.dataset.kind, self.dataset.columns)
-    return predict.observe(program, state, numbers, images).features
+  def views(self) -> np.ndarray:
+    """Features [10, m, d] of ten strong views of the first 256 test images."""
+    return np.stack([augmented.features_of_view(self, key) for key in range(augmented.VIEWS)])
 
   @cached_property
   def anomaly(self) -> dict[str, float]:
     """How well the test part and the anomalies are told apart, by score; empty where there are none."""
-    images = self.dataset.anomaly_images
-    if images is None:
-      return {}
-    found = self.look(self.fitted.state, images).features
-    scored = anomaly.by_features(self.features.train, self.features.test, found)
-    if self.fitted.program.reconstruction_error:
-      program, numbers, state, *_ = self.fitted
-      error = lambda some: predict.reconstruction_error(program, state, numbers, some)
-      scored['reconstruction'] = anomaly.Scores(error(self.dataset.test_images), error(images))
-    return anomaly.told_apart(scored)
+    return anomaly.measure(self)
+
+  @cached_property
+  def open_set(self) -> dict[str, float]:
+    """How well unknown classes are told from known ones, by score; empty without a class mismatch."""
+    return open_set.measure(self)
 
   @cached_property
   def collapse(self) -> Collapse:
@@ -250,12 +251,7 @@ class Trained:
   @cached_property
   def retrieval(self) -> dict[str, float]:
     """Recall@k between the test images and their captions, by way and k: `image_to_text@1`."""
-    program, captions = self.fitted.program, self.dataset.test_captions
-    if not program.embed or captions is None:
-      return {}
-    embed = lambda kind, inputs: predict.embed(program, self.fitted.state, self.fitted.numbers, kind, inputs)
-    images = embed('image', self.dataset.test_images)
-    return retrieval.retrieval(images, captions, embed('text', retrieval.different(captions)))
+    return retrieval.measure(self)
 
   @cached_property
   def by_pattern(self) -> dict[str, Mapping[str, Any]]:
@@ -265,11 +261,7 @@ class Trained:
   @cached_property
   def transduced(self) -> dict[str, Any]:
     """Accuracy on the unlabeled images, and their number, of a method that labels them while it learns."""
-    program = self.fitted.program
-    if not program.transduce:
-      return {}
-    logits = np.asarray(program.transduce(self.fitted.state, self.fitted.numbers))
-    return transductive(logits, self.dataset, self.labeled)
+    return transductive.measure(self)
 
   @cached_property
   def last_log(self) -> dict[str, Any]:

@@ -1,11 +1,22 @@
 """How well a method labels the images that it learns from without a label."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.evaluation import scores
+
+if TYPE_CHECKING:
+  from ssl_bench.evaluation.trained import Trained
+
+
+def measure(trained: 'Trained') -> dict[str, Any]:
+  """`transductive` of a trained state; empty where its method does not label the unlabeled images."""
+  (program, numbers, state, *_) = trained.fitted
+  if not program.transduce:
+    return {}
+  return transductive(np.asarray(program.transduce(state, numbers)), trained.dataset, trained.labeled)
 
 
 def transductive(logits: np.ndarray, dataset: Dataset, labeled: np.ndarray) -> dict[str, Any]:

@@ -1,34 +1,51 @@
 """How a training does on held-out images: accuracy, or where it sees no labels, loss, kNN and health."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.evaluation import health, predict, scores
+from ssl_bench.evaluation.loss_and_probe import HELD
 from ssl_bench.evaluation.neighbors import knn
+from ssl_bench.evaluation.pseudo_labels import draw
 from ssl_bench.training.program import Program
 
-BANK, HELD = 2_000, 1_000  # images at most that kNN searches, and that are held out
+BANK = 2_000  # images at most that kNN searches
 BATCHES = 4  # at most, over which the loss is a mean
 NEIGHBORS = 20
+LOOKS = 20  # at pseudo-labels, at most
 
-Watch = Callable[[Program, Any, Any], dict[str, float]]  # (program, state, numbers) -> what to note
+# (program, state, numbers, kept) -> what to note; `kept` is plain data that it may keep until the next look.
+Watch = Callable[[Program, Any, Any, dict[str, Any]], dict[str, Any]]
 
 
-def of_classifier(dataset: Dataset) -> Watch:
-  """Accuracy on the validation and the test part."""
+def of_classifier(dataset: Dataset, labeled: np.ndarray, steps: int) -> Watch:
+  """Accuracy on the validation and the test part, and the pseudo-labels of some unlabeled images.
+
+  These are of methods that report pseudo-labels (`pseudo_labels.Sample`), at no more than 20 looks: the first
+  one after each twentieth of the training's `steps`.  `labeled` are the positions of the labeled images in
+  the training part.
+  """
   held = np.concatenate([dataset.validation_images, dataset.test_images])
   cut = len(dataset.validation_labels)
+  sample_of = cache(lambda size: draw(dataset, labeled, size))
 
-  def watch(program: Program, state: Any, numbers: Any) -> dict[str, float]:
+  def watch(program: Program, state: Any, numbers: Any, kept: dict[str, Any]) -> dict[str, Any]:
     logits = predict.observe(program, state, numbers, held).logits
     assert logits is not None
-    return {
+    accuracies = {
       'validation_accuracy': scores.accuracy(logits[:cut], dataset.validation_labels),
       'test_accuracy': scores.accuracy(logits[cut:], dataset.test_labels),
     }
+    twentieth = int(state.step) * LOOKS // steps
+    sample = sample_of(program.structure.batch) if program.pseudo_labels else None
+    if sample is None or twentieth <= kept.get('twentieth', 0):
+      return accuracies
+    kept['twentieth'] = twentieth
+    return accuracies | sample.look(program, state, numbers, kept)
 
   return watch
 
@@ -44,7 +61,7 @@ def of_pretraining(dataset: Dataset) -> Watch:
   bank, labels = dataset.train_images[:BANK], dataset.train_labels[:BANK]
   held, truth = dataset.validation_images[:HELD], dataset.validation_labels[:HELD]
 
-  def watch(program: Program, state: Any, numbers: Any) -> dict[str, float]:
+  def watch(program: Program, state: Any, numbers: Any, kept: dict[str, Any]) -> dict[str, Any]:
     features = predict.observe(program, state, numbers, held).features
     seen = {'feature_std': health.feature_std(features), 'rankme': health.rankme(features)}
     if dataset.classes > 1:

@@ -56,9 +56,11 @@ def write(board: Board, out: Path, **sources: Any) -> None:
   from ssl_bench.leaderboard.page.document import page
   from ssl_bench.leaderboard.render.csv_files import csv_files
   from ssl_bench.leaderboard.render.readme import PICTURE, picture, readme
+  from ssl_bench.leaderboard.signs import signs
 
-  html = page(board, figures=to_json(named(board)), **sources)
-  texts = {'README.md': readme(board), 'index.html': html, **csv_files(board)}
+  found = signs(board, sources['curves'])
+  html = page(board, figures=to_json(named(board)), signs=found, **sources)
+  texts = {'README.md': readme(board, found), 'index.html': html, **csv_files(board, found)}
   if (drawn := picture(board)) is not None:
     texts[PICTURE] = drawn
   for name, text in texts.items():

@@ -10,8 +10,9 @@ from typing import Literal
 
 from ssl_bench.leaderboard.flat import by_method
 from ssl_bench.leaderboard.frame import flat_rows
-from ssl_bench.leaderboard.named import named, to_json
+from ssl_bench.leaderboard.named import named, plain, to_json
 from ssl_bench.leaderboard.rows import Board
+from ssl_bench.leaderboard.signs import Curves, signs
 from ssl_bench.leaderboard.transfer import transfer_rows
 from ssl_bench.records.disk import write_whole
 
@@ -19,19 +20,21 @@ Form = Literal['csv', 'json', 'latex', 'markdown']
 FigureForm = Literal['svg', 'pdf']
 
 
-def export(board: Board, form: Form) -> str:
-  """All rankings in one text.
+def export(board: Board, form: Form, curves: Curves = lambda name: None) -> str:
+  """All rankings in one text; `curves` gives the learning curves of a record by its id.
 
   `csv` has one line a ranked row with unrounded numbers; `json` has the same rows under `rows`, the
-  statistics over tasks under `figures`, targets and trials by method under `efficiency`, and under `transfer`
-  what `transfer_rows` gives, if that is anything; `latex`
+  statistics over tasks under `figures`, what signs are worth under `signs`, targets and trials by method
+  under `efficiency`, and what `transfer_rows` gives, if that is anything, under `transfer`; `latex`
   (booktabs) and `markdown` have a table a dataset and budget, rounded as on the board, with at most seven
   columns.
   """
   if form == 'csv':
     return _csv(board)
   if form == 'json':
-    whole = {'rows': flat_rows(board), 'figures': to_json(named(board)), 'efficiency': by_method(board)}
+    found = plain(signs(board, curves))
+    whole = {'rows': flat_rows(board), 'figures': to_json(named(board)), 'signs': found}
+    whole['efficiency'] = by_method(board)
     if transferred := transfer_rows(board):
       whole['transfer'] = transferred
     return json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + '\n'

@@ -124,7 +124,7 @@ def to_json(figures: Sequence[Named]) -> list[dict[str, Any]]:
   return [
     {
       **{field: getattr(figure, field) for field in ('name', 'title', 'caption', 'kind')},
-      'data': _plain(figure.data),
+      'data': plain(figure.data),
       'table': _table(figure.scores),
     }
     for figure in figures
@@ -136,7 +136,7 @@ def _table(scores: Scores) -> dict[str, Any]:
   return {
     'protocol': scores.protocol,
     'methods': list(scores.methods),
-    'tasks': [_plain(task) for task in scores.tasks],
+    'tasks': [plain(task) for task in scores.tasks],
     'splits': {'fewest': fewest, 'most': most},
     'seeds': scores.seeds,
     'left_out': [{'method': name, 'tasks': tasks} for name, tasks in scores.left_out],
@@ -145,14 +145,14 @@ def _table(scores: Scores) -> dict[str, Any]:
   }
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
   """NamedTuples as dictionaries, other sequences as lists, numbers rounded; what is infinite becomes null."""
   if hasattr(value, '_asdict'):
-    return {name: _plain(part) for name, part in value._asdict().items()}
+    return {name: plain(part) for name, part in value._asdict().items()}
   if isinstance(value, Mapping):
-    return {name: _plain(part) for name, part in value.items()}
+    return {name: plain(part) for name, part in value.items()}
   if isinstance(value, (list, tuple)):
-    return [_plain(part) for part in value]
+    return [plain(part) for part in value]
   if isinstance(value, float):
     return float(f'{value:.{DIGITS}g}') if abs(value) != float('inf') else None
   return value

@@ -41,6 +41,22 @@ MEASURES = (
     table='',
   ),
   _of(
+    'alpha_req',
+    'α of α-ReQ',
+    lambda t: health.alpha_req(t.features.test),
+    'decay of the spectrum of the features: eigenvalue j of their covariance falls like j^-α; 0 is flat',
+    'Agrawal et al. 2022; the range of the fit is ours',
+    2,
+  ),
+  _of(
+    'lidar',
+    'LiDAR',
+    lambda t: health.lidar(t.views),
+    'effective rank of the features in units of what augmentation does to them',
+    'Thilak et al. 2023; 256 images and 10 views here',
+    1,
+  ),
+  _of(
     'embedding_entropy',
     'embedding entropy',
     lambda t: health.embedding_entropy(t.features.test),
@@ -52,7 +68,7 @@ MEASURES = (
   _of(
     'alignment',
     'alignment',
-    lambda t: health.alignment(*t.views),
+    lambda t: health.alignment(*t.views[:2]),
     'mean squared distance of two strong views of an image; 0 where they are alike',
     f'{WANG}, equation 4',
     3,

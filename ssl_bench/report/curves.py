@@ -22,8 +22,18 @@ PERCENT = {  # columns that hold shares, with their titles
   'pseudo/precision': 'pseudo/precision, %',
   'pseudo/coverage_by_class': 'pseudo/coverage_by_class, %',
   'pseudo/precision_by_class': 'pseudo/precision_by_class, %',
+  'pseudo/skew': 'pseudo/skew, %',
+  'pseudo/labeled_by_class': 'pseudo/labeled_by_class, %',
+  'pseudo/seen_by_class': 'pseudo/seen_by_class, %',
+  'pseudo_confirmation': 'confirmed errors of pseudo-labels, %',
 }
-TITLES = {'pretext_loss': 'held-out pretext loss', 'feature_std': 'std × √d of features', 'rankme': 'RankMe'}
+TITLES = {
+  'pretext_loss': 'held-out pretext loss',
+  'feature_std': 'std × √d of features',
+  'rankme': 'RankMe',
+  'pseudo_ece': 'ECE of pseudo-labels',
+  'pseudo_confirmation_of': 'images whose last pseudo-label was wrong',
+}
 Chooses = Callable[[str], bool]
 
 

@@ -56,15 +56,26 @@ def means(seen, step: int) -> tuple[dict[str, Any], int]:
 
 
 def pseudo_labels(counts: dict[str, np.ndarray]) -> dict[str, Any]:
-  """Precision and coverage of pseudo-labels, over all classes and by class; None where there were none."""
+  """Precision, coverage and skew of pseudo-labels; None where there were none.
+
+  By class there are precision and coverage, and which share of the pseudo-labels (`labeled_by_class`) and of
+  the images seen (`seen_by_class`) is of each class.  Skew is half the sum of the absolute differences of
+  these two, their total variation distance: the least share of pseudo-labels that would have to be of another
+  class for both to be alike.
+  """
 
   def ratio(a, b):
     return float(a) / float(b) if b > 0 else None
 
   seen, kept, claimed, correct = (counts[k] for k in ('seen', 'kept', 'claimed', 'correct'))
+  of_labels, of_images = ([ratio(one, found.sum()) for one in found] for found in (claimed, seen))
+  skew = sum(abs(a - b) for a, b in zip(of_labels, of_images) if a is not None and b is not None) / 2
   return {
     'pseudo/precision': ratio(correct.sum(), claimed.sum()),
     'pseudo/coverage': ratio(kept.sum(), seen.sum()),
+    'pseudo/skew': skew if claimed.sum() > 0 and seen.sum() > 0 else None,
     'pseudo/precision_by_class': [ratio(a, b) for a, b in zip(correct, claimed)],
     'pseudo/coverage_by_class': [ratio(a, b) for a, b in zip(kept, seen)],
+    'pseudo/labeled_by_class': of_labels,
+    'pseudo/seen_by_class': of_images,
   }

@@ -23,7 +23,8 @@ from ssl_bench.training.early_stop import has_ended
 from ssl_bench.training.machine_load import OtherLoad
 from ssl_bench.training.program import Program, compile_program
 
-Watch = Callable[[Program, Any, Any], dict[str, float]]  # (program, state, numbers) -> what to note
+# (program, state, numbers, kept) -> what to note; `kept` is plain data that it may keep until the next look.
+Watch = Callable[[Program, Any, Any, dict[str, Any]], dict[str, Any]]
 
 
 class Interrupted(Exception):
@@ -62,7 +63,7 @@ class Fitted(NamedTuple):
   program: Program
   numbers: Any
   state: Any
-  history: dict[str, Any]  # curve, evaluations, segments: see `evaluation.cost`
+  history: dict[str, Any]  # curve, evaluations, segments (see `evaluation.cost`), and what a watch keeps
   teacher: 'Fitted | None' = None
 
 
@@ -224,7 +225,8 @@ class Training:
 
   def look(self) -> None:
     if self.watch:
-      noted = self.watch(self.program, self.state, self.numbers)
+      kept = self.history.setdefault('kept', {})
+      noted = self.watch(self.program, self.state, self.numbers, kept)
       self.history['evaluations'].append({'step': self.step, **noted})
       self.report(self.step, {f'evaluate/{name}': value for name, value in noted.items()})
 

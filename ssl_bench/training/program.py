@@ -34,6 +34,9 @@ class Program(NamedTuple):
   infer: Any  # (state, numbers, uint8 images) -> logits, or features where there is no classifier
   observe: Callable[..., Any]  # (state, numbers, uint8 images) -> {'features', 'logits' where there are any}
   held_out_loss: Callable[..., Any] | None  # (state, numbers, uint8 images) -> the loss, if it needs no more
+  pseudo_labels: (
+    Callable[..., Any] | None
+  )  # (state, numbers, batch) -> {'index', 'label', 'confidence', 'mask'}
   embed: Callable[..., Any] | None  # (state, numbers, images or tokens, 'image' or 'text') -> {'embedding'}
   reconstruction_error: Callable[..., Any] | None  # (state, numbers, uint8 images) -> {'error'}
   transduce: Callable[..., Any] | None  # (state, numbers) -> logits [examples, classes] of the unlabeled set
@@ -80,6 +83,7 @@ def compile_program(structure: Structure) -> Program:
     infer=jax.jit(readers.infer),
     observe=whole(readers.observe),
     held_out_loss=whole(readers.held_out_loss) if loop.advance and images_only else None,
+    pseudo_labels=whole(readers.pseudo_labels) if loop.has_pseudo_labels else None,
     embed=whole(readers.embed, static_argnums=3) if method.embed else None,
     reconstruction_error=whole(readers.reconstruction_error) if method.reconstruction_error else None,
     transduce=whole(readers.transduce) if method.transduce else None,

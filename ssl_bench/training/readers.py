@@ -23,6 +23,7 @@ class Readers(NamedTuple):
   infer: Callable[..., Any]  # (state, numbers, images) -> logits, or features where there is no classifier
   observe: Callable[..., Any]  # (state, numbers, images) -> {'features', 'logits' where there are any}
   held_out_loss: Callable[..., Any]  # (state, numbers, images) -> the loss
+  pseudo_labels: Callable[..., Any]  # (state, numbers, batch) -> {'index', 'label', 'confidence', 'mask'}
   embed: Callable[..., Any]  # (state, numbers, inputs, 'image' or 'text') -> {'embedding'}
   reconstruction_error: Callable[..., Any]  # (state, numbers, images) -> {'error'}
   transduce: Callable[..., Any]  # (state, numbers) -> logits [examples, classes] of the unlabeled set
@@ -62,6 +63,16 @@ def make_readers(structure: Structure, mesh: Mesh) -> Readers:
     batch = {'unlabeled': {'image': images, 'index': jnp.zeros(len(images), 'int32')}}
     return method.loss(read(state), m.look(method.views, batch, policies, key), key)[0]
 
+  def pseudo_labels(state, numbers, batch):
+    method, _ = make(numbers)
+    assert method.loss is not None
+    key = jax.random.key(0)
+    if structure.data.graph:
+      batch = {name: {**own, 'image': see(own['image'], numbers)} for name, own in batch.items()}
+    pseudo = method.loss(read(state), m.look(method.views, batch, policies, key), key)[1].pseudo
+    assert pseudo is not None
+    return {name: getattr(pseudo, name) for name in ('index', 'label', 'confidence', 'mask')}
+
   def embed(state, numbers, inputs, kind):
     method, _ = make(numbers)
     assert method.embed is not None
@@ -81,4 +92,4 @@ def make_readers(structure: Structure, mesh: Mesh) -> Readers:
     assert method.transduce is not None
     return method.transduce(state)
 
-  return Readers(infer, observe, held_out_loss, embed, reconstruction_error, transduce)
+  return Readers(infer, observe, held_out_loss, pseudo_labels, embed, reconstruction_error, transduce)

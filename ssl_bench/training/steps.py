@@ -110,7 +110,7 @@ def compile_steps(structure: Structure, steps: Steps, mesh: Mesh) -> Loop:
     return Loop(init, None, lowered, lowered.compile())
   lowered = jax.jit(steps.advance, donate_argnums=(0, 1), out_shardings=spread).lower(*carry, *inputs)
   compiled = lowered.compile()
-  return Loop(init, compiled, lowered, compiled)
+  return Loop(init, compiled, lowered, compiled, has_pseudo_labels='pseudo' in carry[1])
 
 
 def replacing(function: Callable[..., Any], sharding) -> Any:

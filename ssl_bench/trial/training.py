@@ -125,7 +125,7 @@ def train(plan: Plan, run: Run, teacher: Fitted | None = None) -> Fitted:
 def watch_of(plan: Plan) -> watch.Watch | None:
   """What a training notes of held-out images on the way."""
   if plan.uses_labels:
-    return watch.of_classifier(plan.dataset)
+    return watch.of_classifier(plan.dataset, plan.labeled, plan.config.steps)
   return watch.of_pretraining(plan.dataset) if plan.config.evaluate.pretraining else None
 
 

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.linalg import fractional_matrix_power
 from scipy.special import digamma, gammaln
-from scipy.stats import entropy
+from scipy.stats import entropy, linregress
+from sklearn.decomposition import PCA
 
 from ssl_bench.evaluation import health
 
@@ -158,3 +160,59 @@ def test_features_that_are_not_finite_give_nan(bad):
   measures = (health.feature_std, health.rankme, health.embedding_entropy, health.uniformity)
   assert np.isnan([measure(features) for measure in measures]).all()
   assert np.isnan(health.alignment(features, gaussian(20, 4)))
+
+
+@pytest.mark.parametrize('alpha', [0.5, 1.0, 2.0])
+def test_alpha_is_the_exponent_of_a_planted_power_law(alpha):
+  """Orthogonal columns of variances j^-alpha; then the fit of SciPy on the spectrum of scikit-learn."""
+  centered = gaussian(400, 24) - gaussian(400, 24).mean(0)
+  columns = np.linalg.qr(centered)[0] * np.arange(1, 25.0) ** (-alpha / 2)
+  assert health.alpha_req(columns + 7) == pytest.approx(alpha, rel=1e-6)
+  features = gaussian(300, 20) @ gaussian(20, 20, 1)
+  spectrum = PCA().fit(features).explained_variance_
+  fitted = linregress(np.log(np.arange(1, 21)), np.log(spectrum))
+  assert health.alpha_req(features) == pytest.approx(-fitted.slope, rel=1e-6)
+
+
+def test_a_spectrum_of_one_direction_has_no_decay_and_rounding_is_no_direction():
+  assert np.isnan(health.alpha_req(np.outer(np.arange(9.0), np.arange(1, 4))))
+  assert np.isnan(health.alpha_req(np.ones((9, 3)))) and np.isnan(health.alpha_req([[np.nan, 1], [1, 2]]))
+  tiny = gaussian(200, 6) * [1, 1, 1, 1, 1, 1e-5]
+  assert health.alpha_req(tiny) == pytest.approx(health.alpha_req(tiny[:, :5]), rel=1e-3)
+
+
+def lidar_in_loops(views):
+  """The paper's definition: scatter by loops, an explicit inverse square root, and SciPy's entropy."""
+  q, n, d = views.shape
+  means, between, within = views.mean(0), np.zeros((d, d)), np.zeros((d, d))
+  for i in range(n):
+    off = means[i] - means.mean(0)
+    between += np.outer(off, off) / n
+    for j in range(q):
+      own = views[j, i] - means[i]
+      within += np.outer(own, own) / (n * q)
+  within += 1e-4 * np.trace(between + within) / d * np.eye(d)
+  half = fractional_matrix_power(within, -0.5)
+  return np.exp(entropy(np.linalg.eigvalsh(half @ between @ half).clip(0)))
+
+
+def test_lidar_is_the_papers_definition_and_has_no_unit():
+  rng = np.random.default_rng(2)
+  views = gaussian(60, 6) * [3, 2, 1, 1, 0.5, 0.1] + 0.4 * rng.normal(size=(5, 60, 6)) + 3
+  assert health.lidar(views) == pytest.approx(lidar_in_loops(views), rel=1e-6)
+  assert health.lidar(1e3 * views) == pytest.approx(health.lidar(views), rel=1e-6)
+
+
+def test_lidar_does_not_count_what_augmentation_changes():
+  """Two directions differ between images; in six others only views differ, which RankMe counts as well."""
+  rng = np.random.default_rng(3)
+  views = np.zeros((20, 300, 8))
+  views[:, :, :2] = rng.normal(size=(300, 2)) + 0.1 * rng.normal(size=(20, 300, 2))
+  views[:, :, 2:] = rng.normal(size=(20, 300, 6))
+  assert health.lidar(views) == pytest.approx(2, abs=0.1) and health.rankme(views[0]) > 7
+
+
+def test_lidar_of_collapsed_and_of_broken_features():
+  assert health.lidar(np.ones((3, 8, 4))) == 0
+  assert health.lidar(np.random.default_rng(0).normal(size=(4, 1, 3))) == 0  # one image differs from none
+  assert np.isnan(health.lidar(np.full((2, 3, 4), np.inf)))

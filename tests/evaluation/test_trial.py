@@ -5,6 +5,8 @@ import json
 import jax
 import numpy as np
 import pytest
+from scipy.stats import linregress
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, brier_score_loss, log_loss
 from sklearn.neighbors import KNeighborsClassifier
@@ -79,7 +81,8 @@ def test_a_semi_supervised_trial_has_every_measure(semi):
   assert set(semi.metrics) >= BOTH | SELECTED | {'raw', 'pseudo_labels'}
   assert semi.metrics['classifier'] == 'own'
   assert set(semi.metrics['pseudo_labels']) == {
-    'precision', 'coverage', 'precision_by_class', 'coverage_by_class', 'agreement'
+    'precision', 'coverage', 'skew', 'precision_by_class', 'coverage_by_class', 'ece', 'confirmation',
+    'agreement',
   }  # fmt: skip
   assert [e['step'] for e in semi.record['evaluations']] == [10, 20, 30, 40]
 
@@ -94,6 +97,17 @@ def test_a_self_supervised_trial_stands_in_the_same_table(selfs):
   assert all(
     {*e} == {'step', 'pretext_loss', 'knn', 'feature_std', 'rankme'} for e in selfs.record['evaluations']
   )
+
+
+def test_a_pretraining_has_its_last_look_a_verdict_and_signs_of_health(selfs):
+  last, found = selfs.record['evaluations'][-1], selfs.metrics['pretraining']
+  assert (found['loss'], found['knn']) == (last['pretext_loss'], last['knn'])
+  assert found['verdict'].startswith('Loss ') and 'to 40 the held-out loss goes from' in found['verdict']
+  spectrum = PCA().fit(selfs.see(selfs.dataset.test_images).features).explained_variance_
+  kept = np.log(spectrum[spectrum > 1e-6 * spectrum[0]])
+  slope = linregress(np.log(np.arange(1, len(kept) + 1)), kept).slope
+  assert selfs.metrics['health']['alpha_req'] == pytest.approx(-slope, rel=1e-3)
+  assert 1 <= selfs.metrics['health']['lidar'] <= 16
 
 
 def test_both_are_described_whole(semi, selfs):

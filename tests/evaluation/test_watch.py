@@ -104,6 +104,7 @@ def test_a_record_is_read_back_whether_there_is_a_curve_or_not(folder, tmp_path)
     for words in ((), ('evaluate.pretraining=false',))
   ]
   assert [record['status'] for record in records] == ['done', 'done']
+  assert set(records[0]['metrics'].pop('pretraining')) == {'loss', 'knn', 'verdict'}
   assert records[0]['id'] == records[1]['id'] and records[0]['metrics'] == records[1]['metrics']
   assert records[0]['evaluations'] and not records[1]['evaluations']
 

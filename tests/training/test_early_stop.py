@@ -32,7 +32,7 @@ def accuracies(*values):
   """Looks whose validation accuracy is given; the test accuracy rises all the while."""
   calls = iter(enumerate(values))
 
-  def look(program, state, numbers):
+  def look(program, state, numbers, kept):
     at, value = next(calls)
     return {'validation_accuracy': value, 'test_accuracy': at / 100}
 
@@ -65,7 +65,7 @@ def test_a_plateau_is_some_looks_without_a_rise(folder, values, rule, ended):
 def test_it_ends_at_the_plateau_with_the_state_of_that_step(folder, tmp_path):
   """Looks are every 4 of 24 steps, logs every 3: the plateau is at step 16, which is logged and saved."""
   seen = []
-  look = lambda program, state, numbers: seen.append(arrays(state.params)) or {'validation_accuracy': 0.5}
+  look = lambda program, state, *_: seen.append(arrays(state.params)) or {'validation_accuracy': 0.5}
   train(config_of(folder, 'steps=24'), tmp_path / 'whole', watch=look)
   values = (0.2, 0.4, 0.4, 0.3, 0.9, 0.9)
   found = train(config_of(folder, 'steps=24', STOP), tmp_path / 'early', watch=accuracies(*values))

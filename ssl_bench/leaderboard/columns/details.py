@@ -17,6 +17,7 @@ TABLES = (
   'pseudo_labels',
   'retrieval',
   'anomaly',
+  'open_set',
   'privacy',
   'health',
   'cost',

@@ -13,7 +13,9 @@ from ssl_bench.leaderboard.page.words import Words
 from ssl_bench.leaderboard.read import Settings
 from ssl_bench.leaderboard.render import notes, tables, transfer
 from ssl_bench.leaderboard.render.reproduced import reproduced, told
+from ssl_bench.leaderboard.render.signs import of_section
 from ssl_bench.leaderboard.rows import Board, Row, Section
+from ssl_bench.leaderboard.signs import NONE, Signs
 
 
 def data(
@@ -22,6 +24,7 @@ def data(
   files: Mapping[str, str] | None = None,
   curves: trials.Curves = lambda name: None,
   figures: Sequence[Figure] = (),
+  signs: Signs = NONE,
 ) -> dict[str, Any]:
   """The tree of a board; `files` gives the path of a record by its id, `curves` its learning curves."""
   words = Words()
@@ -43,7 +46,7 @@ def data(
     'reading': words.each((*notes.READING, *notes.priced(board))),
     'hints': [words.each(pair) for pair in notes.columns()],
     'measures': [measured.facts(one, words) for one in shown if one.measure.name in means],
-    'sections': [_section(section, board.timing, words) for section in board.sections],
+    'sections': [_section(section, board.timing, signs, words) for section in board.sections],
     'usual': usual,
     'rows': rows.columns(placed, accuracy, places, words),
     'means': means,
@@ -78,7 +81,7 @@ def _numbers(settings: Settings, words: Words) -> tuple[int, ...]:
   return tuple(number for pair in settings.items() for number in words.each(pair))
 
 
-def _section(section: Section, timing: bool, words: Words) -> dict[str, Any]:
+def _section(section: Section, timing: bool, signs: Signs, words: Words) -> dict[str, Any]:
   others = [
     found
     for budget in section.budgets
@@ -86,6 +89,7 @@ def _section(section: Section, timing: bool, words: Words) -> dict[str, Any]:
     if found is not None
   ]
   last = [
+    *of_section(section, signs),
     tables.beside(section),
     tables.by_method(section),
     tables.failures(section),

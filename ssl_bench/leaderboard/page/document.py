@@ -12,6 +12,7 @@ from ssl_bench.leaderboard.page.figures import Figure
 from ssl_bench.leaderboard.page.trials import Curves
 from ssl_bench.leaderboard.page.words import script_json
 from ssl_bench.leaderboard.rows import Board
+from ssl_bench.leaderboard.signs import NONE, Signs
 from ssl_bench.records.strict_json import printable
 
 if TYPE_CHECKING:
@@ -32,9 +33,10 @@ def page(
   files: Mapping[str, str] | None = None,
   curves: Curves = lambda name: None,
   figures: Sequence[Figure] = (),
+  signs: Signs = NONE,
 ) -> str:
   """The whole page as HTML; the keywords are those of `data`."""
-  tree = script_json(data(board, files=files, curves=curves, figures=figures))
+  tree = script_json(data(board, files=files, curves=curves, figures=figures, signs=signs))
   scripts = [*(asset(f'vendor/{name}') for name in VENDOR), application()]
   return template('leaderboard/page', 'page.html.j2').render(
     empty=not board.sections and not board.reproduced,

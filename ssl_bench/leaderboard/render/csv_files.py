@@ -11,8 +11,10 @@ from ssl_bench.leaderboard.frame import compared
 from ssl_bench.leaderboard.render import tables
 from ssl_bench.leaderboard.render.cells import DASH, Cell
 from ssl_bench.leaderboard.render.reproduced import reproduced
+from ssl_bench.leaderboard.render.signs import of_section
 from ssl_bench.leaderboard.render.tables import Table
 from ssl_bench.leaderboard.rows import Board, Budget, Row, Section
+from ssl_bench.leaderboard.signs import NONE, Signs
 from ssl_bench.leaderboard.transfer import transfer_rows
 from ssl_bench.leaderboard.variants import say_variant
 from ssl_bench.records.strict_json import printable
@@ -21,10 +23,10 @@ BOUNDS = '≤≥'  # with which a number begins that is only a bound, and stays 
 FIRST = ('method', 'variant', 'stress', 'family', 'labels', 'rank', 'splits', 'trials', 'failed')
 
 
-def csv_files(board: Board) -> dict[str, str]:
+def csv_files(board: Board, signs: Signs = NONE) -> dict[str, str]:
   """Path below the board's folder -> CSV, for every table of the page."""
   found = {
-    f'tables/{_safe(name)}.csv': text for section in board.sections for name, text in _section(section)
+    f'tables/{_safe(name)}.csv': text for section in board.sections for name, text in _section(section, signs)
   }
   for table in board.reproduced:
     found[f'tables/reproduced-{_safe(table.name)}.csv'] = of_table(reproduced(table, board.timing))
@@ -36,7 +38,7 @@ def csv_files(board: Board) -> dict[str, str]:
   return found
 
 
-def _section(section: Section) -> Iterator[tuple[str, str]]:
+def _section(section: Section, signs: Signs) -> Iterator[tuple[str, str]]:
   first = f'{section.dataset}-{section.protocol}'
   for budget in section.budgets:
     for name, rows in _of_budget(budget):
@@ -50,6 +52,7 @@ def _section(section: Section) -> Iterator[tuple[str, str]]:
   }
   if (beside := tables.beside(section)) is not None:
     others['published'] = beside
+  others |= {table.title.lower().replace(' ', '-'): table for table in of_section(section, signs)}
   for name, table in others.items():
     if table.rows:
       yield f'{first}-{name}', of_table(table)

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from ssl_bench.leaderboard.across import Comparison
 from ssl_bench.leaderboard.named import Named, average_ranks, ranked
 from ssl_bench.leaderboard.render import notes, reproduced
+from ssl_bench.leaderboard.render import signs as of_signs
 from ssl_bench.leaderboard.render.across import MARKS, choices, what_to_use
 from ssl_bench.leaderboard.render.escape import escape
 from ssl_bench.leaderboard.render.markdown import markdown
 from ssl_bench.leaderboard.render.short import best, short
 from ssl_bench.leaderboard.render.svg import to_file
 from ssl_bench.leaderboard.rows import Board, Section
+from ssl_bench.leaderboard.signs import NONE, Signs
 from ssl_bench.settings import plural
 
 LINES = 250  # at most
@@ -26,17 +28,17 @@ marks rows that are not separable from the best, † rows over fewer splits than
 counts. Verdicts on the difference to `supervised` are for one comparison each."""
 
 
-def readme(board: Board) -> str:
+def readme(board: Board, signs: Signs = NONE) -> str:
   """A picture, then one table for each dataset and protocol, in at most 250 lines."""
   over = average_ranks(board)
   for most in BEST:
-    text = _written(board, over, most, board.sections)
+    text = _written(board, over, signs, most, board.sections)
     if len(text.splitlines()) <= LINES:
       return text
   kept = len(board.sections)
   while len(text.splitlines()) > LINES and kept:
     kept -= 1
-    text = _written(board, over, BEST[-1], board.sections[:kept])
+    text = _written(board, over, signs, BEST[-1], board.sections[:kept])
   return text
 
 
@@ -46,11 +48,15 @@ def picture(board: Board) -> str | None:
   return None if drawn is None else to_file(drawn, 'svg', PICTURE).decode()
 
 
-def _written(board: Board, over: Sequence[Named], most: int, sections: tuple[Section, ...]) -> str:
+def _written(
+  board: Board, over: Sequence[Named], signs: Signs, most: int, sections: tuple[Section, ...]
+) -> str:
   parts = ['# Leaderboard', PAGE, notes.counts(board) if board.sections else EMPTY, *_picture(board)]
   for figure in over:
     ranks = escape(ranked(figure.data)) if isinstance(figure.data, Comparison) else ''
     parts += [f'**{figure.title}:** {ranks}. {figure.caption.partition(" Bars join")[0]}']
+  if said := of_signs.short(signs):
+    parts += [f'**{of_signs.TITLE}:** {escape(said)}']
   for table in board.reproduced:
     found = reproduced.short(table)
     parts += [f'## {escape(table.title)}', reproduced.told(table), markdown(found) if found.rows else '']

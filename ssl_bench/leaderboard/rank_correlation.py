@@ -1,0 +1,114 @@
+"""Spearman's rank correlation with intervals of a stratified bootstrap, on plain arrays."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+RESAMPLES = 1000
+LEVEL = 0.95
+
+
+class Correlation(NamedTuple):
+  """A rank correlation in [-1, 1], and its percentile interval, None where it has none."""
+
+  value: float
+  low: float | None
+  high: float | None
+
+
+def spearman(x: ArrayLike, y: ArrayLike, counts: ArrayLike | None = None) -> Array:
+  """Spearman's correlation of x [n] and y [n]; ties have the mean of their ranks; NaN where one is constant.
+
+  With counts [..., n] it is that of the samples which hold pair i so many times: [...].
+
+      >>> float(spearman([1, 2, 3, 4], [1, 2, 4, 3]))
+      0.8
+  """
+  weights = np.ones(np.shape(x)) if counts is None else np.asarray(counts, np.float64)
+  one, other = (_ranks(np.asarray(values, np.float64), weights) for values in (x, y))
+  total = weights.sum(-1, keepdims=True)
+  centered = [ranks - (weights * ranks).sum(-1, keepdims=True) / total for ranks in (one, other)]
+  spread = [(weights * part**2).sum(-1) for part in centered]
+  with np.errstate(invalid='ignore', divide='ignore'):
+    found = (weights * centered[0] * centered[1]).sum(-1) / np.sqrt(spread[0] * spread[1])
+  return np.where((spread[0] > 1e-9) & (spread[1] > 1e-9), found, np.nan)
+
+
+def _ranks(values: Array, counts: Array) -> Array:
+  """The ranks [..., n] of values [n] in samples that hold value i counts[..., i] times; ties share a rank."""
+  order = np.argsort(values, kind='stable')
+  starts = np.flatnonzero(np.append(True, np.diff(values[order]) > 0))
+  grouped = np.add.reduceat(counts[..., order], starts, axis=-1)
+  middle = grouped.cumsum(-1) - (grouped - 1) / 2
+  ranks = np.empty(counts.shape)
+  ranks[..., order] = np.repeat(middle, np.diff(np.append(starts, len(values))), axis=-1)
+  return ranks
+
+
+def correlation(x: ArrayLike, y: ArrayLike, strata: Sequence[str], seed: str) -> Correlation | None:
+  """Spearman's correlation of all pairs, and its 95 % interval; None where a side is constant.
+
+  Pairs are drawn again with replacement within each stratum [n], so every resample has as many pairs of each
+  (Efron & Tibshirani 1993).  Draws depend on `seed` and the strata alone.  Resamples in which a side is
+  constant are left out.
+  """
+  value = float(spearman(x, y))
+  if np.isnan(value):
+    return None
+  return Correlation(value, *_interval(spearman(x, y, drawn(strata, seed))))
+
+
+def within(
+  x: ArrayLike, y: ArrayLike, strata: Sequence[str], seed: str, least: int
+) -> tuple[Correlation | None, int]:
+  """The mean of the strata's own correlations, weighted by their pairs, its interval, and the strata in it.
+
+  Strata of fewer than `least` pairs and those in which a side is constant are left out; None and 0 where none
+  is left.  Resamples as in `correlation`.
+  """
+  x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+  values, weights, resampled = [], [], []
+  for name, where in _places(strata):
+    own = float(spearman(x[where], y[where])) if len(where) >= least else np.nan
+    if not np.isnan(own):
+      values.append(own)
+      weights.append(len(where))
+      resampled.append(spearman(x[where], y[where], drawn([name] * len(where), seed)))
+  if not values:
+    return None, 0
+  every = np.array(resampled)
+  own_weights = np.array(weights, np.float64)[:, None] * ~np.isnan(every)
+  total = own_weights.sum(0)
+  means = np.where(total > 0, (own_weights * np.nan_to_num(every)).sum(0) / np.maximum(total, 1), np.nan)
+  return Correlation(float(np.average(values, weights=weights)), *_interval(means)), len(values)
+
+
+def drawn(strata: Sequence[str], seed: str) -> Array:
+  """How often each pair is in each resample, [RESAMPLES, n]."""
+  counts = np.zeros((RESAMPLES, len(strata)))
+  for name, where in _places(strata):
+    digest = hashlib.sha256(f'{seed}/{name}'.encode()).digest()
+    generator = np.random.Generator(np.random.PCG64(int.from_bytes(digest, 'big')))
+    picks = (generator.random((RESAMPLES, len(where))) * len(where)).astype(int)
+    rows = np.arange(RESAMPLES)[:, None] * len(where)
+    own = np.bincount((rows + picks).ravel(), minlength=RESAMPLES * len(where))
+    counts[:, where] = own.reshape(RESAMPLES, len(where))
+  return counts
+
+
+def _places(strata: Sequence[str]) -> Iterator[tuple[str, NDArray[np.intp]]]:
+  names = np.asarray(strata)
+  for name in sorted(set(strata)):
+    yield name, np.flatnonzero(names == name)
+
+
+def _interval(values: Array) -> tuple[float | None, float | None]:
+  known = values[~np.isnan(values)]
+  if len(known) < RESAMPLES / 2:
+    return None, None
+  low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+  return float(low), float(high)
