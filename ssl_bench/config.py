@@ -27,7 +27,7 @@ from ssl_bench.settings.yaml import (
 
 # What a config says about how to run, not about what comes out.
 MANNER = ('checkpoint', 'plugins')
-MANNER_OF_EVALUATION = ('pretraining', 'latency')
+MANNER_OF_EVALUATION = ('pretraining', 'latency', 'pseudo_labels')
 # Settings of `evaluate` that training does not see.
 AFTER_TRAINING = ('probes', 'bootstrap', 'last', 'shifts', 'privacy', 'transfer')
 # What a teacher never takes from its student.

@@ -22,32 +22,40 @@ LOOKS = 20  # at pseudo-labels, at most
 Watch = Callable[[Program, Any, Any, dict[str, Any]], dict[str, Any]]
 
 
-def of_classifier(dataset: Dataset, labeled: np.ndarray, steps: int) -> Watch:
-  """Accuracy on the validation and the test part, and the pseudo-labels of some unlabeled images.
-
-  These are of methods that report pseudo-labels (`pseudo_labels.Sample`), at no more than 20 looks: the first
-  one after each twentieth of the training's `steps`.  `labeled` are the positions of the labeled images in
-  the training part.
-  """
+def of_classifier(dataset: Dataset) -> Watch:
+  """Accuracy on the validation and the test part."""
   held = np.concatenate([dataset.validation_images, dataset.test_images])
   cut = len(dataset.validation_labels)
-  sample_of = cache(lambda size: draw(dataset, labeled, size))
 
   def watch(program: Program, state: Any, numbers: Any, kept: dict[str, Any]) -> dict[str, Any]:
     logits = predict.observe(program, state, numbers, held).logits
     assert logits is not None
-    accuracies = {
+    return {
       'validation_accuracy': scores.accuracy(logits[:cut], dataset.validation_labels),
       'test_accuracy': scores.accuracy(logits[cut:], dataset.test_labels),
     }
+
+  return watch
+
+
+def with_pseudo_labels(watch: Watch, dataset: Dataset, labeled: np.ndarray, steps: int) -> Watch:
+  """What `watch` notes, and the pseudo-labels of some unlabeled images, of methods that report any.
+
+  There are at most 20 looks (`pseudo_labels.Sample`): the first one after each twentieth of the training's
+  `steps`.  `labeled` are the positions of the labeled images in the training part.
+  """
+  sample_of = cache(lambda size: draw(dataset, labeled, size))
+
+  def both(program: Program, state: Any, numbers: Any, kept: dict[str, Any]) -> dict[str, Any]:
+    noted = watch(program, state, numbers, kept)
     twentieth = int(state.step) * LOOKS // steps
     sample = sample_of(program.structure.batch) if program.pseudo_labels else None
     if sample is None or twentieth <= kept.get('twentieth', 0):
-      return accuracies
+      return noted
     kept['twentieth'] = twentieth
-    return accuracies | sample.look(program, state, numbers, kept)
+    return noted | sample.look(program, state, numbers, kept)
 
-  return watch
+  return both
 
 
 def of_pretraining(dataset: Dataset) -> Watch:

@@ -97,6 +97,7 @@ class Evaluate(Section):
   transfer: Annotated[tuple[str, ...], AfterValidator(_each_once)] = ()  # data sets to probe the encoder on
   pretraining: bool = True  # look at a training without labels, too: loss, kNN and health on held-out images
   latency: bool = False  # time single calls of the trained network, 1 and 64 images each
+  pseudo_labels: bool = False  # look at those of a fixed sample while it trains: calibration, confirmation
 
   @model_serializer(mode='wrap')
   def _write(self, write: Any) -> dict[str, Any]:
@@ -107,6 +108,7 @@ class Evaluate(Section):
       'privacy',
       'latency',
       'transfer',
+      'pseudo_labels',
     )  # written only where they are not their default, as `ADDED` are
     return {k: v for k, v in write(self).items() if k not in later or getattr(self, k) != fields[k].default}
 

@@ -123,9 +123,12 @@ def train(plan: Plan, run: Run, teacher: Fitted | None = None) -> Fitted:
 
 
 def watch_of(plan: Plan) -> watch.Watch | None:
-  """What a training notes of held-out images on the way."""
+  """What a training notes on the way: of held-out images, and of pseudo-labels where that is asked for."""
   if plan.uses_labels:
-    return watch.of_classifier(plan.dataset, plan.labeled, plan.config.steps)
+    found = watch.of_classifier(plan.dataset)
+    if not plan.config.evaluate.pseudo_labels:
+      return found
+    return watch.with_pseudo_labels(found, plan.dataset, plan.labeled, plan.config.steps)
   return watch.of_pretraining(plan.dataset) if plan.config.evaluate.pretraining else None
 
 

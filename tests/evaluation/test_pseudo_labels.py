@@ -26,6 +26,7 @@ RNG = np.random.default_rng(0)
 PLAIN = """
 net: {name: mlp, widths: [16], norm: none}
 augment: {weak: none, strong: none}
+evaluate: {every: 4, last: 2, pseudo_labels: true}
 ema: null
 optimizer: {name: sgd, lr: 0.1}
 """
@@ -156,6 +157,16 @@ def test_a_look_changes_nothing_of_the_training(trained, tmp_path):
   for one, other in zip(arrays(fitted.state), arrays(without.state), strict=True):
     np.testing.assert_array_equal(one, other)
   assert without.history['curve'] == fitted.history['curve']
+
+
+@pytest.mark.slow
+def test_nobody_looks_without_being_asked(trained, folder, tmp_path):
+  """The program of a look is compiled for seconds; a trial keeps its identity with it."""
+  config = load(folder / 'fixmatch.yaml', ['evaluate.pseudo_labels=false'])
+  plan = make_plan(config, data.load('fake'))
+  assert (plan.trial_id, plan.training_id) == (trained[0].trial_id, trained[0].training_id)
+  rows = fit(plan, tmp_path, watch=watch_of(plan)).history['evaluations']
+  assert [sorted(row) for row in rows] == [['step', 'test_accuracy', 'validation_accuracy']] * 3
 
 
 @pytest.mark.slow
