@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ssl_bench import measures
-from ssl_bench.config import MANNER_OF_EVALUATION
+from ssl_bench.config import ADDING, MANNER_OF_EVALUATION
 from ssl_bench.leaderboard.stale import why_stale
 from ssl_bench.measures import Measure, Reader, at
 from ssl_bench.records.naming import MANNER
@@ -175,7 +175,7 @@ def _settings(record: Record) -> Settings:
   config = record['config']
   settings = {k: v for k, v in config.items() if k not in ('stress', *WHICH, *MANNER)}
   if isinstance(looks := config.get('evaluate'), Mapping):
-    settings['evaluate'] = {k: v for k, v in looks.items() if k not in MANNER_OF_EVALUATION}
+    settings['evaluate'] = {k: v for k, v in looks.items() if k not in (*MANNER_OF_EVALUATION, *ADDING)}
   if 'combine' in settings:
     settings['combine'] = ' | '.join(settings['combine'])
   if 'teacher' in settings:

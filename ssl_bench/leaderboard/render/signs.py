@@ -1,7 +1,5 @@
 """What signs are worth, as tables of cells and in one paragraph."""
 
-from collections.abc import Sequence
-
 from ssl_bench import measures
 from ssl_bench.leaderboard.rank_correlation import Correlation
 from ssl_bench.leaderboard.render.cells import DASH, MINUS, NOTHING, Cell, rounded, whole, words
@@ -79,38 +77,29 @@ def _judged(one: Judged) -> tuple[Cell, ...]:
 
 
 def short(signs: Signs) -> str:
-  """All correlations with the probe of all labels, in one paragraph; '' where there are none."""
+  """How many datasets each sign goes with the probe of all labels on, in one paragraph; '' without any."""
   kept = [one for one in signs.worth if one.labels is None]
   if not kept:
     return ''
-  sizes = {(one.dataset, one.protocol): max(w.trainings for w in kept if w[:2] == one[:2]) for one in kept}
-  named = _names(list(sizes))
-  there = ', '.join(f'{named[key]} {count}' for key, count in sizes.items())
   lines = []
   for sign in SIGNS:
-    own = [one for one in kept if one.sign == sign.measure]
-    if own:
-      said = ', '.join(f'{named[one[:2]]} {_told(one.correlation or one.within)}' for one in own)
-      where = '' if sign.comparable else ', within methods'
-      title = measures.get(sign.measure).title
-      lines.append(f'{title} ({sign.better} is said to be better{where}): {said}')
+    if own := [
+      found for one in kept if one.sign == sign.measure and (found := one.correlation or one.within)
+    ]:
+      better = -1 if sign.better == 'lower' else 1
+      ends = [(better * found.value, _is_apart(found)) for found in own]
+      agrees, contradicts = (sum(apart and side * rho > 0 for rho, apart in ends) for side in (1, -1))
+      rest = len(own) - agrees - contradicts
+      lines.append(f'{measures.get(sign.measure).title} {agrees} / {contradicts} / {rest}')
   falls = sum(one.falls for one in signs.judged)
   verdict = f' Held-out loss falls while kNN falls in {falls:,} of {len(signs.judged):,} trials with both.'
   return (
-    'Spearman correlation with the accuracy of the linear probe with all labels, over trainings of '
-    f'self-supervised methods ({there}); in brackets where the 95 % interval holds 0. By sign, '
-    f'{"; ".join(lines)}.{verdict if signs.judged else ""}'
+    'On how many datasets a sign that is better goes with a linear probe that is better / that is worse / '
+    f"with neither (the 95 % interval of Spearman's ρ over trainings holds 0): {'; '.join(lines)}."
+    f'{verdict if signs.judged else ""} The page has ρ, intervals and labels.'
   )
 
 
-def _names(keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
-  """Datasets by name, with the protocol where one has several."""
-  datasets = [dataset for dataset, _ in keys]
-  return {key: key[0] if datasets.count(key[0]) == 1 else f'{key[0]} ({key[1]})' for key in keys}
-
-
-def _told(found: Correlation | None) -> str:
-  if found is None:
-    return DASH
-  is_apart = found.low is not None and found.high is not None and (found.low > 0 or found.high < 0)
-  return _number(found.value) if is_apart else f'({_number(found.value)})'
+def _is_apart(found: Correlation) -> bool:
+  """Whether the interval leaves 0 out."""
+  return found.low is not None and found.high is not None and (found.low > 0 or found.high < 0)
