@@ -28,10 +28,10 @@ from ssl_bench.settings.yaml import (
 # What a config says about how to run, not about what comes out.
 MANNER = ('checkpoint', 'plugins')
 MANNER_OF_EVALUATION = ('pretraining', 'latency', 'pseudo_labels')
-# Settings of `evaluate` that add measures, and change no other.
-ADDING = ('shifts', 'privacy', 'transfer')
+# Settings of `evaluate` that add measures of their own, none of which depends on what else is asked for.
+ADDING = ('privacy',)
 # Settings of `evaluate` that training does not see.
-AFTER_TRAINING = ('probes', 'bootstrap', 'last', *ADDING)
+AFTER_TRAINING = ('probes', 'bootstrap', 'last', 'shifts', 'transfer', *ADDING)
 # What a teacher never takes from its student.
 OF_STUDENT = ('teacher', 'combine', 'init', 'early_stop')
 # What a teacher that names a config takes from there; the rest (labels, seeds, steps) is the student's.
