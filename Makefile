@@ -1,5 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
+# Processes of tests, one more than there are cores: those of commands and of clusters mostly wait.
+TESTERS := $(shell expr 1 + $$(getconf _NPROCESSORS_ONLN))
 
 .PHONY: install quickstart test test-fast lint docs generate notebook clean
 
@@ -15,10 +17,10 @@ quickstart: install
 	$(BIN)/ssl-bench grid experiments/quickstart.yaml
 
 test: install
-	$(BIN)/python -m pytest -n auto --dist loadgroup --max-worker-restart 0 --durations=15
+	$(BIN)/python -m pytest -n $(TESTERS) --dist loadgroup --max-worker-restart 0 --durations=15
 
 test-fast: install
-	$(BIN)/python -m pytest -n auto --dist loadgroup --max-worker-restart 0 -m 'not slow'
+	$(BIN)/python -m pytest -n $(TESTERS) --dist loadgroup --max-worker-restart 0 -m 'not slow'
 
 lint: install
 	$(BIN)/ruff check .
