@@ -6,6 +6,7 @@ comparison of tuning.  The optimum of a convex problem has no such setting.
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from copy import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -17,8 +18,12 @@ from ssl_bench.settings.signature import BadSetting
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.integer]
+Held = tuple[NDArray, NDArray]  # features and labels of the validation part
 
 SMALL = 2**24  # feature values up to which one BLAS thread is at least as fast as two that share busy cores
+LARGE = 2**20  # feature values from which the grid is walked roughly before the best of it is solved
+ROUGH, EXACT = 1e-4, 1e-7  # largest entry of the gradient where a solution ends
+CLOSE = 10  # a rough score is taken to be wrong by at most so many times what solving has changed
 
 L2_GRID = tuple(float(f'{10.0**e:.2g}') for e in np.arange(1, -5.5, -0.5))  # 10, 3.2, 1, … 1e-5
 
@@ -92,53 +97,127 @@ def linear_probe(
   if not np.isfinite(features).all():
     raise ValueError('the linear probe needs finite features.')
 
-  best, path = None, []
+  held = np.asarray(validation_features), np.asarray(validation_labels)
   with _few_threads(features):
-    for l2, weights, bias in fit_path(features, labels, classes, sorted(grid, reverse=True)):
-      probe = Probe(weights, bias, mean, std, l2)
-      logits = probe.logits(validation_features)
-      path.append(Tried(l2, nll(logits, validation_labels), accuracy(logits, validation_labels)))
-      tried = [one.validation_nll for one in path]
-      if best is None or tried[-1] < min(tried[:-1]):
-        best = probe
-      if len(tried) > 2 and tried[-3] < tried[-2] < tried[-1]:
-        break
+    problem = _Problem(features, labels, classes, mean, std)
+    walk = _rough_walk if features.size >= LARGE else _walk
+    return walk(problem, sorted(grid, reverse=True), held)
+
+
+def _walk(problem: '_Problem', grid: Sequence[float], held: Held) -> Probe:
+  """The best probe of the grid, each of which is solved."""
+  best, path = None, []
+  for l2, solution in problem.path(grid):
+    probe = problem.probe(solution, l2)
+    path.append(_try(probe, held))
+    tried = [one.validation_nll for one in path]
+    if best is None or tried[-1] < min(tried[:-1]):
+      best = probe
+    if len(tried) > 2 and tried[-3] < tried[-2] < tried[-1]:
+      break
   assert best is not None
   return best._replace(path=tuple(path))
+
+
+def _rough_walk(problem: '_Problem', grid: Sequence[float], held: Held) -> Probe:
+  """The same of a large problem, most of whose grid is solved roughly, in float32.
+
+  Those with the best scores are solved, the best first, until the next one is worse by ten times as much as
+  solving has changed any score.
+  """
+  starts, path = {}, []
+  for l2, solution in problem.rough().path(grid, ROUGH):
+    starts[l2] = solution
+    path.append(_try(problem.probe(solution, l2), held))
+    tried = [one.validation_nll for one in path]
+    if len(tried) > 2 and tried[-3] < tried[-2] < tried[-1]:
+      break
+  solved: dict[float, tuple[Tried, Probe]] = {}
+  error, least = 0.0, np.inf
+  for rough in sorted(path, key=lambda one: one.validation_nll):
+    if rough.validation_nll - CLOSE * error > least:
+      break
+    probe = problem.probe(problem.solve(rough.l2, starts[rough.l2]), rough.l2)
+    exact = _try(probe, held)
+    solved[rough.l2] = exact, probe
+    error, least = (
+      max(error, abs(exact.validation_nll - rough.validation_nll)),
+      min(least, exact.validation_nll),
+    )
+  _, best = min(solved.values(), key=lambda done: (done[0].validation_nll, -done[0].l2))
+  return best._replace(path=tuple(solved[one.l2][0] if one.l2 in solved else one for one in path))
+
+
+def _try(probe: Probe, held: Held) -> Tried:
+  features, labels = held
+  logits = probe.logits(features)
+  return Tried(probe.l2, nll(logits, labels), accuracy(logits, labels))
 
 
 def fit_path(
   features: Array, labels: Labels, classes: int, grid: Sequence[float]
 ) -> Iterator[tuple[float, Array, Array]]:
-  """Yields (l2, weights [D, C], bias [C]) along a grid from strong to weak, each the next one's warm start.
+  """Yields (l2, weights [D, C], bias [C]) along a grid from strong to weak, each solved from the last."""
+  problem = _Problem(features, labels, classes)
+  for l2, solution in problem.path(grid):
+    yield l2, *problem.weights(solution)
+
+
+class _Problem:
+  """Minimizing mean NLL + l2 / 2 ||weights||^2 over features [N, D].
 
   Two changes of variables leave the optimum where it is and make L-BFGS quick: the penalty does not see a
-  rotation, so the variables are those of the principal directions, with N < D only the N that features [N, D]
+  rotation, so the variables are those of the principal directions, with N < D only the N that the features
   span; each is scaled by the square root of the Hessian's diagonal at the warm start, which is most of the
   Hessian there.
   """
-  present, targets = np.unique(labels, return_inverse=True)
-  axes = _directions(features)
-  inputs = np.column_stack([features @ axes, np.ones(len(features))])
-  penalized = np.append(np.ones(axes.shape[1]), 0)[:, None]
 
-  solution = np.zeros((inputs.shape[1], len(present)))
-  for l2 in grid:
-    penalty = l2 * penalized
-    scale = _scale(solution, inputs, penalty)
+  def __init__(
+    self, features: Array, labels: Labels, classes: int, mean: ArrayLike = 0.0, std: ArrayLike = 1.0
+  ) -> None:
+    self.classes, self.mean, self.std = classes, np.asarray(mean), np.asarray(std)
+    self.present, self.targets = np.unique(labels, return_inverse=True)
+    self.axes = _directions(features)
+    self.inputs = np.column_stack([features @ self.axes, np.ones(len(features))])
+    self.penalized = np.append(np.ones(self.axes.shape[1]), 0)[:, None]
+
+  def rough(self) -> '_Problem':
+    """The same problem in float32, of half the size; its solutions are solutions of this one."""
+    found = copy(self)
+    found.inputs = self.inputs.astype(np.float32)
+    return found
+
+  def path(self, grid: Sequence[float], tolerance: float = EXACT) -> Iterator[tuple[float, Array]]:
+    """Yields (l2, solution) along a grid from strong to weak, each the next one's warm start."""
+    solution = np.zeros((self.inputs.shape[1], len(self.present)))
+    for l2 in grid:
+      solution = self.solve(l2, solution, tolerance)
+      yield l2, solution
+
+  def solve(self, l2: float, start: Array, tolerance: float = EXACT) -> Array:
+    """The solution for one penalty: weights of the principal directions and the bias, [1 + directions, C]."""
+    penalty = l2 * self.penalized
+    scale = _scale(start, self.inputs, penalty)
     found = optimize.minimize(
       objective,
-      (solution / scale).ravel(),
-      args=(inputs, targets, penalty, scale),
+      (start / scale).ravel(),
+      args=(self.inputs, self.targets, penalty, scale),
       jac=True,
       method='L-BFGS-B',
-      options={'maxiter': 2000, 'maxfun': 4000, 'maxcor': 20, 'ftol': 0, 'gtol': 1e-7},
+      options={'maxiter': 2000, 'maxfun': 4000, 'maxcor': 20, 'ftol': 0, 'gtol': tolerance},
     )
-    solution = found.x.reshape(solution.shape) * scale
-    weights, bias = np.zeros((features.shape[1], classes)), np.full(classes, -np.log(len(labels) + 1))
-    weights[:, present] = axes @ solution[:-1]
-    bias[present] = solution[-1] - solution[-1].mean()
-    yield l2, weights, bias
+    return found.x.reshape(start.shape) * scale
+
+  def weights(self, solution: Array) -> tuple[Array, Array]:
+    """weights [D, C] and bias [C] of all classes."""
+    weights = np.zeros((len(self.axes), self.classes))
+    bias = np.full(self.classes, -np.log(len(self.targets) + 1))
+    weights[:, self.present] = self.axes @ solution[:-1]
+    bias[self.present] = solution[-1] - solution[-1].mean()
+    return weights, bias
+
+  def probe(self, solution: Array, l2: float) -> Probe:
+    return Probe(*self.weights(solution), self.mean, self.std, l2)
 
 
 def objective(
@@ -150,17 +229,17 @@ def objective(
 ) -> tuple[float, Array]:
   """Mean NLL + sum_d penalty_d ||w_d||^2 / 2 with w = scale * parameters [D, C] (raveled), and its gradient.
 
-  inputs [N, D], targets [N], penalty [D, 1], scale [D, C].
+  inputs [N, D], float64 or float32, targets [N], penalty [D, 1], scale [D, C].
   """
   n = len(targets)
   weights = parameters.reshape(inputs.shape[1], -1) * scale
-  logits = inputs @ weights
+  logits = inputs @ weights.astype(inputs.dtype, copy=False)
   logits -= logits.max(-1, keepdims=True)
   own = logits[np.arange(n), targets]
   probs = np.exp(logits, out=logits)
   total = probs.sum(-1, keepdims=True)
   shrunk = penalty * weights
-  loss = (np.log(total[:, 0]) - own).mean() + (shrunk * weights).sum() / 2
+  loss = (np.log(total[:, 0]) - own).mean(dtype=np.float64) + (shrunk * weights).sum() / 2
   probs /= total
   probs[np.arange(n), targets] -= 1
   gradient = (inputs.T @ probs / n + shrunk) * scale
@@ -184,7 +263,7 @@ def moments(features: ArrayLike) -> Moments:
 def _scale(weights: Array, inputs: Array, penalty: Array) -> Array:
   """[D, C]: one over the square root of the Hessian's diagonal at `weights`."""
   probs = softmax(inputs @ weights)
-  curvature = (inputs**2).T @ (probs * (1 - probs)) / len(inputs) + penalty
+  curvature = (inputs**2).T @ (probs * (1 - probs)).astype(inputs.dtype, copy=False) / len(inputs) + penalty
   return 1 / np.sqrt(np.maximum(curvature, 1e-12))
 
 

@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from ssl_bench.evaluation import linear
 from ssl_bench.evaluation.linear import L2_GRID, fit_path, linear_probe, objective
 from ssl_bench.evaluation.scores import accuracy, nll, softmax
 from ssl_bench.settings.signature import BadSetting
@@ -71,6 +72,26 @@ def test_the_walk_ends_behind_the_best_penalty(digits):
   assert losses[-3] < losses[-2] < losses[-1]
   assert probe.l2 == probe.path[-3].l2
   assert len(probe.path) < len(L2_GRID)
+
+
+@pytest.mark.parametrize('kept', [1, 8, 64])
+def test_a_large_problem_has_the_same_solution(digits, kept, monkeypatch):
+  """Its grid is walked in float32 first; with one feature the end of the path is flat."""
+  (train, labels), (validation, truth), (test, _) = digits
+  parts = (train[:, -kept:], labels, validation[:, -kept:], truth, 10)
+  exact = linear_probe(*parts)
+  monkeypatch.setattr(linear, 'LARGE', 0)
+  seen = []
+  monkeypatch.setattr(
+    linear, 'objective', lambda p, inputs, *args: seen.append(inputs.dtype) or objective(p, inputs, *args)
+  )
+  found = linear_probe(*parts)
+  assert found.l2 == exact.l2 and set(map(str, seen)) == {'float32', 'float64'}
+  assert seen.index(np.dtype('float64')) > seen.count(np.dtype('float32')) - 1  # the exact ones are the last
+  chosen, best = ({one.l2: one for one in probe.path}[exact.l2] for probe in (found, exact))
+  assert chosen.validation_nll == pytest.approx(best.validation_nll, abs=1e-6)  # gradients end at 1e-7
+  held = test[:, -kept:]
+  np.testing.assert_allclose(softmax(found.logits(held)), softmax(exact.logits(held)), atol=2e-5)
 
 
 def test_the_gradient_is_right():
