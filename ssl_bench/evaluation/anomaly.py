@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ssl_bench.evaluation import predict
 from ssl_bench.evaluation.neighbors import nearest
 
 if TYPE_CHECKING:
@@ -35,6 +34,8 @@ def measure(trained: 'Trained') -> dict[str, float]:
   scored = by_features(trained.features.train, trained.features.test, found)
   if trained.fitted.program.reconstruction_error:
     program, numbers, state, *_ = trained.fitted
+    from ssl_bench.evaluation import predict  # measures are listed without jax
+
     error = lambda some: predict.reconstruction_error(program, state, numbers, some)
     scored['reconstruction'] = Scores(error(trained.dataset.test_images), error(images))
   return told_apart(scored)

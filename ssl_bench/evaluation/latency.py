@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ssl_bench.evaluation.network import Images, TrainedNetwork
 from ssl_bench.training.machine_load import OtherLoad
+
+if TYPE_CHECKING:
+  from ssl_bench.evaluation.network import Images, TrainedNetwork
 
 BATCHES = (1, 64)  # images in a call
 QUANTILES = {'p50': 0.5, 'p95': 0.95, 'p99': 0.99}
@@ -27,7 +29,9 @@ class Latency(NamedTuple):
   p99: float | None
 
 
-def measure(network: TrainedNetwork, go_on: Callable[[], None] = lambda: None) -> dict[str, float | Latency]:
+def measure(
+  network: 'TrainedNetwork', go_on: Callable[[], None] = lambda: None
+) -> dict[str, float | Latency]:
   """The latency of a trained network by batch, `batch_1` and `batch_64`, and `other_cores` meanwhile.
 
   One caller asks for the logits of the next test images, or for their features where the method has no
@@ -44,7 +48,7 @@ def measure(network: TrainedNetwork, go_on: Callable[[], None] = lambda: None) -
   return {**found, 'other_cores': others.cores()}
 
 
-def _of_batch(network: TrainedNetwork, images: Images, size: int, go_on: Callable[[], None]) -> Latency:
+def _of_batch(network: 'TrainedNetwork', images: 'Images', size: int, go_on: Callable[[], None]) -> Latency:
   ask = network.logits if network.has_classifier else network.features
   batches = [images[(size * k + np.arange(size)) % len(images)] for k in range(FEWEST)]
   for batch in batches[:WARM_UP]:

@@ -11,6 +11,10 @@ from ssl_bench.evaluation import scores
 from ssl_bench.evaluation.linear import Probe, linear_probe
 from ssl_bench.evaluation.neighbors import knn
 
+SHOTS = (1, 2, 5)  # labels a class of a few-shot probe
+DRAWS = 10  # of the labels of a few-shot probe
+NEIGHBORS = 20  # of the probe on another set
+
 
 class Features(NamedTuple):
   """Frozen features [n, d] of the three parts of a dataset."""

@@ -6,15 +6,17 @@ changes is the network's doing.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.evaluation.calibration import BINS
-from ssl_bench.planning.structure import BatchSize
-from ssl_bench.training.program import Program
+
+if TYPE_CHECKING:
+  from ssl_bench.planning.structure import BatchSize
+  from ssl_bench.training.program import Program
 
 IMAGES = 500  # at most, where a batch is not larger
 NONE = -1  # the label of an image that has had none yet
@@ -33,7 +35,7 @@ class Sample(NamedTuple):
   truth: NDArray[np.int32]
   place: NDArray[np.intp]
 
-  def look(self, program: Program, state: Any, numbers: Any, kept: dict[str, Any]) -> dict[str, Any]:
+  def look(self, program: 'Program', state: Any, numbers: Any, kept: dict[str, Any]) -> dict[str, Any]:
     """What is noted of the sample: `pseudo_ece`, `pseudo_confirmation` and `pseudo_confirmation_of`.
 
     `kept` holds under `labels` the last pseudo-label of each image, and is brought up to date.
@@ -57,7 +59,7 @@ class Sample(NamedTuple):
     }
 
 
-def draw(dataset: Dataset, labeled: np.ndarray, size: BatchSize) -> Sample | None:
+def draw(dataset: Dataset, labeled: np.ndarray, size: 'BatchSize') -> Sample | None:
   """The sample of a dataset: whole batches, at most 500 images or one batch, the same in every trial.
 
   Where a step sees the whole set, so does the look, and images whose class is not known do not count.  None

@@ -19,7 +19,7 @@ from ssl_bench.evaluation import predict, probes, scores
 from ssl_bench.evaluation.intervals import Interval, mean_interval
 from ssl_bench.evaluation.linear import linear_probe, moments
 from ssl_bench.evaluation.neighbors import knn
-from ssl_bench.evaluation.probes import ArrayKey, Features
+from ssl_bench.evaluation.probes import DRAWS, NEIGHBORS, SHOTS, ArrayKey, Features
 from ssl_bench.planning import Plan, make_plan
 from ssl_bench.settings.sections import Evaluate
 from ssl_bench.training.loop import on_device
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
   from ssl_bench.evaluation.trained import Trained
 
 RANDOM = 'random_weights'  # the method that learns nothing
-SHOTS = (1, 2, 5)  # labels a class of a few-shot probe
-DRAWS = 10  # of the labels of a few-shot probe
-NEIGHBORS = 20
 
 
 class Probed(NamedTuple):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from ssl_bench.evaluation.transfer import DRAWS, NEIGHBORS, SHOTS
+from ssl_bench.evaluation.probes import DRAWS, NEIGHBORS, SHOTS
 from ssl_bench.measures import ABSENT, Measure
 
 if TYPE_CHECKING:

@@ -1,8 +1,10 @@
 """The progress of one training: drawn in place in a terminal, elsewhere a plain line every few seconds.
 
-It shows what training logs in any case and asks for nothing, so no step waits for it.
+It shows what training logs in any case and asks for nothing, so no step waits for it.  All of it goes to the
+standard error: the standard output is for results.
 """
 
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -34,7 +36,7 @@ class Progress:
 
   def __init__(self, title: str, standing: Standing, *, quiet: bool = False):
     self.title, self.standing, self.quiet = title, standing, quiet
-    self._console = Console(highlight=False)
+    self._console = Console(highlight=False, stderr=True)
     self._live: Live | None = None
     self._said, self._told = -EVERY, ''  # when, and what, the last plain line was
     self._started = time.monotonic()
@@ -70,7 +72,7 @@ class Progress:
       return
     self._said, self._told = time.monotonic(), line
     with suppress(OSError):  # a reader that went away, or a disk that is full, is no fault of the training's
-      print(line, flush=True)
+      print(line, file=sys.stderr, flush=True)
 
   def _drawn(self) -> RenderableType:
     passed = time.monotonic() - self._started

@@ -81,8 +81,7 @@ def test_a_semi_supervised_trial_has_every_measure(semi):
   assert set(semi.metrics) >= BOTH | SELECTED | {'raw', 'pseudo_labels'}
   assert semi.metrics['classifier'] == 'own'
   assert set(semi.metrics['pseudo_labels']) == {
-    'precision', 'coverage', 'skew', 'precision_by_class', 'coverage_by_class', 'ece', 'confirmation',
-    'agreement',
+    'precision', 'coverage', 'skew', 'precision_by_class', 'coverage_by_class', 'agreement',
   }  # fmt: skip
   assert [e['step'] for e in semi.record['evaluations']] == [10, 20, 30, 40]
 

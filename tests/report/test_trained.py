@@ -252,7 +252,7 @@ def test_reconstructions_stand_below_their_training_images(inverted):
 
 
 def test_without_its_network_an_inversion_is_numbers(inverted):
-  text = Page(report(inverted, with_map=False)).text
+  text = Page(report(inverted, map_by=None)).text
   assert 'No reconstructions are shown. The map was not asked for.' in text
   assert 'PSNR and SSIM: ' in text
 

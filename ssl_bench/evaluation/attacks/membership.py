@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
+from scipy import special
 
 from ssl_bench.evaluation.anomaly import auroc
 from ssl_bench.evaluation.intervals import FEWEST
@@ -74,6 +74,8 @@ def auc_interval(members: ArrayLike, others: ArrayLike, level: float = 0.95) -> 
   Its variance is that of the members' placements among the others over m, plus the other way round over n.
   Of scores that are wholly apart it is zero, so the interval is then too short.
   """
+  from scipy import stats  # takes half a second to import
+
   members, others = np.asarray(members, np.float64), np.asarray(others, np.float64)
   m, n = len(members), len(others)
   if min(m, n) < FEWEST or not (np.isfinite(members).all() and np.isfinite(others).all()):
