@@ -32,9 +32,9 @@ class RayNodes:
     self.environment['RAY_worker_niceness'] = '0'  # else 15: other work on the machine would go before
     self.nodes: list[subprocess.Popen] = []
     try:
-      told = self._start('--head', f'--port={port}', '--include-dashboard=false', f'--temp-dir={self.folder}')
-      self.environment['RAY_ADDRESS'] = re.search(r"ray start --address='([^']*)'", told)[1]
-      self._start(f'--address={self.environment["RAY_ADDRESS"]}')
+      words = '--head', f'--port={port}', '--include-dashboard=false', f'--temp-dir={self.folder}'
+      self.environment['RAY_ADDRESS'] = self._start(r"ray start --address='([^']*)'", *words)[1]
+      self._start('Ray runtime started', f'--address={self.environment["RAY_ADDRESS"]}')
     except BaseException:
       self.__exit__()
       raise
@@ -45,8 +45,8 @@ class RayNodes:
       self.kill(node)
     shutil.rmtree(self.folder, ignore_errors=True)
 
-  def _start(self, *words: str) -> str:
-    """Starts a node; what it says."""
+  def _start(self, said: str, *words: str) -> re.Match:
+    """Starts a node, and waits until it has said what matches; it says that in several writes."""
     command = [str(Path(sys.executable).parent / 'ray'), 'start', '--block', '--disable-usage-stats']
     command += ['--num-cpus=1', '--object-store-memory=80000000', *words]
     log = Path(self.folder) / f'{len(self.nodes)}.out'
@@ -54,11 +54,11 @@ class RayNodes:
       env = {**os.environ, 'PYTHONPATH': str(ROOT), 'JAX_PLATFORMS': 'cpu', **self.environment}
       node = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
     self.nodes.append(node)
-    while b'Ray runtime started' not in log.read_bytes():
+    while not (found := re.search(said, re.sub(r'\x1b\[\d*m', '', log.read_text(errors='replace')))):
       assert node.poll() is None, log.read_text()
       with suppress(subprocess.TimeoutExpired):
         node.wait(0.2)
-    return re.sub(r'\x1b\[\d*m', '', log.read_text())
+    return found
 
   def pids(self, node: subprocess.Popen) -> list[int]:
     """All processes of a node."""
