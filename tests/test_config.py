@@ -13,6 +13,7 @@ from support.cli import ROOT, write_configs
 
 from ssl_bench import combine
 from ssl_bench.config import digest, load, outcome, to_dict, validate
+from ssl_bench.planning import make_plan
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.settings.yaml import leaves, read_protocol
 
@@ -501,3 +502,12 @@ def test_a_file_may_stand_on_another_one(tmp_path):
   (folder / 'simclr.yaml').write_text('{base: _nothing.yaml, method: simclr}')
   with pytest.raises(BadSetting, match='base must name another file'):
     load(folder / 'simclr.yaml')
+
+
+@pytest.mark.parametrize(('name', 'asked'), [('shifts', '[blur, jpeg]'), ('privacy', '[membership]')])
+def test_a_config_that_does_not_ask_for_further_measures_is_what_it_was(name, asked, folder):
+  path = folder / 'fixmatch.yaml'
+  plain, further = load(path), load(path, [f'evaluate.{name}={asked}'])
+  assert name not in to_dict(plain)['evaluate'] and load(path, [f'evaluate.{name}=[]']) == plain
+  one, other = make_plan(plain), make_plan(further)
+  assert one.training_id == other.training_id and one.trial_id != other.trial_id

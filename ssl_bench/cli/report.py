@@ -24,10 +24,9 @@ def report(
     Literal['pca', 'tsne', 'none'],
     typer.Option('--map', help='How the map of features is made, for which checkpoints are loaded.'),
   ] = 'pca',
-  no_map: Annotated[bool, typer.Option('--no-map', help='The same as --map none.')] = False,
 ) -> None:
   """Write a page about a record, about two beside each other, or about each record of a run folder."""
-  by = None if no_map or map_by == 'none' else map_by
+  by = None if map_by == 'none' else map_by
   folder = next((name for name in (record, other) if name and Path(name).is_dir()), None)
   if folder:
     if other or out:

@@ -27,6 +27,8 @@ class Scores(NamedTuple):
 
 def measure(trained: 'Trained') -> dict[str, float]:
   """AUROC and precision at k of each score of a trained state; empty where there are no anomalies."""
+  from ssl_bench.evaluation import predict  # names of measures are listed without jax
+
   images = trained.dataset.anomaly_images
   if images is None:
     return {}
@@ -34,8 +36,6 @@ def measure(trained: 'Trained') -> dict[str, float]:
   scored = by_features(trained.features.train, trained.features.test, found)
   if trained.fitted.program.reconstruction_error:
     program, numbers, state, *_ = trained.fitted
-    from ssl_bench.evaluation import predict  # measures are listed without jax
-
     error = lambda some: predict.reconstruction_error(program, state, numbers, some)
     scored['reconstruction'] = Scores(error(trained.dataset.test_images), error(images))
   return told_apart(scored)

@@ -1,6 +1,6 @@
 """Ranked rows as plain records of numbers, and as a data frame of pandas."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ssl_bench import measures
@@ -28,13 +28,18 @@ def frame(records: Iterable[Record], *, timing: bool = True) -> 'DataFrame':
       table = frame(gather([Path('leaderboard/records')]).records)
       table[table.labels == 40].sort_values('rank')[['method', 'accuracy', 'accuracy_half', 'splits']]
   """
+  return data_frame(flat_rows(aggregate(records, timing=timing)))
+
+
+def data_frame(rows: Iterable[Mapping[str, Any]]) -> 'DataFrame':
+  """Flat dictionaries as a data frame; raises BadSetting where pandas is not installed."""
   try:
     import pandas
   except ImportError:
     raise BadSetting(
       "A data frame needs pandas, which is not installed; run: pip install 'ssl_bench[frame]'."
     ) from None
-  return pandas.DataFrame(flat_rows(aggregate(records, timing=timing)))
+  return pandas.DataFrame(list(rows))
 
 
 def flat_rows(board: Board) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ssl_bench.leaderboard import resampling
 from ssl_bench.leaderboard.aggregate import BASELINE
 from ssl_bench.leaderboard.complete import Scores
 
@@ -131,8 +132,7 @@ def _resampled(scores: Scores, tasks: Sequence[Array]) -> Array:
   drawn = []
   for task, values in zip(scores.tasks, tasks):
     seed = hashlib.sha256(f'{scores.protocol}/{task.dataset}/{task.labels}'.encode()).digest()
-    generator = np.random.Generator(np.random.PCG64(int.from_bytes(seed, 'big')))
-    drawn.append(values[(generator.random((RESAMPLES, len(values))) * len(values)).astype(int)])
+    drawn.append(values[resampling.positions(int.from_bytes(seed, 'big'), RESAMPLES, len(values))])
   return np.concatenate(drawn, axis=1)
 
 

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from ssl_bench.evaluation.intervals import FEWEST
+from ssl_bench.leaderboard import resampling
 from ssl_bench.leaderboard.read import Pair, Trial
 from ssl_bench.leaderboard.rows import PerPoint, Row
 from ssl_bench.leaderboard.statistics import values
@@ -44,7 +45,7 @@ def per_point(costs: ArrayLike, gains: ArrayLike) -> PerPoint:
   value = float(cost.mean()) / mean
   if n < FEWEST:
     return PerPoint(value, None, None, n)
-  drawn, outside = _draws(n), expanded(n)
+  drawn, outside = resampling.counts(n, RESAMPLES, n), expanded(n)
   least, most = np.quantile((drawn @ gain) / (drawn @ cost), [outside, 1 - outside])
   turned = lambda rate: float(1 / rate) if rate > 1e-12 / value else float('inf')
   return PerPoint(value, turned(most), turned(least), n)
@@ -55,14 +56,6 @@ def expanded(n: int) -> float:
   """The share of resamples of N splits outside of each end of an interval."""
   t = special.stdtrit(n - 1, (1 + LEVEL) / 2)
   return float(special.ndtr(-np.sqrt(n / (n - 1)) * t))
-
-
-@lru_cache(64)
-def _draws(n: int) -> Array:
-  """[RESAMPLES, n]: how often each split is drawn; the same for all rows of so many splits."""
-  generator = np.random.Generator(np.random.PCG64(n))
-  places = (generator.random((RESAMPLES, n)) * n).astype(int) + n * np.arange(RESAMPLES)[:, None]
-  return np.bincount(places.ravel(), minlength=RESAMPLES * n).reshape(RESAMPLES, n).astype(np.float64)
 
 
 def of_row(row: Row, baseline: Row | None, price: float | None = None) -> dict[str, PerPoint]:

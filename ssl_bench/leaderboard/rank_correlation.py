@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ssl_bench.leaderboard import resampling
+
 Array = NDArray[np.float64]
 RESAMPLES = 1000
 LEVEL = 0.95
@@ -92,11 +94,7 @@ def drawn(strata: Sequence[str], seed: str) -> Array:
   counts = np.zeros((RESAMPLES, len(strata)))
   for name, where in _places(strata):
     digest = hashlib.sha256(f'{seed}/{name}'.encode()).digest()
-    generator = np.random.Generator(np.random.PCG64(int.from_bytes(digest, 'big')))
-    picks = (generator.random((RESAMPLES, len(where))) * len(where)).astype(int)
-    rows = np.arange(RESAMPLES)[:, None] * len(where)
-    own = np.bincount((rows + picks).ravel(), minlength=RESAMPLES * len(where))
-    counts[:, where] = own.reshape(RESAMPLES, len(where))
+    counts[:, where] = resampling.counts(int.from_bytes(digest, 'big'), RESAMPLES, len(where))
   return counts
 
 

@@ -4,17 +4,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ssl_bench.leaderboard.aggregate import aggregate
+from ssl_bench.leaderboard.frame import data_frame
 from ssl_bench.leaderboard.read import Pair, Record, Settings, Trial
 from ssl_bench.leaderboard.rows import Board, Mean, Row, Section
 from ssl_bench.leaderboard.statistics import mean
 from ssl_bench.leaderboard.variants import canonical, say_variant
-from ssl_bench.settings.signature import BadSetting
+from ssl_bench.measures import transfer
 
 if TYPE_CHECKING:
   from pandas import DataFrame
 
 RANDOM = 'random weights'
-PROBES = ('linear', 'knn', 'few_1', 'few_2', 'few_5')
+PROBES = tuple(transfer.PROBES)
 UNSEEN = ('evaluate.', 'versions.')  # settings that an encoder does not depend on, or that only date it
 UNTOLD = (*UNSEEN, 'init', 'teacher.')  # what the sets in turn say already
 Values = dict[Pair, list[float]]
@@ -158,10 +159,4 @@ def transfer_frame(records: Iterable[Record]) -> 'DataFrame':
       table = transfer_frame(gather([Path('runs/transfer/records')]).records)
       table[table.probe == 'linear'].pivot_table('accuracy', ['method', 'trained_on', 'form'], 'probed_on')
   """
-  try:
-    import pandas
-  except ImportError:
-    raise BadSetting(
-      "A data frame needs pandas, which is not installed; run: pip install 'ssl_bench[frame]'."
-    ) from None
-  return pandas.DataFrame(transfer_rows(aggregate(records)))
+  return data_frame(transfer_rows(aggregate(records)))

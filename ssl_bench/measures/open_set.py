@@ -10,20 +10,20 @@ if TYPE_CHECKING:
   from ssl_bench.evaluation.trained import Trained
 
 LIU = 'Liu et al. 2020'
-SCORES = {
-  'confidence': ('confidence', 'the largest probability', 'Hendrycks & Gimpel 2017'),
-  'energy': ('energy', 'the logarithm of the summed exponentials of all logits', LIU),
+SCORES = {  # name -> what it is, and its source
+  'confidence': ('the largest probability', 'Hendrycks & Gimpel 2017'),
+  'energy': ('the logarithm of the summed exponentials of all logits', LIU),
 }
 
 
 def _of(score: str) -> tuple[Measure, Measure]:
-  title, hint, source = SCORES[score]
+  hint, source = SCORES[score]
   same: dict[str, Any] = {'table': 'open_set', 'range': (0, 1)}
   return (
     Measure(
       f'open_set_{score}_auroc',
       ('metrics', 'open_set', f'{score}_auroc'),
-      f'AUROC of unknown classes, {title}',
+      f'AUROC of unknown classes, {score}',
       part_of('open_set', f'{score}_auroc'),
       hint='probability that a test image of a known class scores higher than one of a class without labels; '
       f'the score is {hint}; 0.5 is a guess',
@@ -34,7 +34,7 @@ def _of(score: str) -> tuple[Measure, Measure]:
     Measure(
       f'open_set_{score}_fpr',
       ('metrics', 'open_set', f'{score}_fpr'),
-      f'unknown at 95 % known, {title}',
+      f'unknown at 95 % known, {score}',
       part_of('open_set', f'{score}_fpr'),
       unit='%',
       digits=1,

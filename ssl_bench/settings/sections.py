@@ -83,6 +83,10 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
   return names
 
 
+# Settings of `evaluate` that are written only where they are not their default, as `ADDED` are.
+LATER = ('pretraining', 'shifts', 'privacy', 'transfer', 'latency', 'pseudo_labels')
+
+
 class Evaluate(Section):
   """When to look at validation and test, and which probes to fit at the end."""
 
@@ -102,15 +106,7 @@ class Evaluate(Section):
   @model_serializer(mode='wrap')
   def _write(self, write: Any) -> dict[str, Any]:
     fields = type(self).model_fields
-    later = (
-      'pretraining',
-      'shifts',
-      'privacy',
-      'latency',
-      'transfer',
-      'pseudo_labels',
-    )  # written only where they are not their default, as `ADDED` are
-    return {k: v for k, v in write(self).items() if k not in later or getattr(self, k) != fields[k].default}
+    return {k: v for k, v in write(self).items() if k not in LATER or getattr(self, k) != fields[k].default}
 
 
 class Checkpoint(Section):

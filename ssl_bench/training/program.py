@@ -34,9 +34,7 @@ class Program(NamedTuple):
   infer: Any  # (state, numbers, uint8 images) -> logits, or features where there is no classifier
   observe: Callable[..., Any]  # (state, numbers, uint8 images) -> {'features', 'logits' where there are any}
   held_out_loss: Callable[..., Any] | None  # (state, numbers, uint8 images) -> the loss, if it needs no more
-  pseudo_labels: (
-    Callable[..., Any] | None
-  )  # (state, numbers, batch) -> {'index', 'label', 'confidence', 'mask'}
+  pseudo_labels: Callable[..., Any] | None  # (state, numbers, batch) -> index, label, confidence, mask
   embed: Callable[..., Any] | None  # (state, numbers, images or tokens, 'image' or 'text') -> {'embedding'}
   reconstruction_error: Callable[..., Any] | None  # (state, numbers, uint8 images) -> {'error'}
   transduce: Callable[..., Any] | None  # (state, numbers) -> logits [examples, classes] of the unlabeled set

@@ -14,7 +14,7 @@ from support.images import digits, photos
 from support.tiny_trial import arrays_on_device
 
 from ssl_bench import api
-from ssl_bench.config import load, outcome, to_dict
+from ssl_bench.config import load
 from ssl_bench.evaluation import predict
 from ssl_bench.evaluation.attacks import attributes, inversion, membership
 from ssl_bench.evaluation.linear import L2_GRID, linear_probe
@@ -195,15 +195,6 @@ def test_structural_similarity_is_scikit_images():
   np.testing.assert_allclose(inversion.ssim(PHOTOS, noisy), peer, atol=1e-9)
   found = metrics.peak_signal_noise_ratio(PHOTOS, noisy, data_range=1)
   assert inversion.errors(PHOTOS, noisy).psnr == pytest.approx(found)
-
-
-def test_a_config_without_attacks_is_what_it_was(tmp_path):
-  path = write_configs(tmp_path) / 'fixmatch.yaml'
-  plain, attacked = load(path), load(path, ['evaluate.privacy=[membership]'])
-  assert 'privacy' not in to_dict(plain)['evaluate'] and outcome(plain) != outcome(attacked)
-  assert load(path, ['evaluate.privacy=[]']) == plain
-  one, other = make_plan(plain), make_plan(attacked)
-  assert one.training_id == other.training_id and one.trial_id != other.trial_id
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,8 @@ from support.cli import write_configs
 from support.images import digits, photos
 
 from ssl_bench import api, data
-from ssl_bench.config import load, outcome, to_dict
+from ssl_bench.config import load
 from ssl_bench.evaluation import shifts
-from ssl_bench.planning import make_plan
 from ssl_bench.settings.sections import SHIFTS
 from ssl_bench.settings.signature import BadSetting
 
@@ -133,15 +132,6 @@ def test_what_is_drawn_depends_on_the_position_alone(name):
   assert whole.dtype == np.uint8 and whole.shape == many.shape
   np.testing.assert_array_equal(shifts.corrupt(name, 2, many[:3]), whole[:3])
   assert (whole != many).any()
-
-
-def test_a_config_without_shifts_is_what_it_was(tmp_path):
-  path = write_configs(tmp_path) / 'fixmatch.yaml'
-  plain, shifted = load(path), load(path, ['evaluate.shifts=[blur, jpeg]'])
-  assert 'shifts' not in to_dict(plain)['evaluate'] and outcome(plain) != outcome(shifted)
-  assert load(path, ['evaluate.shifts=[]']) == plain
-  one, other = make_plan(plain), make_plan(shifted)
-  assert one.training_id == other.training_id and one.trial_id != other.trial_id
 
 
 @pytest.mark.parametrize(

@@ -188,7 +188,7 @@ def test_the_command_writes_where_it_is_told(tmp_path, monkeypatch, capsys, html
   assert (code, errors) == (0, '') and 'Report:' in out
   assert (tmp_path / 'deep/page.html').read_text(encoding='utf-8') == html
   monkeypatch.chdir(tmp_path)
-  assert run(monkeypatch, capsys, 'report', FIXMATCH, '--no-map')[0] == 0
+  assert run(monkeypatch, capsys, 'report', FIXMATCH, '--map', 'none')[0] == 0
   assert 'The map was not asked for.' in Path('794d751e09e06877.html').read_text(encoding='utf-8')
 
 

@@ -185,7 +185,7 @@ def test_a_run_folder_has_a_page_a_record_and_an_index(trained, monkeypatch, cap
   assert told['accuracy, %'] == f'{100 * record.read(trained)["metrics"]["accuracy"]:.2f}'
   (trained.parent / 'broken.json').write_text('{}')
   try:
-    code, out, errors = run(monkeypatch, capsys, 'report', runs, '--no-map')
+    code, out, errors = run(monkeypatch, capsys, 'report', runs, '--map', 'none')
   finally:
     (trained.parent / 'broken.json').unlink()
   assert code == 1 and 'Reports: 1' in out and errors.startswith('Left out: ') and 'broken.json' in errors

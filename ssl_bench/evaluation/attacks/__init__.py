@@ -99,16 +99,16 @@ class Attacks:
     return Membership(self.chosen.stream, n, *told)
 
   def _view(self, view: int, examples: np.ndarray) -> np.ndarray:
-    """One strong view of each example, in chunks of one size, so that one compiled program serves all."""
+    """One strong view of each example; a chunk's key says which view and which chunk it is."""
     dataset, policy = self.trained.dataset, self.trained.config.augment['strong']
-    parts, chunks = [], -(-len(examples) // CHUNK)
-    for i in range(chunks):
+    chunks = -(-len(examples) // CHUNK)
+
+    def look(at: np.ndarray) -> dict[str, np.ndarray]:
       self.trained.go_on()
-      chunk = examples[i * CHUNK : (i + 1) * CHUNK]
-      whole = chunk[np.arange(CHUNK) % len(chunk)]
-      made = predict.views(policy, view * chunks + i, whole, dataset.kind, dataset.columns)
-      parts.append(made[: len(chunk)])
-    return np.concatenate(parts)
+      key = view * chunks + int(at[0]) // CHUNK
+      return {'view': predict.views(policy, key, examples[at], dataset.kind, dataset.columns)}
+
+    return predict.in_chunks(look, np.arange(len(examples)), CHUNK)['view']
 
   @cached_property
   def attributes(self) -> Attributes | None:
