@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ssl_bench.evaluation.latency import BATCHES, QUANTILES
 from ssl_bench.measures import ABSENT, Measure
+from ssl_bench.settings import plural
 
 if TYPE_CHECKING:
   from ssl_bench.evaluation.trained import Trained
@@ -17,17 +18,17 @@ def _of(batch: int, key: str) -> 'Callable[[Trained], Any]':
 
 
 def _of_batch(batch: int) -> tuple[Measure, ...]:
-  images = 'image' if batch == 1 else 'images'
+  images = plural.count(batch, 'image')
   path = ('cost', 'latency', f'batch_{batch}')
   return (
     *(
       Measure(
         f'latency_{batch}_{key}',
         (*path, key),
-        f'latency {key}, {batch} {images}',
+        f'latency {key}, {images}',
         _of(batch, key),
         unit='ms',
-        hint=f'{key[1:]} % of calls with {batch} {images} take no longer, NumPy in and out, after warm-up',
+        hint=f'{key[1:]} % of calls with {images} take no longer, NumPy in and out, after warm-up',
         source=SOURCE,
         digits=2,
         table='cost',
@@ -40,7 +41,7 @@ def _of_batch(batch: int) -> tuple[Measure, ...]:
     Measure(
       f'latency_{batch}_calls',
       (*path, 'calls'),
-      f'calls with {batch} {images}',
+      f'calls with {images}',
       _of(batch, 'calls'),
       hint='that were timed for the latency',
       digits=0,

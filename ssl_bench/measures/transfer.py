@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ssl_bench.evaluation.probes import DRAWS, NEIGHBORS, SHOTS
 from ssl_bench.measures import ABSENT, Measure
+from ssl_bench.settings import plural
 
 if TYPE_CHECKING:
   from ssl_bench.evaluation.trained import Trained
@@ -29,7 +30,7 @@ PROBES: dict[str, tuple[str, str, Read]] = {  # name -> title, what it is, how i
   **{
     f'few_{k}': (
       f'{k} a class',
-      f'linear probe with {k} label{"s" if k > 1 else ""} a class, mean over {DRAWS} draws',
+      f'linear probe with {plural.count(k, "label")} a class, mean over {DRAWS} draws',
       _mean_of(k),
     )
     for k in SHOTS

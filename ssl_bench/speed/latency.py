@@ -9,6 +9,7 @@ from ssl_bench.evaluation.cost import QUIET
 from ssl_bench.evaluation.latency import BATCHES, Latency, measure
 from ssl_bench.evaluation.network import TrainedNetwork
 from ssl_bench.records import environment, record
+from ssl_bench.settings import plural
 
 PATH = ('cost', 'latency')
 
@@ -25,7 +26,7 @@ def show_latency(path: Path, network: TrainedNetwork) -> None:
     assert isinstance(own, Latency)
     p99 = f'{own.p99:.2f}' if own.p99 is not None else 'unknown'
     said = f'p50 {own.p50:.2f} ms, p95 {own.p95:.2f}, p99 {p99}, {own.calls} calls after warm-up'
-    console.print(f'{f"{size} image" + ("s" if size > 1 else ""):>12}  {said}', markup=False)
+    console.print(f'{plural.count(size, "image"):>12}  {said}', markup=False)
   if float(found['other_cores']) > QUIET:  # type: ignore[arg-type]
     console.print(f'Other processes kept {found["other_cores"]:.1f} cores busy meanwhile.', markup=False)
   console.print(_kept(path, found), markup=False)

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 from ssl_bench.leaderboard.columns import Column
 from ssl_bench.leaderboard.render.cells import NOTHING, Cell, percent_of, rounded, significant
 from ssl_bench.leaderboard.rows import Bounds, PerPoint, Row, Section
+from ssl_bench.settings import plural
 
 GROUP = 'cost'
 NO_GAIN = 'no gain'
@@ -78,7 +79,7 @@ def cost(found: PerPoint | None) -> Cell:
   """`'7.81 (6.58 to 9.46)'`; the sign of no gain sorts behind all numbers."""
   if found is None:
     return NOTHING
-  over = f'over {found.splits} {"split" if found.splits == 1 else "splits"}'
+  over = f'over {plural.count(found.splits, "split")}'
   if found.value is None:
     return Cell(NO_GAIN, None, note=f'supervised is as good or better, {over}')
   if found.low is None or found.high is None:
