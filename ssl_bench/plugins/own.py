@@ -81,6 +81,7 @@ def _is_factory(node: ast.FunctionDef, returns: str) -> bool:
   return marked and node.name[0] != '_' and not (node.args.args or node.args.posonlyargs)
 
 
+@cache
 def _rows(module: str, row: str) -> dict[str, Any]:
   """Name -> row of a module, which stands there by itself or in a tuple or a list."""
   return {one.name: one for one in _values(importlib.import_module(module)) if type(one).__name__ == row}
