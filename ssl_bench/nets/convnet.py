@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from ssl_bench.nets._norm import WIDEST, Kind, Momentum, normalize
-from ssl_bench.nets.core import Dtype, Net, from_linen
+from ssl_bench.nets.core import Dtype, Net, as_tokens, from_linen, map_parts
 from ssl_bench.settings.signature import Range, Static
 
 
@@ -21,7 +21,8 @@ def convnet(
   """Images [B, H, W, C] of any size -> features [B, 4 width].
 
   Three layers of 3x3 convolution, normalization and ReLU with `width`, 2 `width` and 4 `width` channels;
-  the second and the third halve height and width.  The mean over positions ends it.
+  the second and the third halve height and width.  The mean over positions ends it; the option `tokens=True`
+  of `apply` returns what it is the mean of, [B, H/4 · W/4, 4 width] (rounded up), unless there is dropout.
 
   Args:
     width: channels of the first layer.
@@ -30,7 +31,8 @@ def convnet(
     dropout: probability that a feature is zeroed while training.
     dtype: of the computation; parameters, statistics and features are float32.
   """
-  return from_linen(_ConvNet(width, norm, momentum, dropout, jnp.dtype(dtype)))
+  net = from_linen(_ConvNet(width, norm, momentum, dropout, jnp.dtype(dtype)))
+  return net if dropout else net._replace(parts=map_parts)
 
 
 class _ConvNet(nn.Module):
@@ -41,7 +43,7 @@ class _ConvNet(nn.Module):
   dtype: Any
 
   @nn.compact
-  def __call__(self, x, *, train):
+  def __call__(self, x, *, train, tokens=False):
     for channels, stride in ((self.width, 1), (2 * self.width, 2), (4 * self.width, 2)):
       x = nn.Conv(
         channels,
@@ -52,5 +54,7 @@ class _ConvNet(nn.Module):
         kernel_init=nn.initializers.he_normal(),
       )(x)
       x = nn.relu(normalize(x, self.norm, train=train, momentum=self.momentum, dtype=self.dtype))
+    if tokens:
+      return as_tokens(x)
     x = x.mean((1, 2), dtype=jnp.float32)
     return nn.Dropout(self.dropout, deterministic=not train)(x)

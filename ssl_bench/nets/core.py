@@ -36,6 +36,10 @@ class Net(NamedTuple):
   `patch`: where the input is cut into square patches that become tokens, their side in pixels; such a net
   takes the options `keep`, `mask` and `tokens` (see `nets.vit`).
 
+  `parts`: where the option `tokens=True` gives the features of places in an image, what takes its output
+  apart: -> (features [B, D], tokens [B, P, D]).  The features are those without the option; the tokens are of
+  the places row by row, as of patches or of a feature map, and a class token is none of them.
+
   `kinds` are those of the data that it reads (`ssl_bench.kinds`): images, float32 [B, H, W, C], and the
   spectrograms of sounds, [B, frames, bands, 1]; tokens, whole numbers [B, L] or [B, L, 1, 1]; `Nodes` of a
   graph; series, float32 [B, L, C]; rows of a table, float32 [B, values].
@@ -44,6 +48,7 @@ class Net(NamedTuple):
   init: Callable[..., tuple[Any, Any]]
   apply: Callable[..., tuple[Any, Any]]
   patch: int | None = None
+  parts: Callable[[jax.Array], tuple[jax.Array, jax.Array]] | None = None
   kinds: tuple[str, ...] = ('image', 'audio')
 
   @property
@@ -108,6 +113,16 @@ def chain(**nets: Net) -> Net:
     return outputs, new
 
   return Net(init, apply)
+
+
+def map_parts(seen: jax.Array) -> tuple[jax.Array, jax.Array]:
+  """`Net.parts` of a net whose features are the mean of its feature map: [B, P, D] -> ([B, D], [B, P, D])."""
+  return seen.mean(1), seen
+
+
+def as_tokens(x: jax.Array) -> jax.Array:
+  """A feature map [B, H, W, D] as tokens [B, H·W, D], row by row; float32."""
+  return x.reshape(len(x), -1, x.shape[-1]).astype(jnp.float32)
 
 
 def starting_from(encoder: Net, teacher: Any) -> Net:

@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from ssl_bench.nets._norm import WIDEST, DeepKind, Momentum, normalize
-from ssl_bench.nets.core import Dtype, Net, from_linen
+from ssl_bench.nets.core import Dtype, Net, as_tokens, from_linen, map_parts
 from ssl_bench.settings.signature import Range
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
@@ -31,6 +31,7 @@ def resnet(
 ) -> Net:
   """Images [B, H, W, C] of any size -> features [B, 8 width], or [B, 32 width] at depth 50.
 
+  They are the mean of the last feature map, which the option `tokens=True` of `apply` returns, [B, P, D].
   ResNet-18 with the CIFAR stem has 11,173,962 parameters with a classifier of ten classes.
 
   Args:
@@ -42,7 +43,8 @@ def resnet(
     zero_init_residual: whether the last scale of each block starts at zero (Goyal et al. 2017, section 5.1).
     dtype: of the computation; parameters, statistics and features are float32.
   """
-  return from_linen(_ResNet(depth, width, stem, norm, momentum, zero_init_residual, jnp.dtype(dtype)))
+  module = _ResNet(depth, width, stem, norm, momentum, zero_init_residual, jnp.dtype(dtype))
+  return from_linen(module)._replace(parts=map_parts)
 
 
 def _conv(features: int, size: int, stride: int, dtype: Any) -> nn.Conv:
@@ -85,7 +87,7 @@ class _ResNet(nn.Module):
   dtype: Any
 
   @nn.compact
-  def __call__(self, x, *, train):
+  def __call__(self, x, *, train, tokens=False):
     norm = partial(normalize, kind=self.norm, train=train, momentum=self.momentum, dtype=self.dtype)
     last_scale = nn.initializers.zeros if self.zero_init_residual else nn.initializers.ones
     large = self.stem == 'imagenet'
@@ -102,4 +104,4 @@ class _ResNet(nn.Module):
         else:
           layers = ((features, 3, stride), (features, 3, 1))
         x = _Block(layers, norm, last_scale, self.dtype)(x)
-    return x.mean((1, 2), dtype=jnp.float32)
+    return as_tokens(x) if tokens else x.mean((1, 2), dtype=jnp.float32)

@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from ssl_bench.nets._norm import WIDEST, DeepKind, Momentum, normalize
-from ssl_bench.nets.core import Dtype, Net, from_linen
+from ssl_bench.nets.core import Dtype, Net, from_linen, map_parts
 from ssl_bench.settings.signature import Range
 
 KERNELS = (8, 5, 3)  # of the three layers of a block
@@ -33,7 +33,8 @@ def resnet1d(
     momentum: share of the old value in BatchNorm's running moments.
     dtype: of the computation; parameters, statistics and features are float32.
   """
-  return from_linen(_ResNet1D(width, norm, momentum, jnp.dtype(dtype)))._replace(kinds=('series',))
+  net = from_linen(_ResNet1D(width, norm, momentum, jnp.dtype(dtype)))
+  return net._replace(kinds=('series',), parts=map_parts)
 
 
 class _ResNet1D(nn.Module):

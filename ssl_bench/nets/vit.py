@@ -65,7 +65,9 @@ def vit(
   if position == 'sincos' and dim % 4:
     raise BadSetting(f'vit: dim {dim} must be a multiple of 4 with sincos positions.')
   module = _ViT(dim, depth, heads, patch, pool, position, init, dropout, drop_path, jnp.dtype(dtype))
-  return from_linen(module)._replace(patch=patch)
+  cls = pool == 'cls'
+  parts = lambda seen: (seen[:, 0] if cls else seen[:, 1:].mean(1), seen[:, 1:])
+  return from_linen(module)._replace(patch=patch, parts=parts)
 
 
 class _ViT(nn.Module):

@@ -18,7 +18,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from ssl_bench.nets._norm import DEEPEST, WIDEST, DeepKind, Momentum, normalize
-from ssl_bench.nets.core import Dtype, Net, from_linen
+from ssl_bench.nets.core import Dtype, Net, as_tokens, from_linen, map_parts
 from ssl_bench.settings.signature import BadSetting, Range, Static
 
 
@@ -34,6 +34,7 @@ def wide_resnet(
 ) -> Net:
   """Images [B, H, W, C] of any size -> features [B, 64 width].
 
+  They are the mean of the last feature map, which the option `tokens=True` of `apply` returns, [B, P, D].
   WRN-28-2 has 1,467,610 parameters with a classifier of ten classes.
 
   Args:
@@ -49,7 +50,8 @@ def wide_resnet(
   if (depth - 4) % 6:
     near = max(10, 6 * round((depth - 4) / 6) + 4)
     raise BadSetting(f'wide_resnet: depth must be 6 n + 4, such as {near}, not {depth}.')
-  return from_linen(_WideResNet((depth - 4) // 6, width, norm, momentum, epsilon, leak, jnp.dtype(dtype)))
+  module = _WideResNet((depth - 4) // 6, width, norm, momentum, epsilon, leak, jnp.dtype(dtype))
+  return from_linen(module)._replace(parts=map_parts)
 
 
 def _conv(features: int, size: int, stride: int, dtype: Any) -> nn.Conv:
@@ -88,7 +90,7 @@ class _WideResNet(nn.Module):
   dtype: Any
 
   @nn.compact
-  def __call__(self, x, *, train):
+  def __call__(self, x, *, train, tokens=False):
     norm = partial(
       normalize, kind=self.norm, train=train, momentum=self.momentum, epsilon=self.epsilon, dtype=self.dtype
     )
@@ -101,4 +103,5 @@ class _WideResNet(nn.Module):
       for i in range(self.blocks):
         stride = 2 if stage > 0 and i == 0 else 1
         x = _Block(16 * self.width * 2**stage, stride, stage == i == 0, activate, self.dtype)(x)
-    return activate(x).mean((1, 2), dtype=jnp.float32)
+    x = activate(x)
+    return as_tokens(x) if tokens else x.mean((1, 2), dtype=jnp.float32)
