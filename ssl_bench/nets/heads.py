@@ -1,8 +1,10 @@
 """Heads: what methods put on an encoder, such as classifiers, projectors and decoders."""
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 from ssl_bench.nets import _decoder
@@ -127,6 +129,13 @@ def decoder(
     raise BadSetting('A decoder of transposed convolutions makes images; choose method.layers=dense.')
   module = {'dense': _decoder.Dense, 'conv': _decoder.Conv}[layers]
   return from_linen(module(tuple(shape), width, norm))
+
+
+def parts_of(encoder: Net, where: str) -> Callable[[jax.Array], tuple[jax.Array, jax.Array]]:
+  """`Net.parts` of `encoder`; raises `BadSetting` in the name of `where` for a net that has none."""
+  if encoder.parts is None:
+    raise BadSetting(f'{where} looks at places and needs a net that tells their features, as net=convnet.')
+  return encoder.parts
 
 
 def patch_grid(encoder: Net, shape: tuple[int, ...], where: str) -> tuple[int, int, int]:

@@ -27,7 +27,7 @@ PIXELS = {
     'rotation',
     'ssl_gan',
   ),
-  *('ladder', 'mae', 'simmim', 'vae_m1', 'vae_m2', 'vat'),
+  *('densecl', 'ladder', 'mae', 'simmim', 'vae_m1', 'vae_m2', 'vat'),
 }
 GRAPHS = {
   *('bgrl', 'correct_and_smooth', 'dgi', 'grace', 'grand', 'graphmae', 'laplacian_regularization'),
@@ -52,7 +52,9 @@ def dataset():
 def test_it_reads_texts_or_says_so(name, dataset):
   words = [f'method={name}', 'net.depth=1', 'net.dim=8', *MORE.get(name, ())]
   if name in PIXELS | GRAPHS | OTHERS:
-    with pytest.raises(BadSetting, match=f'^{name} (learns from|masks patches|needs square images)'):
+    with pytest.raises(
+      BadSetting, match=f'^{name} (learns from|masks patches|looks at places|needs square images)'
+    ):
       make_plan(load(CONFIG, words), dataset)
     return
   config = load(CONFIG, words)
