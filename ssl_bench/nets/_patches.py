@@ -103,3 +103,34 @@ class Decoder(nn.Module):
       x = Block(self.heads, 0.0, 0.0, 'xavier', self.dtype)(x, train=train)
     x = norm(self.dtype)(x[:, 1 + visible :])
     return dense(self.out, self.dtype, 'xavier')(x).astype(jnp.float32)
+
+
+class Predictor(nn.Module):
+  """I-JEPA's predictor: tokens [B, P, D], context [B, P] and targets [B, M, P], both bool -> [B, M, P, D].
+
+  A transformer with fixed positions sees the tokens of the context and, for each of the M blocks of targets
+  by itself, a learned token in the place of each of its patches.  Only outputs at targets mean something.
+  """
+
+  rows: int
+  columns: int
+  dim: int
+  depth: int
+  heads: int
+  dtype: Any
+
+  @nn.compact
+  def __call__(self, tokens, context, targets, *, train):
+    batch, blocks, count = targets.shape
+    places = jnp.asarray(sincos(self.rows, self.columns, self.dim)).reshape(count, self.dim)
+    places = places.astype(self.dtype)
+    x = dense(self.dim, self.dtype)(tokens) + places[None]
+    hidden = self.param('mask_token', nn.initializers.truncated_normal(0.02), (self.dim,))
+    hidden = jnp.broadcast_to(hidden.astype(self.dtype)[None] + places, (batch, blocks, count, self.dim))
+    x = jnp.concatenate([jnp.broadcast_to(x[:, None], hidden.shape), hidden], 2)
+    seen = jnp.concatenate([jnp.broadcast_to(context[:, None], targets.shape), targets], 2)
+    x, seen = x.reshape(-1, 2 * count, self.dim), seen.reshape(-1, 2 * count)
+    for _ in range(self.depth):
+      x = Block(self.heads, 0.0, 0.0, 'normal', self.dtype)(x, train=train, seen=seen)
+    x = dense(tokens.shape[-1], self.dtype)(norm(self.dtype)(x[:, count:]))
+    return x.astype(jnp.float32).reshape(batch, blocks, count, -1)

@@ -11,7 +11,7 @@ from ssl_bench.nets import _decoder
 from ssl_bench.nets._graph import Activation, activate
 from ssl_bench.nets._graph_decoder import GraphDecoder
 from ssl_bench.nets._norm import Kind, normalize
-from ssl_bench.nets._patches import Decoder
+from ssl_bench.nets._patches import Decoder, Predictor
 from ssl_bench.nets._patches import patchify as patchify
 from ssl_bench.nets.core import Dtype, Net, from_linen
 from ssl_bench.settings.signature import BadSetting
@@ -171,6 +171,26 @@ def patch_decoder(
   if dim % heads or dim % 4:
     raise BadSetting(f'A decoder of patches: dim {dim} must be a multiple of heads {heads} and of 4.')
   return from_linen(Decoder(*grid, out, dim, depth, heads, jnp.dtype(dtype)))
+
+
+def patch_predictor(
+  grid: tuple[int, int], *, dim: int, depth: int, heads: int, dtype: Dtype = 'float32'
+) -> Net:
+  """I-JEPA's predictor, a net of three inputs; see `_patches.Predictor`; float32 out.
+
+  The first is tokens [B, P, D], of the patches of a grid, row by row; context, bool [B, P], says which of
+  them are seen; targets, bool [B, M, P], which patches are predicted, in M blocks -> [B, M, P, D].
+
+  Args:
+    grid: rows and columns of patches.
+    dim: size of a token, a multiple of `heads` and of 4.
+    depth: number of blocks of the transformer.
+    heads: number of attention heads.
+    dtype: of the computation.
+  """
+  if dim % heads or dim % 4:
+    raise BadSetting(f'A predictor of patches: dim {dim} must be a multiple of heads {heads} and of 4.')
+  return from_linen(Predictor(*grid, dim, depth, heads, jnp.dtype(dtype)))
 
 
 def graph_decoder(

@@ -36,10 +36,11 @@ def vit(
 ) -> Net:
   """Images [B, H, W, C] -> features [B, dim]; `patch` divides H and W.
 
-  Three options of `apply` serve masked methods: `keep`, integers [B, K], are the patches (row by row) that
-  enter the transformer, with the positions they had; `mask=(where, token)`, bool [B, patches] and [dim], puts
-  the token in the place of some patches' embeddings, before positions; `tokens=True` returns all tokens
-  [B, 1 + patches, dim], the class token first.
+  Options of `apply` serve masked methods: `keep`, integers [B, K], are the patches (row by row) that enter
+  the transformer, with the positions they had; `seen`, bool [B, patches], are those that it attends to, where
+  their number differs from image to image (tokens of the others mean nothing); `mask=(where, token)`, bool
+  [B, patches] and [dim], puts the token in the place of some patches' embeddings, before positions;
+  `tokens=True` returns all tokens [B, 1 + patches, dim], the class token first.
   Images of another size than those of `init` are accepted: learned positions are interpolated (bicubic).
   ViT-Tiny on 224x224 images with patch 16 has 5,717,416 parameters with a classifier of 1,000 classes.
 
@@ -83,7 +84,7 @@ class _ViT(nn.Module):
   dtype: Any
 
   @nn.compact
-  def __call__(self, images, *, train, keep=None, mask=None, tokens=False):
+  def __call__(self, images, *, train, keep=None, seen=None, mask=None, tokens=False):
     x = dense(self.dim, self.dtype, self.kernel)(patchify(images, self.patch))
     if mask is not None:
       where, token = mask
@@ -95,9 +96,11 @@ class _ViT(nn.Module):
     cls = cls + self.param('cls', nn.initializers.normal(0.02), (self.dim,))
     cls = jnp.broadcast_to(cls.astype(self.dtype), (len(x), 1, self.dim))
     x = nn.Dropout(self.dropout, deterministic=not train)(jnp.concatenate([cls, x], 1))
+    if seen is not None:
+      seen = jnp.pad(seen, ((0, 0), (1, 0)), constant_values=True)  # the class token is seen by all
     for i in range(self.depth):
       rate = self.drop_path * i / max(self.depth - 1, 1)
-      x = Block(self.heads, self.dropout, rate, self.kernel, self.dtype)(x, train=train)
+      x = Block(self.heads, self.dropout, rate, self.kernel, self.dtype)(x, train=train, seen=seen)
     x = norm(self.dtype)(x).astype(jnp.float32)
     if tokens:
       return x

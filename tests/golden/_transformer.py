@@ -36,13 +36,14 @@ def gelu(x):
   return x * below, lambda dy: dy * slope
 
 
-def attention(x, inner, outer, heads):
-  """Softmax(q k / sqrt(d)) v for each head, between two linear layers."""
+def attention(x, inner, outer, heads, seen=None):
+  """Softmax(q k / sqrt(d)) v for each head, between two linear layers; only tokens `seen` are attended to."""
   joined, into_inner = dense(x, inner)
   batch, count, width = joined.shape
   q, k, v = joined.reshape(batch, count, 3, heads, -1).transpose(2, 0, 3, 1, 4)
   root = np.sqrt(q.shape[-1])
-  weights = _layers.softmax(q @ k.swapaxes(-1, -2) / root)
+  hidden = 0 if seen is None else np.where(seen, 0, -np.inf)[:, None, None]
+  weights = _layers.softmax(q @ k.swapaxes(-1, -2) / root + hidden)
   y, into_outer = dense((weights @ v).transpose(0, 2, 1, 3).reshape(batch, count, -1), outer)
 
   def pull(dy):
@@ -57,10 +58,10 @@ def attention(x, inner, outer, heads):
   return y, pull
 
 
-def block(x, p, heads):
+def block(x, p, heads, seen=None):
   """x + attention(norm(x)), then x + MLP(norm(x))."""
   first, into_first = layer_norm(x, p['LayerNorm_0'])
-  y, into_attention = attention(first, p['Dense_0'], p['Dense_1'], heads)
+  y, into_attention = attention(first, p['Dense_0'], p['Dense_1'], heads, seen)
   middle = x + y
   second, into_second = layer_norm(middle, p['LayerNorm_1'])
   wide, into_wide = dense(second, p['Dense_2'])

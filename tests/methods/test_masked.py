@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from ssl_bench import methods, nets
-from ssl_bench.methods.masked import mae, simmim
+from ssl_bench.methods.masked import i_jepa, mae, simmim
+from ssl_bench.nets.heads import patch_predictor
 from ssl_bench.settings.signature import BadSetting
 
 ENCODER = nets.get('vit')(dim=8, depth=1, heads=2, patch=2)
@@ -14,7 +15,8 @@ KEY = jax.random.key(0)
 
 
 def build(name, encoder=ENCODER, shape=(8, 8, 1), **settings):
-  return methods.get(name)(encoder, shape, **settings)
+  facts = (100.0,) if name == 'i_jepa' else ()
+  return methods.get(name)(encoder, shape, *facts, **settings)
 
 
 def test_maes_orders_are_permutations_of_their_own():
@@ -35,7 +37,58 @@ def test_simmim_masks_whole_squares_and_rounds_up(masking, block, masked):
   assert len(np.unique(mask, axis=0)) > 1
 
 
-@pytest.mark.parametrize('name', ['mae', 'simmim'])
+BLOCKS = {'blocks': 3, 'scale': (0.1, 0.2), 'ratio': (0.5, 2.0), 'context': (0.85, 1.0)}
+
+
+def test_i_jepas_targets_are_blocks_of_one_size_and_the_context_is_without_them():
+  draw = jax.jit(lambda key: i_jepa.draw(key, VIEWS, ENCODER, **BLOCKS))
+  sizes, last = set(), False
+  for seed in range(40):
+    context, targets = (np.asarray(draw(jax.random.key(seed))[name]) for name in ('context', 'targets'))
+    assert context.shape == (5, 24) and targets.shape == (5, 3, 24)
+    assert context.any(1).all() and not (context & targets.any(1)).any()
+    grids = targets.reshape(-1, 4, 6)
+    high, wide = grids.any(2).sum(1), grids.any(1).sum(1)
+    assert len({*zip(high, wide)}) == 1 and (grids.sum((1, 2)) == high * wide).all()
+    share = int(24 * 0.1), int(24 * 0.2)
+    assert share[0] / 2 <= high[0] * wide[0] <= share[1] * 2
+    sizes.add((int(high[0]), int(wide[0])))
+    last |= bool(grids[:, -1].any() and grids[:, :, -1].any())
+  assert len(sizes) > 1 and last  # sizes differ from step to step, and the last row and column are reached
+
+
+def test_i_jepas_context_is_the_rest_where_targets_cover_its_block():
+  small = BLOCKS | {'blocks': 8, 'context': (0.05, 0.05)}
+  for seed in range(20):
+    drawn = i_jepa.draw(jax.random.key(seed), VIEWS, ENCODER, **small)
+    context, hidden = np.asarray(drawn['context']), np.asarray(drawn['targets']).any(1)
+    covered = context.sum(1) > 1  # the block itself has one patch
+    np.testing.assert_array_equal(context[covered], ~hidden[covered])
+
+
+def test_the_predictor_sees_the_context_and_its_own_block_only():
+  predictor = patch_predictor((2, 3), dim=8, depth=2, heads=2)
+  rng = np.random.default_rng(0)
+  tokens = rng.normal(size=(2, 6, 4)).astype(np.float32)
+  context = np.array([[1, 1, 0, 0, 0, 0], [0, 0, 0, 1, 1, 1]], bool)
+  targets = np.zeros((2, 2, 6), bool)
+  targets[:, 0, 2], targets[0, 1, 3:5], targets[1, 1, :2] = True, True, True
+  params, stats = predictor.init(KEY, tokens, context, targets)
+  params = jax.tree.map(lambda p: p + 0.3 * rng.normal(size=p.shape).astype(np.float32), params)
+  look = jax.jit(lambda *x: predictor.apply(params, stats, *x, train=True)[0])
+  out = np.asarray(look(tokens, context, targets))
+  assert out.shape == (2, 2, 6, 4)
+  other = np.where(context[..., None], tokens, 99)
+  np.testing.assert_allclose(look(other, context, targets)[targets], out[targets], rtol=1e-4, atol=1e-5)
+  fewer = targets.copy()
+  fewer[0, 1] = False
+  np.testing.assert_allclose(look(tokens, context, fewer)[:, 0], out[:, 0], rtol=1e-4, atol=1e-5)
+  moved = tokens + context[..., None]
+  assert np.abs(look(moved, context, targets)[targets] - out[targets]).min() > 0
+  assert np.abs(out[0, 1, 3] - out[0, 1, 4]).max() > 1e-3  # places differ
+
+
+@pytest.mark.parametrize('name', ['i_jepa', 'mae', 'simmim'])
 def test_other_nets_are_one_sentence(name):
   with pytest.raises(BadSetting, match=f'{name} masks patches and needs a net .* such as net=vit'):
     build(name, nets.get('convnet')())
@@ -46,6 +99,8 @@ def test_other_nets_are_one_sentence(name):
 @pytest.mark.parametrize(
   ('name', 'settings', 'said'),
   [
+    ('i_jepa', {'scale': (0.15, 0.4)}, '4 blocks of up to 6 patches may hide all 16 patches'),
+    ('i_jepa', {'blocks': 2, 'dim': 30}, 'dim 30 must be a multiple of heads 12'),
     ('mae', {'masking': 0.99}, 'leaves 0 visible'),
     ('mae', {'masking': 0.01}, 'leaves 16 visible'),
     ('mae', {'dim': 30}, 'dim 30 must be a multiple of heads 16'),

@@ -93,6 +93,17 @@ def test_kept_patches_keep_their_positions(tiny):
   np.testing.assert_allclose(kept, other, rtol=1e-5, atol=1e-5)
 
 
+def test_patches_that_are_not_seen_change_nothing(tiny):
+  net, params, stats = tiny
+  seen = np.array([[1, 0, 1, 0, 0, 1], [0, 1, 0, 0, 1, 1], [1, 1, 1, 0, 0, 0]], bool)
+  look = jax.jit(lambda x, seen: net.apply(params, stats, x, train=True, seen=seen, tokens=True)[0])
+  kept = np.stack([np.flatnonzero(row) for row in seen])
+  expected, _ = net.apply(params, stats, X, train=True, keep=kept, tokens=True)
+  tokens = np.asarray(look(X, seen))
+  np.testing.assert_allclose(tokens[:, 0], expected[:, 0], rtol=1e-4, atol=1e-5)
+  np.testing.assert_allclose(tokens[:, 1:][seen].reshape(3, 3, 8), expected[:, 1:], rtol=1e-4, atol=1e-5)
+
+
 def test_masked_patches_are_the_token_at_their_positions(tiny):
   net, params, stats = tiny
   where = np.random.default_rng(0).random((3, 6)) < 0.5

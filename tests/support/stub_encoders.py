@@ -42,7 +42,7 @@ def patch_encoder(rows: np.ndarray, *, norm: bool) -> Net:
   """
   pixel = vector_encoder(rows, norm=norm)
 
-  def apply(params, stats, images, *, train, key=None, keep=None, mask=None, tokens=False):
+  def apply(params, stats, images, *, train, key=None, keep=None, seen=None, mask=None, tokens=False):
     del key
     x = images.reshape(len(images), -1, images.shape[-1])
     places = jnp.broadcast_to(jnp.asarray(PLACES[: x.shape[1]], 'float32'), x.shape[:2])
@@ -50,6 +50,8 @@ def patch_encoder(rows: np.ndarray, *, norm: bool) -> Net:
       x, places = jnp.take_along_axis(x, keep[..., None], 1), jnp.take_along_axis(places, keep, 1)
     flat, stats = pixel.apply(params, stats, x.reshape(-1, x.shape[-1]), train=train)
     x = flat.reshape(*x.shape[:2], -1)
+    if seen is not None:
+      places = places * seen
     if mask is not None:
       x = jnp.where(mask[0][..., None], mask[1], x)
     features = (places[..., None] * x).sum(1)
