@@ -31,24 +31,28 @@ def spearman(x: ArrayLike, y: ArrayLike, counts: ArrayLike | None = None) -> Arr
       0.8
   """
   weights = np.ones(np.shape(x)) if counts is None else np.asarray(counts, np.float64)
-  one, other = (_ranks(np.asarray(values, np.float64), weights) for values in (x, y))
+  one, other = (ranks(np.asarray(values, np.float64), weights) for values in (x, y))
   total = weights.sum(-1, keepdims=True)
-  centered = [ranks - (weights * ranks).sum(-1, keepdims=True) / total for ranks in (one, other)]
+  centered = [own - (weights * own).sum(-1, keepdims=True) / total for own in (one, other)]
   spread = [(weights * part**2).sum(-1) for part in centered]
   with np.errstate(invalid='ignore', divide='ignore'):
     found = (weights * centered[0] * centered[1]).sum(-1) / np.sqrt(spread[0] * spread[1])
   return np.where((spread[0] > 1e-9) & (spread[1] > 1e-9), found, np.nan)
 
 
-def _ranks(values: Array, counts: Array) -> Array:
-  """The ranks [..., n] of values [n] in samples that hold value i counts[..., i] times; ties share a rank."""
+def ranks(values: Array, counts: Array) -> Array:
+  """The ranks [..., n] of values [n] in samples that hold value i counts[..., i] times; ties share a rank.
+
+  >>> ranks(np.array([3.0, 1.0, 3.0]), np.ones(3)).tolist()
+  [2.5, 1.0, 2.5]
+  """
   order = np.argsort(values, kind='stable')
   starts = np.flatnonzero(np.append(True, np.diff(values[order]) > 0))
   grouped = np.add.reduceat(counts[..., order], starts, axis=-1)
   middle = grouped.cumsum(-1) - (grouped - 1) / 2
-  ranks = np.empty(counts.shape)
-  ranks[..., order] = np.repeat(middle, np.diff(np.append(starts, len(values))), axis=-1)
-  return ranks
+  found = np.empty(counts.shape)
+  found[..., order] = np.repeat(middle, np.diff(np.append(starts, len(values))), axis=-1)
+  return found
 
 
 def correlation(x: ArrayLike, y: ArrayLike, strata: Sequence[str], seed: str) -> Correlation | None:
