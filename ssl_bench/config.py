@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ssl_bench import methods, plugins
+from ssl_bench import methods, pattern, plugins
 from ssl_bench.resolve import resolve
 from ssl_bench.settings.explain import explain, say
 from ssl_bench.settings.find import check_file, find, is_file, named_folders
@@ -25,6 +25,7 @@ from ssl_bench.settings.yaml import (
   spell_out,
 )
 
+PROTOCOL_VERSION = 1  # bumped when the protocol changes what a number means
 # What a config says about how to run, not about what comes out.
 MANNER = ('checkpoint', 'plugins')
 MANNER_OF_EVALUATION = ('pretraining', 'latency', 'pseudo_labels')
@@ -112,15 +113,11 @@ def _as_teacher(tree: Mapping[str, Any]) -> 'Config':
 
 def config_class() -> type[Config]:
   """The class of configs: a section for each pattern of training beside the settings of every trial."""
-  from ssl_bench.contract import pattern
-
   return _config_class(tuple(pattern.names()))
 
 
 @cache
 def _config_class(names: tuple[str, ...]) -> type[Config]:
-  from ssl_bench.contract import pattern
-
   return with_patterns({name: pattern.get(name).settings for name in names})
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ssl_bench import methods, plugins
+from ssl_bench import methods, pattern, plugins
 from ssl_bench.plugins.used import packages_in
 from ssl_bench.settings.added import written
 from ssl_bench.settings.sections import ATTACKS, SHIFTS, Config, Stress
@@ -16,7 +16,6 @@ FURTHER = ('other', 'local')  # what else it can: a second global view (by defau
 def resolve(config: Config) -> Config:
   """Checks names and settings against the signatures they belong to, and writes out the defaults."""
   from ssl_bench import augment, combine, data, nets, optim
-  from ssl_bench.contract import pattern
 
   data.check_name(config.dataset)
   for need in POLICIES:

@@ -15,7 +15,7 @@ from support.cli import ROOT
 
 import ssl_bench
 from ssl_bench import combine, methods
-from ssl_bench.planning.identity import PROTOCOL_VERSION
+from ssl_bench.config import PROTOCOL_VERSION
 from ssl_bench.settings.yaml12 import parse_yaml
 
 PYPROJECT = tomllib.loads((ROOT / 'pyproject.toml').read_text('utf-8'))

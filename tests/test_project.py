@@ -26,6 +26,7 @@ ROOMS = (
   'nets',
   'optim',
   'graph',
+  'pattern',
   'contract',
   'methods',
   'combine',

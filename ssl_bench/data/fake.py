@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from ssl_bench.data.arrays import Dataset, fingerprint
 from ssl_bench.data.meta import PARTS
@@ -78,7 +78,7 @@ def as_graph(data: Dataset, degree: int = 4, share: float = 0.8) -> Dataset:
     ends += [(node, rng.choice(np.flatnonzero(labels == label) if same else len(labels))) for same in own]
   edges = np.unique(np.sort(ends, 1), axis=0)
   seen = (images > 160) & (rng.random(images.shape) < 0.2)
-  bright = sparse.csr_array(np.where(seen, images / 255, 0))
+  bright = scipy.sparse.csr_array(np.where(seen, images / 255, 0))
   edges = edges[edges[:, 0] != edges[:, 1]].astype(np.int32)
   graph = make_graph(edges, bright.indptr, bright.indices, bright.data, width=images.shape[1])
   stops = np.cumsum([0, *sizes.values()])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from ssl_bench.data.arrays import fingerprint
 from ssl_bench.data.decode import save_all
@@ -127,7 +127,7 @@ def _of_npz(path: Path) -> Citations:
     starts, columns = found['indptr'], found['indices']
     values = found['values'] if 'values' in found else np.ones(len(columns))
     rest = {name: found[name] for name in ('labels', 'edges', 'train', 'validation', 'test')}
-    features = sparse.csr_matrix((values, columns, starts), shape=tuple(found['shape']))
+    features = scipy.sparse.csr_matrix((values, columns, starts), shape=tuple(found['shape']))
   return _tidy(features, **rest)
 
 
@@ -141,7 +141,7 @@ def of_official(parts: Mapping[str, Any]) -> Citations:
   first, last = len(parts['ally']), int(index.max()) + 1
   labels = np.zeros((last, parts['ally'].shape[1]))
   labels[:first], labels[index] = parts['ally'], parts['ty']
-  features = sparse.lil_matrix((last, parts['allx'].shape[1]))
+  features = scipy.sparse.lil_matrix((last, parts['allx'].shape[1]))
   features[:first], features[index] = parts['allx'], parts['tx']
   start = len(parts['y'])
   return _tidy(
@@ -154,7 +154,7 @@ def of_official(parts: Mapping[str, Any]) -> Citations:
   )
 
 
-def _tidy(features: sparse.csr_matrix, *, edges: np.ndarray, **rest: np.ndarray) -> Citations:
+def _tidy(features: 'scipy.sparse.csr_matrix', *, edges: np.ndarray, **rest: np.ndarray) -> Citations:
   """Each edge once, without self-loops; entries of features in order, without zeros."""
   features.sum_duplicates()
   features.eliminate_zeros()
@@ -178,7 +178,7 @@ class _Unpickler(pickle.Unpickler):
 
   def find_class(self, module: str, name: str) -> Any:
     if module.startswith('scipy.sparse') and name == 'csr_matrix':
-      return sparse.csr_matrix
+      return scipy.sparse.csr_matrix
     if (module, name) in PLAIN:
       return PLAIN[module, name]
     if module.startswith('numpy') and name in ('_reconstruct', 'ndarray', 'dtype', 'scalar'):

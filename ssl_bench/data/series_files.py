@@ -26,7 +26,7 @@ def read_ts(path: Path) -> tuple[list[np.ndarray], list[str]]:
     elif in_data and line and not line.startswith('#'):
       *channels, label = line.split(':')
       try:
-        values = [[_number(word) for word in channel.split(',')] for channel in channels]
+        values = [list(map(float, channel.replace('?', 'nan').split(','))) for channel in channels]
         series.append(np.array(values, np.float64).T)
       except ValueError:
         raise BadSetting(f'{path}, line {number}: channels of one length must be numbers.') from None
@@ -36,10 +36,6 @@ def read_ts(path: Path) -> tuple[list[np.ndarray], list[str]]:
       f'{path} holds no series with classes; it should have lines such as 0.5,0.25:1 after @data.'
     )
   return series, labels
-
-
-def _number(word: str) -> float:
-  return float('nan') if word.strip() == '?' else float(word)
 
 
 def padded(series: list[np.ndarray], length: int) -> np.ndarray:

@@ -39,7 +39,7 @@ def board() -> Board:
   Versions of methods count; data sets that have to be prepared do not, since not every machine has them.
   """
   from ssl_bench import methods
-  from ssl_bench.planning.identity import PROTOCOL_VERSION
+  from ssl_bench.config import PROTOCOL_VERSION
   from ssl_bench.records.record import gather
 
   records, bad = gather([RECORDS])

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize
 
 from ssl_bench.evaluation.intervals import bootstrap_interval
 from ssl_bench.evaluation.scores import correct, nll
@@ -111,7 +111,7 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     raise ValueError('a temperature can be fitted to finite logits only.')
   if (logits[np.arange(len(logits)), labels] >= logits.max(-1)).all():
     return 1.0
-  found = optimize.minimize_scalar(
+  found = scipy.optimize.minimize_scalar(
     lambda log_t: nll(logits * np.exp(-log_t), labels),
     bounds=(np.log(LOWEST), np.log(HIGHEST)),
     method='bounded',

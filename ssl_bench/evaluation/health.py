@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import solve_triangular
 from scipy.special import digamma, gammaln
 
 Array = NDArray[np.float64]
@@ -134,7 +134,7 @@ def lidar(views: ArrayLike) -> float:
   if variance == 0:
     return 0.0
   root = np.linalg.cholesky(within.T @ within / (q * n) + 1e-4 * variance * np.eye(width))
-  eigenvalues = _spectrum(solve_triangular(root, between.T, lower=True))
+  eigenvalues = _spectrum(scipy.linalg.solve_triangular(root, between.T, lower=True))
   if eigenvalues.sum() == 0:
     return 0.0
   p = eigenvalues / eigenvalues.sum()

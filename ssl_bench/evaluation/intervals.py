@@ -30,10 +30,17 @@ def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval:
   values = np.asarray(values, np.float64)
   if values.ndim != 1 or not len(values):
     raise ValueError(f'an interval needs a list of values, not an array of shape {values.shape}.')
-  mean, n = float(values.mean()), len(values)
+  return _intervals(values[None], level)[0]
+
+
+def _intervals(values: Array, level: float) -> list[Interval]:
+  """`mean_interval` of each row of values [M, N]."""
+  n = values.shape[-1]
+  means = values.mean(-1).tolist()
   if n < FEWEST:
-    return Interval(mean, None)
-  return Interval(mean, float(_student_t(level, n - 1) * values.std(ddof=1) / np.sqrt(n)))
+    return [Interval(mean, None) for mean in means]
+  halves = _student_t(level, n - 1) * values.std(-1, ddof=1) / np.sqrt(n)
+  return list(map(Interval, means, halves.tolist()))
 
 
 @lru_cache(1024)
@@ -61,13 +68,19 @@ def grouped_interval(values: ArrayLike, groups: Sequence[Hashable], level: float
   Values of one group, such as seeds on one split, are not independent; the groups are.  Each group counts
   once, however many values it has.
   """
+  return grouped_intervals(np.asarray(values, np.float64)[None], groups, level)[0]
+
+
+def grouped_intervals(values: ArrayLike, groups: Sequence[Hashable], level: float = 0.95) -> list[Interval]:
+  """`grouped_interval` of each row of values [M, N]; groups[i] names the group of column i."""
   values = np.asarray(values, np.float64)
-  if values.shape != (len(groups),):
-    raise ValueError(f'values of shape {values.shape} need a group each, not {len(groups)}.')
-  members: dict[Hashable, list[float]] = {}
-  for group, value in zip(groups, values):
-    members.setdefault(group, []).append(value)
-  return mean_interval([float(np.mean(own)) if own[1:] else own[0] for own in members.values()], level)
+  if values.shape[1:] != (len(groups),):
+    raise ValueError(f'values of shape {values.shape[1:]} need a group each, not {len(groups)}.')
+  places: dict[Hashable, list[int]] = {}
+  for place, group in enumerate(groups):
+    places.setdefault(group, []).append(place)
+  own = [values[:, at[0]] if len(at) == 1 else values.take(at, -1).mean(-1) for at in places.values()]
+  return _intervals(np.stack(own, -1), level)
 
 
 def weighted_mean(weights: Array, values: Array) -> Array:

@@ -10,8 +10,8 @@ from copy import copy
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize
 
 from ssl_bench.evaluation.scores import accuracy, nll, softmax
 from ssl_bench.settings.signature import BadSetting
@@ -198,7 +198,7 @@ class _Problem:
     """The solution for one penalty: weights of the principal directions and the bias, [1 + directions, C]."""
     penalty = l2 * self.penalized
     scale = _scale(start, self.inputs, penalty)
-    found = optimize.minimize(
+    found = scipy.optimize.minimize(
       objective,
       (start / scale).ravel(),
       args=(self.inputs, self.targets, penalty, scale),

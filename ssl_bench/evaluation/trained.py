@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ssl_bench.contract import pattern, without_average
+from ssl_bench import pattern
+from ssl_bench.contract import without_average
 from ssl_bench.evaluation import (
   anomaly,
   augmented,

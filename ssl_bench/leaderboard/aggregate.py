@@ -10,7 +10,7 @@ from ssl_bench.leaderboard.per_point import training_gflops
 from ssl_bench.leaderboard.published import Published, fits
 from ssl_bench.leaderboard.read import Record, Settings, Trial, read_trials
 from ssl_bench.leaderboard.rows import Board, Budget, Difference, Row, Section
-from ssl_bench.leaderboard.statistics import compare, mean, pool, rank, values
+from ssl_bench.leaderboard.statistics import compare, means, pool, rank
 from ssl_bench.leaderboard.variants import canonical, common_settings, differing, say_variant, usual_settings
 from ssl_bench.measures import all_measures
 
@@ -190,7 +190,7 @@ def _sweep(swept: Sequence[Row], rows: Sequence[Row]) -> tuple[Row, ...]:
 def _row(trials: Sequence[Trial], usual: Settings, published: Sequence[Published]) -> Row:
   done = tuple(sorted((t for t in trials if t.status == 'done'), key=lambda t: (t.pair, t.id)))
   first = trials[0]
-  means = {row.name: values(done, row.name) for row in all_measures() if row.is_numeric}
+  measured = means(done)
   variant = differing(first.settings, usual)
   sizes = next((t.sizes for t in done if any(t.sizes)), (None, None, None))
   work = [total for t in done if (total := training_gflops(t)) is not None]
@@ -209,7 +209,7 @@ def _row(trials: Sequence[Trial], usual: Settings, published: Sequence[Published
     sizes=sizes,
     trials=done,
     failed=len(trials) - len(done),
-    measures={name: mean(found) for name, found in means.items() if found},
+    measures={row.name: measured[row.name] for row in all_measures() if row.name in measured},
     rank=None,
     tied=False,
     difference=None,

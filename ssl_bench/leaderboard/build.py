@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ssl_bench import measures
+from ssl_bench.config import PROTOCOL_VERSION
 from ssl_bench.leaderboard.aggregate import aggregate
 from ssl_bench.leaderboard.page.sources import Sources
 from ssl_bench.leaderboard.published import Published, read_published
@@ -137,7 +138,6 @@ def read(
 def today(records: Iterable[dict[str, Any]]) -> dict[str, Any]:
   """The versions of the protocol, and of what records name: methods, and the data of it that is at hand."""
   from ssl_bench import data, plugins
-  from ssl_bench.planning.identity import PROTOCOL_VERSION
 
   configs = [record['config'] for record in records]
   named = {config['method']['name'] for config in configs}

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -31,24 +32,41 @@ def spearman(x: ArrayLike, y: ArrayLike, counts: ArrayLike | None = None) -> Arr
       0.8
   """
   weights = np.ones(np.shape(x)) if counts is None else np.asarray(counts, np.float64)
-  one, other = (_ranks(np.asarray(values, np.float64), weights) for values in (x, y))
-  total = weights.sum(-1, keepdims=True)
-  centered = [ranks - (weights * ranks).sum(-1, keepdims=True) / total for ranks in (one, other)]
-  spread = [(weights * part**2).sum(-1) for part in centered]
+  one, other = (centered(np.asarray(values, np.float64), weights) for values in (x, y))
+  return _correlated(one, other, weights)
+
+
+def _correlated(one: Array, other: Array, counts: Array) -> Array:
+  """The correlations [...] of ranks [..., n] less their means, where pair i counts counts[..., i] times.
+
+  The sums are exact, as ranks end in one half at most.
+  """
+  product, *spread = (
+    np.einsum('...i,...i,...i->...', counts, a, b) for a, b in ((one, other), (one, one), (other, other))
+  )
   with np.errstate(invalid='ignore', divide='ignore'):
-    found = (weights * centered[0] * centered[1]).sum(-1) / np.sqrt(spread[0] * spread[1])
+    found = product / np.sqrt(spread[0] * spread[1])
   return np.where((spread[0] > 1e-9) & (spread[1] > 1e-9), found, np.nan)
 
 
-def _ranks(values: Array, counts: Array) -> Array:
-  """The ranks [..., n] of values [n] in samples that hold value i counts[..., i] times; ties share a rank."""
+def centered(values: Array, counts: Array) -> Array:
+  """`ranks` less their mean, which is half of one more than there are values."""
+  return ranks(values, counts) - (counts.sum(-1, keepdims=True) + 1) / 2
+
+
+def ranks(values: Array, counts: Array) -> Array:
+  """The ranks [..., n] of values [n] in samples that hold value i counts[..., i] times; ties share a rank.
+
+  >>> ranks(np.array([3.0, 1.0, 3.0]), np.ones(3)).tolist()
+  [2.5, 1.0, 2.5]
+  """
   order = np.argsort(values, kind='stable')
   starts = np.flatnonzero(np.append(True, np.diff(values[order]) > 0))
   grouped = np.add.reduceat(counts[..., order], starts, axis=-1)
   middle = grouped.cumsum(-1) - (grouped - 1) / 2
-  ranks = np.empty(counts.shape)
-  ranks[..., order] = np.repeat(middle, np.diff(np.append(starts, len(values))), axis=-1)
-  return ranks
+  found = np.empty(counts.shape)
+  found[..., order] = np.repeat(middle, np.diff(np.append(starts, len(values))), axis=-1)
+  return found
 
 
 def correlation(x: ArrayLike, y: ArrayLike, strata: Sequence[str], seed: str) -> Correlation | None:
@@ -61,7 +79,21 @@ def correlation(x: ArrayLike, y: ArrayLike, strata: Sequence[str], seed: str) ->
   value = float(spearman(x, y))
   if np.isnan(value):
     return None
-  return Correlation(value, *_interval(spearman(x, y, drawn(strata, seed))))
+  return Correlation(value, *_interval(_resampled(x, y, strata, seed)))
+
+
+def _resampled(x: ArrayLike, y: ArrayLike, strata: Sequence[str], seed: str) -> Array:
+  """`spearman` of each resample, [RESAMPLES]."""
+  counts = drawn(tuple(strata), seed)
+  one = centered(np.asarray(x, np.float64), counts)
+  other = _centered_again(tuple(np.asarray(y, np.float64).tolist()), tuple(strata), seed)
+  return _correlated(one, other, counts)
+
+
+@lru_cache(64)
+def _centered_again(values: tuple[float, ...], strata: tuple[str, ...], seed: str) -> Array:
+  """The ranks of a side in each resample; the accuracies of trainings are compared with many signs."""
+  return centered(np.asarray(values), drawn(strata, seed))
 
 
 def within(
@@ -79,7 +111,7 @@ def within(
     if not np.isnan(own):
       values.append(own)
       weights.append(len(where))
-      resampled.append(spearman(x[where], y[where], drawn([name] * len(where), seed)))
+      resampled.append(_resampled(x[where], y[where], [name] * len(where), seed))
   if not values:
     return None, 0
   every = np.array(resampled)
@@ -89,12 +121,14 @@ def within(
   return Correlation(float(np.average(values, weights=weights)), *_interval(means)), len(values)
 
 
-def drawn(strata: Sequence[str], seed: str) -> Array:
+@lru_cache(64)
+def drawn(strata: tuple[str, ...], seed: str) -> Array:
   """How often each pair is in each resample, [RESAMPLES, n]."""
   counts = np.zeros((RESAMPLES, len(strata)))
   for name, where in _places(strata):
     digest = hashlib.sha256(f'{seed}/{name}'.encode()).digest()
     counts[:, where] = resampling.counts(int.from_bytes(digest, 'big'), RESAMPLES, len(where))
+  counts.flags.writeable = False
   return counts
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ssl_bench import measures
@@ -184,7 +185,12 @@ def _settings(record: Record) -> Settings:
   # Records from before it was noted have no `code`, and those of one version should give the same numbers.
   versions = at(record, 'versions') or {}
   settings['versions'] = {k: v for k, v in versions.items() if k not in ('combine', 'code')}
-  return flatten(settings)
+  return _flat(json.dumps(settings, sort_keys=True))
+
+
+@lru_cache(4096)  # most trials share theirs with others
+def _flat(settings: str) -> Settings:
+  return flatten(json.loads(settings))
 
 
 def _of_teacher(teacher: Mapping[str, Any] | None, student: Mapping[str, Any]) -> dict[str, Any] | None:

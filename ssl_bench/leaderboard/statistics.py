@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from ssl_bench.evaluation.intervals import FEWEST, grouped_interval, paired_interval
+from ssl_bench.evaluation.intervals import FEWEST, grouped_interval, grouped_intervals, paired_interval
 from ssl_bench.leaderboard.hypotheses import holm, paired_p
 from ssl_bench.leaderboard.read import Diagram, Pair, Trial
 from ssl_bench.leaderboard.rows import Bins, Difference, Mean, Row, Seeds
@@ -26,6 +26,24 @@ def mean(found: Mapping[Pair, float]) -> Mean:
   """The mean of one value or more, with its interval: seeds within a split are averaged first."""
   middle, half = grouped_interval(list(found.values()), [pair.group for pair in found])
   return Mean(middle, half, *count(found))
+
+
+def means(trials: Sequence[Trial]) -> dict[str, Mean]:
+  """The mean of each measure that a trial has; what `mean` gives of its `values`, of many at once."""
+  found: dict[str, dict[Pair, list[float]]] = {}
+  for trial in trials:
+    for name, value in trial.measured.items():
+      found.setdefault(name, {}).setdefault(trial.pair, []).append(value)
+  columns: dict[tuple[Pair, ...], dict[str, list[float]]] = {}
+  for name, own in found.items():
+    pairs = tuple(sorted(own))
+    columns.setdefault(pairs, {})[name] = [sum(own[pair]) / len(own[pair]) for pair in pairs]
+  every: dict[str, Mean] = {}
+  for pairs, values_of in columns.items():
+    intervals = grouped_intervals(list(values_of.values()), [pair.group for pair in pairs])
+    counted = count(pairs)
+    every |= {name: Mean(*interval, *counted) for name, interval in zip(values_of, intervals)}
+  return every
 
 
 def count(pairs: Collection[Pair]) -> tuple[int, Seeds]:
@@ -114,13 +132,14 @@ def pool(diagrams: Sequence[Diagram]) -> Bins | None:
   """Reliability diagrams of several trials as one, each image counting once."""
   if not diagrams:
     return None
-  columns = range(min(len(d['count']) for d in diagrams))
-  count = [sum(d['count'][i] or 0 for d in diagrams) for i in columns]
+  counts = [[n or 0 for n in d['count']] for d in diagrams]
+  columns = range(min(map(len, counts)))
+  count = [sum(own[i] for own in counts) for i in columns]
 
   def weighted(name: str) -> tuple[float, ...]:
-    full = ([d for d in diagrams if d['count'][i]] for i in columns)
+    shares = [d[name] for d in diagrams]
     sums = (
-      sum((d['count'][i] or 0) * (finite(d[name][i]) or 0) for d in some) for i, some in enumerate(full)
+      sum(own[i] * (finite(share[i]) or 0) for own, share in zip(counts, shares) if own[i]) for i in columns
     )
     return tuple(total / n if n else 0.0 for total, n in zip(sums, count))
 

@@ -50,7 +50,7 @@ def matrix(board: Board) -> tuple[Line, ...]:
   for section in board.sections:
     for row in section.rows:
       for key, line, measures in _lines(section, row):
-        for trial in row.trials:
+        for trial in (one for one in row.trials if one.by_name):
           for probe, measure in measures.items():
             for name, value in trial.by_name.get(measure, {}).items():
               first.setdefault(key, line)

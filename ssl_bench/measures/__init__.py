@@ -233,22 +233,22 @@ def get(name: str) -> Measure:
 
 def by_name() -> Mapping[str, Measure]:
   """Name -> measure."""
-  return _by_name(all_measures())
+  return _by_name(*decided_by())
 
 
 @lru_cache(8)
-def _by_name(rows: tuple[Measure, ...]) -> Mapping[str, Measure]:
-  return {row.name: row for row in rows}
+def _by_name(*decided_by: tuple) -> Mapping[str, Measure]:
+  return {row.name: row for row in _all(*decided_by)}
 
 
 def recorded() -> Mapping[tuple[str, ...], Measure]:
   """Path -> the measure whose function writes it, of all measures."""
-  return _recorded(all_measures())
+  return _recorded(*decided_by())
 
 
 @lru_cache(8)
-def _recorded(rows: tuple[Measure, ...]) -> Mapping[tuple[str, ...], Measure]:
-  return {row.path: row for row in rows if row.function}
+def _recorded(*decided_by: tuple) -> Mapping[tuple[str, ...], Measure]:
+  return {row.path: row for row in _all(*decided_by) if row.function}
 
 
 def unread(record: Mapping[str, Any]) -> list[str]:

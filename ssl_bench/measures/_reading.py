@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
   from ssl_bench.measures import Measure
@@ -20,6 +20,8 @@ def at(record: Any, *path: str) -> Any:
 
 def finite(value: Any) -> float | None:
   """A finite number as a float, and None for anything else."""
+  if type(value) is float:  # as nearly all are
+    return value if math.isfinite(value) else None
   if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
     return None
   return float(value)
@@ -41,25 +43,43 @@ def _number(value: Any, row: 'Measure') -> float | None:
 Reader = Callable[[Mapping[str, Any]], dict[str, float]]  # a record -> measure -> finite number
 
 
+class _Place(NamedTuple):
+  """A place in a record: the measures whose value stands there, and the places in its object."""
+
+  rows: list['Measure']
+  inside: dict[str, '_Place']
+
+
 def reader(rows: Sequence['Measure']) -> Reader:
   """What reads the numbers of many measures as `number_of` does, and opens each object of a record once."""
-  objects: dict[tuple[str, ...], list[tuple[str, Measure]]] = {}
+  places: dict[str, _Place] = {}
   for row in rows:
-    objects.setdefault(row.path[:-1], []).append((row.path[-1], row))
+    inside = places
+    for name in row.path:
+      place = inside.setdefault(name, _Place([], {}))
+      inside = place.inside
+    place.rows.append(row)
 
   def read(record: Mapping[str, Any]) -> dict[str, float]:
     found: dict[str, float] = {}
-    for path, inside in objects.items():
-      tree = at(record, *path)
-      for key, row in inside if isinstance(tree, Mapping) else ():
-        value = tree.get(key)
-        if type(value) is float and row.reduce is None and math.isfinite(value):  # nearly all
-          found[row.name] = value
-        elif value is not None and (number := _number(value, row)) is not None:
-          found[row.name] = number
+    _read(record, places, found)
     return found
 
   return read
+
+
+def _read(tree: Mapping[str, Any], places: Mapping[str, _Place], found: dict[str, float]) -> None:
+  """Adds the numbers of the measures that stand in an object of a record."""
+  for name, value in tree.items():
+    if value is None or name not in places:
+      continue
+    rows, inside = places[name]
+    for row in rows:
+      number = finite(value) if row.reduce is None else _number(value, row)
+      if number is not None:
+        found[row.name] = number
+    if inside and isinstance(value, Mapping):
+      _read(value, inside, found)
 
 
 def say(row: 'Measure', value: float) -> str:

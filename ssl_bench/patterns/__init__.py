@@ -1,1 +1,1 @@
-"""Patterns of training, one file each, found by name; `contract.pattern` says what one is."""
+"""Patterns of training, one file each, found by name; `pattern` says what one is."""

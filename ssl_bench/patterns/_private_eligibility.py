@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from ssl_bench import contract as m
-from ssl_bench.contract import pattern
+from ssl_bench import pattern
 from ssl_bench.dependence import depends
 from ssl_bench.planning import Plan, build
 from ssl_bench.planning.arrays import arrays_of

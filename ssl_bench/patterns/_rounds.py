@@ -11,9 +11,9 @@ from jax.sharding import Mesh
 
 from ssl_bench import contract as m
 from ssl_bench import parallel
-from ssl_bench.contract.pattern import Loop
 from ssl_bench.data import stream
 from ssl_bench.dependence import depends
+from ssl_bench.pattern import Loop
 from ssl_bench.planning import arrays, batch, build, policies
 from ssl_bench.planning import numbers as numbers_
 from ssl_bench.planning.structure import Structure

@@ -17,23 +17,23 @@ holds: those of the unlabeled stream, or, where a method has none, the labeled o
   skipped.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jax
 from pydantic import Field, StrictFloat, StrictInt
 
-from ssl_bench import contract as m
 from ssl_bench.config import Config
-from ssl_bench.contract.pattern import Pattern
 from ssl_bench.data.clients import Shares, blank, deal, holdings, parse_split
 from ssl_bench.measures import Measure, of_pattern
-from ssl_bench.patterns._rounds import compile_rounds
-from ssl_bench.planning import Plan
-from ssl_bench.planning.arrays import padded
-from ssl_bench.planning.build import method_of
-from ssl_bench.planning.structure import Structure
+from ssl_bench.pattern import Loop, Pattern
 from ssl_bench.settings.sections import MOST, STEPS, Section
 from ssl_bench.settings.signature import BadSetting
+
+if TYPE_CHECKING:
+  from jax.sharding import Mesh
+
+  from ssl_bench.contract import Method, State
+  from ssl_bench.planning import Plan
+  from ssl_bench.planning.structure import Structure
 
 
 class Federated(Section):
@@ -48,6 +48,8 @@ class Federated(Section):
 
 def structure(settings: Federated) -> dict[str, Any]:
   """`drawn` clients take part in a round, all `together` on an accelerator, by turns on the CPU."""
+  import jax
+
   return {
     'clients': settings.clients,
     'drawn': max(1, round(settings.participation * settings.clients)),
@@ -76,13 +78,15 @@ def check_config(config: Config) -> None:
       )
 
 
-def check(plan: Plan) -> None:
+def check(plan: 'Plan') -> None:
   """Enough images for every client, and a method that a client can run on its own images."""
+  from ssl_bench.planning.build import method_of
+
   shares_of(plan)
   check_method(method_of(plan.structure))
 
 
-def check_method(method: m.Method) -> None:
+def check_method(method: 'Method') -> None:
   """Raises `BadSetting` for a method that no client can run on its own images."""
   for way, does in ((method.refresh, 'looks at'), (method.sample, 'chooses its batches from')):
     if way:
@@ -91,26 +95,35 @@ def check_method(method: m.Method) -> None:
       )
 
 
-def arrays(plan: Plan) -> dict[str, Any]:
+def arrays(plan: 'Plan') -> dict[str, Any]:
   """The labeled positions in the order of the clients, and which positions are whose."""
+  from ssl_bench.planning.arrays import padded
+
   shares = shares_of(plan)
   return {'pool': padded(shares.labeled, plan.dataset.n_train), 'clients': holdings(shares)}
 
 
-def shapes(structure: Structure) -> dict[str, Any]:
+def shapes(structure: 'Structure') -> dict[str, Any]:
   return {
     'clients': holdings(blank(structure.data.unlabeled, structure.patterns['federated'].settings['clients']))
   }
 
 
-def describe(plan: Plan) -> dict[str, Any]:
+def loop(structure: 'Structure', mesh: 'Mesh') -> Loop:
+  """The compiled rounds; imports JAX."""
+  from ssl_bench.patterns._rounds import compile_rounds
+
+  return compile_rounds(structure, mesh)
+
+
+def describe(plan: 'Plan') -> dict[str, Any]:
   """How many images and, where training sees them, labels each client holds."""
   shares = shares_of(plan)
   labels = {'labels': shares.labels.tolist()} if shares.labels.any() else {}
   return {'clients': {'images': shares.sizes.tolist(), **labels}}
 
 
-def measure(plan: Plan, fitted: Any) -> dict[str, Any]:
+def measure(plan: 'Plan', fitted: Any) -> dict[str, Any]:
   """Rounds, clients, how many of them take part in a round, and the bytes that all rounds moved."""
   facts = fitted.program.facts
   rounds = int(sum(steps for steps, *_ in fitted.history['segments'])) // facts['local_steps']
@@ -134,7 +147,7 @@ MEASURES = (
 )
 
 
-def shares_of(plan: Plan) -> Shares:
+def shares_of(plan: 'Plan') -> Shares:
   """Which client holds which images.
 
   The deal is by `seed`, and where training sees no label it does not depend on which are seen, so that one
@@ -160,7 +173,7 @@ def shares_of(plan: Plan) -> Shares:
   )
 
 
-def evaluated(state: m.State) -> m.State:
+def evaluated(state: 'State') -> 'State':
   """The server's state as its method reads it; that of `with_ema` has an average beside what is inside."""
   memory = {k: v for k, v in state.memory.items() if k != 'clients'}
   return state._replace(memory=memory if 'ema' in memory else memory['inner'])
@@ -176,7 +189,7 @@ PATTERN = Pattern(
   check=check,
   arrays=arrays,
   shapes=shapes,
-  loop=compile_rounds,
+  loop=loop,
   read=evaluated,
   describe=describe,
   measure=measure,

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ssl_bench.contract import pattern
+from ssl_bench import pattern
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.kinds import kind_of
 from ssl_bench.kinds.graph import graph_of_shapes

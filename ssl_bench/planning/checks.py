@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 
-from ssl_bench import optim
+from ssl_bench import optim, pattern
 from ssl_bench.config import Config
-from ssl_bench.contract import pattern
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.kinds import kind_of
 from ssl_bench.planning import numbers, states

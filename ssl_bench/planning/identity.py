@@ -5,10 +5,9 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ssl_bench import combine, data, methods
-from ssl_bench.config import Config, canonical, digest, digest_of, outcome, training
+from ssl_bench.config import PROTOCOL_VERSION, Config, canonical, digest, digest_of, outcome, training
 
 Tree = dict[str, Any]
-PROTOCOL_VERSION = 1  # bumped when the protocol changes what a number means
 
 
 def versions_of(config: Config, fingerprint: str, streams: Collection[str] | None = None) -> Tree:

@@ -6,9 +6,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from ssl_bench import combine, methods, optim
+from ssl_bench import combine, methods, optim, pattern
 from ssl_bench.config import Config
-from ssl_bench.contract import State, pattern
+from ssl_bench.contract import State
 from ssl_bench.kinds.graph import graph_of_shapes
 from ssl_bench.planning import states
 from ssl_bench.planning.structure import Structure, split_combinator

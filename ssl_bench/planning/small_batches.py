@@ -13,8 +13,8 @@ import numpy as np
 import optax
 
 from ssl_bench import contract as m
+from ssl_bench import pattern
 from ssl_bench.config import Config
-from ssl_bench.contract import pattern
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.kinds import kind_of
 from ssl_bench.planning import batch

@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 import jax
 from immutabledict import immutabledict
 
-from ssl_bench import augment, combine, methods, optim
+from ssl_bench import augment, combine, methods, optim, pattern
 from ssl_bench.config import Config
-from ssl_bench.contract import pattern
 from ssl_bench.data.arrays import Dataset
 from ssl_bench.kinds import read_shape
 from ssl_bench.kinds.graph import GraphSizes, sizes_of

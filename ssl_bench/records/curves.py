@@ -26,6 +26,7 @@ from ssl_bench.settings.signature import BadSetting
 
 NAMES = ('curve', 'evaluations')
 SUFFIX = '.curves.json.gz'
+CHUNK = 2**20  # bytes of text that are unpacked at once
 
 
 class Curves(BaseModel):
@@ -102,10 +103,12 @@ def _text(curves: Mapping[str, Any]) -> bytes:
 
 def _unpacked(path: Path) -> bytes:
   packed = gzip.GzipFile(fileobj=BytesIO(read_limited(path)))
+  text = b''
   try:
-    text = packed.read(LARGEST_FILE + 1)
+    while part := packed.read(CHUNK):
+      text += part
+      if len(text) > LARGEST_FILE:
+        raise ValueError(f'it unpacks to more than {LARGEST_FILE // 2**20} MiB')
   except (OSError, EOFError, zlib.error):
     raise ValueError('it is no whole gzip file') from None
-  if len(text) > LARGEST_FILE:
-    raise ValueError(f'it unpacks to more than {LARGEST_FILE // 2**20} MiB')
   return text

@@ -17,7 +17,10 @@ def read_limited(path: Path) -> bytes:
     if not path.is_file():
       raise ValueError('it is no file')
     with open(path, 'rb') as file:
-      content = file.read(LARGEST_FILE + 1)
+      size = min(os.fstat(file.fileno()).st_size, LARGEST_FILE)
+      content = file.read(size + 1)  # room for what is there, not for the largest file
+      if len(content) > size:
+        content += file.read(LARGEST_FILE + 1 - len(content))
   except OSError as error:
     raise ValueError(error.strerror or 'it cannot be read') from None
   if len(content) > LARGEST_FILE:

@@ -8,11 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from ssl_bench import data
-from ssl_bench.config import Config, to_dict, validate
-from ssl_bench.data.sources import BUNDLED
-from ssl_bench.planning.build import streams_seen
-from ssl_bench.planning.identity import versions_of
-from ssl_bench.planning.structure import structure_of
+from ssl_bench.config import Config, validate
 from ssl_bench.records import curves
 from ssl_bench.records.checks import check_agreement, sentence
 from ssl_bench.records.disk import read_limited, write_whole
@@ -174,40 +170,3 @@ def read_all(folders: Iterable[Path], *, with_curves: bool = False) -> list[Tree
     more = f' {len(bad) - 1} more files are no good.' if bad[1:] else ''
     raise BadSetting(bad[0] + more)
   return records
-
-
-def check_submittable(record: Mapping[str, Any]) -> None:
-  """Raises `BadSetting` unless a record that was read is whole, of today's settings, and its data real."""
-  if record['status'] == 'failed':
-    raise BadSetting(
-      f'record {record["id"]} is of a failed trial; run it again, or submit single files. It said: '
-      f'{record["error"]}'
-    )
-  try:
-    config = validate(record['config'])
-  except BadSetting as error:
-    raise BadSetting(f'record {record["id"]}: {error}') from None
-  if config.split_seed in TUNING:
-    raise BadSetting(
-      f'record {record["id"]} is of split seed {config.split_seed}; {TUNING[0]} to {TUNING[-1]} are for '
-      'tuning, and no board shows them.'
-    )
-  if config.dataset.startswith('fake'):
-    raise BadSetting(f'record {record["id"]} is of a synthetic set, which is for tests only.')
-  if to_dict(config) != record['config']:
-    raise BadSetting(f'record {record["id"]} has a config that is not written out; run it anew.')
-  row = next((row for row in data.available() if row.name == config.dataset), None)
-  judged = record['status'] == 'done' and not (row and row.classes < 2)  # one class is not classified
-  for name in ('accuracy', 'nll', 'ece') if judged else ():
-    if not isinstance(record['metrics'].get(name), float):
-      raise BadSetting(f'record {record["id"]} lacks the measure {name!r}; run it anew.')
-  for name, version in versions_of(config, record['versions']['fingerprint']).items():
-    if record['versions'].get(name) != version:
-      raise BadSetting(f'record {record["id"]} is of another version of its {name}; run it anew.')
-  if config.dataset in BUNDLED and row and row.ready:
-    learns = 'labeled' in streams_seen(structure_of(config, data.load(config.dataset)))
-    family = 'semi-supervised' if learns else 'self-supervised'
-    if record['family'] != family:
-      raise BadSetting(f'record {record["id"]} says {record["family"]}, and its method is {family}.')
-  if row and row.fingerprint and row.fingerprint != record['versions']['fingerprint']:
-    raise BadSetting(f'record {record["id"]} is of other data than {config.dataset} has here; run it anew.')

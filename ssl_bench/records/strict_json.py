@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic_core import from_json
+
 from ssl_bench.settings.signature import BadSetting
 
 # The words that stand for numbers that are not finite in a record.
@@ -22,6 +24,48 @@ def loads(text: str) -> Any:
   Raises ValueError, with a sentence, for what is no JSON, a number that is not finite or a whole number
   beyond 2^63, a name that an object has twice, nesting of more than 24 levels, or text with half a character.
   """
+  tree = _quick(text)
+  return _slow(text) if tree is _DOUBT else tree
+
+
+_DOUBT = object()  # what `_quick` gives for a text that `loads` might refuse
+
+
+def _quick(text: str) -> Any:
+  """The value of a text without a fault, by a parser that knows fewer faults and no sentences for them.
+
+  Every name of an object is followed by a quote and a colon, so where there are as many of these as names in
+  the tree, no name was there twice.
+  """
+  try:
+    tree = from_json(text, allow_inf_nan=False)
+    names = _count_names([tree], DEPTH + 1)
+  except (ValueError, TypeError):
+    return _DOUBT
+  if any(blank in text for blank in (' :', '\t:', '\n:', '\r:')) or _HALF.search(text):
+    return _DOUBT
+  return tree if names == text.count('":') else _DOUBT
+
+
+def _count_names(tree: Any, left: int) -> int:
+  """The names of all objects in an object or a list; raises ValueError where it has a fault of `loads`."""
+  if not left:
+    raise ValueError
+  names, parts = (len(tree), tree.values()) if type(tree) is dict else (0, tree)
+  for part in parts:
+    kind = type(part)
+    if kind is float:
+      if part - part != 0:  # infinite
+        raise ValueError
+    elif kind is dict or kind is list:
+      names += _count_names(part, left - 1)
+    elif kind is int and not -LARGEST <= part <= LARGEST:
+      raise ValueError
+  return names
+
+
+def _slow(text: str) -> Any:
+  """As `loads`."""
   hooks: dict[str, Any] = {'parse_constant': _no_number, 'parse_float': _finite, 'parse_int': _whole}
   try:
     tree = json.loads(text, object_pairs_hook=_once, **hooks)
@@ -108,4 +152,5 @@ def _text(text: Any) -> str:
 
 def printable(text: str) -> str:
   """Text on one line, with characters that a terminal cannot show written as escapes."""
-  return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in ' '.join(text.split()))
+  line = ' '.join(text.split())
+  return line if line.isprintable() else ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in line)

@@ -4,7 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ssl_bench import plugins
+from ssl_bench import data, plugins
+from ssl_bench.config import to_dict, validate
+from ssl_bench.data.sources import BUNDLED
+from ssl_bench.planning.build import streams_seen
+from ssl_bench.planning.identity import versions_of
+from ssl_bench.planning.structure import structure_of
 from ssl_bench.records import record
 from ssl_bench.settings.paths import is_path
 from ssl_bench.settings.signature import BadSetting
@@ -40,7 +45,7 @@ def submit(source: Path, to: Path, *, ours: bool = False, trusted: Iterable[str]
   plugins.load(list(trusted))
   check_trusted(records)
   for one in records:
-    record.check_submittable(one)
+    check_submittable(one)
   tier = 'ours' if ours else 'submitted'
   known = {one['id']: one for one in record.gather([to]).records}
   places = {path.stem: path for path in to.rglob('*.json')}
@@ -60,6 +65,43 @@ def submit(source: Path, to: Path, *, ours: bool = False, trusted: Iterable[str]
     copy['config'] = without_places(one['config'])
     record.write(copy, to / one['config']['dataset'] / one['config']['method']['name'])
   return Submitted(len(new), len(longer), len(records) - len(new) - len(longer))
+
+
+def check_submittable(one: Mapping[str, Any]) -> None:
+  """Raises `BadSetting` unless a record that was read is whole, of today's settings, and its data real."""
+  if one['status'] == 'failed':
+    raise BadSetting(
+      f'record {one["id"]} is of a failed trial; run it again, or submit single files. It said: '
+      f'{one["error"]}'
+    )
+  try:
+    config = validate(one['config'])
+  except BadSetting as error:
+    raise BadSetting(f'record {one["id"]}: {error}') from None
+  if config.split_seed in record.TUNING:
+    raise BadSetting(
+      f'record {one["id"]} is of split seed {config.split_seed}; {record.TUNING[0]} to {record.TUNING[-1]} '
+      'are for tuning, and no board shows them.'
+    )
+  if config.dataset.startswith('fake'):
+    raise BadSetting(f'record {one["id"]} is of a synthetic set, which is for tests only.')
+  if to_dict(config) != one['config']:
+    raise BadSetting(f'record {one["id"]} has a config that is not written out; run it anew.')
+  row = next((row for row in data.available() if row.name == config.dataset), None)
+  judged = one['status'] == 'done' and not (row and row.classes < 2)  # one class is not classified
+  for name in ('accuracy', 'nll', 'ece') if judged else ():
+    if not isinstance(one['metrics'].get(name), float):
+      raise BadSetting(f'record {one["id"]} lacks the measure {name!r}; run it anew.')
+  for name, version in versions_of(config, one['versions']['fingerprint']).items():
+    if one['versions'].get(name) != version:
+      raise BadSetting(f'record {one["id"]} is of another version of its {name}; run it anew.')
+  if config.dataset in BUNDLED and row and row.ready:
+    learns = 'labeled' in streams_seen(structure_of(config, data.load(config.dataset)))
+    family = 'semi-supervised' if learns else 'self-supervised'
+    if one['family'] != family:
+      raise BadSetting(f'record {one["id"]} says {one["family"]}, and its method is {family}.')
+  if row and row.fingerprint and row.fingerprint != one['versions']['fingerprint']:
+    raise BadSetting(f'record {one["id"]} is of other data than {config.dataset} has here; run it anew.')
 
 
 def _holds(tree: Any, part: Any) -> bool:

@@ -10,8 +10,8 @@ import jax
 import numpy as np
 from rich.console import Console
 
+from ssl_bench import pattern
 from ssl_bench.config import Config
-from ssl_bench.contract import pattern
 from ssl_bench.planning import make_plan
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.speed.step_parts import step_parts

@@ -12,8 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ssl_bench import gang, parallel
-from ssl_bench.contract import pattern
+from ssl_bench import gang, parallel, pattern
 from ssl_bench.planning import Plan
 from ssl_bench.planning.arrays import arrays_of
 from ssl_bench.planning.numbers import numbers_of, teaching

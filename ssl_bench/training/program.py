@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 
 import jax
 
-from ssl_bench import numerics, parallel
-from ssl_bench.contract import pattern
-from ssl_bench.contract.pattern import Loop
+from ssl_bench import numerics, parallel, pattern
+from ssl_bench.pattern import Loop
 from ssl_bench.planning import batch, build, numbers, states
 from ssl_bench.planning.structure import Structure
 from ssl_bench.training import memory

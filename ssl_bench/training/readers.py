@@ -8,8 +8,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from ssl_bench import contract as m
-from ssl_bench import parallel
-from ssl_bench.contract import pattern
+from ssl_bench import parallel, pattern
 from ssl_bench.planning import build
 from ssl_bench.planning.policies import policies_of
 from ssl_bench.planning.structure import Structure

@@ -9,9 +9,8 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from ssl_bench import contract as m
-from ssl_bench import parallel
-from ssl_bench.contract import pattern
-from ssl_bench.contract.pattern import Loop
+from ssl_bench import parallel, pattern
+from ssl_bench.pattern import Loop
 from ssl_bench.planning import arrays, batch, build, numbers
 from ssl_bench.planning.policies import policies_of
 from ssl_bench.planning.structure import Structure

@@ -5,9 +5,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from ssl_bench import data, gang, measures
+from ssl_bench import data, gang, measures, pattern
 from ssl_bench.config import Config, to_dict
-from ssl_bench.contract import pattern
 from ssl_bench.planning import Plan, identity, make_plan
 from ssl_bench.planning.split import describe_split
 from ssl_bench.records import curves, environment, predictions, record

@@ -30,6 +30,19 @@ def test_paired_interval_is_the_paired_t_interval():
   assert half < unpaired
 
 
+@pytest.mark.parametrize('n', [2, 3, 9, 200])
+def test_intervals_of_many_rows_are_those_of_each_to_the_last_bit(n):
+  """The board takes them at once, and its bytes must not depend on that; every third group has two values."""
+  values = np.random.default_rng(3).normal(0.9, 0.02, (50, n))
+  single = intervals.grouped_intervals(values, range(n))
+  groups = [i - (i % 3 == 1) for i in range(n)]
+  for row, one, grouped in zip(values, single, intervals.grouped_intervals(values, groups)):
+    half = stats.t.ppf(0.975, n - 1) * np.std(row, ddof=1) / np.sqrt(n) if n > 2 else None
+    assert one == (np.mean(row), half)
+    means = [np.mean(row[np.equal(groups, group)]) for group in sorted(set(groups))]
+    assert grouped == intervals.mean_interval(means)
+
+
 def test_below_three_values_there_is_a_mean_and_no_interval():
   assert intervals.mean_interval([0.5, 0.7]) == (pytest.approx(0.6), None)
   assert intervals.mean_interval([0.5]) == (0.5, None)

@@ -27,7 +27,7 @@ def test_spearman_is_that_of_scipy_also_of_samples_with_counts(digits):
 
 
 def test_resamples_have_as_many_pairs_of_each_stratum_and_every_pair_as_often():
-  strata = ['a'] * 4 + ['b'] * 12
+  strata = ('a',) * 4 + ('b',) * 12
   counts = drawn(strata, 'seed')
   assert counts.shape == (RESAMPLES, 16)
   assert (counts[:, :4].sum(1) == 4).all() and (counts[:, 4:].sum(1) == 12).all()
@@ -39,7 +39,7 @@ def test_the_interval_is_that_of_a_plain_bootstrap():
   x = np.arange(24.0)
   y, strata = x + RNG.normal(0, 8, 24), ['a', 'b', 'c'] * 8
   found = correlation(x, y, strata, 's')
-  drawn_again = [np.repeat(np.arange(24), row.astype(int)) for row in drawn(strata, 's')]
+  drawn_again = [np.repeat(np.arange(24), row.astype(int)) for row in drawn(tuple(strata), 's')]
   values = [stats.spearmanr(x[own], y[own]).statistic for own in drawn_again]
   assert found == pytest.approx((stats.spearmanr(x, y).statistic, *np.quantile(values, [0.025, 0.975])))
   assert correlation(x, np.ones(24), strata, 's') is None

@@ -5,9 +5,8 @@ import json
 import pytest
 from support.cli import command, records, write_configs
 
-from ssl_bench import patterns
+from ssl_bench import pattern, patterns
 from ssl_bench.config import digest, load, outcome
-from ssl_bench.contract import pattern
 from ssl_bench.settings.signature import BadSetting
 from ssl_bench.trial.run import run_trial
 from ssl_bench.trial.run_folder import RunFolder
@@ -19,7 +18,7 @@ import jax
 import optax
 from pydantic import Field, StrictFloat
 
-from ssl_bench.contract.pattern import Pattern
+from ssl_bench.pattern import Pattern
 from ssl_bench.measures import Measure, of_pattern
 from ssl_bench.settings.sections import Section
 from ssl_bench.settings.signature import BadSetting
@@ -98,7 +97,7 @@ def test_a_pattern_trains_and_is_measured(folder, tmp_path):
 
 
 PICKY = """
-from ssl_bench.contract.pattern import Pattern
+from ssl_bench.pattern import Pattern
 from ssl_bench.settings.sections import Section
 from ssl_bench.settings.signature import BadSetting
 

@@ -18,7 +18,7 @@ from ssl_bench import data
 from ssl_bench.config import load
 from ssl_bench.evaluation import privacy
 from ssl_bench.patterns import _private_eligibility as eligibility
-from ssl_bench.patterns import private
+from ssl_bench.patterns import _private_steps as steps
 from ssl_bench.planning import make_plan
 from ssl_bench.planning.arrays import arrays_of
 from ssl_bench.planning.numbers import numbers_of
@@ -51,7 +51,7 @@ def prepared(name):
 
 def estimated(state, views, objective, valid, clip, noise, expected=UNITS):
   marked = {k: {**v, 'valid': valid} if 'label' in v else v for k, v in views.items()}
-  estimate = jax.jit(private.dp_gradient(clip, noise, expected)(objective, has_aux=True))
+  estimate = jax.jit(steps.dp_gradient(clip, noise, expected)(objective, has_aux=True))
   return estimate(state.params, state, marked, KEY)
 
 
@@ -104,7 +104,7 @@ def test_the_noise_is_gaussian_of_the_stated_size_and_its_own_in_every_step():
   state = m.State(KEY, jnp.int32(0), {'a': jnp.zeros(3000), 'b': jnp.zeros((40, 50))}, {}, (), ())
   objective = lambda params, state, views, key: (0.0 * params['a'].sum(), m.Aux({}, (), {'loss/none': 0.0}))
   views = {'x': {'image': np.zeros((UNITS, 1), 'float32'), 'valid': np.zeros(UNITS, bool)}}
-  estimate = private.dp_gradient(0.5, 3.0, 10)(objective, has_aux=True)
+  estimate = steps.dp_gradient(0.5, 3.0, 10)(objective, has_aux=True)
   _, one = estimate(state.params, state, views, KEY)
   _, other = estimate(state.params, state, views, jax.random.key(1))
   for grads in (one, other):
@@ -115,7 +115,7 @@ def test_the_noise_is_gaussian_of_the_stated_size_and_its_own_in_every_step():
 
 
 def test_samples_are_poisson_samples():
-  draw = jax.jit(lambda step, n: private.poisson_sample(KEY, step, 16, n, 200))
+  draw = jax.jit(lambda step, n: steps.poisson_sample(KEY, step, 16, n, 200))
   sizes, counts = [], np.zeros(200, int)
   for step in range(400):
     places, valid = map(np.asarray, draw(step, 120))
@@ -137,7 +137,7 @@ def test_samples_are_poisson_samples():
 
 @pytest.mark.parametrize('expected', [1, 16, 64, 256])
 def test_a_padded_batch_almost_never_overflows(expected):
-  places = private.capacity_of(expected)
+  places = steps.capacity_of(expected)
   for n in (expected, 2 * expected, 60_000):
     assert stats.binom.sf(places, n, expected / n) < 1e-11
   assert places < 4 * expected + 30

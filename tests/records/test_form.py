@@ -19,7 +19,7 @@ from ssl_bench.leaderboard.render.markdown import markdown
 from ssl_bench.leaderboard.render.readme import readme
 from ssl_bench.leaderboard.render.tables import further, ranking
 from ssl_bench.measures import all_measures
-from ssl_bench.records import curves, record
+from ssl_bench.records import curves, record, strict_json
 from ssl_bench.records.checks import deciding, outcome_of
 from ssl_bench.records.strict_json import loads
 from ssl_bench.records.trackers._contents import contents
@@ -208,6 +208,55 @@ def test_json_that_means_nothing_or_two_things_is_refused(plain, tmp_path, text,
 def test_json_that_is_well_is_as_it_was():
   tree = {'a': [1, -2.5, None, True, {'b': 'é 😀 "'}], 'c': 2**53}
   assert loads(json.dumps(tree)) == tree
+
+
+WELL = (
+  '{"a": {"a": [1, -0.0, 1e-9, 1E+5, 0.1, 123456789.123456789e-3, true, null, "\\u0061 é 😀"]}}',
+  f'[{2**63}, {-(2**63)}, 1e308, 0.00000012345678901234567890]',
+  '[' * 24 + ']' * 24,
+  '{"a":1,\n"b":{"a":[],"b":{}}}',
+)
+DOUBTFUL = (
+  *('{"a": 1, "a": 1}', '{"a" : 1, "a" :2}', '{"a":1,"\\u0061":2}', '{"b": [{"a": 1, "a\t": 2, "a": 3}]}'),
+  *('{"x": "\\":", "a" :1, "a":2}', '{"a"\n:1,"a"\r:1}', f'[{2**63 + 1}]', f'[{-(2**63) - 1}]', '9' * 4400),
+  *(
+    '[1e309]',
+    '[[-1e999]]',
+    '9' * 310 + '.0',
+    'NaN',
+    '[Infinity]',
+    '-Infinity',
+    '[' * 25 + ']' * 25,
+    '{"a":' * 25,
+  ),
+  *('"\\ud800"', '"\\udc00\\ud800"', '\ufeff{}', '01', '[1,]', '{1: 2}', '"\n"', '', '{"half'),
+)
+
+
+@pytest.mark.parametrize('text', [*WELL, *DOUBTFUL])
+def test_the_quick_reader_of_a_text_is_as_strict_as_the_slow_one(text):
+  """What it reads is what the standard library does, to the type; what it doubts is left to the slow one."""
+  found = strict_json._quick(text)
+  assert (found is strict_json._DOUBT) == (text in DOUBTFUL)
+  if text in WELL:
+    assert repr(found) == repr(strict_json._slow(text)) == repr(json.loads(text))
+  else:
+    with pytest.raises(ValueError) as error:
+      strict_json._slow(text)
+    assert sentence_of(text) == str(error.value)
+
+
+def sentence_of(text):
+  with pytest.raises(ValueError) as error:
+    loads(text)
+  return str(error.value)
+
+
+def test_every_digit_of_a_number_is_read_as_by_python():
+  draw = random.Random(0)
+  texts = [repr(draw.gauss() * 10.0 ** draw.randrange(-300, 300)) for _ in range(4000)]
+  texts += [f'{draw.getrandbits(60)}.{draw.getrandbits(90):028d}' for _ in range(2000)]
+  assert strict_json._quick(f'[{",".join(texts)}]') == [float(text) for text in texts]
 
 
 def test_what_lies_in_the_folder_and_is_no_file_is_a_sentence(plain, tmp_path):

@@ -13,7 +13,7 @@ from ssl_bench.trial.claims import Claims
 
 CRASHES = """
 from pathlib import Path
-from ssl_bench.contract.pattern import Pattern
+from ssl_bench.pattern import Pattern
 from ssl_bench.settings.sections import Section
 
 

@@ -1,7 +1,7 @@
 """Perceptual hashes of images, 64 bits each, equal to those of the package `imagehash`."""
 
 import numpy as np
-from scipy.fft import dctn
+import scipy
 
 from ssl_bench.data.checking.thumbnails import chunks, gray, resize
 
@@ -28,7 +28,7 @@ def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _low_frequencies(pictures: np.ndarray) -> np.ndarray:
-  low = dctn(pictures, axes=(1, 2))[:, :8, :8]
+  low = scipy.fft.dctn(pictures, axes=(1, 2))[:, :8, :8]
   return low > np.median(low, axis=(1, 2), keepdims=True)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+import scipy
 
 SIDE = 32  # the most pixels of a thumbnail's side
 CHUNK = 4096  # images at a time
@@ -58,7 +58,7 @@ def details(images: np.ndarray) -> np.ndarray:
     small = gray(images[part]).astype(np.float32)
     if shrink < 1:
       small = resize(small, h, w)
-    found[part] = small - gaussian_filter(small, (0, *[max(h, w) / 16] * 2), truncate=3)
+    found[part] = small - scipy.ndimage.gaussian_filter(small, (0, *[max(h, w) / 16] * 2), truncate=3)
   return found
 
 

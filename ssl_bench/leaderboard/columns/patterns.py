@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from ssl_bench import measures
-from ssl_bench.contract.pattern import Pattern
 from ssl_bench.leaderboard.aggregate import nearest
 from ssl_bench.leaderboard.columns import Column, of
 from ssl_bench.leaderboard.columns.ranking import ACCURACY, METHOD, SPLITS
@@ -13,6 +12,7 @@ from ssl_bench.leaderboard.rows import Row
 from ssl_bench.leaderboard.statistics import compare
 from ssl_bench.leaderboard.variants import patterns, say_variant
 from ssl_bench.measures import Measure
+from ssl_bench.pattern import Pattern
 
 MOST = 1e9  # sorts behind every number
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scipy import stats
+from scipy import special
 
 from ssl_bench.leaderboard.columns.ranking import calibration_is_ranked, cost_is_ranked
 from ssl_bench.leaderboard.page import measured, methods, rows, trials
@@ -58,7 +58,7 @@ def data(
     'transfer': [grid(table, words) for table in transfer.tables_of(board)],
     'elsewhere': _elsewhere(board, words),
     'figures': drawn(figures),
-    'student_t': [round(float(stats.t.ppf(0.975, n)), 6) for n in range(1, _most_splits(every))],
+    'student_t': [round(float(special.stdtrit(n, 0.975)), 6) for n in range(1, _most_splits(every))],
   }
   return {'words': words.texts, **tree}
 

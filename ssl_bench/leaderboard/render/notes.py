@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from ssl_bench.contract import pattern
+from ssl_bench import pattern
 from ssl_bench.leaderboard.columns import efficiency, patterns
 from ssl_bench.leaderboard.columns.details import details
 from ssl_bench.leaderboard.columns.ranking import (

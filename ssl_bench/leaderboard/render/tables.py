@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ssl_bench import measures
-from ssl_bench.contract import pattern as contract
+from ssl_bench import measures, pattern
 from ssl_bench.leaderboard import success
 from ssl_bench.leaderboard.columns import Column, efficiency
 from ssl_bench.leaderboard.columns import patterns as of_pattern
@@ -63,10 +62,10 @@ def stressed(budget: Budget) -> tuple[Table, ...]:
 def patterns(budget: Budget) -> tuple[Table, ...]:
   """One table for each pattern that has one, at one label budget: its rows beside the same without it."""
   found = []
-  for pattern in map(contract.get, contract.names()):
-    if pattern.table and (rows := of_pattern.beside_without(pattern, budget.rows)):
-      title = f'{pattern.table.title}, {budget.labels:,} labels'
-      found.append(of_rows(title, of_pattern.columns(pattern), rows))
+  for one in map(pattern.get, pattern.names()):
+    if one.table and (rows := of_pattern.beside_without(one, budget.rows)):
+      title = f'{one.table.title}, {budget.labels:,} labels'
+      found.append(of_rows(title, of_pattern.columns(one), rows))
   return tuple(found)
 
 
