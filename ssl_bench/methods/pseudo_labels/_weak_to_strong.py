@@ -47,3 +47,25 @@ def objective(
   }
   pseudo = PseudoLabels(views['weak']['index'], belief.label, belief.confidence, mask, belief.probs)
   return labeled + unlabeled, metrics, pseudo
+
+
+def report(
+  on: Logits, views: Views, belief: Belief, used: jax.Array, labeled: jax.Array, unlabeled: jax.Array
+) -> tuple[jax.Array, dict[str, jax.Array], PseudoLabels]:
+  """What `objective` returns, of terms that a method has computed itself.
+
+  Args:
+    on: the logits of the three views.
+    views: the views.
+    belief: the pseudo-labels.
+    used: which of them the unlabeled term uses, bool [unlabeled], or how much of each, float32 in [0, 1].
+    labeled: the labeled term, a scalar.
+    unlabeled: the unlabeled term, a scalar.
+  """
+  metrics = {
+    'loss/supervised': labeled,
+    'loss/unsupervised': unlabeled,
+    'agreement': (on.strong.argmax(-1) == belief.label).mean(),
+  }
+  pseudo = PseudoLabels(views['weak']['index'], belief.label, belief.confidence, used, belief.probs)
+  return labeled + unlabeled, metrics, pseudo
