@@ -1,5 +1,6 @@
 """What FixMatch and its successors share: the views, the one forward pass, and the objective."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -69,3 +70,9 @@ def report(
   }
   pseudo = PseudoLabels(views['weak']['index'], belief.label, belief.confidence, used, belief.probs)
   return labeled + unlabeled, metrics, pseudo
+
+
+def corrected(logits: jax.Array, view: Mapping[str, Any]) -> jax.Array:
+  """The logits [batch, classes] of a view from which `believe` makes pseudo-labels, held constant."""
+  logits = jax.lax.stop_gradient(logits)
+  return logits + view['log_prior'][None] if 'log_prior' in view else logits
