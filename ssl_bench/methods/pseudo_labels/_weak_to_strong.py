@@ -50,6 +50,7 @@ def objective(
   return labeled + unlabeled, metrics, pseudo
 
 
+# `objective` ends alike but does not call this: records hold a digest of the code that a method reaches.
 def report(
   on: Logits, views: Views, belief: Belief, used: jax.Array, labeled: jax.Array, unlabeled: jax.Array
 ) -> tuple[jax.Array, dict[str, jax.Array], PseudoLabels]:
