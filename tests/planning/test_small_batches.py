@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 # that see more than one image or view in a forward pass, or have a network, a decoder or tokens without it.
 ONE = {
   *('deep_label_propagation', 'distill', 'fixmatch', 'flexmatch', 'mae', 'masked_tokens', 'noisy_student'),
-  *('laplacian_regularization', 'rotation', 'simmim', 'ssl_gan', 'vae_m1', 'vae_m2'),
+  *('laplacian_regularization', 'rotation', 'simmim', 'ssl_gan', 'vae_m1', 'vae_m2', 'adamatch'),
   *('bgrl', 'dgi', 'grand', 'masked_series', 'ts2vec', 'vime', 'freematch', 'softmatch', 'uda'),
 }
 FAST = ('simclr', 'barlow_twins', 'vicreg', 'fixmatch', 'supervised')
