@@ -18,7 +18,7 @@ ONE = {
   *('deep_label_propagation', 'distill', 'fixmatch', 'flexmatch', 'mae', 'masked_tokens', 'noisy_student'),
   *('laplacian_regularization', 'rotation', 'simmim', 'ssl_gan', 'vae_m1', 'vae_m2', 'adamatch'),
   *('bgrl', 'dgi', 'grand', 'masked_series', 'ts2vec', 'vime', 'freematch', 'softmatch', 'uda', 'dash'),
-  *('defixmatch',),
+  *('defixmatch', 'refixmatch'),
 }
 FAST = ('simclr', 'barlow_twins', 'vicreg', 'fixmatch', 'supervised')
 
