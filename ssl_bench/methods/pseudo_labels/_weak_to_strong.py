@@ -1,5 +1,6 @@
 """What FixMatch and its successors share: the views, the one forward pass, and the objective."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -47,3 +48,32 @@ def objective(
   }
   pseudo = PseudoLabels(views['weak']['index'], belief.label, belief.confidence, mask, belief.probs)
   return labeled + unlabeled, metrics, pseudo
+
+
+# `objective` ends alike but does not call this: records hold a digest of the code that a method reaches.
+def report(
+  on: Logits, views: Views, belief: Belief, used: jax.Array, labeled: jax.Array, unlabeled: jax.Array
+) -> tuple[jax.Array, dict[str, jax.Array], PseudoLabels]:
+  """What `objective` returns, of terms that a method has computed itself.
+
+  Args:
+    on: the logits of the three views.
+    views: the views.
+    belief: the pseudo-labels.
+    used: which of them the unlabeled term uses, bool [unlabeled], or how much of each, float32 in [0, 1].
+    labeled: the labeled term, a scalar.
+    unlabeled: the unlabeled term, a scalar.
+  """
+  metrics = {
+    'loss/supervised': labeled,
+    'loss/unsupervised': unlabeled,
+    'agreement': (on.strong.argmax(-1) == belief.label).mean(),
+  }
+  pseudo = PseudoLabels(views['weak']['index'], belief.label, belief.confidence, used, belief.probs)
+  return labeled + unlabeled, metrics, pseudo
+
+
+def corrected(logits: jax.Array, view: Mapping[str, Any]) -> jax.Array:
+  """The logits [batch, classes] of a view from which `believe` makes pseudo-labels, held constant."""
+  logits = jax.lax.stop_gradient(logits)
+  return logits + view['log_prior'][None] if 'log_prior' in view else logits
