@@ -180,8 +180,8 @@ def by_size(views):
   return batches
 
 
-def project_each(params, stats, batches, activation=relu):
-  """Encoder on each batch by itself, projector on all rows together: projections of unit length."""
+def project_batches(params, stats, batches, activation=relu):
+  """Encoder on each batch by itself, projector on all rows together: projections."""
   features, pulls, moments = [], [], stats['encoder']
   for images in batches:
     x, pull, moments = embed(params['encoder'], moments, images)
@@ -191,11 +191,17 @@ def project_each(params, stats, batches, activation=relu):
   z, into_projector, last = perceptron(
     np.concatenate(features), params['projector'], stats['projector'], activation
   )
-  z, pull_unit = unit(z)
 
   def pull_all(dz):
-    d, projector = into_projector(pull_unit(dz))
+    d, projector = into_projector(dz)
     encoder = add(*(pull(part) for pull, part in zip(pulls, np.split(d, ends))))
     return {'encoder': encoder, 'projector': projector}
 
   return z, pull_all, {'encoder': moments, 'projector': last}
+
+
+def project_each(params, stats, batches, activation=relu):
+  """`project_batches`, of unit length."""
+  projections, pull, moments = project_batches(params, stats, batches, activation)
+  z, pull_unit = unit(projections)
+  return z, lambda dz: pull(pull_unit(dz)), moments

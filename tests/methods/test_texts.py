@@ -39,6 +39,7 @@ MORE = {  # what their signatures ask for
   'correct_and_smooth': ['teacher={method: supervised}'],
   'fine_tune': ['teacher={method: simclr}'],
   'dino': ['method.crops=0'],
+  'lejepa': ['method.crops=0'],
   'swav': ['method.crops=0'],
 }
 
