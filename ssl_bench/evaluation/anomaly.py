@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ssl_bench.evaluation.neighbors import nearest
+from ssl_bench.evaluation.ranks import midranks
 
 if TYPE_CHECKING:
   from ssl_bench.evaluation.trained import Trained
@@ -89,14 +90,12 @@ def auroc(normal: ArrayLike, anomalous: ArrayLike) -> float:
 
   NaN where a score is not finite.
   """
-  from scipy.stats import rankdata
-
   normal, anomalous = np.asarray(normal, np.float64), np.asarray(anomalous, np.float64)
   both = np.concatenate([anomalous, normal])
   if not np.isfinite(both).all():
     return float('nan')
   m, n = len(anomalous), len(normal)
-  return float((rankdata(both)[:m].sum() - m * (m + 1) / 2) / (m * n))
+  return float((midranks(both)[:m].sum() - m * (m + 1) / 2) / (m * n))
 
 
 def precision_at_k(normal: ArrayLike, anomalous: ArrayLike) -> float:

@@ -19,6 +19,7 @@ Array = NDArray[np.float64]
 
 BINS = 15
 LOWEST, HIGHEST = 0.05, 20.0  # temperatures that a fit may return
+APART = 1e-15  # by which scores of an isotonic regression differ
 
 
 class Reliability(NamedTuple):
@@ -127,23 +128,35 @@ def fit_isotonic(probs: ArrayLike, labels: ArrayLike) -> Callable[[ArrayLike], A
   (N p + 1 / C) / (N + 1), so that no probability is 0 and NLL stays finite.  The order of classes within an
   image may change, and accuracy with it.
   """
-  from sklearn.isotonic import IsotonicRegression
-
   probs, labels = np.asarray(probs, np.float64), np.asarray(labels)
   n, classes = probs.shape
-  maps = [
-    IsotonicRegression(y_min=0, y_max=1, out_of_bounds='clip').fit(probs[:, c], labels == c)
-    for c in range(classes)
-  ]
+  maps = [_isotonic(probs[:, c], labels == c) for c in range(classes)]
 
   def calibrate(probs: ArrayLike) -> Array:
     columns = np.asarray(probs, np.float64).T
-    fitted = np.stack([one.predict(column) for one, column in zip(maps, columns)], -1)
+    fitted = np.stack([np.interp(column, *one) for one, column in zip(maps, columns)], -1)
     total = fitted.sum(-1, keepdims=True)
     shares = np.divide(fitted, total, out=np.full_like(fitted, 1 / classes), where=total > 0)
     return (n * shares + 1 / classes) / (n + 1)
 
   return calibrate
+
+
+def _isotonic(scores: Array, hits: NDArray[np.bool_]) -> tuple[Array, Array]:
+  """Rising scores and the share of hits at each, by isotonic regression; between them it is linear.
+
+  Scores less than 1e-15 apart count as one.  That is scikit-learn's `IsotonicRegression`, to the last bit,
+  whose import takes longer than the evaluation of a short trial.
+  """
+  order = np.argsort(scores, kind='stable')
+  scores, hits = scores[order], hits[order]
+  starts = [0]
+  for i, score in enumerate(scores.tolist()):
+    if score - scores[starts[-1]] >= APART:
+      starts.append(i)
+  counts = np.diff([*starts, len(scores)])
+  shares = np.add.reduceat(hits.astype(np.float64), starts) / counts
+  return scores[starts], scipy.optimize.isotonic_regression(shares, weights=counts).x
 
 
 def _top(probs: ArrayLike, labels: ArrayLike) -> tuple[Array, NDArray[np.bool_]]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ssl_bench.evaluation.ranks import midranks
 from ssl_bench.settings.signature import BadSetting
 
 EXTRA = "pip install -e '.[private]'"
@@ -20,10 +21,8 @@ def membership_auc(members: ArrayLike, others: ArrayLike) -> float:
   adversary thresholds the loss, here at every threshold: the probability that a member [n] has a smaller loss
   than another image [m], ties counting half.  0.5 is a guess; 1 tells all members apart.
   """
-  from scipy import stats  # takes half a second to import
-
   members, others = np.asarray(members, np.float64), np.asarray(others, np.float64)
-  ranks = stats.rankdata(np.concatenate([others, members]))[: len(others)]
+  ranks = midranks(np.concatenate([others, members]))[: len(others)]
   larger = ranks.sum() - len(others) * (len(others) + 1) / 2
   return float(larger / (len(members) * len(others)))
 

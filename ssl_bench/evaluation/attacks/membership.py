@@ -12,6 +12,7 @@ from scipy import special
 
 from ssl_bench.evaluation.anomaly import auroc
 from ssl_bench.evaluation.intervals import FEWEST
+from ssl_bench.evaluation.ranks import midranks
 
 Array = NDArray[np.float64]
 VIEWS = 10
@@ -74,15 +75,13 @@ def auc_interval(members: ArrayLike, others: ArrayLike, level: float = 0.95) -> 
   Its variance is that of the members' placements among the others over m, plus the other way round over n.
   Of scores that are wholly apart it is zero, so the interval is then too short.
   """
-  from scipy import stats  # takes half a second to import
-
   members, others = np.asarray(members, np.float64), np.asarray(others, np.float64)
   m, n = len(members), len(others)
   if min(m, n) < FEWEST or not (np.isfinite(members).all() and np.isfinite(others).all()):
     return None
-  ranks = stats.rankdata(np.concatenate([members, others]))
-  below = (ranks[:m] - stats.rankdata(members)) / n  # share of others below each member
-  above = 1 - (ranks[m:] - stats.rankdata(others)) / m  # share of members above each other
+  ranks = midranks(np.concatenate([members, others]))
+  below = (ranks[:m] - midranks(members)) / n  # share of others below each member
+  above = 1 - (ranks[m:] - midranks(others)) / m  # share of members above each other
   half = special.ndtri((1 + level) / 2) * np.sqrt(below.var(ddof=1) / m + above.var(ddof=1) / n)
   return [max(float(below.mean() - half), 0.0), min(float(below.mean() + half), 1.0)]
 
