@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits
 
 from ssl_bench.evaluation.calibration import BINS, HIGHEST, LOWEST
 from ssl_bench.evaluation.scores import correct, nll, softmax
@@ -35,9 +36,10 @@ def fit_vector(log_probs: ArrayLike, labels: ArrayLike) -> Map:
 
   start = np.concatenate([np.ones(classes), np.zeros(classes)])
   bounds = [(1 / HIGHEST, 1 / LOWEST)] * classes + [(-MOST, MOST)] * classes
-  found = scipy.optimize.minimize(
-    loss, start, jac=True, method='L-BFGS-B', bounds=bounds, options={'maxiter': 500}
-  )
+  with threadpool_limits(1, 'blas'):  # several wait for each other ten times as long as they compute
+    found = scipy.optimize.minimize(
+      loss, start, jac=True, method='L-BFGS-B', bounds=bounds, options={'maxiter': 500}
+    )
   scale = lambda log_probs: found.x[:classes] * np.asarray(log_probs, np.float64) + found.x[classes:]
   return softmax if correct(scale(log_probs), labels).all() else lambda log_probs: softmax(scale(log_probs))
 
