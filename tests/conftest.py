@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault('NPROC', '16')  # forced CPU devices on few cores deadlock in collectives without it
+os.environ.pop('PYTHONDONTWRITEBYTECODE', None)  # hundreds of commands would compile the package anew
 # Compiling is most of what the tests do; without optimization it takes half the time, and by XLA's older
 # emitters, which jaxlib has up to 0.10, two thirds of that.
 FLAGS = ['--xla_backend_optimization_level=0']
