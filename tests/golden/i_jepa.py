@@ -22,7 +22,7 @@ OBSERVED: set[str] = set()
 MEMORY = {'target'}
 SETTINGS = {'dim': 8, 'depth': 1, 'heads': 2, 'blocks': 2}
 NUMBERS = {'ema_decay': 0.5}
-CHANGES = {'net': {'name': 'vit', 'dim': 8, 'depth': 1, 'heads': 2}}
+CHANGES = {'net': {'name': 'vit', 'dim': 8, 'depth': 1, 'heads': 2, 'init': 'xavier'}}
 
 
 def objective(

@@ -104,7 +104,8 @@ def i_jepa(
     )
     wanted = jax.nn.standardize(jax.lax.stop_gradient(parts(whole)[1]), epsilon=1e-5)[:, None]
     wrong = optax.losses.huber_loss(predicted, jnp.broadcast_to(wanted, predicted.shape)).mean(-1)
-    value = jnp.where(where['targets'], wrong, 0).sum() / where['targets'].sum()
+    targets = where['targets'].astype('float32')
+    value = (targets * wrong).sum() / targets.sum()
     memory = {'target': (held, {'encoder': after})}
     return value, Aux({**stats, 'encoder': new}, memory, {'loss/prediction': value})
 
@@ -139,7 +140,7 @@ def draw(key, views, encoder, *, blocks, scale, ratio, context):
 
   def inside(start, side, most):
     """Which of `most` rows or columns lie in a block; `start`, in [0, 1), says where among all places."""
-    first = jnp.floor(start * (most - side + 1)).astype('int32')[..., None]
+    first = jnp.floor(start * (most - side + 1).astype('float32')).astype('int32')[..., None]
     line = jnp.arange(most)[None, None]
     return (line >= first) & (line < first + side)
 
