@@ -1,5 +1,6 @@
 """Contributing records: each is checked, then copied; no number that is there is overwritten."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,8 @@ from ssl_bench.planning.structure import structure_of
 from ssl_bench.records import record
 from ssl_bench.settings.paths import is_path
 from ssl_bench.settings.signature import BadSetting
+
+ROUNDING = 1e-9  # by which numbers that agree may differ, in parts of them
 
 
 class Submitted(NamedTuple):
@@ -31,9 +34,9 @@ def submit(source: Path, to: Path, *, ours: bool = False, trusted: Iterable[str]
   said; `ours` is for the project's own records, which say nothing.  A plugin file is run only where `trusted`
   names it, and a copy keeps its name alone.
 
-  A record whose id is anywhere under `to` is there already.  Where all of its metrics are equal and the new
-  one has further measures, as after an evaluation by a later version, the one that is there gains these, and
-  keeps all else; `BadSetting` where a number differs.
+  A record whose id is anywhere under `to` is there already.  Where all of its metrics agree to 1e-9 (threads
+  add in another order) and the new one has further measures, as after an evaluation by a later version, the
+  one that is there gains these, and keeps all else, its numbers too; `BadSetting` where a number differs.
   """
   if not source.exists():
     raise BadSetting(f'There is no {str(source)!r}; name a record or a folder such as runs/quickstart.')
@@ -52,10 +55,11 @@ def submit(source: Path, to: Path, *, ours: bool = False, trusted: Iterable[str]
   longer = {}
   for one in records:
     if (old := known.get(one['id'])) and one['metrics'] != old['metrics']:
-      if not _holds(one['metrics'], old['metrics']):
+      if not _agree(old['metrics'], one['metrics']):
         raise BadSetting(f'record {one["id"]} is in {to} with other numbers; keep the right one, by hand.')
-      if old.get('tier', 'ours') == tier and one['id'] in places:
-        longer[one['id']] = one['metrics']
+      joined = _joined(old['metrics'], one['metrics'])
+      if joined != old['metrics'] and old.get('tier', 'ours') == tier and one['id'] in places:
+        longer[one['id']] = joined
   for name, metrics in longer.items():
     old = record.read_with_curves(places[name])
     record.write(old | {'metrics': metrics}, places[name].parent)
@@ -104,11 +108,22 @@ def check_submittable(one: Mapping[str, Any]) -> None:
     raise BadSetting(f'record {one["id"]} is of other data than {config.dataset} has here; run it anew.')
 
 
-def _holds(tree: Any, part: Any) -> bool:
-  """Whether all that is in `part` is in `tree`, with the same values."""
-  if not isinstance(part, Mapping) or not isinstance(tree, Mapping):
-    return tree == part
-  return all(name in tree and _holds(tree[name], value) for name, value in part.items())
+def _agree(old: Any, new: Any) -> bool:
+  """Whether all that is in `old` is in `new`, and numbers differ by rounding at most."""
+  if isinstance(old, Mapping) and isinstance(new, Mapping):
+    return all(name in new and _agree(value, new[name]) for name, value in old.items())
+  if isinstance(old, list) and isinstance(new, list):
+    return len(old) == len(new) and all(map(_agree, old, new))
+  if type(old) is float and type(new) is float:
+    return math.isclose(old, new, rel_tol=ROUNDING, abs_tol=1e-12)
+  return bool(old == new)
+
+
+def _joined(old: Any, new: Any) -> Any:
+  """What is in `old`, and what `new` has besides."""
+  if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
+    return old
+  return {name: _joined(old[name], value) if name in old else value for name, value in new.items()}
 
 
 def check_trusted(records: Iterable[Mapping[str, Any]]) -> None:

@@ -215,6 +215,26 @@ def test_submit_adds_measures_that_a_record_gained(folder, tmp_path):
     submit(tmp_path / 'a', tmp_path / 'board', ours=True)
 
 
+def test_submit_keeps_numbers_that_differ_by_rounding(folder, tmp_path):
+  """Threads add in another order; a record gains measures all the same, and its own numbers stay."""
+  made = make(config_of(folder, 'dataset=digits'))
+  record.write(made, tmp_path / 'a')
+  submit(tmp_path / 'a', tmp_path / 'board', ours=True)
+  (path,) = (tmp_path / 'board').rglob('*.json')
+  before, nll = path.read_bytes(), made['metrics']['nll']
+  for metrics, end in (
+    ({'nll': nll * (1 + 1e-12)}, (0, 0, 1)),
+    ({'nll': nll * (1 + 1e-12), 'macro_f1': 0.25}, (0, 1, 0)),
+  ):
+    record.write({**made, 'metrics': {**made['metrics'], **metrics}}, tmp_path / 'a')
+    assert submit(tmp_path / 'a', tmp_path / 'board', ours=True) == end
+    assert end[1] or path.read_bytes() == before
+  assert record.read(path)['metrics'] == {**made['metrics'], 'macro_f1': 0.25}
+  record.write({**made, 'metrics': {**made['metrics'], 'nll': nll * (1 + 1e-8)}}, tmp_path / 'a')
+  with pytest.raises(BadSetting, match='with other numbers'):
+    submit(tmp_path / 'a', tmp_path / 'board', ours=True)
+
+
 @pytest.mark.parametrize(
   ('part', 'sentence'),
   [('method', 'of another version of its method'), ('fingerprint', 'of other data than digits has here')],
