@@ -21,8 +21,8 @@ BOTH = Flow({'encoder', 'projector'}, {'a', 'b'})
 FLOWS = {'loss/positive': BOTH, 'loss/negative': BOTH}
 OBSERVED = {'a', 'b'}
 MEMORY: set[str] = set()
-SETTINGS = {'hidden': 16, 'out': 8, 'weighted': True}
-NUMBERS = {'temperature': 0.5, 'sigma': 0.1}
+SETTINGS = {'hidden': 16, 'out': 8, 'weighted': True, 'temperature': 0.5}
+NUMBERS = {'temperature': 0.2, 'sigma': 0.1}
 
 
 def objective(

@@ -20,8 +20,8 @@ CASES = {
 FLOWS = {'loss/contrastive': Flow({'encoder', 'projector', 'predictor'}, {'a', 'b'})}
 OBSERVED = {'a', 'b'}
 MEMORY = {'queue'}
-SETTINGS = {'hidden': 16, 'out': 8, 'predictor': 16, 'queue': 40}
-NUMBERS = {'temperature': 0.5}
+SETTINGS = {'hidden': 16, 'out': 16, 'predictor': 16, 'queue': 40, 'layers': 2, 'temperature': 0.5}
+NUMBERS = {'temperature': 0.2}
 
 
 def objective(params, held, stats, memory, views, *, step, steps, temperature=0.1, **settings):
