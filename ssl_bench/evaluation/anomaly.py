@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ssl_bench.evaluation.neighbors import nearest
-from ssl_bench.evaluation.ranks import midranks
+from ssl_bench.evaluation.ranks import probability_above
 
 if TYPE_CHECKING:
   from ssl_bench.evaluation.trained import Trained
@@ -90,12 +90,8 @@ def auroc(normal: ArrayLike, anomalous: ArrayLike) -> float:
 
   NaN where a score is not finite.
   """
-  normal, anomalous = np.asarray(normal, np.float64), np.asarray(anomalous, np.float64)
-  both = np.concatenate([anomalous, normal])
-  if not np.isfinite(both).all():
-    return float('nan')
-  m, n = len(anomalous), len(normal)
-  return float((midranks(both)[:m].sum() - m * (m + 1) / 2) / (m * n))
+  is_finite = np.isfinite(normal).all() and np.isfinite(anomalous).all()
+  return probability_above(anomalous, normal) if is_finite else float('nan')
 
 
 def precision_at_k(normal: ArrayLike, anomalous: ArrayLike) -> float:

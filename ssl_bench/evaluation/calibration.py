@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 BINS = 15
 LOWEST, HIGHEST = 0.05, 20.0  # temperatures that a fit may return
-APART = 1e-15  # by which scores of an isotonic regression differ
+CLOSEST = 1e-15  # scores that are closer are one to isotonic regression
 
 
 class Reliability(NamedTuple):
@@ -152,7 +152,7 @@ def _isotonic(scores: Array, hits: NDArray[np.bool_]) -> tuple[Array, Array]:
   scores, hits = scores[order], hits[order]
   starts = [0]
   for i, score in enumerate(scores.tolist()):
-    if score - scores[starts[-1]] >= APART:
+    if score - scores[starts[-1]] >= CLOSEST:
       starts.append(i)
   counts = np.diff([*starts, len(scores)])
   shares = np.add.reduceat(hits.astype(np.float64), starts) / counts

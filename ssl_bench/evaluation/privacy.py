@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from ssl_bench.evaluation.ranks import midranks
+from ssl_bench.evaluation.ranks import probability_above
 from ssl_bench.settings.signature import BadSetting
 
 EXTRA = "pip install -e '.[private]'"
@@ -21,10 +20,7 @@ def membership_auc(members: ArrayLike, others: ArrayLike) -> float:
   adversary thresholds the loss, here at every threshold: the probability that a member [n] has a smaller loss
   than another image [m], ties counting half.  0.5 is a guess; 1 tells all members apart.
   """
-  members, others = np.asarray(members, np.float64), np.asarray(others, np.float64)
-  ranks = midranks(np.concatenate([others, members]))[: len(others)]
-  larger = ranks.sum() - len(others) * (len(others) + 1) / 2
-  return float(larger / (len(members) * len(others)))
+  return probability_above(others, members)
 
 
 def epsilon(noise: float, rate: float, steps: int, delta: float) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from ssl_bench.leaderboard.rank_correlation import ranks as ranks_of
+from ssl_bench.evaluation.ranks import midranks
 
 Array = NDArray[np.float64]
 FARTHEST = 9.0  # from 0, beyond which a standard normal value is not worth a sum
@@ -38,7 +38,7 @@ def friedman(values: ArrayLike) -> Friedman:
   if values.ndim != 2 or values.shape[0] < 2 or values.shape[1] < 3:
     raise ValueError(f'a Friedman test needs 2 blocks and 3 treatments or more, not shape {values.shape}.')
   n, k = values.shape
-  ranks = np.array([ranks_of(-block, np.ones(k)) for block in values])
+  ranks = np.array([midranks(-block) for block in values])
   between = float(((ranks.sum(0) - n * (k + 1) / 2) ** 2).sum())
   within = float((ranks**2).sum()) - n * k * (k + 1) ** 2 / 4
   chi2 = (k - 1) * between / within if within > 0 else 0.0
@@ -93,7 +93,7 @@ def signed_rank(differences: ArrayLike) -> float:
   kept = whole[whole != 0]
   if not len(kept):
     return 1.0
-  twice = np.rint(2 * ranks_of(np.abs(kept), np.ones(len(kept)))).astype(int)  # ranks may end in one half
+  twice = np.rint(2 * midranks(np.abs(kept))).astype(int)  # ranks may end in one half
   chances = np.ones(1)
   for rank in twice:  # the sum of ranks with a plus, a rank more
     chances = (np.pad(chances, (0, rank)) + np.pad(chances, (rank, 0))) / 2

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ssl_bench.evaluation.ranks import midranks
 from ssl_bench.leaderboard import resampling
 
 Array = NDArray[np.float64]
@@ -50,23 +51,8 @@ def _correlated(one: Array, other: Array, counts: Array) -> Array:
 
 
 def centered(values: Array, counts: Array) -> Array:
-  """`ranks` less their mean, which is half of one more than there are values."""
-  return ranks(values, counts) - (counts.sum(-1, keepdims=True) + 1) / 2
-
-
-def ranks(values: Array, counts: Array) -> Array:
-  """The ranks [..., n] of values [n] in samples that hold value i counts[..., i] times; ties share a rank.
-
-  >>> ranks(np.array([3.0, 1.0, 3.0]), np.ones(3)).tolist()
-  [2.5, 1.0, 2.5]
-  """
-  order = np.argsort(values, kind='stable')
-  starts = np.flatnonzero(np.append(True, np.diff(values[order]) > 0))
-  grouped = np.add.reduceat(counts[..., order], starts, axis=-1)
-  middle = grouped.cumsum(-1) - (grouped - 1) / 2
-  found = np.empty(counts.shape)
-  found[..., order] = np.repeat(middle, np.diff(np.append(starts, len(values))), axis=-1)
-  return found
+  """The ranks of values [n] in samples of such counts [..., n] less their mean, (count + 1) / 2."""
+  return midranks(values, counts) - (counts.sum(-1, keepdims=True) + 1) / 2
 
 
 def correlation(x: ArrayLike, y: ArrayLike, strata: Sequence[str], seed: str) -> Correlation | None:

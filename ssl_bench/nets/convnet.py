@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from ssl_bench.nets._norm import WIDEST, Kind, Momentum, normalize
-from ssl_bench.nets.core import Dtype, Net, as_tokens, from_linen, map_parts
+from ssl_bench.nets.core import Dtype, Net, as_tokens, from_linen, mean_and_tokens
 from ssl_bench.settings.signature import Range, Static
 
 
@@ -32,7 +32,7 @@ def convnet(
     dtype: of the computation; parameters, statistics and features are float32.
   """
   net = from_linen(_ConvNet(width, norm, momentum, dropout, jnp.dtype(dtype)))
-  return net if dropout else net._replace(parts=map_parts)
+  return net if dropout else net._replace(features_and_tokens=mean_and_tokens)
 
 
 class _ConvNet(nn.Module):

@@ -36,9 +36,9 @@ class Net(NamedTuple):
   `patch`: where the input is cut into square patches that become tokens, their side in pixels; such a net
   takes the options `keep`, `seen`, `mask` and `tokens` (see `nets.vit`).
 
-  `parts`: where the option `tokens=True` gives the features of places in an image, what takes its output
-  apart: -> (features [B, D], tokens [B, P, D]).  The features are those without the option; the tokens are of
-  the places row by row, as of patches or of a feature map, and a class token is none of them.
+  `features_and_tokens`: where the option `tokens=True` gives the features of places in an image, what takes
+  its output apart: -> (features [B, D], tokens [B, P, D]).  The features are those without the option; the
+  tokens are of the places row by row, as of patches or of a feature map, and a class token is none of them.
 
   `kinds` are those of the data that it reads (`ssl_bench.kinds`): images, float32 [B, H, W, C], and the
   spectrograms of sounds, [B, frames, bands, 1]; tokens, whole numbers [B, L] or [B, L, 1, 1]; `Nodes` of a
@@ -48,7 +48,7 @@ class Net(NamedTuple):
   init: Callable[..., tuple[Any, Any]]
   apply: Callable[..., tuple[Any, Any]]
   patch: int | None = None
-  parts: Callable[[jax.Array], tuple[jax.Array, jax.Array]] | None = None
+  features_and_tokens: Callable[[jax.Array], tuple[jax.Array, jax.Array]] | None = None
   kinds: tuple[str, ...] = ('image', 'audio')
 
   @property
@@ -115,8 +115,8 @@ def chain(**nets: Net) -> Net:
   return Net(init, apply)
 
 
-def map_parts(seen: jax.Array) -> tuple[jax.Array, jax.Array]:
-  """`Net.parts` of a net whose features are the mean of its feature map: [B, P, D] -> ([B, D], [B, P, D])."""
+def mean_and_tokens(seen: jax.Array) -> tuple[jax.Array, jax.Array]:
+  """[B, P, D] -> ([B, D], [B, P, D]): `features_and_tokens` of a net that ends with the mean of its map."""
   return seen.mean(1), seen
 
 

@@ -131,11 +131,11 @@ def decoder(
   return from_linen(module(tuple(shape), width, norm))
 
 
-def parts_of(encoder: Net, where: str) -> Callable[[jax.Array], tuple[jax.Array, jax.Array]]:
-  """`Net.parts` of `encoder`; raises `BadSetting` in the name of `where` for a net that has none."""
-  if encoder.parts is None:
+def token_reader(encoder: Net, where: str) -> Callable[[jax.Array], tuple[jax.Array, jax.Array]]:
+  """`encoder.features_and_tokens`; raises `BadSetting` in the name of `where` for a net that has none."""
+  if encoder.features_and_tokens is None:
     raise BadSetting(f'{where} looks at places and needs a net that tells their features, as net=convnet.')
-  return encoder.parts
+  return encoder.features_and_tokens
 
 
 def patch_grid(encoder: Net, shape: tuple[int, ...], where: str) -> tuple[int, int, int]:

@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from ssl_bench.nets._norm import WIDEST, DeepKind, Momentum, normalize
-from ssl_bench.nets.core import Dtype, Net, as_tokens, from_linen, map_parts
+from ssl_bench.nets.core import Dtype, Net, as_tokens, from_linen, mean_and_tokens
 from ssl_bench.settings.signature import Range
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
@@ -44,7 +44,7 @@ def resnet(
     dtype: of the computation; parameters, statistics and features are float32.
   """
   module = _ResNet(depth, width, stem, norm, momentum, zero_init_residual, jnp.dtype(dtype))
-  return from_linen(module)._replace(parts=map_parts)
+  return from_linen(module)._replace(features_and_tokens=mean_and_tokens)
 
 
 def _conv(features: int, size: int, stride: int, dtype: Any) -> nn.Conv:

@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from ssl_bench.nets._norm import WIDEST, DeepKind, Momentum, normalize
-from ssl_bench.nets.core import Dtype, Net, from_linen, map_parts
+from ssl_bench.nets.core import Dtype, Net, from_linen, mean_and_tokens
 from ssl_bench.settings.signature import Range
 
 KERNELS = (8, 5, 3)  # of the three layers of a block
@@ -34,7 +34,7 @@ def resnet1d(
     dtype: of the computation; parameters, statistics and features are float32.
   """
   net = from_linen(_ResNet1D(width, norm, momentum, jnp.dtype(dtype)))
-  return net._replace(kinds=('series',), parts=map_parts)
+  return net._replace(kinds=('series',), features_and_tokens=mean_and_tokens)
 
 
 class _ResNet1D(nn.Module):

@@ -67,8 +67,8 @@ def vit(
     raise BadSetting(f'vit: dim {dim} must be a multiple of 4 with sincos positions.')
   module = _ViT(dim, depth, heads, patch, pool, position, init, dropout, drop_path, jnp.dtype(dtype))
   cls = pool == 'cls'
-  parts = lambda seen: (seen[:, 0] if cls else seen[:, 1:].mean(1), seen[:, 1:])
-  return from_linen(module)._replace(patch=patch, parts=parts)
+  read = lambda seen: (seen[:, 0] if cls else seen[:, 1:].mean(1), seen[:, 1:])
+  return from_linen(module)._replace(patch=patch, features_and_tokens=read)
 
 
 class _ViT(nn.Module):

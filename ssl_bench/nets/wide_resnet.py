@@ -18,7 +18,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from ssl_bench.nets._norm import DEEPEST, WIDEST, DeepKind, Momentum, normalize
-from ssl_bench.nets.core import Dtype, Net, as_tokens, from_linen, map_parts
+from ssl_bench.nets.core import Dtype, Net, as_tokens, from_linen, mean_and_tokens
 from ssl_bench.settings.signature import BadSetting, Range, Static
 
 
@@ -51,7 +51,7 @@ def wide_resnet(
     near = max(10, 6 * round((depth - 4) / 6) + 4)
     raise BadSetting(f'wide_resnet: depth must be 6 n + 4, such as {near}, not {depth}.')
   module = _WideResNet((depth - 4) // 6, width, norm, momentum, epsilon, leak, jnp.dtype(dtype))
-  return from_linen(module)._replace(parts=map_parts)
+  return from_linen(module)._replace(features_and_tokens=mean_and_tokens)
 
 
 def _conv(features: int, size: int, stride: int, dtype: Any) -> nn.Conv:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from ssl_bench.evaluation.ranks import midranks
+from ssl_bench.evaluation.ranks import midranks, probability_above
 
 
 @pytest.mark.parametrize('values', [1, 3, 40, 1000])
@@ -18,3 +18,18 @@ def test_ranks_are_scipys(values):
 def test_ends_and_what_is_no_number():
   for values in ([], [np.inf, -np.inf, 0.0, -0.0, np.inf], [1.0, np.nan, 0.0]):
     np.testing.assert_array_equal(midranks(values), rankdata(values))
+
+
+def test_counts_are_copies():
+  rng = np.random.default_rng(3)
+  values, counts = rng.integers(0, 5, 30) / 3, rng.integers(0, 4, (6, 30))
+  for own, found in zip(counts, midranks(values, counts)):
+    expected = rankdata(np.repeat(values, own))
+    np.testing.assert_array_equal(np.repeat(found, own), expected)
+
+
+def test_a_probability_is_a_share_of_pairs():
+  rng = np.random.default_rng(4)
+  one, other = rng.integers(0, 9, 17) / 2, rng.integers(0, 9, 23) / 2
+  pairs = (one[:, None] > other) + 0.5 * (one[:, None] == other)
+  assert probability_above(one, other) == pytest.approx(pairs.mean(), abs=1e-15)

@@ -13,8 +13,8 @@ SIDE = 2
 SMALL = {'hidden': 8, 'out': 3, 'queue': 8, 'splits': 2}
 CASES = {
   'two groups': Case(loss=3.61436, settings=SMALL),
-  'dense alone, low temperature': Case(loss=17.6701, settings=SMALL | {'dense': 1.0, 'temperature': 0.05}),
-  'nothing dense, fast keys': Case(loss=2.25588, settings=SMALL | {'dense': 0.0, 'ema_decay': 0.5}),
+  'dense alone, low temperature': Case(loss=17.6701, settings=SMALL | {'weight': 1.0, 'temperature': 0.05}),
+  'nothing dense, fast keys': Case(loss=2.25588, settings=SMALL | {'weight': 0.0, 'ema_decay': 0.5}),
   'a short queue, global moments': Case(loss=3.5746, settings=SMALL | {'splits': 1, 'queue': 4}),
 }
 FLOWS = {
@@ -24,12 +24,12 @@ FLOWS = {
 OBSERVED = {'a'}
 MEMORY = {'target', 'queue', 'dense'}
 SETTINGS = {'hidden': 16, 'out': 8, 'queue': 40, 'splits': 2}
-NUMBERS = {'temperature': 0.5, 'ema_decay': 0.5, 'dense': 0.3}
+NUMBERS = {'temperature': 0.5, 'ema_decay': 0.5, 'weight': 0.3}
 CHANGES = {'net': {'name': 'convnet', 'width': 4}}
 
 
 def objective(
-  params, held, stats, memory, views, *, step, steps, splits, queue, dense=0.5, temperature=0.2, **settings
+  params, held, stats, memory, views, *, step, steps, splits, queue, weight=0.5, temperature=0.2, **settings
 ):
   del held, step, steps, settings
   n = len(views['a']['image'])
@@ -59,10 +59,10 @@ def objective(
     'queue': np.concatenate([k, memory['queue']])[:queue],
     'dense': np.concatenate([mean, memory['dense']])[:queue],
   }
-  terms = {'loss/contrastive': (1 - dense) * images, 'loss/dense': dense * dots}
+  terms = {'loss/contrastive': (1 - weight) * images, 'loss/dense': weight * dots}
   grads = {
-    'loss/contrastive': pull_q(unit_q((1 - dense) * d_q / n)),
-    'loss/dense': pull_r(unit_r(dense * d_r / n / places)),
+    'loss/contrastive': pull_q(unit_q((1 - weight) * d_q / n)),
+    'loss/dense': pull_r(unit_r(weight * d_r / n / places)),
   }
   return Golden(terms, grads, after, memory)
 

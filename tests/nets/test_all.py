@@ -90,7 +90,7 @@ def test_features_are_float32_vectors_and_state_keeps_its_kind(name, shape):
   assert not any(weak for *_, weak in kinds((params, stats)))
 
 
-WITH_PARTS = [  # the place of an image that each token is of, at 8x8 pixels
+WITH_TOKENS = [  # the place of an image that each token is of, at 8x8 pixels
   ('convnet', {'width': 4}, 4),
   ('resnet', {'width': 2}, 1),
   ('wide_resnet', {'depth': 10, 'width': 1}, 4),
@@ -101,19 +101,19 @@ WITH_PARTS = [  # the place of an image that each token is of, at 8x8 pixels
 
 
 def test_which_nets_tell_features_of_places():
-  made = {name for name in nets.names() if nets.get(name)().parts}
-  assert made == {name for name, _, _ in WITH_PARTS}
-  assert nets.get('convnet')(dropout=0.5).parts is None
+  made = {name for name in nets.names() if nets.get(name)().features_and_tokens}
+  assert made == {name for name, _, _ in WITH_TOKENS}
+  assert nets.get('convnet')(dropout=0.5).features_and_tokens is None
 
 
-@pytest.mark.parametrize(('name', 'settings', 'places'), WITH_PARTS, ids=str)
-def test_parts_are_the_features_and_a_token_of_each_place(name, settings, places):
+@pytest.mark.parametrize(('name', 'settings', 'places'), WITH_TOKENS, ids=str)
+def test_the_output_holds_the_features_and_a_token_of_each_place(name, settings, places):
   net = nets.get(name)(**settings)
   inputs = jax.random.normal(KEY, inputs_of(net, (4, 8, 8, 1)).shape)
   params, stats = net.init(KEY, inputs)
   features, _ = net.apply(params, stats, inputs, train=False)
   seen, same = net.apply(params, stats, inputs, train=False, tokens=True)
-  again, tokens = net.parts(seen)
+  again, tokens = net.features_and_tokens(seen)
   np.testing.assert_allclose(again, features, rtol=1e-5, atol=1e-6)
   assert tokens.shape == (4, places, features.shape[1]) and tokens.dtype == jnp.float32 and same is stats
 

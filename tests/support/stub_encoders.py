@@ -58,7 +58,7 @@ def patch_encoder(rows: np.ndarray, *, norm: bool) -> Net:
     every = jnp.concatenate([features[:, None], x + features[:, None]], 1)
     return (every if tokens else features), stats
 
-  return Net(pixel.init, apply, patch=1, parts=lambda seen: (seen[:, 0], seen[:, 1:]))
+  return Net(pixel.init, apply, patch=1, features_and_tokens=lambda seen: (seen[:, 0], seen[:, 1:]))
 
 
 def series_encoder(rows: np.ndarray, *, norm: bool) -> Net:

@@ -1,6 +1,6 @@
 """`interface_texts`: texts of Django's interface, each in one of 30 languages; from the package django."""
 
-import struct
+import gettext
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -19,7 +19,6 @@ from ssl_bench.data.text import tokenize
 NAME = 'interface_texts'
 CATALOGS = ('conf', 'contrib/*')  # folders of the package that have locales
 CATALOG = 'LC_MESSAGES/django.mo'  # in the folder of a locale
-MAGIC = b'\xde\x12\x04\x95'  # of a compiled catalog, little-endian
 CONTEXT = '\x04'  # between the context of a sentence and the sentence
 
 Texts = dict[str, dict[str, str]]  # language or locale -> English sentence -> its translation
@@ -83,26 +82,19 @@ def read_catalogs(package: Path) -> Texts:
   """
   found: Texts = defaultdict(dict)
   for path in sorted(path for folder in CATALOGS for path in package.glob(f'{folder}/locale/*/{CATALOG}')):
-    own = found[path.parts[-3]]
-    for sentence, text in _entries(path.read_bytes()):
-      if text not in ('', sentence):
-        own.setdefault(sentence, text)
+    with path.open('rb') as file:
+      own = found[path.parts[-3]]
+      for sentence, text in _entries(gettext.GNUTranslations(file)):
+        if text not in ('', sentence):
+          own.setdefault(sentence, text)
   return dict(found)
 
 
-def _entries(catalog: bytes) -> Iterator[tuple[str, str]]:
-  """(Sentence, translation) of a compiled catalog, without contexts and forms of a plural but the first.
-
-  After a magic number and a version stand the number of entries and where two tables begin, of the sentences
-  and of their translations: the length and the place of each, as 32-bit numbers.
-  """
-  order = '<' if catalog.startswith(MAGIC) else '>'
-  count, *tables = struct.unpack_from(f'{order}3I', catalog, 8)
-  places = [struct.unpack_from(f'{order}{2 * count}I', catalog, table) for table in tables]
-  columns = [[catalog[at : at + n] for n, at in zip(own[::2], own[1::2])] for own in places]
-  for pair in zip(*columns):
-    sentence, text = (forms.partition(b'\0')[0].decode() for forms in pair)
-    if sentence:
+def _entries(catalog: gettext.GNUTranslations) -> Iterator[tuple[str, str]]:
+  """(Sentence, translation) of a catalog, without contexts, and without forms of a plural but the first."""
+  for key, text in vars(catalog)['_catalog'].items():  # as Django reads it; no public name lists the entries
+    sentence, form = key if isinstance(key, tuple) else (key, 0)
+    if sentence and form == 0:
       yield sentence.split(CONTEXT)[-1].strip(), text.strip()
 
 

@@ -20,7 +20,7 @@ def densecl(
   encoder: net.Net,
   *,
   temperature: Annotated[float, POSITIVE] = 0.2,
-  dense: Annotated[float, UNIT] = 0.5,
+  weight: Annotated[float, UNIT] = 0.5,
   ema_decay: Annotated[float, UNIT] = 0.999,
   queue: Annotated[int, POSITIVE] = 4096,
   splits: Annotated[int, POSITIVE] = 8,
@@ -39,7 +39,7 @@ def densecl(
 
   Args:
     temperature: τ (the authors' configs: 0.2).
-    dense: λ, the weight of the dense term (the authors' code: 0.5).
+    weight: λ, of the dense term (the authors' code: 0.5).
     ema_decay: of the key network, the same at every step (the authors' configs: 0.999).
     queue: number of older keys in each queue (K; the authors' code: 65,536).
     splits: groups of the batch, each with BatchNorm moments of its own, as in `moco`; they divide the batch.
@@ -54,7 +54,7 @@ def densecl(
   Deviations: dealing in place of a random shuffle of the keys, as in `moco`; the key network moves after the
   step, not before it; the default widths and queues are for small nets and sets.
   """
-  parts, head = heads.parts_of(encoder, 'densecl'), heads.projector(hidden, out, norm='none')
+  read, head = heads.token_reader(encoder, 'densecl'), heads.projector(hidden, out, norm='none')
 
   def init(key, views):
     images = views['a']['image']
@@ -65,7 +65,7 @@ def densecl(
       )
     params, stats = net.init_each(key, encoder=(encoder, images))
     seen, _ = encoder.apply(params['encoder'], stats['encoder'], images, tokens=True, train=False)
-    features, places = parts(seen)
+    features, places = read(seen)
     more, more_stats = net.init_each(key, projector=(head, features), dense=(head, places))
     params, stats = params | more, stats | more_stats
     keys = normalize(jax.random.normal(jax.random.fold_in(key, 1), (2, queue, out)))
@@ -80,7 +80,7 @@ def densecl(
     own = params['encoder'], stats['encoder']
     one = lambda x, key: encoder.apply(*own, x, tokens=True, train=True, key=key)
     seen, new = jax.vmap(one, (axis, 0), (axis, 0))(groups, jax.random.split(key, splits))
-    features, places = parts(seen.reshape(len(images), *seen.shape[2:]))
+    features, places = read(seen.reshape(len(images), *seen.shape[2:]))
     project = lambda part, x: head.apply(params[part], stats[part], x, train=True)[0]
     moments = {**stats, 'encoder': jax.tree.map(lambda m: m.mean(0), new)}
     return (project('projector', features), project('dense', places), places), moments
@@ -101,8 +101,8 @@ def densecl(
     match = jnp.take_along_axis(normalize(t), alike.argmax(-1)[..., None], 1)
     k, mean = normalize(k), normalize(t.mean(1))
     terms = {
-      'loss/contrastive': (1 - dense) * contrast(normalize(q), k, state.memory['queue']),
-      'loss/dense': dense * contrast(normalize(r), match, state.memory['dense']),
+      'loss/contrastive': (1 - weight) * contrast(normalize(q), k, state.memory['queue']),
+      'loss/dense': weight * contrast(normalize(r), match, state.memory['dense']),
     }
     queues = {'queue': push(state.memory['queue'], k), 'dense': push(state.memory['dense'], mean)}
     memory = {'target': (params, moments), **queues}

@@ -11,7 +11,7 @@ from ssl_bench.contract import Aux, Method, View
 from ssl_bench.methods._schedules import linear_ramp
 from ssl_bench.methods._target import follow
 from ssl_bench.nets import core as net
-from ssl_bench.nets.heads import parts_of, patch_grid, patch_predictor
+from ssl_bench.nets.heads import patch_grid, patch_predictor, token_reader
 from ssl_bench.settings.signature import POSITIVE, UNIT, BadSetting, Range
 
 VERSION = 1
@@ -70,7 +70,7 @@ def i_jepa(
   rescaled at the start; weight decay stays what the optimizer says, where theirs rises from 0.04 to 0.4.
   """
   rows, columns, _ = patch_grid(encoder, shape, 'i_jepa')
-  parts = parts_of(encoder, 'i_jepa')
+  read = token_reader(encoder, 'i_jepa')
   areas = [h * w for share in scale for r in ratio for h, w in [size_of(rows, columns, share, r, np)]]
   if blocks * max(areas) >= rows * columns:
     raise BadSetting(
@@ -83,7 +83,7 @@ def i_jepa(
     images = views['image']['image']
     params, stats = net.init_each(key, encoder=(encoder, images))
     seen, _ = encoder.apply(params['encoder'], stats['encoder'], images, tokens=True, train=False)
-    tokens = parts(seen)[1]
+    tokens = read(seen)[1]
     where = draw(key, views, encoder, blocks=blocks, scale=scale, ratio=ratio, context=context)
     more, more_stats = net.init_each(key, predictor=(predictor, tokens, where['context'], where['targets']))
     target = {'encoder': params['encoder']}, {'encoder': stats['encoder']}
@@ -96,13 +96,13 @@ def i_jepa(
     seen, new = encoder.apply(
       params['encoder'], stats['encoder'], images, **see, seen=where['context'], key=net.fold_name(key, 'a')
     )
-    given = parts(seen)[1], where['context'], where['targets']
+    given = read(seen)[1], where['context'], where['targets']
     predicted, _ = predictor.apply(params['predictor'], stats['predictor'], *given, train=True)
     held, moments = state.memory['target']
     whole, after = encoder.apply(
       held['encoder'], moments['encoder'], images, **see, key=net.fold_name(key, 'b')
     )
-    wanted = jax.nn.standardize(jax.lax.stop_gradient(parts(whole)[1]), epsilon=1e-5)[:, None]
+    wanted = jax.nn.standardize(jax.lax.stop_gradient(read(whole)[1]), epsilon=1e-5)[:, None]
     wrong = optax.losses.huber_loss(predicted, jnp.broadcast_to(wanted, predicted.shape)).mean(-1)
     targets = where['targets'].astype('float32')
     value = (targets * wrong).sum() / targets.sum()
