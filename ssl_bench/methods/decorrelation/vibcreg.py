@@ -28,7 +28,7 @@ def vibcreg(
   hidden: Annotated[int, POSITIVE] = 512,
   out: Annotated[int, POSITIVE] = 512,
 ) -> Method:
-  """Lee and Aune, "VIbCReg: Variance-Invariance-better-Covariance Regularization" (2021).
+  """Lee and Aune (2021, arXiv 2109.00783): VIbCReg, variance, invariance and better covariance.
 
   Objective (the authors' code), for whitened projections a and b of D dimensions: invariance · mean (a − b)²
   + variance · (v(a) + v(b)) + covariance · (c(a) + c(b)), where v(z) = mean_j max(0, 1 − √(Var z_j + 1e-4)),
