@@ -64,7 +64,7 @@ def test_it_reads_texts_or_says_so(name, dataset):
     return
   method, tx = builder(structure_of(config, dataset))(numbers_of(config, 100))
   text = {'image': jnp.asarray(dataset.train_images[:8], 'int32'), 'label': np.zeros(8, 'int32')}
-  views = {view: {**text, 'index': np.arange(8)} for view in method.views}
+  views = {view: {**text, 'index': np.arange(8), 'labeled_index': np.arange(8)} for view in method.views}
   key = jax.random.key(0)
   params, stats, memory = jax.eval_shape(method.init, key, views)
   opt_state = jax.eval_shape(tx.init, params)
