@@ -46,7 +46,10 @@ def jigsaw(
   tile = [side // grid for side in shape[:2]]
   if len(shape) < 3 or any(side % grid for side in shape[:2]):
     size = 'x'.join(map(str, shape[:2]))
-    raise BadSetting(f'jigsaw: method.grid {grid} must divide the image size {size}; change it.')
+    raise BadSetting(
+      f'jigsaw cuts images into tiles, and method.grid {grid} does not divide {size}; change it, '
+      'or use another dataset.'
+    )
   if permutations > math.factorial(grid**2):
     raise BadSetting(
       f'jigsaw: a grid of {grid} has {math.factorial(grid**2)} permutations; lower method.permutations.'
