@@ -62,6 +62,7 @@ class Refresh(NamedTuple):
   value: float  # the memory's floats under fixed weights, to six digits: where it moves, so does VERSION
   settings: Mapping[str, Any] = {}
   step: int = 12
+  memory: Mapping[str, Any] = {}  # parts of the memory before it
 
 
 class Flow(NamedTuple):

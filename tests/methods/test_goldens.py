@@ -1,5 +1,6 @@
 """Loss, gradients and memory of every method against its golden file, in float64 NumPy."""
 
+import inspect
 import json
 import math
 import pkgutil
@@ -30,6 +31,7 @@ from support.trees import assert_same, host, leaves, retype
 
 from ssl_bench import data, methods
 from ssl_bench.contract import Nodes, State
+from ssl_bench.settings.signature import settings_of
 
 CLASSES, WIDTH, STEPS = 4, 3, 20
 POINTS = 4  # of a series
@@ -324,7 +326,7 @@ class Renewal:
   """A case of a renewal: the method's in float32 and the golden file's in float64, of the same images."""
 
   def __init__(self, name: str, case: str):
-    self.case, self.file = golden_of(name).REFRESHES[case], golden_of(name)
+    self.name, self.case, self.file = name, golden_of(name).REFRESHES[case], golden_of(name)
     is_graph = getattr(self.file, 'KIND', 'image') == 'graph'
     dataset = data.load('fake_graph' if is_graph else 'fake')
     self.at = np.arange(23, dtype='int32') * 7  # of which the last three are padding
@@ -343,6 +345,9 @@ class Renewal:
       method = make_method(name, encoder, 10, np.float32(STEPS), **beside, **structure, **numbers)
       views = {view: {'image': first, **BESIDE[spec.stream]} for view, spec in method.views.items()}
       state = State(jax.random.key(0), step, *method.init(jax.random.key(0), views), ())
+      if self.case.memory:
+        given = {k: jnp.asarray(v, state.memory[k].dtype) for k, v in self.case.memory.items()}
+        state = state._replace(memory={**state.memory, **given})
       known = {**labeled, 'index': self.at, 'label': self.labels, 'valid': np.arange(23) < 20}
       everything = {'labeled': known, 'unlabeled': {'image': self.images}}
       return state, method.refresh(state, everything, jax.random.key(0), None)
@@ -360,6 +365,10 @@ class Renewal:
     given = dict(self.case.settings)
     if has_teacher(self.file.__name__.rpartition('.')[2]):
       given['teacher'] = make_teacher(None, 10, None)
+    if redraw := getattr(inspect.getmodule(methods.get(self.name)), 'redraw', None):
+      settings = {k: s.default for k, s in settings_of(methods.get(self.name)).items()} | given
+      own = {k: settings[k] for k in settings_of(redraw)}
+      given['redraws'] = redraw(jax.random.key(0), len(self.images), **own)
     is_graph = isinstance(self.images, Nodes)
     return self.file.refresh(
       *retype((self.before.params, self.before.stats, self.before.memory), 'float64'),

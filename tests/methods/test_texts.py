@@ -34,6 +34,7 @@ MORE = {  # what their signatures ask for
   'dino': ['method.crops=0'],
   'lejepa': ['method.crops=0'],
   'swav': ['method.crops=0'],
+  'w_mse': ['method.out=4'],
 }
 
 
