@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from ssl_bench import methods, nets
+from ssl_bench.methods._blocks import block_masks
 from ssl_bench.methods.masked import i_jepa, mae, simmim
 from ssl_bench.nets.heads import patch_predictor
 from ssl_bench.settings.signature import BadSetting
@@ -88,7 +89,22 @@ def test_the_predictor_sees_the_context_and_its_own_block_only():
   assert np.abs(out[0, 1, 3] - out[0, 1, 4]).max() > 1e-3  # places differ
 
 
-@pytest.mark.parametrize('name', ['i_jepa', 'mae', 'simmim'])
+def test_blocks_mask_no_more_than_asked_and_reach_everywhere():
+  most = np.float32([0, 1, 2.5, 9, 12] * 200)
+  mask = np.asarray(jax.jit(lambda key: block_masks(key, most, 4, 6, 2))(KEY))
+  count = mask.sum(1).reshape(-1, 5)
+  assert mask.dtype == bool and (count <= most[:5]).all()
+  assert (count[:, 0] == 0).all() and (count[:, 1] == 1).mean() > 0.5 and (count[:, 4] >= 10).mean() > 0.9
+  assert mask.any(0).all()  # the last row and column, too
+  grids = mask.reshape(-1, 5, 4, 6)[:, 3]
+  beside = (grids[:, :, 1:] & grids[:, :, :-1]).sum((1, 2)) + (grids[:, 1:] & grids[:, :-1]).sum((1, 2))
+  alone = 38 * 9 * 8 / (24 * 23)  # pairs beside each other, of 38, where 9 of 24 patches are drawn at random
+  assert beside.mean() > 1.3 * alone
+  other = np.asarray(block_masks(jax.random.key(1), most, 4, 6, 2))
+  assert (mask != other).any()
+
+
+@pytest.mark.parametrize('name', ['data2vec', 'i_jepa', 'mae', 'simmim'])
 def test_other_nets_are_one_sentence(name):
   with pytest.raises(BadSetting, match=f'{name} masks patches and needs a net .* such as net=vit'):
     build(name, nets.get('convnet')())
@@ -99,6 +115,7 @@ def test_other_nets_are_one_sentence(name):
 @pytest.mark.parametrize(
   ('name', 'settings', 'said'),
   [
+    ('data2vec', {'masking': 0.05}, 'masking 0.05 of 16 patches masks none'),
     ('i_jepa', {'scale': (0.15, 0.4)}, '4 blocks of up to 6 patches may hide all 16 patches'),
     ('i_jepa', {'blocks': 2, 'dim': 30}, 'dim 30 must be a multiple of heads 12'),
     ('mae', {'masking': 0.99}, 'leaves 0 visible'),
