@@ -7,6 +7,7 @@ import pytest
 from ssl_bench import methods, nets
 from ssl_bench.methods._blocks import block_masks
 from ssl_bench.methods.masked import i_jepa, mae, simmim
+from ssl_bench.methods.self_distillation import ibot
 from ssl_bench.nets.heads import patch_predictor
 from ssl_bench.settings.signature import BadSetting
 
@@ -16,7 +17,7 @@ KEY = jax.random.key(0)
 
 
 def build(name, encoder=ENCODER, shape=(8, 8, 1), **settings):
-  facts = (100.0,) if name == 'i_jepa' else ()
+  facts = (100.0,) if name in ('i_jepa', 'ibot') else ()
   return methods.get(name)(encoder, shape, *facts, **settings)
 
 
@@ -104,7 +105,19 @@ def test_blocks_mask_no_more_than_asked_and_reach_everywhere():
   assert (mask != other).any()
 
 
-@pytest.mark.parametrize('name', ['data2vec', 'i_jepa', 'mae', 'simmim'])
+GLOBAL = {view: {'image': np.zeros((32, 8, 12, 1), np.float32)} for view in 'ab'}
+
+
+def test_ibot_masks_about_half_of_the_views_by_shares_in_the_range():
+  mask = np.asarray(ibot.draw(KEY, GLOBAL, ENCODER, masking=(0.2, 0.5), masked=0.5)['mask'])
+  count = mask.sum(1)
+  assert mask.shape == (64, 24) and mask.dtype == bool and count.max() <= 12
+  assert 20 <= (count > 0).sum() <= 44 and 4 < count[count > 0].mean() < 10
+  every = ibot.draw(KEY, GLOBAL, ENCODER, masking=(0.5, 0.5), masked=1.0)['mask'].sum(1)
+  assert every.min() > 6 and not ibot.draw(KEY, GLOBAL, ENCODER, masking=(0.5, 0.5), masked=0.0)['mask'].any()
+
+
+@pytest.mark.parametrize('name', ['data2vec', 'i_jepa', 'ibot', 'mae', 'simmim'])
 def test_other_nets_are_one_sentence(name):
   with pytest.raises(BadSetting, match=f'{name} masks patches and needs a net .* such as net=vit'):
     build(name, nets.get('convnet')())

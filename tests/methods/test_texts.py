@@ -27,7 +27,8 @@ PIXELS = {
     'rotation',
     'ssl_gan',
   ),
-  *('data2vec', 'densecl', 'i_jepa', 'ict', 'ladder', 'mae', 'simmim', 'vae_m1', 'vae_m2', 'vat'),
+  *('data2vec', 'densecl', 'i_jepa', 'ibot', 'ict', 'ladder', 'mae', 'simmim'),
+  *('vae_m1', 'vae_m2', 'vat'),
 }
 GRAPHS = {
   *('bgrl', 'correct_and_smooth', 'dgi', 'grace', 'grand', 'graphmae', 'laplacian_regularization'),
