@@ -6,6 +6,7 @@ import pytest
 
 from ssl_bench import methods, nets
 from ssl_bench.methods._blocks import block_masks
+from ssl_bench.methods.clustering import msn
 from ssl_bench.methods.masked import i_jepa, mae, simmim
 from ssl_bench.methods.self_distillation import ibot
 from ssl_bench.nets.heads import patch_predictor
@@ -17,7 +18,7 @@ KEY = jax.random.key(0)
 
 
 def build(name, encoder=ENCODER, shape=(8, 8, 1), **settings):
-  facts = (100.0,) if name in ('i_jepa', 'ibot') else ()
+  facts = (100.0,) if name in ('i_jepa', 'ibot', 'msn') else ()
   return methods.get(name)(encoder, shape, *facts, **settings)
 
 
@@ -117,7 +118,13 @@ def test_ibot_masks_about_half_of_the_views_by_shares_in_the_range():
   assert every.min() > 6 and not ibot.draw(KEY, GLOBAL, ENCODER, masking=(0.5, 0.5), masked=0.0)['mask'].any()
 
 
-@pytest.mark.parametrize('name', ['data2vec', 'i_jepa', 'ibot', 'mae', 'simmim'])
+def test_msn_keeps_other_patches_of_each_image():
+  keep = np.asarray(msn.draw(KEY, GLOBAL, ENCODER, dropping=0.3)['keep'])
+  assert keep.shape == (32, 16) and all(len({*row}) == 16 for row in keep.tolist())
+  assert len(np.unique(np.sort(keep), axis=0)) > 20  # the authors' code drops the same ones of a whole batch
+
+
+@pytest.mark.parametrize('name', ['data2vec', 'i_jepa', 'ibot', 'mae', 'msn', 'simmim'])
 def test_other_nets_are_one_sentence(name):
   with pytest.raises(BadSetting, match=f'{name} masks patches and needs a net .* such as net=vit'):
     build(name, nets.get('convnet')())
@@ -134,6 +141,7 @@ def test_other_nets_are_one_sentence(name):
     ('mae', {'masking': 0.99}, 'leaves 0 visible'),
     ('mae', {'masking': 0.01}, 'leaves 16 visible'),
     ('mae', {'dim': 30}, 'dim 30 must be a multiple of heads 16'),
+    ('msn', {'dropping': 0.97}, 'dropping 0.97 of 16 patches leaves none'),
     ('simmim', {'block': 3}, 'block 3 must divide the 4x4 patches'),
     ('simmim', {'masking': 0.8, 'block': 2}, 'leaves none visible'),
   ],

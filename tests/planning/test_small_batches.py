@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 ONE = {
   *('adamatch', 'bgrl', 'dash', 'data2vec', 'deep_label_propagation', 'defixmatch', 'dgi'),
   *('distill', 'fixmatch', 'flexmatch', 'freematch', 'grand', 'i_jepa', 'ibot', 'laplacian_regularization'),
-  *('mae', 'masked_series', 'masked_tokens', 'noisy_student', 'refixmatch', 'rotation', 'simmim'),
+  *('mae', 'masked_series', 'masked_tokens', 'msn', 'noisy_student', 'refixmatch', 'rotation', 'simmim'),
   *('softmatch', 'ssl_gan', 'ts2vec', 'uda', 'vae_m1', 'vae_m2', 'vime'),
 }
 FAST = ('simclr', 'barlow_twins', 'vicreg', 'fixmatch', 'supervised')
