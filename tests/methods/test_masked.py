@@ -8,7 +8,7 @@ from ssl_bench import methods, nets
 from ssl_bench.methods._blocks import block_masks
 from ssl_bench.methods.clustering import msn
 from ssl_bench.methods.masked import i_jepa, mae, simmim
-from ssl_bench.methods.self_distillation import ibot
+from ssl_bench.methods.self_distillation import dinov2, ibot
 from ssl_bench.nets.heads import patch_predictor
 from ssl_bench.settings.signature import BadSetting
 
@@ -18,7 +18,7 @@ KEY = jax.random.key(0)
 
 
 def build(name, encoder=ENCODER, shape=(8, 8, 1), **settings):
-  facts = (100.0,) if name in ('i_jepa', 'ibot', 'msn') else ()
+  facts = (100.0,) if name in ('dinov2', 'i_jepa', 'ibot', 'msn') else ()
   return methods.get(name)(encoder, shape, *facts, **settings)
 
 
@@ -118,13 +118,23 @@ def test_ibot_masks_about_half_of_the_views_by_shares_in_the_range():
   assert every.min() > 6 and not ibot.draw(KEY, GLOBAL, ENCODER, masking=(0.5, 0.5), masked=0.0)['mask'].any()
 
 
+def test_dinov2_masks_the_same_number_of_views_by_shares_all_over_the_range():
+  for seed in range(3):
+    key = jax.random.key(seed)
+    mask = np.asarray(dinov2.draw(key, GLOBAL, ENCODER, masking=(0.25, 0.5), masked=0.5, block=2)['mask'])
+    count = np.sort(mask.sum(1))
+    assert mask.shape == (64, 24) and (count[:32] == 0).all() and (count[32:] > 0).all()
+    most = np.floor(24 * (0.25 + 0.25 * (np.arange(32) + 1) / 32))  # of the i-th part of the range, at most
+    assert (count[32:] <= most).all() and count[32:].mean() > 0.9 * most.mean() - 1
+
+
 def test_msn_keeps_other_patches_of_each_image():
   keep = np.asarray(msn.draw(KEY, GLOBAL, ENCODER, dropping=0.3)['keep'])
   assert keep.shape == (32, 16) and all(len({*row}) == 16 for row in keep.tolist())
   assert len(np.unique(np.sort(keep), axis=0)) > 20  # the authors' code drops the same ones of a whole batch
 
 
-@pytest.mark.parametrize('name', ['data2vec', 'i_jepa', 'ibot', 'mae', 'msn', 'simmim'])
+@pytest.mark.parametrize('name', ['data2vec', 'dinov2', 'i_jepa', 'ibot', 'mae', 'msn', 'simmim'])
 def test_other_nets_are_one_sentence(name):
   with pytest.raises(BadSetting, match=f'{name} masks patches and needs a net .* such as net=vit'):
     build(name, nets.get('convnet')())

@@ -27,7 +27,7 @@ PIXELS = {
     'rotation',
     'ssl_gan',
   ),
-  *('data2vec', 'densecl', 'i_jepa', 'ibot', 'ict', 'ladder', 'mae', 'msn', 'simmim'),
+  *('data2vec', 'densecl', 'dinov2', 'i_jepa', 'ibot', 'ict', 'ladder', 'mae', 'msn', 'simmim'),
   *('vae_m1', 'vae_m2', 'vat'),
 }
 GRAPHS = {
