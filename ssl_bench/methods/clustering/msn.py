@@ -80,8 +80,7 @@ def msn(
   rows, columns, _ = heads.patch_grid(encoder, shape, 'msn')
   if kept(rows * columns, dropping) < 1:
     raise BadSetting(f'msn: dropping {dropping} of {rows * columns} patches leaves none; lower it.')
-  norm = 'batch' if batch_norm else 'none'
-  projector = heads.projector(hidden, hidden, out, norm=norm, activation='gelu')
+  projector = heads.projector(hidden, hidden, out, norm='batch' if batch_norm else 'none', activation='gelu')
   model = net.chain(encoder=encoder, projector=projector)
 
   def init(key, views):
