@@ -184,7 +184,7 @@ def trace_step(parts, policies):
     return kind(n, *parts.data.stored, dtype=kind_of(parts.data.kind).stored)
 
   batch = {
-    'labeled': {'image': images(labeled), 'label': kind(labeled)},
+    'labeled': {'image': images(labeled), 'label': kind(labeled), 'labeled_index': kind(labeled)},
     'unlabeled': {'image': images(unlabeled), 'index': kind(unlabeled)},
   }
   if parts.text_net:

@@ -15,6 +15,7 @@ from ssl_bench.contract.method import (
   Teacher,
   Transduce,
   Update,
+  stay,
 )
 from ssl_bench.contract.state import INIT, REFRESH, Aux, Log, PseudoLabels, State
 from ssl_bench.contract.step import init_state, make_refresh, make_step
@@ -70,6 +71,7 @@ __all__ = [
   'make_step',
   'moving_average',
   'scale',
+  'stay',
   'use_all',
   'warm',
   'with_ema',

@@ -28,8 +28,10 @@ class Loss(Protocol):
     """(float32 scalar, Aux).
 
     Each view holds 'image', float32 [batch, H, W, C] in [-1, 1] (or int32 [batch, L, 1, 1] for texts).  Views
-    of the labeled stream also hold 'label', int32 [batch]; views of the unlabeled stream hold 'index', int32
-    [batch], the positions in the unlabeled set, and 'caption', uint8 [batch, L], where there are captions.
+    of the labeled stream also hold 'label', int32 [batch], and 'labeled_index', int32 [batch], the positions
+    among the labeled images, below the fact `labeled_examples`; views of the unlabeled stream hold 'index',
+    int32 [batch], the positions in the unlabeled set, below the fact `examples`, and 'caption', uint8
+    [batch, L], where there are captions.
     """
 
 

@@ -74,8 +74,10 @@ def draw(dataset: Dataset, labeled: np.ndarray, size: 'BatchSize') -> Sample | N
   chosen = drawn[: count * size.unlabeled]
   images = dataset.stream_images()
   where = chosen if dataset.stream is None else dataset.stream[chosen]
-  own = np.resize(labeled, size.labeled)
-  given = {'image': images[own], 'label': dataset.given_labels[own].astype('int32')}
+  places = np.resize(np.arange(len(labeled), dtype='int32'), size.labeled)
+  own = labeled[places]
+  label = dataset.given_labels[own].astype('int32')
+  given = {'image': images[own], 'label': label, 'labeled_index': places}
   batches = tuple(
     {
       'labeled': given,

@@ -34,7 +34,7 @@ class Net(NamedTuple):
   untouched by a training pass, drop what it returns.
 
   `patch`: where the input is cut into square patches that become tokens, their side in pixels; such a net
-  takes the options `keep`, `seen`, `mask` and `tokens` (see `nets.vit`).
+  takes the options `keep`, `seen`, `mask`, `tokens` and `layers` (see `nets.vit`).
 
   `features_and_tokens`: where the option `tokens=True` gives the features of places in an image, what takes
   its output apart: -> (features [B, D], tokens [B, P, D]).  The features are those without the option; the

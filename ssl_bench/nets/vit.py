@@ -40,7 +40,8 @@ def vit(
   the transformer, with the positions they had; `seen`, bool [B, patches], are those that it attends to, where
   their number differs from image to image (tokens of the others mean nothing); `mask=(where, token)`, bool
   [B, patches] and [dim], puts the token in the place of some patches' embeddings, before positions;
-  `tokens=True` returns all tokens [B, 1 + patches, dim], the class token first.
+  `tokens=True` returns all tokens [B, 1 + patches, dim], the class token first; `layers=K` returns those
+  after each of the last K blocks, [K, B, 1 + patches, dim], before the last normalization.
   Images of another size than those of `init` are accepted: learned positions are interpolated (bicubic).
   ViT-Tiny on 224x224 images with patch 16 has 5,717,416 parameters with a classifier of 1,000 classes.
 
@@ -84,7 +85,9 @@ class _ViT(nn.Module):
   dtype: Any
 
   @nn.compact
-  def __call__(self, images, *, train, keep=None, seen=None, mask=None, tokens=False):
+  def __call__(self, images, *, train, keep=None, seen=None, mask=None, tokens=False, layers=0):
+    if layers > self.depth:
+      raise BadSetting(f'vit: it has {self.depth} blocks, not {layers}; set net.depth or that number.')
     x = dense(self.dim, self.dtype, self.kernel)(patchify(images, self.patch))
     if mask is not None:
       where, token = mask
@@ -98,10 +101,14 @@ class _ViT(nn.Module):
     x = nn.Dropout(self.dropout, deterministic=not train)(jnp.concatenate([cls, x], 1))
     if seen is not None:
       seen = jnp.pad(seen, ((0, 0), (1, 0)), constant_values=True)  # the class token is seen by all
+    after = []
     for i in range(self.depth):
       rate = self.drop_path * i / max(self.depth - 1, 1)
       x = Block(self.heads, self.dropout, rate, self.kernel, self.dtype)(x, train=train, seen=seen)
+      after.append(x)
     x = norm(self.dtype)(x).astype(jnp.float32)
+    if layers:
+      return jnp.stack(after[-layers:]).astype(jnp.float32)
     if tokens:
       return x
     return x[:, 0] if self.pool == 'cls' else x[:, 1:].mean(1)

@@ -70,9 +70,9 @@ def places(data: Mapping[str, Any], positions: jax.Array) -> jax.Array:
 
 
 def labeled_images(data: Mapping[str, Any], places: jax.Array) -> dict[str, jax.Array]:
-  """The labeled images at some places of the pool."""
+  """The labeled images at some places of the pool, and these places."""
   positions = data['pool'][places]
-  return {'image': images_at(data, positions), 'label': data['given'][positions]}
+  return {'image': images_at(data, positions), 'label': data['given'][positions], 'labeled_index': places}
 
 
 def unlabeled_images(data: Mapping[str, Any], positions: jax.Array) -> dict[str, jax.Array]:

@@ -36,6 +36,7 @@ def builder(structure: Structure) -> Build:
     'prompts': data.prompts and np.array(data.prompts, 'uint8'),
     'classes': data.classes,
     'examples': data.unlabeled,
+    'labeled_examples': data.train,
     'shape': data.shape,
     'stored': jax.ShapeDtypeStruct(data.stored, kind_of(data.kind).stored),
     'columns': data.columns or (),

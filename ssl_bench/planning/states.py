@@ -32,7 +32,8 @@ def views_of(structure: Structure) -> dict[str, dict[str, Any]]:
       size = policies.size_of(structure, view.augment)
       image = shape((count, *copies, *size), kind_of(data.kind).read)
     index = shape((count,), 'int32')
-    shapes = {'image': image, 'label' if view.stream == 'labeled' else 'index': index}
+    names = ('label', 'labeled_index') if view.stream == 'labeled' else ('index',)
+    shapes = {'image': image} | dict.fromkeys(names, index)
     if view.stream == 'unlabeled' and structure.text_net and data.captions:
       shapes['caption'] = shape((count, data.captions[-1]), 'uint8')
     return shapes

@@ -37,7 +37,10 @@ CLASSES, WIDTH, STEPS = 4, 3, 20
 POINTS = 4  # of a series
 IMAGES = {'labeled': 5, 'unlabeled': 6}
 BESIDE: dict[str, dict[str, Any]] = {  # what a stream holds besides images; captions are unit vectors, too
-  'labeled': {'label': np.array([0, 3, 2, 1, 0], 'int32')},
+  'labeled': {
+    'label': np.array([0, 3, 2, 1, 0], 'int32'),
+    'labeled_index': np.array([2, 7, 0, 5, 2], 'int32'),  # one image is there twice
+  },
   'unlabeled': {'index': np.arange(40, 46, dtype='int32'), 'caption': np.eye(6)},
 }
 TEXTS = np.array(

@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 
 from ssl_bench import methods, nets
+from ssl_bench.methods._blocks import block_masks
+from ssl_bench.methods.clustering import msn
 from ssl_bench.methods.masked import i_jepa, mae, simmim
+from ssl_bench.methods.self_distillation import dinov2, ibot
 from ssl_bench.nets.heads import patch_predictor
 from ssl_bench.settings.signature import BadSetting
 
@@ -15,7 +18,7 @@ KEY = jax.random.key(0)
 
 
 def build(name, encoder=ENCODER, shape=(8, 8, 1), **settings):
-  facts = (100.0,) if name == 'i_jepa' else ()
+  facts = (100.0,) if name in ('dinov2', 'i_jepa', 'ibot', 'msn') else ()
   return methods.get(name)(encoder, shape, *facts, **settings)
 
 
@@ -88,7 +91,50 @@ def test_the_predictor_sees_the_context_and_its_own_block_only():
   assert np.abs(out[0, 1, 3] - out[0, 1, 4]).max() > 1e-3  # places differ
 
 
-@pytest.mark.parametrize('name', ['i_jepa', 'mae', 'simmim'])
+def test_blocks_mask_no_more_than_asked_and_reach_everywhere():
+  most = np.float32([0, 1, 2.5, 9, 12] * 200)
+  mask = np.asarray(jax.jit(lambda key: block_masks(key, most, 4, 6, 2))(KEY))
+  count = mask.sum(1).reshape(-1, 5)
+  assert mask.dtype == bool and (count <= most[:5]).all()
+  assert (count[:, 0] == 0).all() and (count[:, 1] == 1).mean() > 0.5 and (count[:, 4] >= 10).mean() > 0.9
+  assert mask.any(0).all()  # the last row and column, too
+  grids = mask.reshape(-1, 5, 4, 6)[:, 3]
+  beside = (grids[:, :, 1:] & grids[:, :, :-1]).sum((1, 2)) + (grids[:, 1:] & grids[:, :-1]).sum((1, 2))
+  alone = 38 * 9 * 8 / (24 * 23)  # pairs beside each other, of 38, where 9 of 24 patches are drawn at random
+  assert beside.mean() > 1.3 * alone
+  other = np.asarray(block_masks(jax.random.key(1), most, 4, 6, 2))
+  assert (mask != other).any()
+
+
+GLOBAL = {view: {'image': np.zeros((32, 8, 12, 1), np.float32)} for view in 'ab'}
+
+
+def test_ibot_masks_about_half_of_the_views_by_shares_in_the_range():
+  mask = np.asarray(ibot.draw(KEY, GLOBAL, ENCODER, masking=(0.2, 0.5), masked=0.5)['mask'])
+  count = mask.sum(1)
+  assert mask.shape == (64, 24) and mask.dtype == bool and count.max() <= 12
+  assert 20 <= (count > 0).sum() <= 44 and 4 < count[count > 0].mean() < 10
+  every = ibot.draw(KEY, GLOBAL, ENCODER, masking=(0.5, 0.5), masked=1.0)['mask'].sum(1)
+  assert every.min() > 6 and not ibot.draw(KEY, GLOBAL, ENCODER, masking=(0.5, 0.5), masked=0.0)['mask'].any()
+
+
+def test_dinov2_masks_the_same_number_of_views_by_shares_all_over_the_range():
+  for seed in range(3):
+    key = jax.random.key(seed)
+    mask = np.asarray(dinov2.draw(key, GLOBAL, ENCODER, masking=(0.25, 0.5), masked=0.5, block=2)['mask'])
+    count = np.sort(mask.sum(1))
+    assert mask.shape == (64, 24) and (count[:32] == 0).all() and (count[32:] > 0).all()
+    most = np.floor(24 * (0.25 + 0.25 * (np.arange(32) + 1) / 32))  # of the i-th part of the range, at most
+    assert (count[32:] <= most).all() and count[32:].mean() > 0.9 * most.mean() - 1
+
+
+def test_msn_keeps_other_patches_of_each_image():
+  keep = np.asarray(msn.draw(KEY, GLOBAL, ENCODER, dropping=0.3)['keep'])
+  assert keep.shape == (32, 16) and all(len({*row}) == 16 for row in keep.tolist())
+  assert len(np.unique(np.sort(keep), axis=0)) > 20  # the authors' code drops the same ones of a whole batch
+
+
+@pytest.mark.parametrize('name', ['data2vec', 'dinov2', 'i_jepa', 'ibot', 'mae', 'msn', 'simmim'])
 def test_other_nets_are_one_sentence(name):
   with pytest.raises(BadSetting, match=f'{name} masks patches and needs a net .* such as net=vit'):
     build(name, nets.get('convnet')())
@@ -99,11 +145,13 @@ def test_other_nets_are_one_sentence(name):
 @pytest.mark.parametrize(
   ('name', 'settings', 'said'),
   [
+    ('data2vec', {'masking': 0.05}, 'masking 0.05 of 16 patches masks none'),
     ('i_jepa', {'scale': (0.15, 0.4)}, '4 blocks of up to 6 patches may hide all 16 patches'),
     ('i_jepa', {'blocks': 2, 'dim': 30}, 'dim 30 must be a multiple of heads 12'),
     ('mae', {'masking': 0.99}, 'leaves 0 visible'),
     ('mae', {'masking': 0.01}, 'leaves 16 visible'),
     ('mae', {'dim': 30}, 'dim 30 must be a multiple of heads 16'),
+    ('msn', {'dropping': 0.97}, 'dropping 0.97 of 16 patches leaves none'),
     ('simmim', {'block': 3}, 'block 3 must divide the 4x4 patches'),
     ('simmim', {'masking': 0.8, 'block': 2}, 'leaves none visible'),
   ],

@@ -18,16 +18,9 @@ from ssl_bench.settings.signature import BadSetting
 
 CONFIG = Path(__file__).parents[2] / 'configs/identifiers/supervised.yaml'
 PIXELS = {
-  *(
-    'label_propagation',
-    'label_spreading',
-    'mixmatch',
-    'raw_pixels',
-    'reconstruction',
-    'rotation',
-    'ssl_gan',
-  ),
-  *('densecl', 'i_jepa', 'ict', 'ladder', 'mae', 'simmim', 'vae_m1', 'vae_m2', 'vat'),
+  *('crmatch', 'data2vec', 'densecl', 'dinov2', 'i_jepa', 'ibot', 'ict', 'inpainting', 'jigsaw'),
+  *('label_propagation', 'label_spreading', 'ladder', 'mae', 'mixmatch', 'msn', 'raw_pixels'),
+  *('reconstruction', 'remixmatch', 'rotation', 'simmim', 'ssl_gan', 'vae_m1', 'vae_m2', 'vat'),
 }
 GRAPHS = {
   *('bgrl', 'correct_and_smooth', 'dgi', 'grace', 'grand', 'graphmae', 'laplacian_regularization'),
@@ -50,12 +43,14 @@ def dataset():
   return data.load('identifiers')
 
 
-@pytest.mark.parametrize('name', [name for name in methods.names() if name != 'clip'])  # which reads both
+@pytest.mark.parametrize(
+  'name', [name for name in methods.names() if name not in ('clip', 'siglip')]
+)  # which read both
 def test_it_reads_texts_or_says_so(name, dataset):
   words = [f'method={name}', 'net.depth=1', 'net.dim=8', *MORE.get(name, ())]
   if name in PIXELS | GRAPHS | OTHERS:
     with pytest.raises(
-      BadSetting, match=f'^{name} (learns from|masks patches|looks at places|needs square images)'
+      BadSetting, match=f'^{name} (learns from|masks patches|looks at places|needs square images|cuts images)'
     ):
       make_plan(load(CONFIG, words), dataset)
     return
@@ -65,7 +60,7 @@ def test_it_reads_texts_or_says_so(name, dataset):
     return
   method, tx = builder(structure_of(config, dataset))(numbers_of(config, 100))
   text = {'image': jnp.asarray(dataset.train_images[:8], 'int32'), 'label': np.zeros(8, 'int32')}
-  views = {view: {**text, 'index': np.arange(8)} for view in method.views}
+  views = {view: {**text, 'index': np.arange(8), 'labeled_index': np.arange(8)} for view in method.views}
   key = jax.random.key(0)
   params, stats, memory = jax.eval_shape(method.init, key, views)
   opt_state = jax.eval_shape(tx.init, params)

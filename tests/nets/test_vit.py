@@ -93,6 +93,20 @@ def test_kept_patches_keep_their_positions(tiny):
   np.testing.assert_allclose(kept, other, rtol=1e-5, atol=1e-5)
 
 
+def test_layers_are_the_tokens_after_the_last_blocks(tiny):
+  net, params, stats = tiny
+  look = lambda **how: np.asarray(net.apply(params, stats, X, train=False, **how)[0])
+  layers, tokens = look(layers=2), look(tokens=True)
+  assert layers.shape == (2, 3, 7, 8)
+  shallow = params | {'Block_1': jax.tree.map(np.zeros_like, params['Block_1'])}  # which then adds nothing
+  first, _ = net.apply(shallow, stats, X, train=False, tokens=True)
+  np.testing.assert_allclose(layer_norm(params['LayerNorm_0'], layers[0]), first, rtol=1e-3, atol=1e-4)
+  np.testing.assert_allclose(layer_norm(params['LayerNorm_0'], layers[1]), tokens, rtol=1e-3, atol=1e-4)
+  np.testing.assert_array_equal(look(layers=1)[0], layers[1])
+  with pytest.raises(BadSetting, match='vit: it has 2 blocks, not 3'):
+    look(layers=3)
+
+
 def test_patches_that_are_not_seen_change_nothing(tiny):
   net, params, stats = tiny
   seen = np.array([[1, 0, 1, 0, 0, 1], [0, 1, 0, 0, 1, 1], [1, 1, 1, 0, 0, 0]], bool)

@@ -15,9 +15,10 @@ pytestmark = pytest.mark.slow
 # Which methods can learn from one image a step with a network whose BatchNorm is over the batch alone: those
 # that see more than one image or view in a forward pass, or have a network, a decoder or tokens without it.
 ONE = {
-  *('adamatch', 'bgrl', 'dash', 'deep_label_propagation', 'defixmatch', 'dgi', 'distill', 'fixmatch'),
-  *('flexmatch', 'freematch', 'grand', 'i_jepa', 'laplacian_regularization', 'mae', 'masked_series'),
-  *('masked_tokens', 'noisy_student', 'refixmatch', 'rotation', 'simmim', 'softmatch', 'ssl_gan', 'ts2vec'),
+  *('adamatch', 'bgrl', 'comatch', 'crmatch', 'dash', 'data2vec', 'deep_label_propagation', 'defixmatch'),
+  *('dgi', 'dinov2', 'distill', 'fixmatch', 'flexmatch', 'freematch', 'grand', 'i_jepa', 'ibot'),
+  *('inpainting', 'laplacian_regularization', 'mae', 'masked_series', 'masked_tokens', 'msn'),
+  *('noisy_student', 'refixmatch', 'rotation', 'sequencematch', 'simmim', 'softmatch', 'ssl_gan', 'ts2vec'),
   *('uda', 'vae_m1', 'vae_m2', 'vime'),
 }
 FAST = ('simclr', 'barlow_twins', 'vicreg', 'fixmatch', 'supervised')

@@ -38,11 +38,14 @@ def patch_encoder(rows: np.ndarray, *, norm: bool) -> Net:
   """An encoder of images whose pixels are unit vectors, and its patches: row i of its kernel embeds pixel i.
 
   Features, and the class token, are a sum of the embeddings weighted by `PLACES`, so that order matters; a
-  token is its own embedding and that sum, so that every token sees all others.
+  token is its own embedding and that sum, so that every token sees all others.  Tokens of the last K layers
+  have that sum K, …, 2 and 1 times.
   """
   pixel = vector_encoder(rows, norm=norm)
 
-  def apply(params, stats, images, *, train, key=None, keep=None, seen=None, mask=None, tokens=False):
+  def apply(
+    params, stats, images, *, train, key=None, keep=None, seen=None, mask=None, tokens=False, layers=0
+  ):
     del key
     x = images.reshape(len(images), -1, images.shape[-1])
     places = jnp.broadcast_to(jnp.asarray(PLACES[: x.shape[1]], 'float32'), x.shape[:2])
@@ -55,6 +58,9 @@ def patch_encoder(rows: np.ndarray, *, norm: bool) -> Net:
     if mask is not None:
       x = jnp.where(mask[0][..., None], mask[1], x)
     features = (places[..., None] * x).sum(1)
+    if layers:
+      sums = jnp.arange(layers, 0, -1).astype('float32')[:, None, None, None] * features[None, :, None]
+      return jnp.concatenate([sums, x[None] + sums], 2), stats
     every = jnp.concatenate([features[:, None], x + features[:, None]], 1)
     return (every if tokens else features), stats
 

@@ -36,6 +36,7 @@ def make_method(
   text_encoder: Net | None = None,
   images: Any = None,
   examples: int = 240,
+  labeled_examples: int = 8,
   **settings: Any,
 ) -> Method:
   """The method from facts and settings; numbers among them may be traced.  A teacher is made for `images`."""
@@ -46,6 +47,7 @@ def make_method(
     'steps': steps,
     'examples': examples,
     'held': examples,
+    'labeled_examples': labeled_examples,
     'shape': shape,
     'stored': jax.ShapeDtypeStruct(shape, 'uint8' if len(shape) == 3 else 'float32'),
     'columns': columns or (1,) * math.prod(shape),
@@ -92,15 +94,16 @@ def tiny_method(tiny_trial: TinyTrial) -> Method:
 def batch_of(dataset: Dataset, labeled: int = 8, unlabeled: int = 16) -> dict[str, dict[str, Any]]:
   """One batch of the synthetic set; its unlabeled stream has no labels."""
   at = np.arange(100, 100 + unlabeled, dtype='int32')
+  known = {'label': dataset.train_labels[:labeled], 'labeled_index': np.arange(labeled, dtype='int32')}
   if dataset.graph is not None:
     nodes = np.arange(dataset.n_images, dtype='int32')
     return {
-      'labeled': {'image': Nodes(dataset.graph, nodes[:labeled]), 'label': dataset.train_labels[:labeled]},
+      'labeled': {'image': Nodes(dataset.graph, nodes[:labeled]), **known},
       'unlabeled': {'image': Nodes(dataset.graph, nodes), 'index': nodes},
     }
   captions = {} if dataset.captions is None else {'caption': dataset.captions[at, at % 3]}
   return {
-    'labeled': {'image': dataset.train_images[:labeled], 'label': dataset.train_labels[:labeled]},
+    'labeled': {'image': dataset.train_images[:labeled], **known},
     'unlabeled': {'image': dataset.train_images[at], 'index': at, **captions},
   }
 

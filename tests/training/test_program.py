@@ -158,7 +158,7 @@ def test_the_unlabeled_stream_has_no_label():
   draw = batches.drawer(structure, parallel.make_mesh())
   batch = jax.eval_shape(draw, tiny.data, jax.random.key(0), jnp.int32(0), jnp.int32(20))
   assert batch['unlabeled'].keys() == {'image', 'index'}
-  assert batch['labeled'].keys() == {'image', 'label'}
+  assert batch['labeled'].keys() == {'image', 'label', 'labeled_index'}
 
 
 def test_labeled_batches_stay_within_the_budget():
@@ -169,9 +169,9 @@ def test_labeled_batches_stay_within_the_budget():
   seen, order = set(), []
   for step in range(30):
     batch = jax.tree.map(np.asarray, draw(tiny.data, jax.random.key(0), np.int32(step), np.int32(20)))
-    for image, label in zip(batch['labeled']['image'], batch['labeled']['label']):
+    for image, label, place in zip(*(batch['labeled'][x] for x in ('image', 'label', 'labeled_index'))):
       (at,) = [i for i in pool if np.array_equal(images[i], image)]
-      assert tiny.dataset.train_labels[at] == label
+      assert tiny.dataset.train_labels[at] == label and pool[place] == at
       seen.add(int(at))
     np.testing.assert_array_equal(batch['unlabeled']['image'], images[batch['unlabeled']['index']])
     order += batch['unlabeled']['index'].tolist()

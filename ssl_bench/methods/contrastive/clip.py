@@ -5,11 +5,10 @@ from typing import Annotated
 import jax.numpy as jnp
 import numpy as np
 
-from ssl_bench.contract import Aux, Method, View
-from ssl_bench.losses import cross_entropy, normalize
+from ssl_bench.contract import Method
+from ssl_bench.losses import cross_entropy
+from ssl_bench.methods.contrastive._pairs import matched
 from ssl_bench.nets import core as net
-from ssl_bench.nets import heads
-from ssl_bench.nets.core import fold_name
 from ssl_bench.settings.signature import POSITIVE
 
 VERSION = 1
@@ -44,53 +43,18 @@ def clip(
   Deviations: the text encoder is any net for tokens; the one here takes the mean over a text's bytes, not the
   last token of a causal transformer.
   """
-  image = net.chain(encoder=encoder, projector=heads.linear(out, bias=False))
-  text = net.chain(text_encoder=text_encoder, text_projector=heads.linear(out, bias=False))
 
-  def init(key, views):
-    seen = views['pair']
-    params, stats = image.init(key, seen['image'])
-    text_params, text_stats = text.init(fold_name(key, 'text'), seen['caption'])
-    scale = {'scale': {'log': -jnp.log(jnp.asarray(temperature, 'float32'))}}
-    return {**params, **text_params, **scale}, {**stats, **text_stats}, ()
-
-  sides = {'image': (image, 'projector'), 'text': (text, 'text_projector')}
-
-  def see(state, inputs, kind, **how):
-    """Unit vectors of inputs, and the statistics after them."""
-    model, last = sides[kind]
-    output, stats = model.apply(state.params, state.stats, inputs, **how)
-    return normalize(output[last]), stats
-
-  def scores(state, images, texts):
-    cosine = jnp.matmul(images, texts.T, precision='highest')
-    return jnp.exp(state.params['scale']['log']) * cosine
-
-  def loss(state, views, key):
-    seen = views['pair']
-    images, stats = see(state, seen['image'], 'image', train=True, key=key)
-    texts, text_stats = see(state, seen['caption'], 'text', train=True, key=fold_name(key, 'text'))
-    logits = scores(state, images, texts)
+  def terms_of(cosine, scale):
+    logits = jnp.exp(scale['log']) * cosine
     same = jnp.arange(len(logits))
-    terms = {
+    return {
       'loss/image_to_text': cross_entropy(logits, same).mean() / 2,
       'loss/text_to_image': cross_entropy(logits.T, same).mean() / 2,
     }
-    return sum(terms.values()), Aux({**stats, **text_stats}, (), terms)
 
   def update(state):
     log = jnp.minimum(state.params['scale']['log'], jnp.log(LARGEST))
     return state._replace(params={**state.params, 'scale': {'log': log}})
 
-  def embed(state, inputs, kind):
-    return see(state, inputs, kind, train=False)[0]
-
-  def predict(state, images):
-    classes, ways, length = prompts.shape
-    named = embed(state, jnp.asarray(prompts).reshape(classes * ways, length), 'text')
-    named = normalize(named.reshape(classes, ways, -1).mean(1))
-    return scores(state, embed(state, images, 'image'), named)
-
-  views = {'pair': View('unlabeled', 'weak')}
-  encode = net.output(image, 'encoder')
-  return Method(views, init, loss, encode=encode, predict=predict, update=update, embed=embed)
+  start = {'log': -jnp.log(jnp.asarray(temperature, 'float32'))}
+  return matched(encoder, text_encoder, prompts, out=out, scale=start, terms_of=terms_of, update=update)
