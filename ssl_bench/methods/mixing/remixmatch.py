@@ -12,7 +12,6 @@ from ssl_bench.methods._queue import push
 from ssl_bench.methods._schedules import linear_ramp
 from ssl_bench.methods._turns import TURNS, check_square, turn_each
 from ssl_bench.methods._views import strong_views
-from ssl_bench.methods.mixing.mixmatch import draw as draw
 from ssl_bench.nets import core as net
 from ssl_bench.nets import heads
 from ssl_bench.settings.signature import POSITIVE, Range
@@ -119,3 +118,11 @@ def remixmatch(
 
   encode, predict = net.output(model, 'encoder'), net.output(model, 'head')
   return Method(looks, init, loss, encode=encode, predict=predict, kinds=('image',))
+
+
+def draw(key, views, *, alpha):
+  """As MixMatch: of each row its own share in the mixture, in [1/2, 1], and the row that it is mixed with."""
+  rows = sum(len(view['image']) for view in views.values())
+  keys = [jax.random.fold_in(key, i) for i in (100, 101)]
+  share = jax.random.beta(keys[0], alpha, alpha, (rows,), 'float32')
+  return {'share': jnp.maximum(share, 1 - share), 'other': jax.random.permutation(keys[1], rows)}
