@@ -18,9 +18,10 @@ from ssl_bench.settings.signature import BadSetting
 
 CONFIG = Path(__file__).parents[2] / 'configs/identifiers/supervised.yaml'
 PIXELS = {
-  *('crmatch', 'data2vec', 'densecl', 'dinov2', 'i_jepa', 'ibot', 'ict', 'inpainting', 'jigsaw'),
-  *('label_propagation', 'label_spreading', 'ladder', 'mae', 'mixmatch', 'msn', 'raw_pixels'),
-  *('reconstruction', 'remixmatch', 'rotation', 'simmim', 'ssl_gan', 'vae_m1', 'vae_m2', 'vat'),
+  *('co_training', 'crmatch', 'data2vec', 'densecl', 'dinov2', 'i_jepa', 'ibot', 'ict', 'inpainting'),
+  *('jigsaw', 'label_propagation', 'label_spreading', 'ladder', 'mae', 'mixmatch', 'msn', 'raw_pixels'),
+  *('reconstruction', 'remixmatch', 'rotation', 'self_training', 'simmim', 'ssl_gan', 'vae_m1', 'vae_m2'),
+  *('vat',),
 }
 GRAPHS = {
   *('bgrl', 'correct_and_smooth', 'dgi', 'grace', 'grand', 'graphmae', 'laplacian_regularization'),
