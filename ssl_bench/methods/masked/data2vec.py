@@ -32,10 +32,10 @@ def data2vec(
   The student, a net of patches (`vit`), sees a weak view in which a learned token stands in the place of the
   embeddings of masked patches.  The teacher sees the same view, nothing masked.
 
-  Objective (sections 3.3 and 3.4): the mean over the masked patches of a batch, and over dimensions, of the
-  smooth L1 distance (d² / 2β up to β, |d| − β/2 above) between a linear function of the student's token and
-  its target, held constant.  A target is the mean of the teacher's tokens after its last K blocks, each
-  normalized over its dimensions (variance plus 1e-5), and, as in the authors' code, normalized again.
+  Objective (section 3.3 and the authors' code): the mean over the masked patches of a batch, and over
+  dimensions, of the smooth L1 distance (d² / 2β up to β, |d| − β/2 above) between a linear function of the
+  student's token and its target, held constant.  A target is the mean of the teacher's tokens after its last
+  K blocks, each normalized over its dimensions (variance plus 1e-5), and, as in their code, normalized again.
 
   Masks (the authors' code, after BEiT): blocks of patches, until as many are masked as asked or no further
   block fits; see `ssl_bench.methods._blocks`.

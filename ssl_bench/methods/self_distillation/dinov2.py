@@ -46,7 +46,7 @@ def dinov2(
   Student and teacher are nets of patches (`vit`).  In some of the student's global views a learned token
   stands in the place of the embeddings of some blocks of patches; the teacher sees these views whole.
 
-  Objective (section 4 and the authors' code): L_dino + λ L_ibot + κ L_koleo.  L_dino is −Σ_k P_t(x)_k
+  Objective (the authors' code): L_dino + λ L_ibot + κ L_koleo.  L_dino is −Σ_k P_t(x)_k
   log P_s(x')_k, the mean over images and pairs of a global view x and another view x'.  L_ibot is the same
   sum between the student's and the teacher's scores of one patch of one view, the mean over a view's masked
   patches and over all global views, of which one without a mask adds 0.  P_s = softmax(s / τ_s).  P_t, held
