@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from ssl_bench import graph
-from ssl_bench.contract import DENSE, Method, Teacher, View, look_at_all
+from ssl_bench.contract import Method, Teacher, View, look_at_all
 from ssl_bench.losses import normalize
 
 VIEWS = {'labeled': View('labeled', 'weak')}  # whose labels `refresh` sees
+KINDS = ('image', 'series', 'table')  # whose examples are vectors as they are stored
 NEVER = -1e9  # the log prior of a class without an example
 
 
@@ -103,4 +104,4 @@ def wrapper(
     ]
     return sum(each)
 
-  return Method(VIEWS, init, None, encode=encode, predict=predict, refresh=refresh, kinds=DENSE)
+  return Method(VIEWS, init, None, encode=encode, predict=predict, refresh=refresh, kinds=KINDS)
