@@ -146,7 +146,7 @@ def test_the_shipped_tuning_gives_every_method_one_budget():
   """And its ranges hold the settings that the configs have, but for those at an end of what was tried."""
   tuning = read('digits_tuning')
   assert {method.rungs for method in tuning.methods} == {(1,), (175, 500, 1500)}
-  assert 'supervised' in tuning.form.methods and len(tuning.methods) == len(tuning.form.methods) == 71
+  assert 'supervised' in tuning.form.methods and len(tuning.methods) == len(tuning.form.methods) == 72
   assert {cell['split_seed'] for cell in tuning.over} <= set(TUNING)
   for method in tuning.methods:
     chosen = configs.to_dict(configs.load(ROOT / f'configs/digits/{method.name}.yaml'))
