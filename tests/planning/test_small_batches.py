@@ -47,7 +47,7 @@ def learns(config) -> bool:
   return True
 
 
-OWN = ('densecl', 'moco', 'graphmae')  # which say something else of such batches
+OWN = ('densecl', 'moco', 'graphmae', 'w_mse')  # which say something else of such batches
 STEPPING = [n for n in methods.names() if hasattr(golden_of(n), 'objective') and n not in OWN]
 
 
