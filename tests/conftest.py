@@ -57,5 +57,7 @@ def pytest_runtest_teardown(item, nextitem):
 
 
 def _group(item) -> str:
-  method = getattr(item, 'callspec', None) and item.callspec.params.get('name')
-  return str(method or item.path)
+  params = item.callspec.params if hasattr(item, 'callspec') else {}
+  if 'third' in params:  # of a test of all methods
+    return f'{item.path} {params["third"]}'
+  return str(params.get('name') or item.path)

@@ -14,7 +14,7 @@ import numpy as np
 import optax
 import pytest
 from support.compilations import compilations
-from support.on_all_devices import end_of_all
+from support.on_all_devices import ALL, ends_of
 from support.tiny_method import (
   batch_of,
   noisy,
@@ -304,7 +304,9 @@ def test_seeds_under_vmap_equal_separate_runs(name, stepping):
 
 
 @pytest.mark.slow
-def test_four_devices_equal_one(tmp_path):
+@pytest.mark.parametrize('third', range(3))
+def test_four_devices_equal_one(third, tmp_path):
+  names = ALL[third::3]
   tests = Path(__file__).parents[1]
   env = {
     **os.environ,
@@ -318,10 +320,14 @@ def test_four_devices_equal_one(tmp_path):
   with (
     log.open('wb') as out,
     subprocess.Popen(
-      [sys.executable, '-m', 'support.on_all_devices', path], cwd=tests, env=env, stdout=out, stderr=out
+      [sys.executable, '-m', 'support.on_all_devices', path, *names],
+      cwd=tests,
+      env=env,
+      stdout=out,
+      stderr=out,
     ) as other,
   ):
-    one = end_of_all()
+    one = ends_of(names)
   assert other.returncode == 0, log.read_text()[-2000:]
   four = dict(np.load(path))
   assert four.pop('devices') == 4

@@ -1,6 +1,7 @@
-"""Trains every method for a few steps on all devices of the process; as a script, it writes the end."""
+"""Trains methods for a few steps on all devices of the process; as a script, it writes the end."""
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -10,13 +11,15 @@ from support.trees import host, kinds
 
 from ssl_bench import combine, methods
 
+COMBINED = 'combined'
+ALL = (*methods.names(), COMBINED)
 
-def end_of_all(steps: int = 5) -> dict[str, np.ndarray]:
-  """The state and sums of every method after a few steps on all devices of the process, by path."""
+
+def ends_of(names: Sequence[str], steps: int = 5) -> dict[str, np.ndarray]:
+  """The state and sums of each of `ALL` after a few steps on all devices of the process, by path."""
   ends: dict[str, np.ndarray] = {}
-  trials = {name: tiny_trial(name) for name in methods.names()}
-  trials['combined'] = tiny_combined_trial('flexmatch', *combine.names())
-  for name, tiny in trials.items():
+  for name in names:
+    tiny = tiny_combined_trial('flexmatch', *combine.names()) if name == COMBINED else tiny_trial(name)
     begun = run(tiny, 0)
     before = kinds(begun)
     ended = run(tiny, steps, start=begun)
@@ -27,5 +30,6 @@ def end_of_all(steps: int = 5) -> dict[str, np.ndarray]:
 
 
 if __name__ == '__main__':
-  ends: dict[str, Any] = end_of_all()
-  np.savez(sys.argv[1], devices=len(jax.devices()), **ends)
+  path, *names = sys.argv[1:]
+  ends: dict[str, Any] = ends_of(names)
+  np.savez(path, devices=len(jax.devices()), **ends)
