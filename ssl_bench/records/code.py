@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import threading
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from ssl_bench.plugins.used import modules_in
 
 PACKAGE = Path(__file__).parents[1]
 FOLLOWED = ('ssl_bench.methods', 'ssl_bench.combine', 'ssl_bench.losses', 'ssl_bench.graph')
+PARSING = threading.Lock()  # threads that make syntax trees at once can fail in Python 3.11 (SystemError)
 # What Python's versions write differently, or what has no effect.
 IGNORED = ('ctx', 'kind', 'type_comment', 'type_ignores', 'type_params')
 
@@ -57,7 +59,8 @@ def _follow(module: str, name: str, found: dict[tuple[str, str], Any], rooms: tu
     return
   text = _text(module)
   assert text is not None, module
-  tree = ast.parse(text)
+  with PARSING:
+    tree = ast.parse(text)
   imported, own = _imported(tree, module), _definitions(tree)
   if name in imported and name not in own:  # passed on from another module
     return _reach(imported[name], '', found, rooms)
