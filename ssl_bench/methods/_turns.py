@@ -1,4 +1,4 @@
-"""Images in four orientations, and the task of telling them apart (Gidaris et al., 2018)."""
+"""Images in four orientations, and which orientation each has (Gidaris et al., 2018)."""
 
 import jax
 import jax.numpy as jnp

@@ -6,6 +6,10 @@ from golden import _layers
 
 SIDE = 2
 PATCHES = SIDE**2
+CHANGES = {
+  'augment__local': 'none',
+  'net': {'name': 'vit', 'dim': 8, 'depth': 1, 'heads': 2, 'init': 'xavier'},
+}
 
 
 def see(params, stats, batches, mask=None, train=True):

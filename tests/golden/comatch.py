@@ -68,17 +68,14 @@ def objective(
   smoothing=0.9,
   temperature=0.2,
 ):
-  del steps, out
+  del steps, out, window
   x, w, s, again = (views[name]['image'] for name in ('labeled', 'weak', 'strong', 'again'))
   n, m, images = len(x), len(w), np.concatenate([x, w, s, again])
   logits, z, pull, after = see(params, stats, images)
   held_logits, held_z, *_ = see(held, stats, images)
   own, weak_z = _layers.softmax(held_logits[n : n + m]), held_z[n : n + m]
 
-  marginals = np.concatenate([own.mean(0)[None], memory['marginals']])[:window]
-  filled = [row for row in marginals if row.any()]
-  aligned = own / (np.mean(filled, 0) + 1e-6)
-  aligned /= aligned.sum(-1, keepdims=True)
+  aligned, marginals = align(own, memory['marginals'])
   q = aligned.copy()
   if step > batches:
     for b in range(m):
@@ -141,3 +138,10 @@ def see(params, stats, images):
     return {'encoder': into_encoder(d), 'projector': projector}
 
   return logits, z, pull, {**stats, 'encoder': moments}
+
+
+def align(own, marginals):
+  """Predictions divided by their mean over the batches remembered, this one among them; and these means."""
+  marginals = np.concatenate([own.mean(0)[None], marginals])[: len(marginals)]
+  shares = own / (np.mean([row for row in marginals if row.any()], 0) + 1e-6)
+  return shares / shares.sum(-1, keepdims=True), marginals

@@ -8,10 +8,11 @@ nearest other image in the same view, and so is that image from them.
 import numpy as np
 
 from golden import Case, Flow, Golden, _layers, _scores
+from golden._scores import CHANGES as CHANGES
+from golden._scores import SIDE as SIDE
 from golden.msn import even
 
 VERSION = 1
-SIDE = _scores.SIDE
 SMALL = {'hidden': 8, 'bottleneck': 3, 'out': 5, 'crops': 2, 'masking': (0.3, 0.8), 'block': 1, 'warmup': 0.0}
 SOFT = SMALL | {'temperature': 0.5, 'teacher_temperature': 0.4}
 RISING = {'first_temperature': 0.2, 'teacher_temperature': 0.5, 'warmup': 0.5}
@@ -51,10 +52,6 @@ NUMBERS = {
   'ema_decay': 0.5,
   'weight': 2.0,
   'koleo': 1.0,
-}
-CHANGES = {
-  'augment__local': 'none',
-  'net': {'name': 'vit', 'dim': 8, 'depth': 1, 'heads': 2, 'init': 'xavier'},
 }
 
 

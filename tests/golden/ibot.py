@@ -5,9 +5,10 @@ centers are means over the batch, that of patches over all patches, masked or no
 """
 
 from golden import Case, Flow, Golden, _layers, _scores
+from golden._scores import CHANGES as CHANGES
+from golden._scores import SIDE as SIDE
 
 VERSION = 1
-SIDE = _scores.SIDE
 SMALL = {'hidden': 8, 'bottleneck': 3, 'out': 5, 'crops': 2, 'masking': (0.3, 0.8), 'warmup': 0.0}
 SOFT = SMALL | {'temperature': 0.5, 'teacher_temperature': 0.4, 'patch_temperature': 0.3}
 RISING = {'first_temperature': 0.1, 'teacher_temperature': 0.3, 'patch_temperature': 0.5, 'warmup': 0.5}
@@ -42,10 +43,6 @@ NUMBERS = {
   'center_decay': 0.5,
   'weight': 2.0,
   'masked': 1.0,
-}
-CHANGES = {
-  'augment__local': 'none',
-  'net': {'name': 'vit', 'dim': 8, 'depth': 1, 'heads': 2, 'init': 'xavier'},
 }
 
 

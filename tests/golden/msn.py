@@ -8,6 +8,7 @@ m + (1 − m)(k − 1) / 1.25 K.
 import numpy as np
 
 from golden import Case, Flow, Golden, _layers
+from golden._scores import CHANGES as CHANGES
 
 VERSION = 1
 SIDE = 2
@@ -35,10 +36,6 @@ OBSERVED: set[str] = set()  # the tiny network has no BatchNorm, and its project
 MEMORY = {'target'}
 SETTINGS = {'hidden': 16, 'out': 8, 'prototypes': 12, 'crops': 2, 'batch_norm': False}
 NUMBERS = {'temperature': 0.3, 'sharpening': 0.5, 'weight': 2.0, 'exponent': 0.5, 'ema_decay': 0.5}
-CHANGES = {
-  'augment__local': 'none',
-  'net': {'name': 'vit', 'dim': 8, 'depth': 1, 'heads': 2, 'init': 'xavier'},
-}
 
 
 def objective(

@@ -7,12 +7,10 @@ yet drawn.  A batch enters it after it was used; an image that is twice in a bat
 import numpy as np
 
 from golden import Case, Flow, Golden, _layers
-from golden.comatch import see
+from golden.comatch import EVEN, SKEW, align, see
 
 VERSION = 1
 N, CLASSES = 8, 4
-EVEN = np.full((3, 4), 0.25)
-SKEW = np.array([[0.7, 0.1, 0.1, 0.1], [0.5, 0.3, 0.1, 0.1], [0.4, 0.2, 0.2, 0.2]])
 BANK = _layers.unit(np.cos(np.arange(N * 3).reshape(N, 3) * 1.7))[0]
 ALL = {'embeddings': BANK, 'labels': [2, 1, 0, 3, 3, 1, 2, 3], 'marginals': EVEN}
 SOME = ALL | {'labels': [2, 4, 0, 4, 3, 1, 4, 3]}  # 4: not yet drawn
@@ -70,7 +68,7 @@ def objective(
   decay=0.7,
   start=1 / 1024,
 ):
-  del out
+  del out, window
   x, w, s = (views[name]['image'] for name in ('labeled', 'weak', 'strong'))
   n, m, images = len(x), len(w), np.concatenate([x, w, s])
   logits, z, pull, after = see(params, stats, images)
@@ -79,9 +77,7 @@ def objective(
   bank, labels = memory['embeddings'], memory['labels'].astype(int)
   known = np.flatnonzero(labels < own.shape[1])
 
-  marginals = np.concatenate([own.mean(0)[None], memory['marginals']])[:window]
-  p = own / (np.mean([row for row in marginals if row.any()], 0) + 1e-6)
-  p /= p.sum(-1, keepdims=True)
+  p, marginals = align(own, memory['marginals'])
   used = step >= start * steps and len(known) > 0
   q, targets = p.copy(), np.zeros((m, len(known)))
   if used:

@@ -29,6 +29,6 @@ def test_self_training_is_that_of_scikit_learn(threshold):
   labels = np.where(np.arange(600) < 40, DIGITS.target[:600], -1)
   base = LinearDiscriminantAnalysis(solver='lsqr', shrinkage=0.3)
   theirs = SelfTrainingClassifier(base, threshold=threshold, max_iter=10).fit(flat, labels)
-  np.testing.assert_allclose(ours, theirs.predict_proba(others.reshape(len(others), -1)), atol=2e-3)
-  assert (labels < 0).any() and theirs.transduction_.min() >= -1
+  np.testing.assert_allclose(ours, theirs.predict_proba(others.reshape(len(others), -1)), atol=1e-4)
+  assert theirs.transduction_[40:].max() >= 0  # some got a label
   assert (ours.argmax(1) == DIGITS.target[600:]).mean() > 0.8

@@ -99,9 +99,7 @@ def wrapper(
 
   def predict(state, images):
     features = points(images)
-    each = [
-      Discriminant(*rows).log_probs(features) for rows in zip(*map(state.memory.get, ('slope', 'offset')))
-    ]
-    return sum(each)
+    classifiers = map(Discriminant, state.memory['slope'], state.memory['offset'])
+    return sum(one.log_probs(features) for one in classifiers)
 
   return Method(VIEWS, init, None, encode=encode, predict=predict, refresh=refresh, kinds=KINDS)

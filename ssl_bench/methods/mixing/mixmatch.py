@@ -9,6 +9,8 @@ import numpy as np
 from ssl_bench.contract import DENSE, Aux, Method, View, use_all
 from ssl_bench.losses import soft_cross_entropy, squared_error
 from ssl_bench.methods._schedules import linear_ramp
+from ssl_bench.methods.mixing._mixtures import draw as draw
+from ssl_bench.methods.mixing._mixtures import mixed
 from ssl_bench.nets import core as net
 from ssl_bench.nets import heads
 from ssl_bench.settings.signature import POSITIVE, Range
@@ -70,12 +72,8 @@ def mixmatch(
     guess = jax.nn.softmax(jnp.log(belief) / temperature)
     drawn = draw(key, views, alpha=alpha)
 
-    def mix(rows):
-      share = drawn['share'].reshape(-1, *[1] * (rows.ndim - 1))
-      return share * rows + (1 - share) * rows[drawn['other']]
-
-    images = mix(jnp.concatenate([x, a, b]))
-    labels = mix(jnp.concatenate([jax.nn.one_hot(views['labeled']['label'], classes), guess, guess]))
+    images = mixed(jnp.concatenate([x, a, b]), drawn)
+    labels = mixed(jnp.concatenate([jax.nn.one_hot(views['labeled']['label'], classes), guess, guess]), drawn)
     parts = [np.arange(i, len(images), PASSES) for i in range(PASSES)]
     seen = [forward(images[part], k) for part, k in zip(parts, keys[2:])]
     logits = jnp.concatenate([on for on, _ in seen])[np.argsort(np.concatenate(parts))]
@@ -89,11 +87,3 @@ def mixmatch(
   return Method(
     views, init, loss, encode=net.output(model, 'encoder'), predict=net.output(model, 'head'), kinds=DENSE
   )
-
-
-def draw(key, views, *, alpha):
-  """Of each row, how much of it stays (`share`, in [1/2, 1]) and which row it is mixed with (`other`)."""
-  rows = sum(len(view['image']) for view in views.values())
-  keys = [jax.random.fold_in(key, i) for i in (100, 101)]
-  share = jax.random.beta(keys[0], alpha, alpha, (rows,), 'float32')
-  return {'share': jnp.maximum(share, 1 - share), 'other': jax.random.permutation(keys[1], rows)}

@@ -12,6 +12,8 @@ from ssl_bench.methods._queue import push
 from ssl_bench.methods._schedules import linear_ramp
 from ssl_bench.methods._turns import TURNS, check_square, turn_each
 from ssl_bench.methods._views import strong_views
+from ssl_bench.methods.mixing._mixtures import draw as draw
+from ssl_bench.methods.mixing._mixtures import mixed
 from ssl_bench.nets import core as net
 from ssl_bench.nets import heads
 from ssl_bench.settings.signature import POSITIVE, Range
@@ -92,15 +94,11 @@ def remixmatch(
     guess = jax.nn.softmax((jnp.log(belief) + jnp.log(ratio)[None]) / temperature)
     drawn = draw(key, views, alpha=alpha)
 
-    def mix(rows):
-      share = drawn['share'].reshape(-1, *[1] * (rows.ndim - 1))
-      return share * rows + (1 - share) * rows[drawn['other']]
-
-    images = mix(jnp.concatenate([x, w, *more]))
-    labels = mix(jnp.concatenate([label, *[guess] * (1 + strong)]))
+    images = mixed(jnp.concatenate([x, w, *more]), drawn)
+    labels = mixed(jnp.concatenate([label, *[guess] * (1 + strong)]), drawn)
     parts = [np.arange(i, len(images), passes) for i in range(passes)]
-    mixed = [forward(model, images[part], k) for part, k in zip(parts, keys[3:])]
-    logits = jnp.concatenate([on['head'] for on, _ in mixed])[np.argsort(np.concatenate(parts))]
+    seen = [forward(model, images[part], k) for part, k in zip(parts, keys[3:])]
+    logits = jnp.concatenate([on['head'] for on, _ in seen])[np.argsort(np.concatenate(parts))]
     each = soft_cross_entropy(logits, labels)
     upright, (images, turns) = forward(model, more[0], keys[1])[0]['head'], turn_each(more[0])
     around = forward(turned, images, keys[2])[0]['rotation']
@@ -114,15 +112,7 @@ def remixmatch(
     unlabeled = push(state.memory['unlabeled'], belief.mean(0, keepdims=True))
     memory = {'labeled': marginal, 'unlabeled': unlabeled}
     pseudo = use_all(views['weak']['index'], guess)
-    return sum(terms.values()), Aux({**state.stats, **mixed[-1][1]}, memory, terms, pseudo)
+    return sum(terms.values()), Aux({**state.stats, **seen[-1][1]}, memory, terms, pseudo)
 
   encode, predict = net.output(model, 'encoder'), net.output(model, 'head')
   return Method(looks, init, loss, encode=encode, predict=predict, kinds=('image',))
-
-
-def draw(key, views, *, alpha):
-  """As MixMatch: of each row its own share in the mixture, in [1/2, 1], and the row that it is mixed with."""
-  rows = sum(len(view['image']) for view in views.values())
-  keys = [jax.random.fold_in(key, i) for i in (100, 101)]
-  share = jax.random.beta(keys[0], alpha, alpha, (rows,), 'float32')
-  return {'share': jnp.maximum(share, 1 - share), 'other': jax.random.permutation(keys[1], rows)}

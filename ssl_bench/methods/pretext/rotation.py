@@ -4,12 +4,11 @@ import jax.numpy as jnp
 
 from ssl_bench.contract import Aux, Method, View
 from ssl_bench.losses import cross_entropy
+from ssl_bench.methods._turns import TURNS, check_square, turn
 from ssl_bench.nets import core as net
 from ssl_bench.nets import heads
-from ssl_bench.settings.signature import BadSetting
 
 VERSION = 1
-TURNS = 4  # by 0, 90, 180 and 270 degrees, counterclockwise
 
 
 def rotation(encoder: net.Net, shape: tuple[int, ...]) -> Method:
@@ -28,18 +27,15 @@ def rotation(encoder: net.Net, shape: tuple[int, ...]) -> Method:
   15.5 ± 11.2 points at 20 labels, 10.0 ± 9.4 at 40.  It is not separable from raw pixels: -0.8 ± 15.6 and
   -6.6 ± 10.9.
   """
-  if len(shape) < 2 or shape[0] != shape[1]:
-    size = 'x'.join(map(str, shape[:2]))
-    raise BadSetting(f'rotation needs square images, not {size}; use another dataset.')
+  check_square(shape, 'rotation')
   model = net.chain(encoder=encoder, head=heads.linear(TURNS))
 
   def init(key, views):
     return *model.init(key, views['image']['image']), ()
 
   def loss(state, views, key):
-    upright = views['image']['image']
-    images = jnp.concatenate([jnp.rot90(upright, turns, (1, 2)) for turns in range(TURNS)])
-    turns = jnp.repeat(jnp.arange(TURNS), len(upright))
+    turned, turns = turn(views['image']['image'])
+    images = jnp.concatenate(turned)
     out, stats = model.apply(state.params, state.stats, images, train=True, key=key)
     value = cross_entropy(out['head'], turns).mean()
     accuracy = (out['head'].argmax(-1) == turns).mean()

@@ -5,16 +5,15 @@ from typing import Annotated
 import jax
 import jax.numpy as jnp
 
-from ssl_bench.contract import Aux, Belief, Method, View, concatenate
-from ssl_bench.losses import cross_entropy, normalize, soft_cross_entropy
+from ssl_bench.contract import Aux, Belief, Method, View
+from ssl_bench.losses import cross_entropy, soft_cross_entropy
 from ssl_bench.methods._queue import push
-from ssl_bench.methods.pseudo_labels._weak_to_strong import VIEWS, Logits, corrected, report
+from ssl_bench.methods.pseudo_labels._similar import Embedder, aligned
+from ssl_bench.methods.pseudo_labels._weak_to_strong import VIEWS, Logits, report
 from ssl_bench.nets import core as net
-from ssl_bench.nets import heads
 from ssl_bench.settings.signature import POSITIVE, UNIT, Range
 
 VERSION = 1
-FLOOR = 1e-6  # of the marginal that predictions are divided by
 
 
 def comatch(
@@ -66,44 +65,32 @@ def comatch(
   Deviations: ReLU where the authors' WRN has LeakyReLU in the head of z (USB, too, has ReLU); m has a floor
   of 1e-6; the logarithm of P is exact, where the code adds 1e-7 to P.
   """
-  model = net.chain(encoder=encoder, head=heads.linear(classes))
-  project = heads.projector(None, out, norm='none')
+  embedder = Embedder(encoder, classes, out)
 
   def init(key, views):
     images = views['labeled']['image']
-    params, stats = model.init(key, images)
-    features = model.apply(params, stats, images, train=False)[0]['encoder']
-    more, no_moments = net.init_each(key, projector=(project, features))
     rows = batches * (len(images) + len(views['weak']['image']))
     memory = {
       'embeddings': jnp.zeros((rows, out)),
       'probs': jnp.zeros((rows, classes)),
       'marginals': jnp.zeros((window, classes)),
     }
-    return params | more, stats | no_moments, memory
+    return *embedder.init(key, images), memory
 
   def loss(state, views, key):
-    images = [views[v]['image'] for v in ('labeled', 'weak', 'strong', 'again')]
-    seen, stats = model.apply(state.params, state.stats, concatenate(images), train=True, key=key)
-    z = project.apply(state.params['projector'], state.stats['projector'], seen['encoder'], train=True)[0]
-    n, m = len(images[0]), len(images[1])
-    x, w, s, _ = jnp.split(seen['head'], [n, n + m, n + 2 * m])
-    z_x, z_w, z_s, z_again = jnp.split(normalize(z), [n, n + m, n + 2 * m])
-
-    own = jax.nn.softmax(jax.lax.stop_gradient(w))
-    marginals = push(state.memory['marginals'], own.mean(0, keepdims=True))
-    mean = marginals.sum(0) / marginals.sum()  # rows that are not filled are zero
-    prior = views['weak'].get('log_prior', 0.0) - jnp.log(mean + FLOOR)
-    aligned = jax.nn.softmax(corrected(w, {'log_prior': prior}))
+    names = 'labeled', 'weak', 'strong', 'again'
+    (x, w, s, _), (z_x, z_w, z_s, z_again), stats = embedder.see(state, views, names, key)
+    own, log_p, marginals = aligned(w, state.memory['marginals'], views['weak'])
+    p = jnp.exp(log_p)
     near = jnp.matmul(z_w, state.memory['embeddings'].T, precision='highest') / temperature
     around = jnp.matmul(jax.nn.softmax(near), state.memory['probs'], precision='highest')
     own_share = jnp.where(state.step > batches, smoothing, 1.0)
-    q = jax.lax.stop_gradient(own_share * aligned + (1 - own_share) * around)
+    q = jax.lax.stop_gradient(own_share * p + (1 - own_share) * around)
     belief = Belief(q.argmax(-1), q.max(-1), views['weak'].get('keep', True), own)
     mask = (belief.confidence >= threshold) & belief.keep
 
     alike = jnp.matmul(q, q.T, precision='highest')
-    graph = jnp.where(jnp.eye(m, dtype=bool), 1, jnp.where(alike >= edge, alike, 0))
+    graph = jnp.where(jnp.eye(len(w), dtype=bool), 1, jnp.where(alike >= edge, alike, 0))
     logits = jnp.matmul(z_s, z_again.T, precision='highest') / temperature
     label = views['labeled']['label']
     labeled = cross_entropy(x, label).mean()
@@ -112,12 +99,12 @@ def comatch(
     value, metrics, pseudo = report(Logits(x, w, s), views, belief, mask, labeled, unlabeled)
     memory = {
       'embeddings': push(state.memory['embeddings'], jnp.concatenate([z_w, z_x])),
-      'probs': push(state.memory['probs'], jnp.concatenate([aligned, jax.nn.one_hot(label, classes)])),
+      'probs': push(state.memory['probs'], jnp.concatenate([p, jax.nn.one_hot(label, classes)])),
       'marginals': marginals,
     }
     metrics |= {'loss/contrastive': contrastive}
-    return value + contrastive, Aux({**state.stats, **stats}, memory, metrics, pseudo)
+    return value + contrastive, Aux(stats, memory, metrics, pseudo)
 
   views = {**VIEWS, 'again': View('unlabeled', 'strong')}
-  encode, predict = net.output(model, 'encoder'), net.output(model, 'head')
+  encode, predict = net.output(embedder.model, 'encoder'), net.output(embedder.model, 'head')
   return Method(views, init, loss, encode=encode, predict=predict, believes='weak')

@@ -5,16 +5,14 @@ from typing import Annotated
 import jax
 import jax.numpy as jnp
 
-from ssl_bench.contract import Aux, Belief, Method, concatenate
+from ssl_bench.contract import Aux, Belief, Method
 from ssl_bench.losses import cross_entropy, normalize, soft_cross_entropy
-from ssl_bench.methods._queue import push
-from ssl_bench.methods.pseudo_labels._weak_to_strong import VIEWS, Logits, corrected, report
+from ssl_bench.methods.pseudo_labels._similar import Embedder, aligned
+from ssl_bench.methods.pseudo_labels._weak_to_strong import VIEWS, Logits, report
 from ssl_bench.nets import core as net
-from ssl_bench.nets import heads
 from ssl_bench.settings.signature import POSITIVE, UNIT, Range
 
 VERSION = 1
-FLOOR = 1e-6  # of the marginal that predictions are divided by
 
 
 def simmatch(
@@ -64,20 +62,15 @@ def simmatch(
   embeddings and the first class; an image that is drawn twice in a batch enters the memory by its mean; no
   teacher, which the authors' code has on ImageNet; m has a floor of 1e-6.
   """
-  model = net.chain(encoder=encoder, head=heads.linear(classes))
-  project = heads.projector(None, out, norm='none')
+  embedder = Embedder(encoder, classes, out)
 
   def init(key, views):
-    images = views['labeled']['image']
-    params, stats = model.init(key, images)
-    features = model.apply(params, stats, images, train=False)[0]['encoder']
-    more, no_moments = net.init_each(key, projector=(project, features))
     memory = {
       'embeddings': jnp.zeros((labeled_examples, out)),
       'labels': jnp.full(labeled_examples, classes, 'int32'),  # those of images that were not yet drawn
       'marginals': jnp.zeros((window, classes)),
     }
-    return params | more, stats | no_moments, memory
+    return *embedder.init(key, views['labeled']['image']), memory
 
   def renew(memory, z, view):
     """Embeddings and labels of the labeled images after a batch of them."""
@@ -85,24 +78,14 @@ def simmatch(
     same = (index[:, None] == index[None]).astype('float32')
     mean = jnp.matmul(same, z, precision='highest') / same.sum(1, keepdims=True)
     share = jnp.where(labels[index] < classes, decay, 0.0)[:, None]
-    moved = normalize(
-      share * memory['embeddings'][index] + (1 - share) * mean
-    )  # equal where an image is twice
+    moved = normalize(share * memory['embeddings'][index] + (1 - share) * mean)  # equal where one is twice
     embeddings = memory['embeddings'].at[index].set(moved)
     return {'embeddings': embeddings, 'labels': labels.at[index].set(view['label'])}
 
   def loss(state, views, key):
-    images = [views[v]['image'] for v in ('labeled', 'weak', 'strong')]
-    seen, stats = model.apply(state.params, state.stats, concatenate(images), train=True, key=key)
-    z = project.apply(state.params['projector'], state.stats['projector'], seen['encoder'], train=True)[0]
-    cuts = [len(images[0]), len(images[0]) + len(images[1])]
-    on, (z_x, z_w, z_s) = Logits(*jnp.split(seen['head'], cuts)), jnp.split(normalize(z), cuts)
-
-    own = jax.nn.softmax(jax.lax.stop_gradient(on.weak))
-    marginals = push(state.memory['marginals'], own.mean(0, keepdims=True))
-    mean = marginals.sum(0) / marginals.sum()  # rows that are not filled are zero
-    prior = views['weak'].get('log_prior', 0.0) - jnp.log(mean + FLOOR)
-    log_p = jax.nn.log_softmax(corrected(on.weak, {'log_prior': prior}))
+    logits, (z_x, z_w, z_s), stats = embedder.see(state, views, ('labeled', 'weak', 'strong'), key)
+    on = Logits(*logits)
+    own, log_p, marginals = aligned(on.weak, state.memory['marginals'], views['weak'])
     labels, bank = state.memory['labels'], state.memory['embeddings']
     known = (labels < classes)[None]
 
@@ -123,7 +106,7 @@ def simmatch(
     matched = instance * jnp.where(used, soft_cross_entropy(alike(z_s), target).mean(), 0.0)
     memory = renew(state.memory, z_x, views['labeled']) | {'marginals': marginals}
     metrics |= {'loss/instance': matched}
-    return value + matched, Aux({**state.stats, **stats}, memory, metrics, pseudo)
+    return value + matched, Aux(stats, memory, metrics, pseudo)
 
-  encode, predict = net.output(model, 'encoder'), net.output(model, 'head')
+  encode, predict = net.output(embedder.model, 'encoder'), net.output(embedder.model, 'head')
   return Method(VIEWS, init, loss, encode=encode, predict=predict, believes='weak')

@@ -1,6 +1,6 @@
 """A student and a teacher that score an image and its patches, with masked patches in the student's views."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,9 @@ from ssl_bench.losses import normalize, soft_cross_entropy
 from ssl_bench.methods._schedules import linear_ramp
 from ssl_bench.nets import core as net
 from ssl_bench.nets import heads
+from ssl_bench.settings.signature import Range
+
+Shares = Annotated[tuple[float, float], Range(0, 1)]  # the lowest and the highest
 
 
 class TokenScores:

@@ -11,13 +11,12 @@ from ssl_bench.methods._blocks import block_masks
 from ssl_bench.methods._multi_crop import by_size, multi_crop
 from ssl_bench.methods._schedules import cosine_to_one
 from ssl_bench.methods._target import follow
-from ssl_bench.methods.self_distillation._tokens import TokenScores, masked_cross_entropy, rising
+from ssl_bench.methods.self_distillation._tokens import Shares, TokenScores, masked_cross_entropy, rising
 from ssl_bench.nets import core as net
 from ssl_bench.nets.heads import patch_grid
 from ssl_bench.settings.signature import POSITIVE, UNIT, Range, Static
 
 VERSION = 1
-Share = Annotated[tuple[float, float], Range(0, 1)]
 
 
 def dinov2(
@@ -33,7 +32,7 @@ def dinov2(
   ema_decay: Annotated[float, UNIT] = 0.992,
   weight: Annotated[float, Range(0)] = 1.0,
   koleo: Annotated[float, Range(0)] = 0.1,
-  masking: Share = (0.1, 0.5),
+  masking: Shares = (0.1, 0.5),
   masked: Annotated[Static, Range(0, 1)] = 0.5,
   block: Annotated[int, POSITIVE] = 4,
   crops: Annotated[int, Range(0)] = 8,

@@ -28,8 +28,7 @@ def gce(encoder: net.Net, classes: int, *, power: Annotated[float, Range(0, 1, a
   Deviations: none; the truncated loss of section 3.3 is not here.
   """
 
-  def value_of(logits, labels, counts):
-    del counts
+  def value_of(logits, labels):
     # of p^q = exp(-q H), so that no gradient is infinite where p is 0
     return (-jnp.expm1(-power * cross_entropy(logits, labels)) / power).mean()
 
