@@ -44,7 +44,7 @@ class Embedder:
 
 
 def aligned(logits: jax.Array, marginals: jax.Array, view: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
-  """(the prediction p, log p̃, the new marginals) of weak views, held constant; p̃ ∝ p / m.
+  """(the prediction p, logits of p̃ ∝ p / m, the new marginals) of weak views, all held constant.
 
   m is the mean of p over the latest batches, this one among them: `marginals` [window, classes] has a row for
   each, and rows that are not filled are zero.  `view` may hold a `log_prior` by which p is corrected as well.
@@ -53,4 +53,4 @@ def aligned(logits: jax.Array, marginals: jax.Array, view: Any) -> tuple[jax.Arr
   marginals = push(marginals, own.mean(0, keepdims=True))
   mean = marginals.sum(0) / marginals.sum()
   prior = view.get('log_prior', 0.0) - jnp.log(mean + FLOOR)
-  return own, jax.nn.log_softmax(corrected(logits, {'log_prior': prior})), marginals
+  return own, corrected(logits, {'log_prior': prior}), marginals

@@ -80,8 +80,8 @@ def comatch(
   def loss(state, views, key):
     names = 'labeled', 'weak', 'strong', 'again'
     (x, w, s, _), (z_x, z_w, z_s, z_again), stats = embedder.see(state, views, names, key)
-    own, log_p, marginals = aligned(w, state.memory['marginals'], views['weak'])
-    p = jnp.exp(log_p)
+    own, even, marginals = aligned(w, state.memory['marginals'], views['weak'])
+    p = jax.nn.softmax(even)
     near = jnp.matmul(z_w, state.memory['embeddings'].T, precision='highest') / temperature
     around = jnp.matmul(jax.nn.softmax(near), state.memory['probs'], precision='highest')
     own_share = jnp.where(state.step > batches, smoothing, 1.0)

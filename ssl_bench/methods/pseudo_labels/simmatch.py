@@ -85,7 +85,8 @@ def simmatch(
   def loss(state, views, key):
     logits, (z_x, z_w, z_s), stats = embedder.see(state, views, ('labeled', 'weak', 'strong'), key)
     on = Logits(*logits)
-    own, log_p, marginals = aligned(on.weak, state.memory['marginals'], views['weak'])
+    own, even, marginals = aligned(on.weak, state.memory['marginals'], views['weak'])
+    log_p = jax.nn.log_softmax(even)
     labels, bank = state.memory['labels'], state.memory['embeddings']
     known = (labels < classes)[None]
 
